@@ -1,0 +1,83 @@
+package encoder
+
+import (
+	"encoding/binary"
+	"fmt"
+	"math"
+	"unsafe"
+)
+
+// Validate returns nil when v can be stored or searched under m: it has dims
+// components, each finite, and under Cosine not all of them zero. Otherwise the
+// error says what was found and where.
+func Validate(v []float32, dims int, m Metric) error {
+	if len(v) != dims {
+		return fmt.Errorf("has %d dimensions, want %d", len(v), dims)
+	}
+	zero := true
+	for i, x := range v {
+		if x-x != 0 { // NaN and the infinities are the only such numbers
+			return fmt.Errorf("component %d is %v, want a finite number", i, x)
+		}
+		zero = zero && x == 0
+	}
+	if zero && m == Cosine {
+		return fmt.Errorf("all %d components are zero: an all-zero vector has no direction, which %v needs", dims, m)
+	}
+	return nil
+}
+
+// Prefix returns the first dims components of v as a vector in their own right:
+// under Cosine scaled to length 1 (unless all are zero), under the other metrics
+// as they are. This is how a Matryoshka-trained model's shorter embeddings are
+// made (Kusupati et al., NeurIPS 2022, section 3). dims is 1 to len(v); the
+// result is new memory.
+func Prefix(v []float32, dims int, m Metric) []float32 {
+	p := append([]float32(nil), v[:dims]...)
+	if m != Cosine {
+		return p
+	}
+	var sum float64
+	for _, x := range p {
+		sum += float64(x) * float64(x)
+	}
+	if sum == 0 {
+		return p
+	}
+	scale := 1 / math.Sqrt(sum)
+	for i, x := range p {
+		p[i] = float32(float64(x) * scale)
+	}
+	return p
+}
+
+// AppendFloat32 appends v to dst, 4 bytes a component, little-endian.
+func AppendFloat32(dst []byte, v []float32) []byte {
+	for _, x := range v {
+		dst = binary.LittleEndian.AppendUint32(dst, math.Float32bits(x))
+	}
+	return dst
+}
+
+// Float32s returns the first len(scratch) components that AppendFloat32 wrote to b:
+// b itself, seen as numbers, where the machine is little-endian and b is aligned,
+// and otherwise decoded into scratch.
+func Float32s(scratch []float32, b []byte) []float32 {
+	b = b[:4*len(scratch)]
+	if p := unsafe.Pointer(unsafe.SliceData(b)); littleEndian && uintptr(p)%4 == 0 {
+		return unsafe.Slice((*float32)(p), len(scratch))
+	}
+	DecodeFloat32(scratch, b)
+	return scratch
+}
+
+var littleEndian = binary.NativeEndian.Uint16([]byte{1, 0}) == 1
+
+// DecodeFloat32 overwrites dst with the components that AppendFloat32 wrote to
+// the first 4*len(dst) bytes of b.
+func DecodeFloat32(dst []float32, b []byte) {
+	b = b[:4*len(dst)]
+	for i := range dst {
+		dst[i] = math.Float32frombits(binary.LittleEndian.Uint32(b[4*i:]))
+	}
+}
