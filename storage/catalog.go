@@ -1,0 +1,326 @@
+package storage
+
+import (
+	"crypto/rand"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+
+	bolt "go.etcd.io/bbolt"
+)
+
+const (
+	catalogFile    = "catalog.db"
+	shardFile      = "shard-0000.db"
+	suffixCreating = ".creating"
+	suffixDeleting = ".deleting"
+)
+
+// Catalog is a directory of collections, held by this process alone while it is
+// open. It is safe for concurrent use.
+type Catalog struct {
+	dir string
+	db  *bolt.DB
+}
+
+// Entry is one collection of a catalog.
+type Entry struct {
+	Name    string
+	ID      string // the folder's name
+	Created time.Time
+	Labels  map[string]string
+}
+
+// entryValue is an Entry as the catalog stores it.
+type entryValue struct {
+	ID      string            `json:"id"`
+	Created time.Time         `json:"created"`
+	Labels  map[string]string `json:"labels,omitempty"`
+}
+
+// FindCatalog returns nil when dir has been opened as a catalog before, and
+// otherwise an error that is fs.ErrNotExist.
+func FindCatalog(dir string) error {
+	if _, err := os.Stat(filepath.Join(dir, catalogFile)); err != nil {
+		return fmt.Errorf("storage: no collections in %s: %w", dir, err)
+	}
+	return nil
+}
+
+// OpenCatalog opens the directory dir, making it when it is not there, and ends
+// what a crash cut short. ErrLocked when another process has it open.
+func OpenCatalog(dir string) (*Catalog, error) {
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		return nil, fmt.Errorf("storage: %w", err)
+	}
+	path := filepath.Join(dir, catalogFile)
+	if _, err := os.Stat(path); errors.Is(err, fs.ErrNotExist) {
+		if err := createCatalog(path); err != nil {
+			return nil, err
+		}
+	}
+	db, err := openBolt(path)
+	if err != nil {
+		return nil, err
+	}
+	c := &Catalog{dir: dir, db: db}
+	if err := c.load(); err != nil {
+		return nil, errors.Join(err, db.Close())
+	}
+	return c, nil
+}
+
+// createCatalog makes an empty catalog beside path and puts it there, unless
+// another process has been faster. Beside, because bbolt cannot open a file whose
+// first pages a power cut has torn.
+func createCatalog(path string) error {
+	f, err := os.CreateTemp(filepath.Dir(path), catalogFile+".*"+suffixCreating)
+	if err != nil {
+		return fmt.Errorf("storage: %w", err)
+	}
+	fresh := f.Name()
+	defer func() { _ = os.Remove(fresh) }() // recover removes what stays
+	if err := f.Close(); err != nil {
+		return fmt.Errorf("storage: %w", err)
+	}
+	db, err := openBolt(fresh)
+	if err != nil {
+		return err
+	}
+	err = db.Update(func(tx *bolt.Tx) error {
+		meta, err := tx.CreateBucket(bucketMeta)
+		if err != nil {
+			return err
+		}
+		if _, err := tx.CreateBucket(bucketCollections); err != nil {
+			return err
+		}
+		return meta.Put(keyFormat, seal(keyFormat, appendFormat(catalogMagic)))
+	})
+	if err := errors.Join(err, closeBolt(db)); err != nil {
+		return err
+	}
+	// A rename would put it in the place of a catalog that is in use by now.
+	err = os.Link(fresh, path)
+	if _, there := os.Stat(path); errors.Is(there, fs.ErrNotExist) { // no links here
+		err = os.Rename(fresh, path)
+	} else if there == nil {
+		err = nil
+	}
+	if err != nil {
+		return fmt.Errorf("storage: %w", err)
+	}
+	return syncDir(filepath.Dir(path))
+}
+
+func (c *Catalog) load() error {
+	err := guard(c.db.Path(), func() error {
+		return c.db.View(func(tx *bolt.Tx) error {
+			if err := checkFormat(tx, catalogMagic); err != nil {
+				return err
+			}
+			if tx.Bucket(bucketCollections) == nil {
+				return corrupt("no bucket %q", bucketCollections)
+			}
+			return nil
+		})
+	})
+	if err != nil {
+		return err
+	}
+	return c.recover()
+}
+
+// recover ends creations and deletions that a crash cut short; see FORMAT.md.
+func (c *Catalog) recover() error {
+	entries, err := c.List()
+	if err != nil {
+		return err
+	}
+	listed := make(map[string]bool, len(entries))
+	for _, e := range entries {
+		listed[e.ID] = true
+	}
+	found, err := os.ReadDir(c.dir)
+	if err != nil {
+		return fmt.Errorf("storage: %w", err)
+	}
+	for _, f := range found {
+		id, cut := strings.CutSuffix(f.Name(), suffixCreating)
+		if !cut {
+			id, cut = strings.CutSuffix(f.Name(), suffixDeleting)
+		}
+		path := filepath.Join(c.dir, f.Name())
+		if cut && strings.HasPrefix(id+".", catalogFile+".") { // see createCatalog
+			if err := os.RemoveAll(path); err != nil {
+				return fmt.Errorf("storage: %w", err)
+			}
+		}
+		if !cut || !isID(id) {
+			continue
+		}
+		if listed[id] {
+			err = os.Rename(path, filepath.Join(c.dir, id))
+		} else {
+			err = os.RemoveAll(path)
+		}
+		if err != nil {
+			return fmt.Errorf("storage: %w", err)
+		}
+	}
+	return syncDir(c.dir)
+}
+
+func isID(name string) bool {
+	b, err := hex.DecodeString(name)
+	return err == nil && len(b) == 16
+}
+
+// List returns all entries by name, ascending.
+func (c *Catalog) List() ([]Entry, error) {
+	var entries []Entry
+	err := guard(c.db.Path(), func() error {
+		entries = nil
+		return c.db.View(func(tx *bolt.Tx) error {
+			return tx.Bucket(bucketCollections).ForEach(func(name, value []byte) error {
+				e, err := parseEntry(name, value)
+				entries = append(entries, e)
+				return err
+			})
+		})
+	})
+	return entries, err
+}
+
+func parseEntry(name, value []byte) (Entry, error) {
+	body, err := unseal(name, value)
+	if err != nil {
+		return Entry{}, fmt.Errorf("collection %.32q: %w", name, err)
+	}
+	var v entryValue
+	if err := json.Unmarshal(body, &v); err != nil || !isID(v.ID) {
+		return Entry{}, corrupt("collection %.32q: entry %.200q (%v)", name, body, err)
+	}
+	return Entry{Name: string(name), ID: v.ID, Created: v.Created, Labels: v.Labels}, nil
+}
+
+func putEntry(tx *bolt.Tx, e Entry) error {
+	body, err := json.Marshal(entryValue{e.ID, e.Created, e.Labels})
+	if err != nil {
+		return err
+	}
+	key := []byte(e.Name)
+	return tx.Bucket(bucketCollections).Put(key, seal(key, body))
+}
+
+// Create makes a collection with an empty shard, durably. ErrExists when the name
+// is taken. name is 1 to MaxIDBytes bytes.
+func (c *Catalog) Create(name string, labels map[string]string, schema Schema) (Entry, error) {
+	if len(name) < 1 || len(name) > MaxIDBytes {
+		return Entry{}, fmt.Errorf("storage: collection name of %d bytes, want 1 to %d", len(name), MaxIDBytes)
+	}
+	var id [16]byte
+	rand.Read(id[:]) // never fails, see its documentation
+	e := Entry{Name: name, ID: hex.EncodeToString(id[:]), Created: time.Now().UTC().Truncate(time.Microsecond), Labels: labels}
+	creating := filepath.Join(c.dir, e.ID+suffixCreating)
+	if err := os.Mkdir(creating, 0o700); err != nil {
+		return Entry{}, fmt.Errorf("storage: %w", err)
+	}
+	err := CreateShard(filepath.Join(creating, shardFile), schema)
+	if err == nil {
+		err = errors.Join(syncDir(creating), syncDir(c.dir))
+	}
+	var entered bool
+	if err == nil {
+		err = guard(c.db.Path(), func() error {
+			return c.db.Update(func(tx *bolt.Tx) error {
+				if tx.Bucket(bucketCollections).Get([]byte(name)) != nil {
+					return fmt.Errorf("collection %q: %w", name, ErrExists)
+				}
+				err := putEntry(tx, e)
+				entered = err == nil
+				return err
+			})
+		})
+	}
+	switch {
+	case err != nil && entered: // or not, the disk failed: the next open will know
+		return Entry{}, err
+	case err != nil:
+		return Entry{}, errors.Join(err, os.RemoveAll(creating))
+	}
+	if err := os.Rename(creating, filepath.Join(c.dir, e.ID)); err != nil {
+		return Entry{}, fmt.Errorf("storage: %w", err)
+	}
+	return e, syncDir(c.dir)
+}
+
+// SetLabels replaces the labels of a collection. ErrNotFound when it is not there.
+func (c *Catalog) SetLabels(name string, labels map[string]string) (Entry, error) {
+	var e Entry
+	err := guard(c.db.Path(), func() error {
+		return c.db.Update(func(tx *bolt.Tx) error {
+			value := tx.Bucket(bucketCollections).Get([]byte(name))
+			if value == nil {
+				return fmt.Errorf("collection %q: %w", name, ErrNotFound)
+			}
+			var err error
+			if e, err = parseEntry([]byte(name), value); err != nil {
+				return err
+			}
+			e.Labels = labels
+			return putEntry(tx, e)
+		})
+	})
+	return e, err
+}
+
+// Delete drops a collection and its files, whose shard must be closed.
+// ErrNotFound when it is not there.
+func (c *Catalog) Delete(name string) error {
+	entries, err := c.List()
+	if err != nil {
+		return err
+	}
+	for _, e := range entries {
+		if e.Name == name {
+			return c.drop(e)
+		}
+	}
+	return fmt.Errorf("storage: collection %q: %w", name, ErrNotFound)
+}
+
+func (c *Catalog) drop(e Entry) error {
+	deleting := filepath.Join(c.dir, e.ID+suffixDeleting)
+	err := os.Rename(filepath.Join(c.dir, e.ID), deleting)
+	if err != nil && !errors.Is(err, fs.ErrNotExist) { // else somebody removed it, or an earlier try renamed it
+		return fmt.Errorf("storage: %w", err)
+	}
+	if err := syncDir(c.dir); err != nil {
+		return err
+	}
+	err = guard(c.db.Path(), func() error {
+		return c.db.Update(func(tx *bolt.Tx) error {
+			return tx.Bucket(bucketCollections).Delete([]byte(e.Name))
+		})
+	})
+	if err != nil {
+		return err
+	}
+	if err := os.RemoveAll(deleting); err != nil {
+		return fmt.Errorf("storage: %w", err)
+	}
+	return syncDir(c.dir)
+}
+
+// ShardPath returns the path of the collection's shard.
+func (c *Catalog) ShardPath(e Entry) string { return filepath.Join(c.dir, e.ID, shardFile) }
+
+// Close gives the directory up. The shards must be closed.
+func (c *Catalog) Close() error { return closeBolt(c.db) }

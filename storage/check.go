@@ -1,0 +1,331 @@
+package storage
+
+import (
+	"bytes"
+	"context"
+	"encoding/binary"
+	"fmt"
+	"hash/crc32"
+	"maps"
+	"math/bits"
+	"slices"
+
+	bolt "go.etcd.io/bbolt"
+
+	"github.com/hamnest/hamnest/encoder/code"
+)
+
+// MaxProblems is how many problems Check lists before it stops looking.
+const MaxProblems = 100
+
+// Report is what Check found.
+type Report struct {
+	// Rows and Blocks were read.
+	Rows, Blocks uint64
+	// Problems says, a line each, what breaks a rule of FORMAT.md; empty when
+	// the file is sound. At most MaxProblems.
+	Problems []string
+}
+
+// Check reads all rows as of the last commit and proves every rule of FORMAT.md
+// about them. visit, unless nil, is called with every row whose code and vector
+// are whole, for rules that only the engine knows; an error it returns is one more
+// problem. Reads and commits go on meanwhile; the pages that commits free are not
+// reused until Check is done. Damage is a finding, and never ends the process.
+//
+// The error is for what kept Check from reading; problems are in the report.
+func (s *Shard) Check(ctx context.Context, visit func(slot uint64, code []uint64, scalars []float32, vector []byte) error) (Report, error) {
+	c := checker{ctx: ctx, schema: s.schema, visit: visit}
+	err := s.guard(func() error {
+		return s.db.View(func(tx *bolt.Tx) error {
+			c.tx = tx
+			return c.run()
+		})
+	})
+	switch {
+	case ctx.Err() != nil:
+		return c.report, ctx.Err()
+	case err != nil: // pages too damaged to go on
+		c.problem("%v", err)
+	}
+	return c.report, nil
+}
+
+// CheckPages has bbolt prove the structure of its pages, and returns what is wrong
+// with it, a line each, at most MaxProblems. Commits wait meanwhile. bbolt walks in
+// a goroutine of its own, where a damaged page ends the process: check a suspect
+// file in a process that does nothing else.
+func (s *Shard) CheckPages() []string {
+	s.mu.Lock() // bbolt holds the pages against its freelist, which commits change
+	defer s.mu.Unlock()
+	var c checker
+	err := s.guard(func() error {
+		return s.db.View(func(tx *bolt.Tx) error {
+			c.tx = tx
+			c.structure()
+			return nil
+		})
+	})
+	if err != nil {
+		c.problem("%v", err)
+	}
+	return c.report.Problems
+}
+
+type checker struct {
+	ctx    context.Context
+	tx     *bolt.Tx
+	schema Schema
+	state  State
+	visit  func(slot uint64, code []uint64, scalars []float32, vector []byte) error
+	report Report
+}
+
+func (c *checker) problem(format string, args ...any) {
+	if len(c.report.Problems) < MaxProblems {
+		c.report.Problems = append(c.report.Problems, fmt.Sprintf(format, args...))
+	}
+}
+
+// stop reports whether there is no point in going on.
+func (c *checker) stop() bool {
+	return c.ctx.Err() != nil || len(c.report.Problems) >= MaxProblems
+}
+
+// structure: what bbolt can tell of its pages.
+func (c *checker) structure() {
+	// bbolt notes every page that another says to run over into, one by one: a
+	// damaged number there would use up the memory.
+	end := int(c.tx.Size() / int64(c.tx.DB().Info().PageSize))
+	for at := 2; at < end; at++ { // after the meta pages
+		page, err := c.tx.Page(at)
+		switch {
+		case err != nil:
+			c.problem("bbolt: page %d: %v", at, err)
+			return
+		case page.Type == "free":
+			continue
+		case page.OverflowCount < 0 || page.OverflowCount >= end-at:
+			c.problem("bbolt: page %d of %d runs over into %d more", at, end, page.OverflowCount)
+			return
+		}
+		at += page.OverflowCount
+	}
+	for err := range c.tx.Check() {
+		c.problem("bbolt: %v", err)
+	}
+}
+
+func (c *checker) run() error {
+	var err error
+	if c.state, err = readState(c.tx); err != nil {
+		return err
+	}
+	if c.state.Commits == 0 && c.state.Next > 0 { // all that can be told of rule 5
+		c.problem("state: 0 commits, but %d rows", c.state.Next)
+	}
+	rules := []func() error{c.meta, c.blocks, c.tail, c.rows, c.ids, c.retired}
+	for _, rule := range rules {
+		if c.stop() {
+			break
+		}
+		if err := rule(); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// meta: the bucket holds its three values, as the shard was opened with.
+func (c *checker) meta() error {
+	b := c.tx.Bucket(bucketMeta)
+	return b.ForEach(func(key, value []byte) error {
+		switch string(key) {
+		case string(keyFormat), string(keySchema), string(keyState):
+			if _, err := unseal(key, value); err != nil {
+				c.problem("meta: %s: %v", key, err)
+			}
+		default:
+			c.problem("meta: unknown key %.32q", key)
+		}
+		return nil
+	})
+}
+
+// blocks: rule 1 for sealed rows. Code blocks and vector blocks are walked side
+// by side, so that visit gets the two halves of a row together.
+func (c *checker) blocks() error {
+	s, sealed := c.schema, c.schema.sealed(c.state.Next)
+	c.keys(bucketCodes, sealed, uint64(s.BlockRows))
+	c.keys(bucketVectors, sealed, uint64(s.ChunkRows))
+	codes, vectors := c.tx.Bucket(bucketCodes), c.tx.Bucket(bucketVectors)
+	var vectorBody []byte
+	for first := uint64(0); first < sealed && !c.stop(); first += uint64(s.BlockRows) {
+		codeBody, want, err := checkHeader(codes.Get(slotKey(first)), codeMagic, s.BlockRows, first, s.codeRow(), s.Dims)
+		if err == nil {
+			if got := crc32.Checksum(codeBody, castagnoli); got != want {
+				err = corrupt("checksum %08x, want %08x", got, want)
+			}
+		}
+		if err != nil {
+			c.problem("codes from slot %d: %v", first, err)
+			codeBody = nil
+		}
+		c.report.Blocks++
+		for i := range uint64(s.BlockRows) {
+			slot := first + i
+			if slot%uint64(s.ChunkRows) == 0 {
+				vectorBody, _, err = checkHeader(vectors.Get(slotKey(slot)), vectorMagic, s.ChunkRows, slot, s.vectorRow(), s.Dims)
+				if err != nil {
+					c.problem("vectors from slot %d: %v", slot, err)
+					vectorBody = nil
+				}
+				c.report.Blocks++
+			}
+			var codeRow, vectorRow, scalars []byte
+			if codeBody != nil {
+				codeRow = codeBody[int(i)*8*s.words():][:8*s.words()]
+				scalars = codeBody[s.BlockRows*8*s.words()+int(i)*4*s.Scalars:][:4*s.Scalars]
+			}
+			if vectorBody != nil {
+				vectorRow = vectorBody[int(slot%uint64(s.ChunkRows))*s.vectorRow():][:s.vectorRow()]
+			}
+			c.row(slot, codeRow, scalars, vectorRow)
+		}
+	}
+	return nil
+}
+
+// row checks what is there of one row.
+func (c *checker) row(slot uint64, codeRow, scalarRow, vectorRow []byte) {
+	s := c.schema
+	c.report.Rows++
+	var vector []byte
+	if vectorRow != nil {
+		var err error
+		if vector, err = s.parseVectorRow(slot, vectorRow); err != nil {
+			c.problem("%v", err)
+		}
+		if n := len(vectorRow) - 8 - s.VectorBytes; !bytes.Equal(vectorRow[s.VectorBytes:][:n], zeros[:n]) {
+			c.problem("vector of slot %d: zeros after it are %x", slot, vectorRow[s.VectorBytes:][:n])
+		}
+		if flags := binary.LittleEndian.Uint32(vectorRow[len(vectorRow)-4:]); flags != 0 {
+			c.problem("vector of slot %d: flags %08x, want 0", slot, flags)
+		}
+	}
+	if codeRow == nil {
+		return
+	}
+	words, scalars := make([]uint64, s.words()), make([]float32, s.Scalars)
+	code.FromBytes(words, codeRow)
+	decodeScalars(scalars, scalarRow)
+	if !code.Padded(words, s.Dims) {
+		c.problem("code of slot %d: bits past dimension %d are set", slot, s.Dims)
+	}
+	if vector != nil && c.visit != nil {
+		if err := c.visit(slot, words, scalars, vector); err != nil {
+			c.problem("slot %d: %v", slot, err)
+		}
+	}
+}
+
+// keys proves that a bucket's keys are exactly 0, step, 2*step, ... below end.
+func (c *checker) keys(bucket []byte, end, step uint64) {
+	want, cursor := uint64(0), c.tx.Bucket(bucket).Cursor()
+	for key, _ := cursor.First(); key != nil && !c.stop(); key, _ = cursor.Next() {
+		slot, err := parseSlotKey(key)
+		if err != nil || slot != want || slot >= end {
+			c.problem("%s: key %.32x, want slot %d of 0 to %d by %d", bucket, key, want, end, step)
+			return
+		}
+		want += step
+	}
+	if want < end {
+		c.problem("%s: ends before slot %d, want slots to %d", bucket, want, end)
+	}
+}
+
+// tail: rule 1 for the others.
+func (c *checker) tail() error {
+	b, s := c.tx.Bucket(bucketTail), c.schema
+	sealed := s.sealed(c.state.Next)
+	if n := uint64(b.Stats().KeyN); n != c.state.Next-sealed {
+		c.problem("tail: %d rows, want slots %d to %d", n, sealed, c.state.Next)
+	}
+	for slot := sealed; slot < c.state.Next && !c.stop(); slot++ {
+		vectorRow, codeRow, err := s.parseTailRow(slot, b.Get(slotKey(slot)))
+		if err != nil {
+			c.problem("%v", err)
+			continue
+		}
+		c.row(slot, codeRow[:8*s.words()], codeRow[8*s.words():], vectorRow)
+	}
+	return nil
+}
+
+// rows: rule 2, and rule 3 from the row to the id.
+func (c *checker) rows() error {
+	c.keys(bucketRows, c.state.Next, 1)
+	rows, ids, retired := c.tx.Bucket(bucketRows), c.tx.Bucket(bucketIDs), c.tx.Bucket(bucketRetired)
+	var bitmap []byte
+	for slot := uint64(0); slot < c.state.Next && !c.stop(); slot++ {
+		if slot%retiredSpan == 0 {
+			var err error
+			if bitmap, err = readRetired(retired, slot/retiredSpan); err != nil {
+				return err
+			}
+		}
+		id, metadata, err := readRow(rows, slot)
+		if err != nil {
+			c.problem("%v", err)
+			continue
+		}
+		if len(id) < 1 || len(id) > MaxIDBytes || len(metadata) > MaxMetadataBytes {
+			c.problem("row of slot %d: id of %d and metadata of %d bytes", slot, len(id), len(metadata))
+		}
+		live := !isRetired(bitmap, slot)
+		value := ids.Get(id)
+		points := len(value) == 8 && binary.LittleEndian.Uint64(value) == slot
+		if live != points {
+			c.problem("row of slot %d, id %.32q: live is %t, pointed to by its id is %t", slot, id, live, points)
+		}
+	}
+	return nil
+}
+
+// ids: rules 3 and 4. With rule 3 seen from every row, equal numbers of ids and
+// live rows leave no id that points elsewhere.
+func (c *checker) ids() error {
+	if n := uint64(c.tx.Bucket(bucketIDs).Stats().KeyN); n != c.state.Live {
+		c.problem("ids: %d ids, want %d live rows", n, c.state.Live)
+	}
+	return nil
+}
+
+// retired: rule 4 and the bitmaps.
+func (c *checker) retired() error {
+	bitmaps, err := readBitmaps(c.tx.Bucket(bucketRetired), c.state.Next)
+	if err != nil {
+		return err
+	}
+	var retired uint64
+	for _, span := range slices.Sorted(maps.Keys(bitmaps)) {
+		first, set := span*retiredSpan, 0
+		for i, b := range bitmaps[span] {
+			set += bits.OnesCount8(b)
+			for ; b != 0; b &= b - 1 {
+				if slot := first + uint64(8*i+bits.TrailingZeros8(b)); slot >= c.state.Next {
+					c.problem("retired: slot %d of %d", slot, c.state.Next)
+				}
+			}
+		}
+		if set == 0 {
+			c.problem("retired: an empty bitmap from slot %d", first)
+		}
+		retired += uint64(set)
+	}
+	if c.state.Live+retired != c.state.Next {
+		c.problem("state: %d live and %d retired rows, want %d together", c.state.Live, retired, c.state.Next)
+	}
+	return nil
+}

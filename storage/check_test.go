@@ -1,0 +1,410 @@
+package storage
+
+import (
+	"context"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"hash/crc32"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	bolt "go.etcd.io/bbolt"
+)
+
+// soundFile writes the closed file of a small shard that has everything: two
+// blocks and a tail, rows replaced and removed in each. Its slots are
+//
+//	0 to 7 and 8 to 15 sealed, 16 to 21 in the tail, 1, 2 and 17 retired
+//
+// with ids row-00 to row-19, of which row-01 is in slot 20 and row-17 in slot 21.
+func soundFile(t testing.TB) (*model, string) {
+	t.Helper()
+	m, path := newModel(tinySchema()), filepath.Join(t.TempDir(), shardFile)
+	if err := CreateShard(path, m.schema); err != nil {
+		t.Fatal(err)
+	}
+	s := openShard(t, path)
+	rng := newRand(1)
+	var first []Op
+	for i := range 20 {
+		first = append(first, m.randomOp(rng, fmt.Sprintf("row-%02d", i)))
+	}
+	second := []Op{m.randomOp(rng, "row-01"), {ID: "row-02", Delete: true}, m.randomOp(rng, "row-17")}
+	for _, ops := range [][]Op{first, second} {
+		mustCommit(t, s, ops...)
+		m.commit(ops)
+	}
+	m.mustHold(t, s)
+	mustClose(t, s)
+	mustBeSound(t, path)
+	return m, path
+}
+
+// change is one thing done to the values of a shard's file.
+type change func(tx *bolt.Tx) error
+
+func put(bucket []byte, key, value []byte) change {
+	return func(tx *bolt.Tx) error { return tx.Bucket(bucket).Put(key, value) }
+}
+
+func remove(bucket []byte, key []byte) change {
+	return func(tx *bolt.Tx) error { return tx.Bucket(bucket).Delete(key) }
+}
+
+func nest(bucket []byte, key string) change {
+	return func(tx *bolt.Tx) error {
+		_, err := tx.Bucket(bucket).CreateBucket([]byte(key))
+		return err
+	}
+}
+
+// edit replaces a value by what fn makes of a copy of it.
+func edit(bucket []byte, key []byte, fn func(value []byte) []byte) change {
+	return func(tx *bolt.Tx) error {
+		b := tx.Bucket(bucket)
+		return b.Put(key, fn(slices.Clone(b.Get(key))))
+	}
+}
+
+// editBody is edit for checked values, with a checksum that fits again.
+func editBody(bucket []byte, key []byte, fn func(body []byte) []byte) change {
+	return edit(bucket, key, func(value []byte) []byte { return seal(key, fn(value[:len(value)-4])) })
+}
+
+// flip changes a bit of the byte at, counted from the end when negative.
+func flip(at int) func(value []byte) []byte {
+	return func(value []byte) []byte {
+		value[(at+len(value))%len(value)] ^= 1
+		return value
+	}
+}
+
+func cut(value []byte) []byte { return value[:len(value)-1] }
+
+// mendHeader edits a block and gives its header the checksums that fit.
+func mendHeader(fn func(block []byte) []byte) func(block []byte) []byte {
+	return func(block []byte) []byte {
+		block = fn(block)
+		if string(block[:4]) == "HNC1" {
+			binary.LittleEndian.PutUint32(block[24:], crc32.Checksum(block[64:], castagnoli))
+		}
+		binary.LittleEndian.PutUint32(block[60:], crc32.Checksum(block[:60], castagnoli))
+		return block
+	}
+}
+
+// mendVectorRow edits a vector row and gives it the checksum that fits.
+func mendVectorRow(slot uint64, row []byte, fn func(row []byte) []byte) {
+	row = fn(row)
+	end := len(row) - 8
+	binary.LittleEndian.PutUint32(row[end:], slotCRC(slot, row[:end], row[end+4:]))
+}
+
+// swap exchanges the values of two keys.
+func swap(bucket []byte, a, b []byte) change {
+	return func(tx *bolt.Tx) error {
+		bucket := tx.Bucket(bucket)
+		x, y := slices.Clone(bucket.Get(a)), slices.Clone(bucket.Get(b))
+		return errors.Join(bucket.Put(a, y), bucket.Put(b, x))
+	}
+}
+
+func slotValue(slot uint64) []byte { return binary.LittleEndian.AppendUint64(nil, slot) }
+
+// editState changes the state, checksum included.
+func editState(fn func(s *State)) change {
+	return editBody(bucketMeta, keyState, func(body []byte) []byte {
+		s, err := parseState(body)
+		if err != nil {
+			panic(err)
+		}
+		fn(&s)
+		return s.append()
+	})
+}
+
+// Everything that breaks a rule of FORMAT.md is found by Check, which says where.
+// Readers find it too, unless it is a lie told with checksums that fit.
+func TestCheckFindsEveryBrokenRule(t *testing.T) {
+	m, sound := soundFile(t)
+	s := m.schema
+	const lie = true
+	long := strings.Repeat("x", MaxIDBytes+1)
+	fillIDs := func(n int) change {
+		return func(tx *bolt.Tx) error {
+			for i := range n {
+				if err := tx.Bucket(bucketTail).Put(slotKey(uint64(100+i)), nil); err != nil {
+					return err
+				}
+			}
+			return nil
+		}
+	}
+	for _, tt := range []struct {
+		name   string
+		change change
+		want   string // in one of the problems
+		lie    bool
+	}{
+		// Rule 1: blocks and the tail.
+		{"a code block is missing", remove(bucketCodes, slotKey(8)), "codes from slot 8: block has 0 bytes", false},
+		{"the first code block is missing", remove(bucketCodes, slotKey(0)), "codes: key 0000000000000008, want slot 0", false},
+		{"a code block too many", put(bucketCodes, slotKey(16), make([]byte, s.codeBlock())), "codes: key 0000000000000010", lie},
+		{"a code block between others", put(bucketCodes, slotKey(4), make([]byte, s.codeBlock())), "codes: key 0000000000000004", lie},
+		{"a key of codes that is no slot", put(bucketCodes, []byte("abc"), []byte("x")), "codes: key 616263", lie},
+		{"a bucket in codes", nest(bucketCodes, "zzz"), "codes: key 7a7a7a", lie},
+		{"a vector block is missing", remove(bucketVectors, slotKey(4)), "vectors from slot 4: block has 0 bytes", false},
+		{"the last vector block is missing", remove(bucketVectors, slotKey(12)), "vectors: ends before slot 12", false},
+		{"a vector block too many", put(bucketVectors, slotKey(16), make([]byte, s.vectorBlock())), "vectors: key 0000000000000010", lie},
+		{"a tail row is missing", remove(bucketTail, slotKey(18)), "tail: 5 rows, want slots 16 to 22", false},
+		{"a tail row too many", put(bucketTail, slotKey(22), make([]byte, s.tailRow())), "tail: 7 rows, want slots 16 to 22", lie},
+		{"a sealed row is in the tail as well", put(bucketTail, slotKey(3), make([]byte, s.tailRow())), "tail: 7 rows", lie},
+		{"a key of the tail that is no slot", put(bucketTail, []byte("abc"), []byte("x")), "tail: 7 rows", lie},
+
+		// The header.
+		{"a code block a byte short", edit(bucketCodes, slotKey(0), cut), "codes from slot 0: block has", false},
+		{"an empty code block", put(bucketCodes, slotKey(0), nil), "codes from slot 0: block has 0 bytes", false},
+		{"the magic of codes", edit(bucketCodes, slotKey(0), mendHeader(flip(0))), "codes from slot 0: block header", false},
+		{"the rows of a code block", edit(bucketCodes, slotKey(0), mendHeader(flip(4))), "codes from slot 0: block header", false},
+		{"the first slot of a code block", edit(bucketCodes, slotKey(0), mendHeader(flip(8))), "codes from slot 0: block header", false},
+		{"the bytes a row of a code block", edit(bucketCodes, slotKey(0), mendHeader(flip(16))), "codes from slot 0: block header", false},
+		{"the dims of a code block", edit(bucketCodes, slotKey(0), mendHeader(flip(20))), "codes from slot 0: block header", false},
+		{"the checksum of a code block's body", edit(bucketCodes, slotKey(0), flip(24)), "codes from slot 0: block header", false},
+		{"the zeros of a code block's header", edit(bucketCodes, slotKey(0), mendHeader(flip(59))), "codes from slot 0: block header", false},
+		{"the checksum of a code block's header", edit(bucketCodes, slotKey(0), flip(60)), "codes from slot 0: block header", false},
+		{"the magic of vectors", edit(bucketVectors, slotKey(4), mendHeader(flip(3))), "vectors from slot 4: block header", false},
+		{"the rows of a vector block", edit(bucketVectors, slotKey(4), mendHeader(flip(5))), "vectors from slot 4: block header", false},
+		{"the first slot of a vector block", edit(bucketVectors, slotKey(4), mendHeader(flip(15))), "vectors from slot 4: block header", false},
+		{"the bytes a row of a vector block", edit(bucketVectors, slotKey(4), mendHeader(flip(19))), "vectors from slot 4: block header", false},
+		{"the dims of a vector block", edit(bucketVectors, slotKey(4), mendHeader(flip(23))), "vectors from slot 4: block header", false},
+		{"a checksum where a vector block has none", edit(bucketVectors, slotKey(4), mendHeader(flip(24))), "vectors from slot 4: block header", false},
+		{"the zeros of a vector block's header", edit(bucketVectors, slotKey(4), mendHeader(flip(28))), "vectors from slot 4: block header", false},
+		{"the checksum of a vector block's header", edit(bucketVectors, slotKey(4), flip(63)), "vectors from slot 4: block header", false},
+
+		// Their rows.
+		{"a code", edit(bucketCodes, slotKey(8), flip(64)), "codes from slot 8: checksum", false},
+		{"a scalar", edit(bucketCodes, slotKey(8), flip(-1)), "codes from slot 8: checksum", false},
+		{"a bit past the last dimension of a sealed code", edit(bucketCodes, slotKey(8), mendHeader(func(block []byte) []byte {
+			block[64+16*3+15] |= 0x80 // the last byte of the fourth code
+			return block
+		})), "code of slot 11: bits past dimension 70", lie},
+		{"a sealed vector", edit(bucketVectors, slotKey(4), flip(64+24*2)), "vector of slot 6: checksum", false},
+		{"the checksum of a sealed vector", edit(bucketVectors, slotKey(4), flip(-8)), "vector of slot 7: checksum", false},
+		{"the flags of a sealed vector", edit(bucketVectors, slotKey(4), func(block []byte) []byte {
+			mendVectorRow(5, block[64+24:64+48], flip(-1))
+			return block
+		}), "vector of slot 5: flags 01000000", lie},
+		{"the zeros after a sealed vector", edit(bucketVectors, slotKey(4), func(block []byte) []byte {
+			mendVectorRow(4, block[64:64+24], flip(15))
+			return block
+		}), "vector of slot 4: zeros", lie},
+		{"a tail row a byte short", edit(bucketTail, slotKey(16), cut), "tail row of slot 16 has", false},
+		{"a tail vector", edit(bucketTail, slotKey(16), flip(0)), "vector of slot 16: checksum", false},
+		{"a tail code", edit(bucketTail, slotKey(16), flip(24)), "code of slot 16: checksum", false},
+		{"a tail scalar", edit(bucketTail, slotKey(16), flip(-5)), "code of slot 16: checksum", false},
+		{"the flags of a tail vector", edit(bucketTail, slotKey(21), func(row []byte) []byte {
+			mendVectorRow(21, row[:24], flip(20))
+			return row
+		}), "vector of slot 21: flags 00000001", lie},
+		{"a bit past the last dimension of a tail code", edit(bucketTail, slotKey(21), func(row []byte) []byte {
+			row[24+15] |= 1
+			binary.LittleEndian.PutUint32(row[48:], slotCRC(21, row[24:48]))
+			return row
+		}), "code of slot 21: bits past dimension 70", lie},
+
+		// Rule 2: a row for every slot.
+		{"a row is missing", remove(bucketRows, slotKey(5)), "rows: key 0000000000000006, want slot 5", false},
+		{"the last row is missing", remove(bucketRows, slotKey(21)), "rows: ends before slot 21", false},
+		{"the row of a retired slot is missing", remove(bucketRows, slotKey(1)), "row of slot 1: value has 0 bytes", false},
+		{"a row too many", put(bucketRows, slotKey(22), seal(slotKey(22), appendRow(nil, "row-22", nil))), "rows: key 0000000000000016", lie},
+		{"a row", edit(bucketRows, slotKey(5), flip(3)), "row of slot 5: checksum", false},
+		{"a row without its id", editBody(bucketRows, slotKey(5), func([]byte) []byte { return []byte{9, 0, 'r'} }), "row of slot 5: row's id has 9 bytes", false},
+		{"a row with an empty id", editBody(bucketRows, slotKey(5), func([]byte) []byte { return appendRow(nil, "", nil) }), "row of slot 5: id of 0", lie},
+		{"a row with an id too long", editBody(bucketRows, slotKey(5), func([]byte) []byte { return appendRow(nil, long, nil) }), "row of slot 5: id of 513", lie},
+		{"a row with too much metadata", editBody(bucketRows, slotKey(5), func([]byte) []byte {
+			return appendRow(nil, "row-05", make([]byte, MaxMetadataBytes+1))
+		}), "row of slot 5: id of 6 and metadata of 65537", lie},
+
+		// Rule 3: ids and their rows.
+		{"an id is missing", remove(bucketIDs, []byte("row-05")), `row of slot 5, id "row-05": live is true, pointed to by its id is false`, lie},
+		{"an id too many", put(bucketIDs, []byte("row-99"), slotValue(5)), "ids: 20 ids, want 19", lie},
+		{"an id too many, to nowhere", put(bucketIDs, []byte("row-99"), slotValue(99)), "ids: 20 ids, want 19", lie},
+		{"a removed id is back", put(bucketIDs, []byte("row-02"), slotValue(2)), `row of slot 2, id "row-02": live is false, pointed to by its id is true`, false},
+		{"an id points to the row before", put(bucketIDs, []byte("row-01"), slotValue(1)), `row of slot 1, id "row-01": live is false, pointed to by its id is true`, false},
+		{"an id points to the row of another", put(bucketIDs, []byte("row-05"), slotValue(6)), `row of slot 5, id "row-05": live is true`, false},
+		{"an id points past the last slot", put(bucketIDs, []byte("row-05"), slotValue(22)), `row of slot 5, id "row-05": live is true`, false},
+		{"an id points with 7 bytes", edit(bucketIDs, []byte("row-05"), cut), `row of slot 5, id "row-05": live is true`, false},
+		{"a bucket in ids", nest(bucketIDs, "zzz"), "ids: 20 ids, want 19", lie},
+
+		// Rule 4: live and retired.
+		{"fewer live rows than there are", editState(func(s *State) { s.Live-- }), "ids: 19 ids, want 18", lie},
+		{"more live rows than there are", editState(func(s *State) { s.Live++ }), "state: 20 live and 3 retired rows, want 22", lie},
+		{"a bit too many", editBody(bucketRetired, slotKey(0), flip(0)), `row of slot 0, id "row-00": live is false, pointed to by its id is true`, false},
+		{"a slot retired that is to come", editBody(bucketRetired, slotKey(0), flip(3)), "retired: slot 24 of 22", false},
+		{"a bitmap", edit(bucketRetired, slotKey(0), flip(0)), "retired slots from 0: checksum", false},
+		{"a bitmap a byte short", editBody(bucketRetired, slotKey(0), cut), "retired slots from 0: bitmap has 8191 bytes", false},
+		{"a bitmap is missing", remove(bucketRetired, slotKey(0)), `row of slot 1, id "row-01": live is true, pointed to by its id is false`, false},
+		{"an empty bitmap", put(bucketRetired, slotKey(1), seal(slotKey(1), make([]byte, retiredBytes))), "retired slots from 65536, of 22 in all", false},
+		{"a key of retired that is no span", put(bucketRetired, []byte("abc"), []byte("x")), "retired slots: key 616263", false},
+
+		// Rule 5.
+		{"rows, but no commit that made them", editState(func(s *State) { s.Commits = 0 }), "state: 0 commits, but 22 rows", lie},
+
+		// The meta bucket, as far as the shard opens.
+		{"an unknown key", put(bucketMeta, []byte("hello"), []byte("x")), `meta: unknown key "hello"`, lie},
+		{"an unknown bucket in meta", nest(bucketMeta, "world"), `meta: unknown key "world"`, lie},
+
+		// Values that are whole but in the wrong place.
+		{"code blocks swapped", swap(bucketCodes, slotKey(0), slotKey(8)), "codes from slot 0: block header", false},
+		{"vector blocks swapped", swap(bucketVectors, slotKey(0), slotKey(12)), "vectors from slot 12: block header", false},
+		{"tail rows swapped", swap(bucketTail, slotKey(16), slotKey(17)), "code of slot 17: checksum", false},
+		{"rows swapped", swap(bucketRows, slotKey(3), slotKey(4)), "row of slot 3: checksum", false},
+		{"ids swapped", swap(bucketIDs, []byte("row-03"), []byte("row-04")), `row of slot 3, id "row-03": live is true`, false},
+
+		{"more problems than anyone wants to read", fillIDs(300), "tail: 306 rows", lie},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			path := filepath.Join(t.TempDir(), shardFile)
+			copyFile(t, path, sound, 1<<20)
+			tamper(t, path, tt.change)
+			s := openShard(t, path)
+			found := problems(t, s)
+			if !mentions(found, tt.want) {
+				t.Errorf("problems are\n%s\nwant one with\n%s", strings.Join(found, "\n"), tt.want)
+			}
+			if tt.lie {
+				return
+			}
+			v := m.read(s)
+			if len(v.errs) == 0 || len(v.wrong) > 0 || len(v.hidden) > 0 {
+				t.Errorf("readers were refused %d times, were given wrong answers %q, and were told that ids %q are not there", len(v.errs), v.wrong, v.hidden)
+			}
+			for _, err := range v.errs {
+				if !errors.Is(err, ErrCorrupt) || !strings.Contains(err.Error(), path) {
+					t.Errorf("error is %v, want ErrCorrupt and the path", err)
+				}
+			}
+		})
+	}
+}
+
+// The second bitmap of a shard needs 65,536 rows, which the table above has not.
+func TestCheckFindsAnEmptyBitmap(t *testing.T) {
+	_, path := soundFile(t)
+	empty := seal(slotKey(0), make([]byte, retiredBytes))
+	tamper(t, path, put(bucketRetired, slotKey(0), empty))
+	if found := problems(t, openShard(t, path)); !mentions(found, "retired: an empty bitmap from slot 0") {
+		t.Errorf("problems are %q", found)
+	}
+}
+
+// What bbolt itself says of its pages is among the problems: here that the root
+// page is free, so that the next commit would write over it.
+func TestCheckFindsDamageToThePages(t *testing.T) {
+	_, path := soundFile(t)
+	f, err := os.OpenFile(path, os.O_RDWR, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	const page, pageHeader = 4096, 16
+	meta := make([]byte, 2*page)
+	if _, err := f.ReadAt(meta, 0); err != nil {
+		t.Fatal(err)
+	}
+	number := func(at int) uint64 { return binary.NativeEndian.Uint64(meta[pageHeader+at:]) }
+	const root, freelist, txid = 16, 32, 48
+	if number(txid) < number(page+txid) {
+		meta = meta[page:]
+	}
+	list := binary.NativeEndian.AppendUint16(nil, 1) // how many pages are free, at 10
+	list = append(list, 0, 0, 0, 0)
+	list = append(list, meta[pageHeader+root:][:8]...)
+	if _, err := f.WriteAt(list, int64(number(freelist))*page+10); err != nil {
+		t.Fatal(err)
+	}
+	mustClose(t, f)
+	if found := problems(t, openShard(t, path)); !mentions(found, "bbolt: page "+fmt.Sprint(number(root))+": reachable freed") {
+		t.Errorf("problems are %q", found)
+	}
+}
+
+// A page that claims to run over into millions of others would have bbolt's own
+// check note each of them.
+func TestCheckIsNotDrownedByADamagedPage(t *testing.T) {
+	m, path := soundFile(t)
+	s := openShard(t, path)
+	page := rootPage(t, s, bucketRetired)
+	f, err := os.OpenFile(path, os.O_RDWR, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := f.WriteAt([]byte{0xff, 0xff, 0xff, 0x7f}, page*4096+12); err != nil {
+		t.Fatal(err)
+	}
+	mustClose(t, f)
+	m.mustHold(t, s) // readers need not know
+	if found := problems(t, s); !mentions(found, fmt.Sprintf("bbolt: page %d of 8 runs over into 2147483647 more", page)) {
+		t.Errorf("problems are %q", found)
+	}
+}
+
+func TestCheckStopsAtMaxProblems(t *testing.T) {
+	_, path := soundFile(t)
+	tamper(t, path, editState(func(s *State) { s.Next = 1 << 60 }))
+	if found := problems(t, openShard(t, path)); len(found) != MaxProblems {
+		t.Errorf("%d problems, want %d", len(found), MaxProblems)
+	}
+}
+
+func TestCheckVisitsEveryRowThatIsWhole(t *testing.T) {
+	m, path := soundFile(t)
+	tamper(t, path, edit(bucketVectors, slotKey(4), flip(64)))
+	tamper(t, path, edit(bucketTail, slotKey(20), flip(24)))
+	s := openShard(t, path)
+	var visited []uint64
+	report, err := s.Check(t.Context(), func(slot uint64, code []uint64, scalars []float32, vector []byte) error {
+		visited = append(visited, slot)
+		want := m.rows[slot]
+		if !slices.Equal(code, want.Code) || !slices.EqualFunc(scalars, want.Scalars, sameBits) || string(vector) != string(want.Vector) {
+			t.Errorf("row %d is %x %v %x, want %x %v %x", slot, code, scalars, vector, want.Code, want.Scalars, want.Vector)
+		}
+		if slot == 9 {
+			return errors.New("not to my taste")
+		}
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := []uint64{0, 1, 2, 3, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17, 18, 19, 21}
+	if !slices.Equal(visited, want) {
+		t.Errorf("visited %d, want %d", visited, want)
+	}
+	if len(report.Problems) != 3 || !mentions(report.Problems, "slot 9: not to my taste") {
+		t.Errorf("problems are %q, want those of slots 4, 9 and 20", report.Problems)
+	}
+}
+
+func TestCheckCountsWhatItRead(t *testing.T) {
+	m, path := soundFile(t)
+	report, err := openShard(t, path).Check(t.Context(), nil)
+	if err != nil || report.Rows != uint64(len(m.rows)) || report.Blocks != 2+4 || len(report.Problems) != 0 {
+		t.Errorf("report is %+v (%v), want %d rows and 6 blocks", report, err, len(m.rows))
+	}
+}
+
+func TestCheckStopsWhenToldTo(t *testing.T) {
+	_, path := soundFile(t)
+	ctx, cancel := context.WithCancel(t.Context())
+	report, err := openShard(t, path).Check(ctx, func(uint64, []uint64, []float32, []byte) error {
+		cancel()
+		return nil
+	})
+	if !errors.Is(err, context.Canceled) || report.Rows > 8 {
+		t.Errorf("%d rows were read, error %v; want no more than the block at hand and %v", report.Rows, err, context.Canceled)
+	}
+}

@@ -1,0 +1,342 @@
+package storage
+
+import (
+	"bytes"
+	"encoding/binary"
+	"encoding/json"
+	"fmt"
+	"hash/crc32"
+	"math/bits"
+
+	"github.com/hamnest/hamnest/encoder/code"
+)
+
+// This file turns rows into the bytes of FORMAT.md and back; no other file does.
+
+const formatVersion = 1
+
+var (
+	catalogMagic = []byte("HAMNCATL")
+	shardMagic   = []byte("HAMNSHRD")
+	codeMagic    = [4]byte{'H', 'N', 'C', '1'}
+	vectorMagic  = [4]byte{'H', 'N', 'V', '1'}
+)
+
+// Buckets and keys.
+var (
+	bucketMeta        = []byte("meta")
+	bucketCollections = []byte("collections")
+	bucketCodes       = []byte("codes")
+	bucketVectors     = []byte("vectors")
+	bucketTail        = []byte("tail")
+	bucketRows        = []byte("rows")
+	bucketIDs         = []byte("ids")
+	bucketRetired     = []byte("retired")
+
+	keyFormat = []byte("format")
+	keySchema = []byte("schema")
+	keyState  = []byte("state")
+)
+
+const (
+	headerBytes = 64
+	crcBytes    = 4
+
+	// retiredSpan is how many slots one bitmap of the retired bucket covers.
+	retiredSpan  = 1 << 16
+	retiredBytes = retiredSpan / 8
+
+	minBlockRows  = 1024
+	minBlockBytes = 64 << 10
+	maxChunkBytes = 256 << 10
+	minChunkRows  = 8
+
+	// maxBlockBytes keeps any block far below the 2 GiB that bbolt takes, and the
+	// memory to read one within reason.
+	maxBlockBytes = 256 << 20
+)
+
+var castagnoli = crc32.MakeTable(crc32.Castagnoli)
+
+// corrupt makes an error of kind ErrCorrupt. What comes from the file has a
+// precision, as in %.32x: a damaged page can make a key of gigabytes.
+func corrupt(format string, args ...any) error {
+	return fmt.Errorf(format+": %w", append(args, ErrCorrupt)...)
+}
+
+// Schema is the geometry of a shard's rows, fixed when the shard is made.
+type Schema struct {
+	// Dims is the number of bits in a code.
+	Dims int `json:"dims"`
+	// Scalars is the number of float32 kept beside each code.
+	Scalars int `json:"scalars"`
+	// VectorBytes is the size of one stored vector.
+	VectorBytes int `json:"vector_bytes"`
+	// BlockRows and ChunkRows are the rows of a code block and of a vector block,
+	// powers of two. Zero: chosen by CreateShard as FORMAT.md says.
+	BlockRows int `json:"block_rows"`
+	ChunkRows int `json:"chunk_rows"`
+	// Engine is the engine's own description of the rows, a JSON value.
+	Engine json.RawMessage `json:"engine"`
+}
+
+func (s Schema) words() int       { return code.Words(s.Dims) }
+func (s Schema) codeRow() int     { return 8*s.words() + 4*s.Scalars }
+func (s Schema) vectorRow() int   { return (s.VectorBytes+7)/8*8 + 8 }
+func (s Schema) tailRow() int     { return s.vectorRow() + s.codeRow() + crcBytes }
+func (s Schema) codeBlock() int   { return headerBytes + s.BlockRows*s.codeRow() }
+func (s Schema) vectorBlock() int { return headerBytes + s.ChunkRows*s.vectorRow() }
+
+// sealed returns how many of the first next slots are in blocks.
+func (s Schema) sealed(next uint64) uint64 { return next - next%uint64(s.BlockRows) }
+
+// withDefaults fills in the rows of a block.
+func (s Schema) withDefaults() Schema {
+	if s.Dims < 1 { // for validate to refuse
+		return s
+	}
+	if s.BlockRows == 0 {
+		rows := (minBlockBytes + 8*s.words() - 1) / (8 * s.words())
+		s.BlockRows = max(minBlockRows, ceilPowerOfTwo(rows))
+	}
+	if s.ChunkRows == 0 {
+		s.ChunkRows = min(minChunkRows, s.BlockRows)
+		for s.ChunkRows*2 <= s.BlockRows && headerBytes+s.ChunkRows*2*s.vectorRow() <= maxChunkBytes {
+			s.ChunkRows *= 2
+		}
+	}
+	return s
+}
+
+func ceilPowerOfTwo(n int) int { return 1 << bits.Len(uint(n-1)) }
+
+// validate bounds every number, so that sizes computed from them neither
+// overflow nor ask for absurd memory when a schema comes from a damaged file.
+func (s Schema) validate() error {
+	powerOfTwo := func(n int) bool { return n > 0 && n&(n-1) == 0 }
+	switch {
+	case s.Dims < 1 || s.Dims > 1<<20:
+		return fmt.Errorf("dims %d, want 1 to %d", s.Dims, 1<<20)
+	case s.Scalars < 0 || s.Scalars > 16:
+		return fmt.Errorf("scalars %d, want 0 to 16", s.Scalars)
+	case s.VectorBytes < 0 || s.VectorBytes > 8<<20:
+		return fmt.Errorf("vector_bytes %d, want 0 to %d", s.VectorBytes, 8<<20)
+	case !powerOfTwo(s.BlockRows) || s.BlockRows > 1<<16:
+		return fmt.Errorf("block_rows %d, want a power of two up to %d", s.BlockRows, 1<<16)
+	case !powerOfTwo(s.ChunkRows) || s.ChunkRows > s.BlockRows:
+		return fmt.Errorf("chunk_rows %d, want a power of two up to block_rows %d", s.ChunkRows, s.BlockRows)
+	case s.BlockRows > maxBlockBytes/s.codeRow():
+		return fmt.Errorf("a code block has %d rows of %d bytes, want at most %d bytes", s.BlockRows, s.codeRow(), maxBlockBytes)
+	case s.ChunkRows > maxBlockBytes/s.vectorRow():
+		return fmt.Errorf("a vector block has %d rows of %d bytes, want at most %d bytes", s.ChunkRows, s.vectorRow(), maxBlockBytes)
+	case !json.Valid(s.Engine):
+		return fmt.Errorf("engine %q, want JSON", s.Engine)
+	}
+	return nil
+}
+
+// State is what a commit moves on.
+type State struct {
+	// Next is the slot that the next row gets: slots 0 to Next-1 are in use.
+	Next uint64
+	// Live is how many of them are not retired.
+	Live uint64
+	// Commits is how many commits there have been.
+	Commits uint64
+}
+
+func slotKey(slot uint64) []byte {
+	return binary.BigEndian.AppendUint64(nil, slot)
+}
+
+func parseSlotKey(key []byte) (uint64, error) {
+	if len(key) != 8 {
+		return 0, corrupt("key %.32x has %d bytes, want 8", key, len(key))
+	}
+	return binary.BigEndian.Uint64(key), nil
+}
+
+// seal returns the checked value of body, which it may take over, under key.
+func seal(key, body []byte) []byte {
+	crc := crc32.Update(crc32.Checksum(key, castagnoli), castagnoli, body)
+	return binary.LittleEndian.AppendUint32(body, crc)
+}
+
+// unseal returns the body of a checked value, which it shares.
+func unseal(key, value []byte) ([]byte, error) {
+	if len(value) < crcBytes {
+		return nil, corrupt("value has %d bytes, want at least %d", len(value), crcBytes)
+	}
+	body := value[:len(value)-crcBytes]
+	want := binary.LittleEndian.Uint32(value[len(body):])
+	if got := crc32.Update(crc32.Checksum(key, castagnoli), castagnoli, body); got != want {
+		return nil, corrupt("checksum %08x, want %08x", got, want)
+	}
+	return body, nil
+}
+
+func appendFormat(magic []byte) []byte {
+	return binary.LittleEndian.AppendUint32(bytes.Clone(magic), formatVersion)
+}
+
+// parseFormat checks the unsealed format value: first what it is, then how new.
+func parseFormat(body, magic []byte) error {
+	if len(body) != len(magic)+4 || !bytes.Equal(body[:len(magic)], magic) {
+		return corrupt("format is %.32q, want magic %q and a version", body, magic)
+	}
+	if v := binary.LittleEndian.Uint32(body[len(magic):]); v != formatVersion {
+		return fmt.Errorf("format version %d, want %d: %w", v, formatVersion, ErrVersion)
+	}
+	return nil
+}
+
+func (s State) append() []byte {
+	b := binary.LittleEndian.AppendUint64(nil, s.Next)
+	b = binary.LittleEndian.AppendUint64(b, s.Live)
+	return binary.LittleEndian.AppendUint64(b, s.Commits)
+}
+
+func parseState(body []byte) (State, error) {
+	if len(body) != 24 {
+		return State{}, corrupt("state has %d bytes, want 24", len(body))
+	}
+	s := State{
+		Next:    binary.LittleEndian.Uint64(body),
+		Live:    binary.LittleEndian.Uint64(body[8:]),
+		Commits: binary.LittleEndian.Uint64(body[16:]),
+	}
+	if s.Live > s.Next {
+		return State{}, corrupt("state has %d live of %d rows", s.Live, s.Next)
+	}
+	return s, nil
+}
+
+// appendHeader appends a block header. body is what the header's CRC covers, nil
+// for blocks whose rows have their own.
+func appendHeader(dst []byte, magic [4]byte, rows int, first uint64, rowBytes, dims int, bodyCRC uint32) []byte {
+	start := len(dst)
+	dst = appendHeaderFields(dst, magic, rows, first, rowBytes, dims, bodyCRC)
+	return binary.LittleEndian.AppendUint32(dst, crc32.Checksum(dst[start:], castagnoli))
+}
+
+// appendHeaderFields appends a block header without its own CRC.
+func appendHeaderFields(dst []byte, magic [4]byte, rows int, first uint64, rowBytes, dims int, bodyCRC uint32) []byte {
+	dst = append(dst, magic[:]...)
+	dst = binary.LittleEndian.AppendUint32(dst, uint32(rows))
+	dst = binary.LittleEndian.AppendUint64(dst, first)
+	dst = binary.LittleEndian.AppendUint32(dst, uint32(rowBytes))
+	dst = binary.LittleEndian.AppendUint32(dst, uint32(dims))
+	dst = binary.LittleEndian.AppendUint32(dst, bodyCRC)
+	return append(dst, make([]byte, 32)...)
+}
+
+// checkHeader proves that block, read under the key of first, has the size and
+// the header that a block of that kind must have, and returns its body.
+func checkHeader(block []byte, magic [4]byte, rows int, first uint64, rowBytes, dims int) (body []byte, bodyCRC uint32, err error) {
+	if want := headerBytes + rows*rowBytes; len(block) != want {
+		return nil, 0, corrupt("block has %d bytes, want %d", len(block), want)
+	}
+	if magic == codeMagic { // the rows of vectors have their own
+		bodyCRC = binary.LittleEndian.Uint32(block[24:])
+	}
+	// Searches do this for every block they touch: nothing here may allocate.
+	var buf [headerBytes]byte
+	fields, crc := block[:headerBytes-crcBytes], binary.LittleEndian.Uint32(block[headerBytes-crcBytes:])
+	want := appendHeaderFields(buf[:0], magic, rows, first, rowBytes, dims, bodyCRC)
+	if !bytes.Equal(fields, want) || crc32.Checksum(fields, castagnoli) != crc {
+		return nil, 0, corrupt("block header %x, want %x and its checksum", block[:headerBytes], bytes.Clone(want))
+	}
+	return block[headerBytes:], bodyCRC, nil
+}
+
+// slotCRC is the CRC of slot and then of parts.
+func slotCRC(slot uint64, parts ...[]byte) uint32 {
+	// The slot's bytes by the table: a slice of them would escape to the heap.
+	crc := ^uint32(0)
+	for range 8 {
+		crc = castagnoli[byte(crc)^byte(slot)] ^ crc>>8
+		slot >>= 8
+	}
+	crc = ^crc
+	for _, p := range parts {
+		crc = crc32.Update(crc, castagnoli, p)
+	}
+	return crc
+}
+
+var zeros [8]byte
+
+// appendVectorRow appends the vector row of slot.
+func (s Schema) appendVectorRow(dst []byte, slot uint64, vector []byte) []byte {
+	start := len(dst)
+	dst = append(dst, vector...)
+	dst = append(dst, zeros[:s.vectorRow()-8-len(vector)]...)
+	crc := slotCRC(slot, dst[start:], zeros[:4])
+	dst = binary.LittleEndian.AppendUint32(dst, crc)
+	return append(dst, zeros[:4]...)
+}
+
+// parseVectorRow checks a vector row and returns the vector in it, which it shares.
+func (s Schema) parseVectorRow(slot uint64, row []byte) ([]byte, error) {
+	end := len(row) - 8
+	want := binary.LittleEndian.Uint32(row[end:])
+	if got := slotCRC(slot, row[:end], row[end+4:]); got != want {
+		return nil, corrupt("vector of slot %d: checksum %08x, want %08x", slot, got, want)
+	}
+	return row[:s.VectorBytes], nil
+}
+
+// appendCodeRow appends a code row: the code and then its scalars, as bytes.
+func (s Schema) appendCodeRow(dst []byte, op *Op) []byte {
+	dst = code.AppendBytes(dst, op.Code)
+	return appendScalars(dst, op.Scalars)
+}
+
+// appendTailRow appends the tail row of slot.
+func (s Schema) appendTailRow(dst []byte, slot uint64, op *Op) []byte {
+	dst = s.appendVectorRow(dst, slot, op.Vector)
+	start := len(dst)
+	dst = s.appendCodeRow(dst, op)
+	return binary.LittleEndian.AppendUint32(dst, slotCRC(slot, dst[start:]))
+}
+
+// parseTailRow checks the size and the code of a tail row and returns its parts,
+// which share it. The vector row is still to be parsed.
+func (s Schema) parseTailRow(slot uint64, value []byte) (vectorRow, codeRow []byte, err error) {
+	if len(value) != s.tailRow() {
+		return nil, nil, corrupt("tail row of slot %d has %d bytes, want %d", slot, len(value), s.tailRow())
+	}
+	vectorRow, rest := value[:s.vectorRow()], value[s.vectorRow():]
+	codeRow = rest[:s.codeRow()]
+	want := binary.LittleEndian.Uint32(rest[s.codeRow():])
+	if got := slotCRC(slot, codeRow); got != want {
+		return nil, nil, corrupt("code of slot %d: checksum %08x, want %08x", slot, got, want)
+	}
+	return vectorRow, codeRow, nil
+}
+
+// appendRow appends the body of a rows value.
+func appendRow(dst []byte, id string, metadata []byte) []byte {
+	dst = binary.LittleEndian.AppendUint16(dst, uint16(len(id)))
+	dst = append(dst, id...)
+	return append(dst, metadata...)
+}
+
+// parseRow splits the body of a rows value, which its results share.
+func parseRow(body []byte) (id, metadata []byte, err error) {
+	if len(body) < 2 {
+		return nil, nil, corrupt("row has %d bytes, want at least 2", len(body))
+	}
+	n := int(binary.LittleEndian.Uint16(body))
+	if n > len(body)-2 {
+		return nil, nil, corrupt("row's id has %d bytes, of which %d are there", n, len(body)-2)
+	}
+	return body[2 : 2+n], body[2+n:], nil
+}
+
+func parseSlot(value []byte) (uint64, error) {
+	if len(value) != 8 {
+		return 0, corrupt("slot has %d bytes, want 8", len(value))
+	}
+	return binary.LittleEndian.Uint64(value), nil
+}

@@ -1,0 +1,132 @@
+package storage
+
+import (
+	"encoding/binary"
+	"encoding/json"
+	"flag"
+	"fmt"
+	"math"
+	"os"
+	"path/filepath"
+	"testing"
+
+	bolt "go.etcd.io/bbolt"
+)
+
+var updateGolden = flag.Bool("update", false, "write testdata again, for a format that is not released yet; "+
+	"the files of a released version are never written again: they are what users have on disk")
+
+const goldenVersion = "v1"
+
+// goldenSchema has padding wherever the format has it.
+var goldenSchema = Schema{Dims: 100, Scalars: 2, VectorBytes: 20, BlockRows: 8, ChunkRows: 4, Engine: json.RawMessage(`{"golden":true}`)}
+
+// goldenCommits are the commits of the golden shard, by arithmetic alone: a random
+// generator may change.
+func goldenCommits() [][]Op {
+	op := func(i int) Op {
+		o := Op{
+			ID:       fmt.Sprintf("row-%02d", i%20),
+			Code:     []uint64{0x9e3779b97f4a7c15 * uint64(i+1), uint64(i) << 30},
+			Scalars:  []float32{float32(i) / 4, -float32(i)},
+			Metadata: []byte(fmt.Sprintf(`{"n":%d}`, i)),
+		}
+		o.Code[1] &= 1<<36 - 1
+		for j := range 5 {
+			o.Vector = binary.LittleEndian.AppendUint32(o.Vector, math.Float32bits(float32(i*5+j)))
+		}
+		return o
+	}
+	var first, second []Op
+	for i := range 20 {
+		first = append(first, op(i))
+	}
+	for i := 20; i < 27; i += 2 { // replaces rows 0, 2, 4 and 6
+		second = append(second, op(i))
+	}
+	second[0].Metadata = nil
+	second[1].ID = "\xff日本" // a new one: row 2 stays
+	return [][]Op{first, second, {{ID: "row-19", Delete: true}, {ID: "not there", Delete: true}}, nil}
+}
+
+var goldenLabels = map[string]string{"team": "search", "": "é"}
+
+// writeGolden makes the files. bbolt lets a file grow by 64 MiB; what is past its
+// last page is left out.
+func writeGolden(t *testing.T, dir string) {
+	t.Helper()
+	if err := os.RemoveAll(dir); err != nil {
+		t.Fatal(err)
+	}
+	c := openCatalog(t, dir)
+	e, err := c.Create("golden", goldenLabels, goldenSchema)
+	if err != nil {
+		t.Fatal(err)
+	}
+	mustCreate(t, c, "empty", nil)
+	s := openShard(t, c.ShardPath(e))
+	for _, ops := range goldenCommits() {
+		mustCommit(t, s, ops...)
+	}
+	mustClose(t, s)
+	mustClose(t, c)
+	files, err := filepath.Glob(filepath.Join(dir, "*", shardFile))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, path := range append(files, filepath.Join(dir, catalogFile)) {
+		var size int64
+		tamper(t, path, func(tx *bolt.Tx) error {
+			size = tx.Size()
+			return nil
+		})
+		if err := os.Truncate(path, size); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+// Files of every version there was open today and hold what they held then.
+func TestTheGoldenFilesHoldWhatTheyDid(t *testing.T) {
+	if binary.NativeEndian.Uint16([]byte{1, 0}) != 1 {
+		t.Skip("a bbolt file of the other byte order")
+	}
+	golden := filepath.Join("testdata", goldenVersion)
+	if *updateGolden {
+		writeGolden(t, golden)
+	}
+	dir := t.TempDir() // opening writes
+	if err := os.CopyFS(dir, os.DirFS(golden)); err != nil {
+		t.Fatal(err)
+	}
+	c := openCatalog(t, dir)
+	entries, err := c.List()
+	if err != nil || len(entries) != 2 {
+		t.Fatalf("entries are %+v (%v), want 2", entries, err)
+	}
+	mustList(t, c, entries)
+	if got := entries[1]; got.Name != "golden" || got.Created.Year() < 2026 || fmt.Sprint(got.Labels) != fmt.Sprint(goldenLabels) {
+		t.Errorf("entry is %+v", got)
+	}
+
+	s := openSound(t, c.ShardPath(entries[1]))
+	if got, want := fmt.Sprintf("%+v", s.Schema()), fmt.Sprintf("%+v", goldenSchema); got != want {
+		t.Errorf("schema is %s, want %s", got, want)
+	}
+	m := newModel(goldenSchema)
+	for _, ops := range goldenCommits() {
+		m.commit(ops)
+	}
+	m.mustHold(t, s)
+	if want := (State{Next: 24, Live: 20, Commits: 4}); m.state() != want {
+		t.Errorf("the golden rows are in state %+v, want %+v", m.state(), want)
+	}
+	// And go on from there.
+	more := m.randomOps(newRand(1), 30)
+	mustCommit(t, s, more...)
+	m.commit(more)
+	m.mustHold(t, s)
+
+	empty := openSound(t, c.ShardPath(entries[0]))
+	newModel(tinySchema()).mustHold(t, empty)
+}

@@ -1,0 +1,308 @@
+package storage
+
+import (
+	"bytes"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"hash/crc32"
+	"maps"
+	"math"
+	"math/bits"
+	"slices"
+
+	bolt "go.etcd.io/bbolt"
+
+	"github.com/hamnest/hamnest/encoder/code"
+)
+
+// View runs fn on the shard as of the last commit. fn must be brief and must not
+// wait for anything: while it runs, the pages it could read are not reused. What a
+// Reader returns dies with fn. Damage is reported as ErrCorrupt.
+func (s *Shard) View(fn func(*Reader) error) error {
+	var own error // fn's, which is not about the file
+	err := s.guard(func() error {
+		return s.db.View(func(tx *bolt.Tx) error {
+			state, err := readState(tx)
+			if err != nil {
+				return err
+			}
+			if err := fn(&Reader{schema: s.schema, state: state, tx: tx}); err != nil {
+				if errors.Is(err, ErrCorrupt) {
+					return err
+				}
+				own = err
+			}
+			return nil
+		})
+	})
+	if err != nil {
+		return err
+	}
+	return own
+}
+
+// Reader reads a shard within one View. It is for one goroutine.
+type Reader struct {
+	schema Schema
+	state  State
+	tx     *bolt.Tx
+
+	// The vector block read last: neighbours come in turn. The cursor is kept
+	// because a fresh one costs more than moving it.
+	vectors    *bolt.Cursor
+	chunk      []byte
+	chunkFirst uint64
+	key        [8]byte
+
+	retired map[uint64][]byte // what bitmaps returned
+}
+
+// State returns the state as of the last commit.
+func (r *Reader) State() State { return r.state }
+
+// Slot returns the slot of the live row of that id, NoSlot when there is none.
+func (r *Reader) Slot(id string) (uint64, error) {
+	slot, err := slotOf(r.tx.Bucket(bucketIDs), r.tx.Bucket(bucketRows), []byte(id))
+	if err != nil || slot == NoSlot {
+		return NoSlot, err
+	}
+	// The id's earlier rows have that id too: damage could point to one of them.
+	bitmap, err := readRetired(r.tx.Bucket(bucketRetired), slot/retiredSpan)
+	if err == nil && isRetired(bitmap, slot) {
+		err = corrupt("points to slot %d, which is retired", slot)
+	}
+	if err != nil {
+		return NoSlot, fmt.Errorf("id %q: %w", id, err)
+	}
+	return slot, nil
+}
+
+// slotOf returns the slot that id points to, NoSlot when there is none, and
+// proves that the row there is of that id. Whether it is live is still to be seen.
+func slotOf(ids, rows *bolt.Bucket, id []byte) (uint64, error) {
+	value := ids.Get(id)
+	if value == nil {
+		return NoSlot, nil
+	}
+	slot, err := parseSlot(value)
+	if err == nil {
+		var found []byte
+		if found, _, err = readRow(rows, slot); err == nil && !bytes.Equal(found, id) {
+			err = corrupt("points to slot %d of id %.32q", slot, found)
+		}
+	}
+	if err != nil {
+		return NoSlot, fmt.Errorf("id %q: %w", id, err)
+	}
+	return slot, nil
+}
+
+// Row returns the id and the metadata of a slot below State().Next, retired or not.
+func (r *Reader) Row(slot uint64) (id, metadata []byte, err error) {
+	return readRow(r.tx.Bucket(bucketRows), slot)
+}
+
+func readRow(rows *bolt.Bucket, slot uint64) (id, metadata []byte, err error) {
+	key := slotKey(slot)
+	return openRow(slot, key, rows.Get(key))
+}
+
+// openRow unseals and parses the value that rows has under the key of slot.
+func openRow(slot uint64, key, value []byte) (id, metadata []byte, err error) {
+	body, err := unseal(key, value)
+	if err == nil {
+		id, metadata, err = parseRow(body)
+	}
+	if err != nil {
+		return nil, nil, fmt.Errorf("row of slot %d: %w", slot, err)
+	}
+	return id, metadata, nil
+}
+
+// Rows calls fn with the slots from..State().Next-1 that are not retired,
+// ascending, and with what Row returns for each, until fn returns false.
+func (r *Reader) Rows(from uint64, fn func(slot uint64, id, metadata []byte) (more bool, err error)) error {
+	bitmaps, err := r.bitmaps()
+	if err != nil {
+		return err
+	}
+	bitmap := bitmaps[from/retiredSpan]
+	cursor := r.tx.Bucket(bucketRows).Cursor()
+	key, value := cursor.Seek(slotKey(from))
+	for slot := from; slot < r.state.Next; slot++ {
+		if slot%retiredSpan == 0 {
+			bitmap = bitmaps[slot/retiredSpan]
+		}
+		at, err := parseSlotKey(key)
+		if err != nil || at != slot {
+			return corrupt("rows has key %.32x, want slot %d", key, slot)
+		}
+		if !isRetired(bitmap, slot) {
+			id, metadata, err := openRow(slot, key, value)
+			if err != nil {
+				return err
+			}
+			if more, err := fn(slot, id, metadata); err != nil || !more {
+				return err
+			}
+		}
+		key, value = cursor.Next()
+	}
+	return nil
+}
+
+// Vector returns the stored vector of a slot below State().Next, retired or not:
+// Schema.VectorBytes bytes, 8-byte aligned in most files but not in all. Slots
+// that follow each other are cheapest.
+func (r *Reader) Vector(slot uint64) ([]byte, error) {
+	s := r.schema
+	if slot >= s.sealed(r.state.Next) {
+		vectorRow, _, err := s.parseTailRow(slot, r.tx.Bucket(bucketTail).Get(slotKey(slot)))
+		if err != nil {
+			return nil, err
+		}
+		return s.parseVectorRow(slot, vectorRow)
+	}
+	first := slot - slot%uint64(s.ChunkRows)
+	if r.chunk == nil || r.chunkFirst != first {
+		if r.vectors == nil {
+			r.vectors = r.tx.Bucket(bucketVectors).Cursor()
+		}
+		binary.BigEndian.PutUint64(r.key[:], first)
+		key, block := r.vectors.Seek(r.key[:])
+		if !bytes.Equal(key, r.key[:]) {
+			block = nil // the next there is
+		}
+		body, _, err := checkHeader(block, vectorMagic, s.ChunkRows, first, s.vectorRow(), s.Dims)
+		if err != nil {
+			return nil, fmt.Errorf("vectors from slot %d: %w", first, err)
+		}
+		r.chunk, r.chunkFirst = body, first
+	}
+	at := int(slot-first) * s.vectorRow()
+	return s.parseVectorRow(slot, r.chunk[at:at+s.vectorRow()])
+}
+
+// Codes calls fn with the codes of slots from..to-1 in ascending runs, retired or
+// not. from must be 0 or a multiple of Schema.BlockRows; to at most State().Next.
+// codes holds rows codes back to back, scalars their Schema.Scalars numbers each;
+// both are overwritten by the next run.
+func (r *Reader) Codes(from, to uint64, fn func(first uint64, codes []uint64, scalars []float32) error) error {
+	s := r.schema
+	codes := make([]uint64, s.BlockRows*s.words())
+	scalars := make([]float32, s.BlockRows*s.Scalars)
+	sealed := s.sealed(r.state.Next)
+	blocks := r.tx.Bucket(bucketCodes)
+	first := from
+	for ; first < min(to, sealed); first += uint64(s.BlockRows) {
+		body, want, err := checkHeader(blocks.Get(slotKey(first)), codeMagic, s.BlockRows, first, s.codeRow(), s.Dims)
+		if err == nil {
+			if got := crc32.Checksum(body, castagnoli); got != want {
+				err = corrupt("checksum %08x, want %08x", got, want)
+			}
+		}
+		if err != nil {
+			return fmt.Errorf("codes from slot %d: %w", first, err)
+		}
+		code.FromBytes(codes, body)
+		decodeScalars(scalars, body[8*len(codes):])
+		rows := min(uint64(s.BlockRows), to-first)
+		if err := fn(first, codes[:rows*uint64(s.words())], scalars[:rows*uint64(s.Scalars)]); err != nil {
+			return err
+		}
+	}
+	if first >= to {
+		return nil
+	}
+	tail, rows := r.tx.Bucket(bucketTail), int(to-first)
+	for i := range rows {
+		slot := first + uint64(i)
+		_, row, err := s.parseTailRow(slot, tail.Get(slotKey(slot)))
+		if err != nil {
+			return err
+		}
+		code.FromBytes(codes[i*s.words():(i+1)*s.words()], row)
+		decodeScalars(scalars[i*s.Scalars:(i+1)*s.Scalars], row[8*s.words():])
+	}
+	return fn(first, codes[:rows*s.words()], scalars[:rows*s.Scalars])
+}
+
+// Retired calls fn with the bitmaps of retired slots, ascending: bit i%64 of word
+// i/64 is set when slot first+i is retired. Spans without any are left out. words
+// covers 65,536 slots and is fn's to keep.
+func (r *Reader) Retired(fn func(first uint64, words []uint64) error) error {
+	bitmaps, err := r.bitmaps()
+	if err != nil {
+		return err
+	}
+	for _, span := range slices.Sorted(maps.Keys(bitmaps)) {
+		words := make([]uint64, retiredBytes/8)
+		code.FromBytes(words, bitmaps[span])
+		if err := fn(span*retiredSpan, words); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// bitmaps returns the bitmaps of retired slots, by span. It proves that together
+// they retire as many slots as State says: where damage hid one, its rows would
+// come back to life.
+func (r *Reader) bitmaps() (map[uint64][]byte, error) {
+	if r.retired != nil {
+		return r.retired, nil
+	}
+	bitmaps, err := readBitmaps(r.tx.Bucket(bucketRetired), r.state.Next)
+	if err != nil {
+		return nil, err
+	}
+	count := uint64(0)
+	for _, bitmap := range bitmaps {
+		for i := 0; i < len(bitmap); i += 8 {
+			count += uint64(bits.OnesCount64(binary.LittleEndian.Uint64(bitmap[i:])))
+		}
+	}
+	if want := r.state.Next - r.state.Live; count != want {
+		return nil, corrupt("%d retired slots, want %d: %d rows less %d live", count, want, r.state.Next, r.state.Live)
+	}
+	r.retired = bitmaps
+	return bitmaps, nil
+}
+
+// readBitmaps returns all bitmaps of a file in which next slots are in use.
+func readBitmaps(retired *bolt.Bucket, next uint64) (map[uint64][]byte, error) {
+	bitmaps := make(map[uint64][]byte)
+	cursor := retired.Cursor()
+	for key, value := cursor.First(); key != nil; key, value = cursor.Next() {
+		span, err := parseSlotKey(key)
+		if err != nil {
+			return nil, fmt.Errorf("retired slots: %w", err)
+		}
+		if next == 0 || span > (next-1)/retiredSpan {
+			return nil, corrupt("retired slots from %d, of %d in all", span*retiredSpan, next)
+		}
+		if bitmaps[span], err = openRetired(span, key, value); err != nil {
+			return nil, err
+		}
+	}
+	return bitmaps, nil
+}
+
+// isRetired reports whether slot is in the bitmap of its span, nil when none is.
+func isRetired(bitmap []byte, slot uint64) bool {
+	return bitmap != nil && bitmap[slot%retiredSpan/8]>>(slot%8)&1 == 1
+}
+
+func appendScalars(dst []byte, scalars []float32) []byte {
+	for _, x := range scalars {
+		dst = binary.LittleEndian.AppendUint32(dst, math.Float32bits(x))
+	}
+	return dst
+}
+
+func decodeScalars(dst []float32, b []byte) {
+	for i := range dst {
+		dst[i] = math.Float32frombits(binary.LittleEndian.Uint32(b[4*i:]))
+	}
+}

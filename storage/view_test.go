@@ -1,0 +1,403 @@
+package storage
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"strings"
+	"sync"
+	"testing"
+
+	bolt "go.etcd.io/bbolt"
+)
+
+func TestAViewSeesTheCommitItBeganWith(t *testing.T) {
+	m, s := newModel(tinySchema()), newShard(t, tinySchema())
+	rng := newRand(newSeed(t))
+	commit := func(m *model) {
+		ops := m.randomOps(rng, 30)
+		mustCommit(t, s, ops...)
+		m.commit(ops)
+	}
+	commit(m)
+	before := m.clone()
+	err := s.View(func(old *Reader) error {
+		for range 5 { // enough for the pages of old to be wanted again
+			commit(m)
+		}
+		if old.State() != before.state() {
+			return wrongf("state is %+v, want %+v", old.State(), before.state())
+		}
+		for slot := range before.rows {
+			if err := errors.Join(before.askRow(old, uint64(slot)), before.askVector(old, uint64(slot))); err != nil {
+				return err
+			}
+		}
+		return errors.Join(before.askRows(old, 0), before.askRetired(old), before.askCodes(old, 0, uint64(len(before.rows))))
+	})
+	if err != nil {
+		t.Error(err)
+	}
+	m.mustHold(t, s)
+}
+
+// Whatever a reader sees while commits go on is one commit, whole. Row i of this
+// test holds i everywhere; every commit adds ten rows and removes the first of the
+// ten before.
+func TestReadersAndChecksRunWhileCommitsGoOn(t *testing.T) {
+	const commits, batch = 80, 10
+	schema := Schema{Dims: 64, Scalars: 1, VectorBytes: 8, BlockRows: 16, ChunkRows: 4, Engine: []byte("{}")}
+	s := newShard(t, schema)
+	whole := func(r *Reader) error {
+		state := r.State()
+		n := state.Commits
+		if removed := max(n, 1) - 1; state.Next != n*batch || state.Live != state.Next-removed {
+			return fmt.Errorf("after %d commits: %d rows, %d live", n, state.Next, state.Live)
+		}
+		seen := uint64(0)
+		err := r.Rows(0, func(slot uint64, id, _ []byte) (bool, error) {
+			seen++
+			vector, err := r.Vector(slot)
+			if err == nil && (string(id) != fmt.Sprint(slot) || vector[0] != byte(slot)) {
+				err = fmt.Errorf("slot %d has id %q and vector %x", slot, id, vector)
+			}
+			return true, err
+		})
+		if err != nil || seen != state.Live {
+			return fmt.Errorf("%d rows, want %d: %w", seen, state.Live, err)
+		}
+		return r.Codes(0, state.Next, func(first uint64, codes []uint64, scalars []float32) error {
+			for i, c := range codes {
+				if c != first+uint64(i) || scalars[i] != float32(c) {
+					return fmt.Errorf("slot %d has code %d and scalar %v", first+uint64(i), c, scalars[i])
+				}
+			}
+			return nil
+		})
+	}
+	done := make(chan struct{})
+	var running sync.WaitGroup
+	again := func(work func() error) {
+		running.Go(func() {
+			for {
+				if err := work(); err != nil {
+					t.Error(err)
+					return
+				}
+				select {
+				case <-done:
+					return
+				default:
+				}
+			}
+		})
+	}
+	again(func() error { return s.View(whole) })
+	again(func() error { return s.View(whole) })
+	again(func() error {
+		report, err := s.Check(t.Context(), nil)
+		if err == nil && len(report.Problems) > 0 {
+			err = fmt.Errorf("check: %q", report.Problems)
+		}
+		return err
+	})
+	again(func() error { _, _, err := s.Size(); return err })
+	for n := range commits {
+		var ops []Op
+		if n > 0 {
+			ops = append(ops, Op{ID: fmt.Sprint((n - 1) * batch), Delete: true})
+		}
+		for i := n * batch; i < (n+1)*batch; i++ {
+			vector := make([]byte, 8)
+			vector[0] = byte(i)
+			ops = append(ops, Op{ID: fmt.Sprint(i), Code: []uint64{uint64(i)}, Scalars: []float32{float32(i)}, Vector: vector})
+		}
+		if _, err := s.Commit(ops); err != nil {
+			t.Error(err)
+			break
+		}
+	}
+	close(done)
+	running.Wait()
+}
+
+func TestConcurrentCommitsTakeTurns(t *testing.T) {
+	s := newShard(t, tinySchema())
+	m := newModel(s.schema)
+	const writers, each = 4, 20
+	slots := make([][]uint64, writers)
+	var running sync.WaitGroup
+	for w := range writers {
+		rng := newRand(uint64(w))
+		running.Go(func() {
+			for i := range each {
+				applied, err := s.Commit([]Op{m.randomOp(rng, fmt.Sprintf("%d-%d", w, i))})
+				if err != nil {
+					t.Error(err)
+					return
+				}
+				slots[w] = append(slots[w], applied[0].Slot)
+			}
+		})
+	}
+	running.Wait()
+	given := make(map[uint64]bool)
+	for _, own := range slots {
+		for i, slot := range own {
+			if given[slot] || (i > 0 && own[i-1] >= slot) {
+				t.Errorf("slot %d given out of turn", slot)
+			}
+			given[slot] = true
+		}
+	}
+	err := s.View(func(r *Reader) error {
+		if want := (State{Next: writers * each, Live: writers * each, Commits: writers * each}); r.State() != want {
+			return wrongf("state is %+v, want %+v", r.State(), want)
+		}
+		return nil
+	})
+	if err != nil {
+		t.Error(err)
+	}
+}
+
+func TestAnErrorOfTheCallerComesBackFromAView(t *testing.T) {
+	_, path := soundFile(t)
+	s := openShard(t, path)
+	mine := errors.New("mine")
+	for name, read := range map[string]func(r *Reader) error{
+		"View": func(*Reader) error { return mine },
+		"Rows": func(r *Reader) error {
+			return r.Rows(0, func(uint64, []byte, []byte) (bool, error) { return true, mine })
+		},
+		"Codes": func(r *Reader) error { return r.Codes(0, 22, func(uint64, []uint64, []float32) error { return mine }) },
+		"Codes of the tail": func(r *Reader) error {
+			return r.Codes(16, 22, func(uint64, []uint64, []float32) error { return mine })
+		},
+		"Retired": func(r *Reader) error { return r.Retired(func(uint64, []uint64) error { return mine }) },
+	} {
+		if err := s.View(read); !errors.Is(err, mine) || errors.Is(err, ErrCorrupt) {
+			t.Errorf("%s: error is %v, want %v", name, err, mine)
+		}
+	}
+}
+
+func TestSlotsThatAreNotThereAreErrors(t *testing.T) {
+	_, path := soundFile(t)
+	s := openShard(t, path)
+	for name, read := range map[string]func(r *Reader) error{
+		"the row of the next slot":    func(r *Reader) error { _, _, err := r.Row(22); return err },
+		"the row of no slot":          func(r *Reader) error { _, _, err := r.Row(NoSlot); return err },
+		"the vector of the next slot": func(r *Reader) error { _, err := r.Vector(22); return err },
+		"the vector of no slot":       func(r *Reader) error { _, err := r.Vector(NoSlot); return err },
+		"codes past the next slot": func(r *Reader) error {
+			return r.Codes(16, 23, func(uint64, []uint64, []float32) error { return nil })
+		},
+		"codes from within a block": func(r *Reader) error {
+			return r.Codes(1, 22, func(uint64, []uint64, []float32) error { return nil })
+		},
+	} {
+		if err := s.View(read); !errors.Is(err, ErrCorrupt) {
+			t.Errorf("%s: error is %v, want ErrCorrupt", name, err)
+		}
+	}
+}
+
+// Damage that bbolt trips over becomes ErrCorrupt; a bug of ours stays a panic.
+func TestOnlyPanicsOfDamagedPagesBecomeErrors(t *testing.T) {
+	s := newShard(t, tinySchema())
+	for _, tt := range []struct {
+		name string
+		read func(r *Reader)
+		want bool // a panic
+	}{
+		{"a panic of the caller", func(*Reader) { panic("mine") }, true},
+		{"an index out of range of the caller", func(*Reader) { _ = []int{}[len(os.Args)] }, true},
+		{"a nil map of the caller", func(*Reader) { map[string]int(nil)["x"] = 1 }, true},
+		{"a nil pointer of the caller", func(*Reader) { _ = (*State)(nil).Next }, true},
+		{"a panic of bbolt", func(r *Reader) { _ = r.tx.Commit() }, false},
+		{"a nil pointer in bbolt", func(r *Reader) { r.tx.Bucket([]byte("none")).Get(nil) }, false},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			var err error
+			defer func() {
+				if p := recover(); (p != nil) != tt.want {
+					t.Errorf("panic is %v, error %v; want a panic: %t", p, err, tt.want)
+				}
+			}()
+			err = s.View(func(r *Reader) error {
+				tt.read(r)
+				return nil
+			})
+			if !errors.Is(err, ErrCorrupt) {
+				t.Errorf("error is %v, want ErrCorrupt", err)
+			}
+		})
+	}
+}
+
+// A page past the end of the file is a memory fault where the file is mapped.
+func TestAFileCutShortWhileOpenIsCorrupt(t *testing.T) {
+	m, path := soundFile(t)
+	s := openShard(t, path)
+	m.mustHold(t, s)
+	if err := os.Truncate(path, 2*4096); err != nil {
+		t.Fatal(err)
+	}
+	v := m.read(s)
+	if len(v.errs) == 0 || len(v.wrong) > 0 || len(v.hidden) > 0 {
+		t.Errorf("%d errors, wrong answers %q, hidden ids %q", len(v.errs), v.wrong, v.hidden)
+	}
+	for _, err := range v.errs {
+		if !errors.Is(err, ErrCorrupt) || !strings.Contains(err.Error(), path) {
+			t.Fatalf("error is %v, want ErrCorrupt and the path", err)
+		}
+	}
+	if _, err := s.Commit([]Op{m.randomOp(newRand(1), "row-00")}); !errors.Is(err, ErrCorrupt) {
+		t.Errorf("commit: error is %v, want ErrCorrupt", err)
+	}
+}
+
+// A commit that meets damage says so, changes nothing, and leaves the shard to
+// other commits.
+func TestACommitThatMeetsDamageChangesNothing(t *testing.T) {
+	m, sound := soundFile(t)
+	other := m.randomOp(newRand(1), "other")
+	replace := m.randomOp(newRand(2), "row-05")
+	fill := []Op{other, m.randomOp(newRand(3), "more")} // to 24 rows, which seals the tail
+	for _, tt := range []struct {
+		name   string
+		change change
+		ops    []Op
+	}{
+		{"an id that points to the row of another", put(bucketIDs, []byte("row-05"), slotValue(6)), []Op{replace}},
+		{"an id that points to the row of another, to remove", put(bucketIDs, []byte("row-05"), slotValue(6)), []Op{{ID: "row-05", Delete: true}}},
+		{"an id that points to a retired row", put(bucketIDs, []byte("row-01"), slotValue(1)), []Op{{ID: "row-01", Delete: true}}},
+		{"an id that points past the last slot", put(bucketIDs, []byte("row-05"), slotValue(22)), []Op{replace}},
+		{"an id that points with 7 bytes", edit(bucketIDs, []byte("row-05"), cut), []Op{other, replace}},
+		{"the row of the id", edit(bucketRows, slotKey(5), flip(0)), []Op{replace}},
+		{"the bitmap to retire in", edit(bucketRetired, slotKey(0), flip(9)), []Op{other, replace}},
+		{"a tail vector to seal", edit(bucketTail, slotKey(18), flip(1)), fill},
+		{"a tail code to seal", edit(bucketTail, slotKey(18), flip(-1)), fill},
+		{"a tail row to seal that is not there", remove(bucketTail, slotKey(18)), fill},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			path := t.TempDir() + "/" + shardFile
+			copyFile(t, path, sound, 1<<20)
+			tamper(t, path, tt.change)
+			s := openShard(t, path)
+			before := contents(t, s)
+			if applied, err := s.Commit(tt.ops); !errors.Is(err, ErrCorrupt) {
+				t.Fatalf("commit: %+v, %v; want ErrCorrupt", applied, err)
+			}
+			if after := contents(t, s); after != before {
+				t.Error("the failed commit changed something")
+			}
+			if applied := mustCommit(t, s, other); applied[0] != (Applied{22, NoSlot}) {
+				t.Errorf("another commit applied %+v, want slot 22", applied)
+			}
+		})
+	}
+}
+
+// contents is everything in a shard's file as one string.
+func contents(t *testing.T, s *Shard) string {
+	t.Helper()
+	var all strings.Builder
+	err := s.db.View(func(tx *bolt.Tx) error {
+		return tx.ForEach(func(name []byte, b *bolt.Bucket) error {
+			return b.ForEach(func(key, value []byte) error {
+				_, err := fmt.Fprintf(&all, "%s %q %x\n", name, key, value)
+				return err
+			})
+		})
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return all.String()
+}
+
+// Pages that bbolt cannot read end a commit with an error too. The shard has a
+// commit since it was opened, so that its freelist is in memory only.
+func TestACommitThatMeetsADamagedPageIsAnError(t *testing.T) {
+	m, s := newModel(tinySchema()), newShardThatBreaks(t)
+	rng := newRand(newSeed(t))
+	var ops []Op
+	for i := range 200 { // so many that ids has pages of its own
+		ops = append(ops, m.randomOp(rng, fmt.Sprintf("id-%03d", i)))
+	}
+	mustCommit(t, s, ops...)
+	page := rootPage(t, s, bucketIDs)
+	f, err := os.OpenFile(s.path, os.O_RDWR, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer mustClose(t, f)
+	good := make([]byte, 8)
+	if _, err := f.ReadAt(good, page*4096); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := f.WriteAt([]byte{0xff}, page*4096+1); err != nil { // the page's own number
+		t.Fatal(err)
+	}
+	if _, err := s.Commit(ops[:1]); !errors.Is(err, ErrCorrupt) {
+		t.Errorf("commit: error is %v, want ErrCorrupt", err)
+	}
+	// Nothing was changed: with the page mended all is well.
+	if _, err := f.WriteAt(good, page*4096); err != nil {
+		t.Fatal(err)
+	}
+	m.commit(ops)
+	m.mustHold(t, s)
+	mustCommit(t, s, ops[:1]...)
+	m.commit(ops[:1])
+	m.mustHold(t, s)
+	if found := problems(t, s); len(found) > 0 {
+		t.Errorf("problems are %q", found)
+	}
+}
+
+// rootPage returns the number of the page where a bucket begins.
+func rootPage(t *testing.T, s *Shard, bucket []byte) int64 {
+	t.Helper()
+	var page int64
+	err := s.db.View(func(tx *bolt.Tx) error {
+		page = int64(tx.Bucket(bucket).RootPage())
+		return nil
+	})
+	if err != nil || page == 0 {
+		t.Fatalf("root page of %s is %d (%v)", bucket, page, err)
+	}
+	return page
+}
+
+// A file that bbolt trips over at open is corrupt, and not locked by the try before.
+func TestADamagedFileIsCorruptHoweverOftenItIsOpened(t *testing.T) {
+	_, path := soundFile(t)
+	f, err := os.OpenFile(path, os.O_RDWR, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer mustClose(t, f)
+	for page := int64(2); page < 8; page++ { // the kind of each page, the freelist's among them
+		if _, err := f.WriteAt([]byte{0, 0x80}, page*4096+8); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for range 3 {
+		if s, err := OpenShard(path); !errors.Is(err, ErrCorrupt) || errors.Is(err, ErrLocked) {
+			t.Fatalf("opened %v, error %v, want ErrCorrupt", s, err)
+		}
+	}
+}
+
+// newShardThatBreaks is newShard for a test that damages it.
+func newShardThatBreaks(t *testing.T) *Shard {
+	t.Helper()
+	path := t.TempDir() + "/" + shardFile
+	if err := CreateShard(path, tinySchema()); err != nil {
+		t.Fatal(err)
+	}
+	return openShard(t, path)
+}
