@@ -27,6 +27,7 @@ lint: ## golangci-lint and buf
 .PHONY: generate
 generate: ## make the generated files again
 	$(DEV) buf generate --template .buf.gen.yaml
+	go generate ./...
 
 .PHONY: bench
 bench: ## the benchmarks; compare two runs with $(DEV) benchstat

@@ -1,0 +1,13 @@
+// The generators of the kernels: a module of its own, so that avo is not
+// among the product's dependencies. `make generate` runs it.
+module github.com/hamnest/hamnest/index/asm
+
+go 1.26.0
+
+require github.com/mmcloughlin/avo v0.6.0
+
+require (
+	golang.org/x/mod v0.42.0 // indirect
+	golang.org/x/sync v0.24.0 // indirect
+	golang.org/x/tools v0.52.0 // indirect
+)

@@ -1,0 +1,11 @@
+//go:build (!amd64 && !arm64) || purego
+
+package hamming
+
+func scan(dst []Match, t *Tile, columns []Column, groups int, limits *[TileQueries]int64) int {
+	return scanGeneric(dst, t, columns, groups, limits)
+}
+
+func planes(dst []Match, t *Tile, columns []Column, groups int, limits *[TileQueries]int64) int {
+	return planesGeneric(dst, t, columns, groups, limits)
+}

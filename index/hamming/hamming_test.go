@@ -1,0 +1,359 @@
+package hamming
+
+import (
+	"fmt"
+	"math/bits"
+	"math/rand/v2"
+	"slices"
+	"testing"
+
+	"github.com/hamnest/hamnest/index/isa"
+)
+
+// eachKernel runs fn under every kernel that this machine has.
+func eachKernel(t *testing.T, fn func(t *testing.T)) {
+	t.Helper()
+	before := active
+	defer func() { active = before }()
+	for _, active = range isa.Usable() {
+		t.Run("kernel="+Kernel(), fn)
+	}
+	for _, s := range []isa.Set{isa.AVX2, isa.AVX512, isa.NEON} {
+		if !slices.Contains(isa.Usable(), s) {
+			t.Logf("this machine cannot run %v: not tested here", s)
+		}
+	}
+}
+
+// shape is the columns of a test: words a row in each, and those compared.
+type shape struct {
+	stride, used []int
+}
+
+func (s shape) String() string { return fmt.Sprintf("stride=%v/used=%v", s.stride, s.used) }
+
+var shapes = []shape{
+	{[]int{1}, []int{1}},
+	{[]int{2}, []int{1}},
+	{[]int{4}, []int{4}},
+	{[]int{4, 4, 4}, []int{4, 4, 4}},
+	{[]int{4, 4, 8}, []int{4, 4, 3}},
+	{[]int{3, 5}, []int{3, 5}},
+	{[]int{16}, []int{16}},
+	{[]int{100}, []int{77}},
+}
+
+// data is rows and their columns, interleaved by the formula of the package's doc.
+type data struct {
+	rows    [][]uint64 // the words compared, in order
+	columns []Column
+}
+
+func newData(r *rand.Rand, s shape, rows int) *data {
+	d := &data{rows: make([][]uint64, rows)}
+	for c, stride := range s.stride {
+		words := make([]uint64, rows*stride)
+		for i := range rows {
+			for w := range stride {
+				x := randomWord(r)
+				words[(i/Lanes*stride+w)*Lanes+i%Lanes] = x
+				if w < s.used[c] {
+					d.rows[i] = append(d.rows[i], x)
+				}
+			}
+		}
+		d.columns = append(d.columns, Column{Words: words, Stride: stride, Used: s.used[c]})
+	}
+	return d
+}
+
+// randomWord has edges as well as noise.
+func randomWord(r *rand.Rand) uint64 {
+	switch r.IntN(5) {
+	case 0:
+		return 0
+	case 1:
+		return ^uint64(0)
+	default:
+		return r.Uint64()
+	}
+}
+
+func randomQueries(r *rand.Rand, n, words int) [][]uint64 {
+	queries := make([][]uint64, n)
+	for j := range queries {
+		for range words {
+			queries[j] = append(queries[j], randomWord(r))
+		}
+	}
+	return queries
+}
+
+func distance(a, b []uint64) uint32 {
+	d := 0
+	for i, x := range a {
+		d += bits.OnesCount64(x ^ b[i])
+	}
+	return uint32(d)
+}
+
+// lacked is what ResetPlanes promises, dimension by dimension.
+func lacked(planes [][]uint64, row []uint64) uint32 {
+	var d uint32
+	for i := range 64 * len(row) {
+		if row[i/64]>>(i%64)&1 == 0 {
+			for j, p := range planes {
+				d += uint32(p[i/64]>>(i%64)&1) << j
+			}
+		}
+	}
+	return d
+}
+
+// want lists the matches by the definition.
+func (d *data) want(queries int, limits *[TileQueries]uint32, distance func(j int, row []uint64) uint32) []Match {
+	var all []Match
+	for g := range len(d.rows) / Lanes {
+		for j := range queries {
+			m := Match{Group: uint32(g), Query: uint8(j)}
+			for l := range Lanes {
+				m.Distances[l] = distance(j, d.rows[g*Lanes+l])
+				if m.Distances[l] < limits[j] {
+					m.Mask |= 1 << l
+				}
+			}
+			if m.Mask != 0 {
+				all = append(all, m)
+			}
+		}
+	}
+	return all
+}
+
+func compare(t *testing.T, name string, got, want []Match) {
+	t.Helper()
+	if len(got) != len(want) {
+		t.Errorf("%s: %d matches, want %d", name, len(got), len(want))
+		return
+	}
+	for i := range got {
+		if got[i] != want[i] {
+			t.Errorf("%s: match %d is %+v, want %+v", name, i, got[i], want[i])
+			return
+		}
+	}
+}
+
+func TestScanFindsTheRowsBelowTheLimits(t *testing.T) {
+	eachKernel(t, func(t *testing.T) {
+		r := rand.New(rand.NewPCG(1, 2))
+		for _, s := range shapes {
+			for _, rows := range []int{0, 8, 16, 24, 32, 40, 256} {
+				d := newData(r, s, rows)
+				words := 0
+				for _, u := range s.used {
+					words += u
+				}
+				dst := make([]Match, 0, rows/Lanes*TileQueries)
+				var tile Tile
+				for n := 1; n <= TileQueries; n++ {
+					queries := randomQueries(r, n, words)
+					tile.Reset(queries...)
+					var limits [TileQueries]uint32
+					for j := range n {
+						limits[j] = []uint32{0, 1, uint32(28 * words), uint32(32 * words), tile.MaxDistance() + 1}[r.IntN(5)]
+					}
+					want := d.want(n, &limits, func(j int, row []uint64) uint32 { return distance(queries[j], row) })
+					got := tile.Scan(dst, d.columns, rows/Lanes, &limits)
+					compare(t, fmt.Sprintf("%v, %d rows, %d queries, limits %v", s, rows, n, limits), got, want)
+				}
+				planes := randomQueries(r, TileQueries, words)
+				tile.ResetPlanes((*[TileQueries][]uint64)(planes))
+				for _, limit := range []uint32{0, 1, tile.MaxDistance() / 2, tile.MaxDistance(), tile.MaxDistance() + 1} {
+					limits := [TileQueries]uint32{limit}
+					want := d.want(1, &limits, func(_ int, row []uint64) uint32 { return lacked(planes, row) })
+					got := tile.Scan(dst, d.columns, rows/Lanes, &limits)
+					compare(t, fmt.Sprintf("%v, %d rows, planes, limit %d", s, rows, limit), got, want)
+				}
+			}
+		}
+	})
+}
+
+// A kernel may count in 8 and 16 bits for as long as they last: 31 and 1023 words of
+// which every bit counts.
+func TestLongRowsAreCountedWhole(t *testing.T) {
+	eachKernel(t, func(t *testing.T) {
+		r := rand.New(rand.NewPCG(9, 10))
+		const rows = 3 * Lanes
+		for _, used := range [][]int{{31}, {32}, {1022}, {1023}, {1024}, {1000, 24}, {1023, 1023, 1}, {2047}} {
+			words := 0
+			for _, u := range used {
+				words += u
+			}
+			for _, full := range []bool{false, true} {
+				d := newData(r, shape{used, used}, rows)
+				queries, planes := randomQueries(r, TileQueries, words), randomQueries(r, TileQueries, words)
+				if full {
+					for c := range d.columns {
+						fill(d.columns[c].Words, ^uint64(0))
+					}
+					for i := range d.rows {
+						fill(d.rows[i], ^uint64(0))
+					}
+					for j := range TileQueries {
+						fill(queries[j], 0)
+						fill(planes[j], ^uint64(0))
+					}
+				}
+				dst := make([]Match, 0, rows/Lanes*TileQueries)
+				var tile Tile
+				for _, n := range []int{1, TileQueries} {
+					tile.Reset(queries[:n]...)
+					for _, limit := range []uint32{tile.MaxDistance() / 2, tile.MaxDistance(), tile.MaxDistance() + 1} {
+						var limits [TileQueries]uint32
+						fill(limits[:n], limit)
+						want := d.want(n, &limits, func(j int, row []uint64) uint32 { return distance(queries[j], row) })
+						got := tile.Scan(dst, d.columns, rows/Lanes, &limits)
+						compare(t, fmt.Sprintf("used %v, full %v, %d queries, limit %d", used, full, n, limit), got, want)
+					}
+				}
+				tile.ResetPlanes((*[TileQueries][]uint64)(planes))
+				limits := [TileQueries]uint32{tile.MaxDistance() + 1}
+				want := d.want(1, &limits, func(_ int, row []uint64) uint32 { return lacked(planes, row) })
+				got := tile.Scan(dst, d.columns, rows/Lanes, &limits)
+				compare(t, fmt.Sprintf("used %v, full %v, planes", used, full), got, want)
+			}
+		}
+	})
+}
+
+func fill[T any](s []T, x T) {
+	for i := range s {
+		s[i] = x
+	}
+}
+
+func TestRowAgreesWithScan(t *testing.T) {
+	r := rand.New(rand.NewPCG(3, 4))
+	d := newData(r, shape{[]int{5}, []int{3}}, 24)
+	query := randomQueries(r, 1, 3)[0]
+	for i, row := range d.rows {
+		if got, want := Row(query, d.columns[0].Words, 5, i), distance(query, row); got != want {
+			t.Errorf("row %d: %d, want %d", i, got, want)
+		}
+	}
+}
+
+func TestPutWritesOneRowAndNoOther(t *testing.T) {
+	r := rand.New(rand.NewPCG(5, 6))
+	for _, stride := range []int{1, 4, 5} {
+		d := newData(r, shape{[]int{stride}, []int{stride}}, 24)
+		got := make([]uint64, 24*stride)
+		for i, row := range d.rows {
+			Put(got, row, i)
+		}
+		if !slices.Equal(got, d.columns[0].Words) {
+			t.Errorf("stride %d: rows put one by one are not the column", stride)
+		}
+	}
+}
+
+func TestScanRefusesSizesThatDisagree(t *testing.T) {
+	column := func(words, stride, used int) []Column {
+		return []Column{{Words: make([]uint64, words), Stride: stride, Used: used}}
+	}
+	for _, tt := range []struct {
+		name    string
+		columns []Column
+		room    int
+	}{
+		{"no columns", nil, 8},
+		{"a column too short", column(15, 1, 1), 8},
+		{"more used than there is", column(16, 1, 2), 8},
+		{"nothing used", column(16, 1, 0), 8},
+		{"a tile of another size", column(32, 2, 2), 8},
+		{"no room for the matches", column(16, 1, 1), 1},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			defer func() {
+				if recover() == nil {
+					t.Error("no panic")
+				}
+			}()
+			var tile Tile
+			tile.Reset([]uint64{1})
+			tile.Scan(make([]Match, 0, tt.room), tt.columns, 2, &[TileQueries]uint32{1})
+		})
+	}
+}
+
+func FuzzScanAgreesWithTheTwin(f *testing.F) {
+	f.Add(uint64(1), uint8(4), uint8(4), uint8(3), uint8(2), uint32(100))
+	f.Add(uint64(2), uint8(17), uint8(1), uint8(9), uint8(4), uint32(1<<31))
+	f.Fuzz(func(t *testing.T, seed uint64, stride, used, groups, queries uint8, limit uint32) {
+		r := rand.New(rand.NewPCG(seed, 0))
+		s := shape{[]int{1 + int(stride)%40}, nil}
+		s.used = []int{1 + int(used)%s.stride[0]}
+		d := newData(r, s, int(groups%20)*Lanes)
+		n := 1 + int(queries)%TileQueries
+		var tile Tile
+		tile.Reset(randomQueries(r, n, s.used[0])...)
+		var limits [TileQueries]uint32
+		for j := range n {
+			limits[j] = limit
+		}
+		var bounds [TileQueries]int64
+		for j, l := range limits {
+			bounds[j] = int64(l)
+		}
+		want := make([]Match, int(groups%20)*TileQueries+1)
+		want = want[:scanGeneric(want, &tile, d.columns, int(groups%20), &bounds)]
+		var planes Tile
+		planes.ResetPlanes((*[TileQueries][]uint64)(randomQueries(r, TileQueries, s.used[0])))
+		bounds[0] = planes.top - int64(limit)
+		wantPlanes := make([]Match, int(groups%20)+1)
+		wantPlanes = wantPlanes[:planesGeneric(wantPlanes, &planes, d.columns, int(groups%20), &bounds)]
+		for i := range wantPlanes {
+			for l, sum := range wantPlanes[i].Distances {
+				wantPlanes[i].Distances[l] = uint32(planes.top) - sum
+			}
+		}
+		before := active
+		defer func() { active = before }()
+		for _, active = range isa.Usable() {
+			dst := make([]Match, 0, int(groups%20)*TileQueries)
+			compare(t, Kernel(), tile.Scan(dst, d.columns, int(groups%20), &limits), want)
+			compare(t, Kernel()+", planes", planes.Scan(dst, d.columns, int(groups%20), &limits), wantPlanes)
+		}
+	})
+}
+
+func BenchmarkScan(b *testing.B) {
+	before := active
+	defer func() { active = before }()
+	r := rand.New(rand.NewPCG(7, 8))
+	const rows = 1024
+	for _, active = range isa.Usable() {
+		for _, words := range []int{4, 12, 16} {
+			d := newData(r, shape{[]int{words}, []int{words}}, rows)
+			dst := make([]Match, 0, rows/Lanes*TileQueries)
+			var tile Tile
+			run := func(form string, queries int) {
+				b.Run(fmt.Sprintf("kernel=%s/bits=%d/form=%s/queries=%d", Kernel(), 64*words, form, queries), func(b *testing.B) {
+					b.SetBytes(int64(8 * len(d.columns[0].Words) * queries))
+					limits := [TileQueries]uint32{1, 1, 1, 1} // nothing passes: the usual case
+					for b.Loop() {
+						tile.Scan(dst, d.columns, rows/Lanes, &limits)
+					}
+				})
+			}
+			for _, n := range []int{1, TileQueries} {
+				tile.Reset(randomQueries(r, n, words)...)
+				run("1bit", n)
+			}
+			tile.ResetPlanes((*[TileQueries][]uint64)(randomQueries(r, TileQueries, words)))
+			run("4bit", 1)
+		}
+	}
+}

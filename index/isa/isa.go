@@ -1,0 +1,66 @@
+// Package isa chooses the instruction set of the engine's kernels.
+//
+// The best that the machine has is chosen once, at start; the environment variable
+// HAMNEST_KERNEL names another (generic, avx2, avx512, neon), and one that the machine
+// cannot run stops the program: what was asked for would not be what runs.
+//
+// The package is a leaf: it knows names and processors, not kernels.
+package isa
+
+import (
+	"fmt"
+	"os"
+)
+
+// Set is an instruction set. Of those that one machine has, larger is better.
+type Set int
+
+const (
+	// Generic is pure Go.
+	Generic Set = iota
+	// AVX2 is amd64 with AVX and AVX2.
+	AVX2
+	// AVX512 is amd64 with AVX512F, AVX512DQ and AVX512VPOPCNTDQ.
+	AVX512
+	// NEON is arm64: every one has it.
+	NEON
+)
+
+var names = [...]string{Generic: "generic", AVX2: "avx2", AVX512: "avx512", NEON: "neon"}
+
+// String returns the name that HAMNEST_KERNEL takes.
+func (s Set) String() string { return names[s] }
+
+// Variable is the environment variable that chooses a set by name.
+const Variable = "HAMNEST_KERNEL"
+
+var active = choose(os.Getenv(Variable))
+
+// Active returns the set to use.
+func Active() Set { return active }
+
+// Usable lists the sets that this machine has, ascending.
+func Usable() []Set {
+	sets := []Set{Generic}
+	for _, s := range []Set{AVX2, AVX512, NEON} {
+		if supported(s) {
+			sets = append(sets, s)
+		}
+	}
+	return sets
+}
+
+func choose(name string) Set {
+	usable := Usable()
+	if name == "" {
+		return usable[len(usable)-1]
+	}
+	for _, s := range usable {
+		if s.String() == name {
+			return s
+		}
+	}
+	fmt.Fprintf(os.Stderr, "hamnest: %s is %q, want one that this machine can run: %v\n", Variable, name, usable)
+	os.Exit(2)
+	return Generic
+}

@@ -1,0 +1,122 @@
+package topk
+
+import (
+	"cmp"
+	"fmt"
+	"math/rand/v2"
+	"slices"
+	"testing"
+)
+
+// sorted is the plain twin of Counter: everything, in order, cut.
+func sorted(hits []Hit, k, ties int) []Hit {
+	all := slices.Clone(hits)
+	slices.SortStableFunc(all, func(a, b Hit) int { return cmp.Compare(a.Distance, b.Distance) })
+	end := min(k, len(all))
+	for end < len(all) && end < k+ties && all[end].Distance == all[k-1].Distance {
+		end++
+	}
+	return all[:end]
+}
+
+func TestCounterKeepsWhatSortingWould(t *testing.T) {
+	var c Counter
+	for seed := range uint64(300) {
+		r := rand.New(rand.NewPCG(seed, 1))
+		maxDistance := []int{1, 3, 64, 1024}[r.IntN(4)]
+		n := []int{0, 1, 2, 50, 5000}[r.IntN(5)]
+		k := []int{1, 2, 10, 100, 6000}[r.IntN(5)]
+		ties := []int{0, 1, 7, 10_000}[r.IntN(4)]
+		spread := 1 + r.IntN(maxDistance+1) // small: heavy ties
+		hits := make([]Hit, n)
+		c.Reset(k, ties, uint32(maxDistance))
+		for i := range hits {
+			d := r.IntN(spread)
+			if seed%3 == 0 { // far first, so that the edge falls all the way
+				d = (spread - 1) * (n - 1 - i) / max(1, n-1)
+			}
+			hits[i] = Hit{uint32(3 * i), uint32(d)}
+			if limit := c.Limit(); seed%2 == 0 && hits[i].Distance >= limit {
+				continue // a caller may ask first
+			}
+			c.Push(hits[i].Row, hits[i].Distance)
+		}
+		want := sorted(hits, k, ties)
+		if got := c.Hits(); !slices.Equal(got, want) {
+			t.Fatalf("seed %d (n %d, k %d, ties %d, distances to %d): got %d hits %v, want %d %v", seed, n, k, ties, spread-1, len(got), head(got), len(want), head(want))
+		}
+	}
+}
+
+func head(hits []Hit) []Hit { return hits[:min(len(hits), 12)] }
+
+func TestCounterHoldsLittleMoreThanItKeeps(t *testing.T) {
+	var c Counter
+	c.Reset(10, 5, 1_000_000)
+	for i := range uint32(1_000_000) {
+		c.Push(i, 1_000_000-i)
+	}
+	if got := cap(c.hits); got > 4*(10+5)+4*compactSlack {
+		t.Errorf("room for %d hits to keep 15", got)
+	}
+}
+
+func TestNearestMergesWhatCountersFound(t *testing.T) {
+	got := Nearest([]Hit{{9, 2}, {1, 2}, {5, 1}, {7, 2}, {3, 4}}, 2, 1)
+	if want := []Hit{{5, 1}, {1, 2}, {7, 2}}; !slices.Equal(got, want) {
+		t.Errorf("got %v, want %v", got, want)
+	}
+}
+
+func TestHeapKeepsWhatSortingWould(t *testing.T) {
+	for seed := range uint64(200) {
+		r := rand.New(rand.NewPCG(seed, 2))
+		n, k := r.IntN(200), 1+r.IntN(60)
+		items := make([]int, n)
+		h := NewHeap(k, cmp.Compare[int])
+		for i := range items {
+			items[i] = r.IntN(1 + r.IntN(100))
+			h.Offer(items[i])
+		}
+		slices.Sort(items)
+		if got, want := h.Sorted(), items[:min(k, n)]; !slices.Equal(got, want) {
+			t.Fatalf("seed %d: got %v, want %v", seed, got, want)
+		}
+	}
+}
+
+func BenchmarkSelect(b *testing.B) {
+	const rows = 1 << 18
+	r := rand.New(rand.NewPCG(7, 8))
+	distances := make([]uint32, rows)
+	for i := range distances {
+		for range 8 { // a bell around the middle, as distances are
+			distances[i] += r.Uint32N(129)
+		}
+	}
+	for _, k := range []int{10, 100, 1000, 10_000} {
+		b.Run(fmt.Sprintf("by=counter/k=%d", k), func(b *testing.B) {
+			var c Counter
+			for b.Loop() {
+				c.Reset(k, 0, 1024)
+				for row, d := range distances {
+					if d < c.Limit() {
+						c.Push(uint32(row), d)
+					}
+				}
+				c.Hits()
+			}
+			b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N)/rows, "ns/row")
+		})
+		b.Run(fmt.Sprintf("by=heap/k=%d", k), func(b *testing.B) {
+			for b.Loop() {
+				h := NewHeap(k, compare)
+				for row, d := range distances {
+					h.Offer(Hit{uint32(row), d})
+				}
+				h.Sorted()
+			}
+			b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N)/rows, "ns/row")
+		})
+	}
+}
