@@ -97,7 +97,7 @@ type SearchRequest struct {
 	// most the query's own. With exact: the dimensions compared. 0: all.
 	Dims uint32 `protobuf:"varint,5,opt,name=dims,proto3" json:"dims,omitempty"`
 	// How many S1 keeps. Default: 40 a wanted result, at least 100 and at most
-	// 10000; under RESCORE_NONE and METRIC_COSINE just those wanted.
+	// 10000; under RESCORE_NONE and METRIC_COSINE just those wanted and one more.
 	//
 	// Types that are valid to be assigned to FirstStage:
 	//
@@ -464,7 +464,8 @@ type Receipt struct {
 	RowsScanned uint64 `protobuf:"varint,4,opt,name=rows_scanned,json=rowsScanned,proto3" json:"rows_scanned,omitempty"`
 	// Bytes of codes read by S1 and S2.
 	CodeBytesRead uint64 `protobuf:"varint,5,opt,name=code_bytes_read,json=codeBytesRead,proto3" json:"code_bytes_read,omitempty"`
-	// Rows that S1 kept.
+	// Rows that S1 kept: those asked for, the query's own when it is a stored vector,
+	// and when the search ends at the codes those that tie with the last.
 	Candidates uint32 `protobuf:"varint,6,opt,name=candidates,proto3" json:"candidates,omitempty"`
 	// Rows that S2 kept: those that S3 scored.
 	RescoreCandidates uint32 `protobuf:"varint,7,opt,name=rescore_candidates,json=rescoreCandidates,proto3" json:"rescore_candidates,omitempty"`

@@ -1,0 +1,401 @@
+package index
+
+import (
+	"context"
+	"encoding/base64"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"maps"
+	"math"
+	"runtime"
+	"slices"
+	"sync"
+	"sync/atomic"
+
+	"golang.org/x/sync/errgroup"
+	"golang.org/x/sync/semaphore"
+
+	"github.com/hamnest/hamnest/encoder"
+	"github.com/hamnest/hamnest/encoder/code"
+	"github.com/hamnest/hamnest/index/hamming"
+	"github.com/hamnest/hamnest/storage"
+)
+
+// Collection is one set of vectors. It is safe for concurrent use.
+type Collection struct {
+	catalog *storage.Catalog
+	shard   *storage.Shard
+	profile *encoder.Profile
+	metric  encoder.Metric
+
+	fingerprint string // of profile
+
+	labelsMu sync.Mutex // held while the labels change
+	entry    atomic.Pointer[storage.Entry]
+
+	// life is held for reading by every call under way, and by close to wait for
+	// them; after it closed is set.
+	life   sync.RWMutex
+	closed bool
+
+	view  atomic.Pointer[view]
+	scans *sharer
+
+	queue   chan *Pending
+	room    *semaphore.Weighted // bytes that the queue may still take
+	writer  *builder
+	written chan struct{} // closed when the writer has ended
+}
+
+// openCollection opens the shard of e and loads its codes.
+func openCollection(catalog *storage.Catalog, e storage.Entry) (*Collection, error) {
+	shard, err := storage.OpenShard(catalog.ShardPath(e))
+	if err != nil {
+		return nil, err
+	}
+	c := &Collection{
+		catalog: catalog,
+		shard:   shard,
+		queue:   make(chan *Pending, queueLength),
+		room:    semaphore.NewWeighted(queueBytes),
+		written: make(chan struct{}),
+	}
+	c.scans = newSharer(
+		func(jobs []*scanJob, lanes int) { pass(c.view.Load(), jobs, lanes) },
+		func() int { return wantLanes(c.view.Load().rows) },
+	)
+	c.entry.Store(&e)
+	if err := c.load(); err != nil {
+		if c.writer != nil {
+			err = errors.Join(err, c.writer.release())
+		}
+		return nil, errors.Join(err, shard.Close())
+	}
+	go c.write()
+	return c, nil
+}
+
+// load reads the engine's state and fills the first view from storage.
+func (c *Collection) load() error {
+	state, err := readSchema(c.shard.Schema())
+	if err != nil {
+		return err
+	}
+	c.profile, c.metric, c.fingerprint = state.Profile, state.Metric, state.Profile.Fingerprint()
+	c.writer = newBuilder(newLayout(c.profile.Ladder(), scalarCount(c.metric)))
+	b := c.writer
+	var rows uint64
+	err = c.shard.View(func(r *storage.Reader) error {
+		rows = r.State().Next
+		if rows > maxRows {
+			return fmt.Errorf("%d rows, want at most %d: %w", rows, uint64(maxRows), ErrFull)
+		}
+		if err := b.grow(uint32(rows)); err != nil {
+			return err
+		}
+		return r.Retired(func(first uint64, words []uint64) error {
+			b.next.retired[first/segmentRows] = newRetired(words)
+			return nil
+		})
+	})
+	if err != nil {
+		return err
+	}
+	var g errgroup.Group
+	g.SetLimit(runtime.GOMAXPROCS(0))
+	for i, seg := range b.next.segments {
+		first := uint64(i) * segmentRows
+		g.Go(func() error {
+			return c.shard.View(func(r *storage.Reader) error {
+				return b.load(r, seg, first, min(first+segmentRows, rows))
+			})
+		})
+	}
+	if err := g.Wait(); err != nil {
+		return err
+	}
+	b.next.rows, b.next.live = uint32(rows), rows
+	for _, bits := range b.next.retired {
+		if bits != nil {
+			b.next.live -= uint64(bits.Count())
+		}
+	}
+	c.view.Store(b.publish())
+	return nil
+}
+
+// acquire keeps the collection open until the returned function is called.
+func (c *Collection) acquire() (release func(), err error) {
+	c.life.RLock()
+	if c.closed {
+		c.life.RUnlock()
+		return nil, ErrClosed
+	}
+	return c.life.RUnlock, nil
+}
+
+// close waits for the calls under way and for what they have queued to be
+// durable, and then frees memory and file.
+func (c *Collection) close() error {
+	c.life.Lock()
+	if c.closed {
+		c.life.Unlock()
+		return nil
+	}
+	c.closed = true
+	c.life.Unlock()
+	close(c.queue)
+	<-c.written
+	c.scans.wait() // a search that was cancelled may have left its pass running
+	return errors.Join(c.shard.Close(), c.writer.release())
+}
+
+// Info describes the collection.
+func (c *Collection) Info() Info {
+	e := c.entry.Load()
+	return Info{
+		Spec: Spec{
+			Name:    e.Name,
+			Dims:    c.profile.Dims(),
+			Ladder:  c.profile.Ladder(),
+			Metric:  c.metric,
+			Profile: c.profile.Kind(),
+			Labels:  maps.Clone(e.Labels),
+		},
+		ProfileFingerprint: c.fingerprint,
+		Created:            e.Created,
+	}
+}
+
+// SetLabels replaces the labels, durably. *InvalidError with field labels.
+func (c *Collection) SetLabels(ctx context.Context, labels map[string]string) error {
+	if err := checkLabels(labels); err != nil {
+		return invalid("labels", "%v", err)
+	}
+	release, err := c.acquire()
+	if err != nil {
+		return err
+	}
+	defer release()
+	c.labelsMu.Lock()
+	defer c.labelsMu.Unlock()
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	e, err := c.catalog.SetLabels(c.entry.Load().Name, maps.Clone(labels))
+	if err != nil {
+		return err
+	}
+	c.entry.Store(&e)
+	return nil
+}
+
+// Count returns the number of vectors that a search can return.
+func (c *Collection) Count() uint64 { return c.view.Load().live }
+
+// Get reads vectors by id: found in the order of ids, and the ids missing.
+// Vector and Metadata are filled in when asked for.
+func (c *Collection) Get(ctx context.Context, ids []string, withVector, withMetadata bool) (found []Record, missing []string, err error) {
+	release, err := c.acquire()
+	if err != nil {
+		return nil, nil, err
+	}
+	defer release()
+	err = c.shard.View(func(r *storage.Reader) error {
+		for _, id := range ids {
+			if err := ctx.Err(); err != nil {
+				return err
+			}
+			slot, err := r.Slot(id)
+			if err != nil {
+				return err
+			}
+			if slot == storage.NoSlot {
+				missing = append(missing, id)
+				continue
+			}
+			_, metadata, err := r.Row(slot)
+			if err != nil {
+				return err
+			}
+			record, err := c.record(r, slot, id, metadata, withVector, withMetadata)
+			if err != nil {
+				return err
+			}
+			found = append(found, record)
+		}
+		return nil
+	})
+	if err != nil {
+		return nil, nil, err
+	}
+	return found, missing, nil
+}
+
+// record copies what was asked for of a row out of the reader.
+func (c *Collection) record(r *storage.Reader, slot uint64, id string, metadata []byte, withVector, withMetadata bool) (Record, error) {
+	record := Record{ID: id}
+	if withMetadata {
+		record.Metadata = slices.Clone(metadata)
+	}
+	if withVector {
+		stored, err := r.Vector(slot)
+		if err != nil {
+			return Record{}, err
+		}
+		record.Vector = make([]float32, c.profile.Dims())
+		encoder.DecodeFloat32(record.Vector, stored)
+	}
+	return record, nil
+}
+
+// List returns up to n >= 1 records in the order in which they were stored, and
+// the token with which the next page continues, empty at the end. The first page
+// has no token. A record that does not change while one pages is listed exactly
+// once. *InvalidError with field page_token.
+func (c *Collection) List(ctx context.Context, n int, token string, withVector, withMetadata bool) ([]Record, string, error) {
+	from, err := parseListToken(token)
+	if err != nil {
+		return nil, "", err
+	}
+	release, err := c.acquire()
+	if err != nil {
+		return nil, "", err
+	}
+	defer release()
+	var records []Record
+	next := ""
+	err = c.shard.View(func(r *storage.Reader) error {
+		return r.Rows(from, func(slot uint64, id, metadata []byte) (bool, error) {
+			if err := ctx.Err(); err != nil {
+				return false, err
+			}
+			if len(records) == n {
+				next = listToken(slot)
+				return false, nil
+			}
+			record, err := c.record(r, slot, string(id), metadata, withVector, withMetadata)
+			records = append(records, record)
+			return true, err
+		})
+	})
+	if err != nil {
+		return nil, "", err
+	}
+	return records, next, nil
+}
+
+// A list token is the row to go on from.
+const listTokenVersion = 1
+
+func listToken(slot uint64) string {
+	return base64.RawURLEncoding.EncodeToString(binary.BigEndian.AppendUint64([]byte{listTokenVersion}, slot))
+}
+
+func parseListToken(token string) (uint64, error) {
+	if token == "" {
+		return 0, nil
+	}
+	b, err := base64.RawURLEncoding.DecodeString(token)
+	if err != nil || len(b) != 9 || b[0] != listTokenVersion {
+		return 0, invalid("page_token", "%.50q is not a token that a list has returned", token)
+	}
+	return binary.BigEndian.Uint64(b[1:]), nil
+}
+
+// Stats is what a collection holds and what it costs.
+type Stats struct {
+	// Vectors can be found; Retired rows were replaced or deleted, and hold space
+	// until compaction; Sealed rows are packed in blocks.
+	Vectors, Retired, Sealed uint64
+	// MemoryBytes are the codes and what is kept beside them; DiskBytes the
+	// file, of which DiskFreeBytes are free for later commits.
+	MemoryBytes, DiskBytes, DiskFreeBytes uint64
+	// CodeBytesPerVector and VectorBytesPerVector are payload.
+	CodeBytesPerVector, VectorBytesPerVector uint64
+	// Commits since the collection was made.
+	Commits uint64
+	// Kernel scans; ProfileFingerprint names the encoder state.
+	Kernel, ProfileFingerprint string
+}
+
+// Stats measures the collection.
+func (c *Collection) Stats() (Stats, error) {
+	release, err := c.acquire()
+	if err != nil {
+		return Stats{}, err
+	}
+	defer release()
+	var state storage.State
+	err = c.shard.View(func(r *storage.Reader) error {
+		state = r.State()
+		return nil
+	})
+	if err != nil {
+		return Stats{}, err
+	}
+	size, free, err := c.shard.Size()
+	if err != nil {
+		return Stats{}, err
+	}
+	schema := c.shard.Schema()
+	return Stats{
+		Vectors:              state.Live,
+		Retired:              state.Next - state.Live,
+		Sealed:               state.Next - state.Next%uint64(schema.BlockRows),
+		MemoryBytes:          c.view.Load().memoryBytes(),
+		DiskBytes:            uint64(size),
+		DiskFreeBytes:        uint64(free),
+		CodeBytesPerVector:   uint64(8 * code.Words(schema.Dims)),
+		VectorBytesPerVector: uint64(schema.VectorBytes),
+		Commits:              state.Commits,
+		Kernel:               hamming.Kernel(),
+		ProfileFingerprint:   c.fingerprint,
+	}, nil
+}
+
+// CheckReport is what Check found.
+type CheckReport = storage.Report
+
+// Check reads everything on disk and proves every rule of storage/FORMAT.md, and
+// that every vector is one that could have been stored and has the code that the
+// profile gives it. Searches and writes go on meanwhile. Damage is in the report;
+// the error is for what kept Check from reading.
+func (c *Collection) Check(ctx context.Context) (CheckReport, error) {
+	release, err := c.acquire()
+	if err != nil {
+		return CheckReport{}, err
+	}
+	defer release()
+	vector := make([]float32, c.profile.Dims())
+	want := make([]uint64, code.Words(c.profile.Dims()))
+	return c.shard.Check(ctx, func(_ uint64, words []uint64, scalars []float32, stored []byte) error {
+		encoder.DecodeFloat32(vector, stored)
+		if err := encoder.Validate(vector, c.profile.Dims(), c.metric); err != nil {
+			return fmt.Errorf("vector %w", err)
+		}
+		c.profile.Encode(want, vector)
+		if d := code.Distance(words, want); d != 0 {
+			return fmt.Errorf("code differs in %d bits from that of the vector", d)
+		}
+		for i, x := range c.scalars(nil, vector) {
+			if math.Float32bits(x) != math.Float32bits(scalars[i]) {
+				return fmt.Errorf("scalar %d is %v, want %v", i, scalars[i], x)
+			}
+		}
+		return nil
+	})
+}
+
+// CheckPages proves the structure of the file's pages, which Check takes for
+// granted, and returns what is wrong with it, a line each. Writes wait meanwhile. A
+// damaged page can end the process: this is for one that does nothing else.
+func (c *Collection) CheckPages() ([]string, error) {
+	release, err := c.acquire()
+	if err != nil {
+		return nil, err
+	}
+	defer release()
+	return c.shard.CheckPages(), nil
+}

@@ -1,0 +1,192 @@
+package index
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"maps"
+	"slices"
+	"sync"
+
+	"golang.org/x/sync/errgroup"
+
+	"github.com/hamnest/hamnest/storage"
+)
+
+// Options configures Open. The zero value is ready to use.
+type Options struct {
+	// Logger is told what happens outside any call. Nil means slog.Default().
+	Logger *slog.Logger
+	// MustExist makes Open fail with fs.ErrNotExist for a directory that no DB has
+	// been opened in before, instead of starting one there.
+	MustExist bool
+}
+
+// DB is a directory of collections, held by this process alone while it is open.
+// It is safe for concurrent use.
+type DB struct {
+	catalog *storage.Catalog
+	log     *slog.Logger
+
+	create sync.Mutex // held while the set of collections changes
+
+	mu          sync.RWMutex
+	closed      bool
+	collections map[string]*Collection
+	broken      map[string]error // those that could not be opened, and why
+}
+
+// Open opens the directory dir and loads the codes of its collections, in
+// parallel. ErrLocked when another process has it open. A collection whose files
+// are damaged does not keep the others from opening: it is logged, and using it
+// returns the error.
+func Open(dir string, opts Options) (*DB, error) {
+	if opts.MustExist {
+		if err := storage.FindCatalog(dir); err != nil {
+			return nil, err
+		}
+	}
+	catalog, err := storage.OpenCatalog(dir)
+	if err != nil {
+		return nil, err
+	}
+	db := &DB{
+		catalog:     catalog,
+		log:         opts.Logger,
+		collections: make(map[string]*Collection),
+		broken:      make(map[string]error),
+	}
+	if db.log == nil {
+		db.log = slog.Default()
+	}
+	entries, err := catalog.List()
+	if err != nil {
+		return nil, errors.Join(err, catalog.Close())
+	}
+	for _, e := range entries {
+		c, err := openCollection(catalog, e)
+		if err != nil {
+			db.log.Error("collection cannot be opened", "collection", e.Name, "error", err)
+			db.broken[e.Name] = err
+			continue
+		}
+		db.collections[e.Name] = c
+	}
+	return db, nil
+}
+
+// Close waits for the calls under way, ends all collections and gives the
+// directory up. Later uses return ErrClosed.
+func (db *DB) Close() error {
+	db.create.Lock()
+	defer db.create.Unlock()
+	db.mu.Lock()
+	if db.closed {
+		db.mu.Unlock()
+		return nil
+	}
+	db.closed = true
+	db.mu.Unlock()
+	var g errgroup.Group
+	for _, c := range db.collections {
+		g.Go(c.close)
+	}
+	return errors.Join(g.Wait(), db.catalog.Close())
+}
+
+// Create makes an empty collection, durably. ErrExists when the name is taken;
+// *InvalidError with fields name, dims, ladder, metric, labels.
+func (db *DB) Create(ctx context.Context, spec Spec) (*Collection, error) {
+	profile, err := spec.profile()
+	if err != nil {
+		return nil, err
+	}
+	schema, err := newSchema(spec.Metric, profile)
+	if err != nil {
+		return nil, err
+	}
+	db.create.Lock()
+	defer db.create.Unlock()
+	if err := ctx.Err(); err != nil {
+		return nil, err
+	}
+	if _, err := db.Collection(spec.Name); !errors.Is(err, ErrNotFound) {
+		if errors.Is(err, ErrClosed) {
+			return nil, err
+		}
+		return nil, fmt.Errorf("collection %q: %w", spec.Name, ErrExists)
+	}
+	entry, err := db.catalog.Create(spec.Name, maps.Clone(spec.Labels), schema)
+	if err != nil {
+		return nil, err
+	}
+	c, err := openCollection(db.catalog, entry)
+	if err != nil {
+		return nil, err
+	}
+	db.mu.Lock()
+	defer db.mu.Unlock()
+	db.collections[spec.Name] = c
+	return c, nil
+}
+
+// Collection returns the collection of that name. ErrNotFound when there is none;
+// when its files could not be opened, the reason.
+func (db *DB) Collection(name string) (*Collection, error) {
+	db.mu.RLock()
+	defer db.mu.RUnlock()
+	if db.closed {
+		return nil, ErrClosed
+	}
+	if c, ok := db.collections[name]; ok {
+		return c, nil
+	}
+	if err, ok := db.broken[name]; ok {
+		return nil, fmt.Errorf("collection %q: %w", name, err)
+	}
+	return nil, fmt.Errorf("collection %q: %w", name, ErrNotFound)
+}
+
+// Names returns the names of all collections, ascending, those that could not be
+// opened included.
+func (db *DB) Names() []string {
+	db.mu.RLock()
+	defer db.mu.RUnlock()
+	return slices.Sorted(func(yield func(string) bool) {
+		for name := range db.collections {
+			if !yield(name) {
+				return
+			}
+		}
+		for name := range db.broken {
+			if !yield(name) {
+				return
+			}
+		}
+	})
+}
+
+// Delete drops a collection, opened or damaged, and its files. The calls under way
+// on it finish first; later ones return ErrClosed. ErrNotFound when there is none.
+func (db *DB) Delete(ctx context.Context, name string) error {
+	db.create.Lock()
+	defer db.create.Unlock()
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	c, err := db.Collection(name)
+	if errors.Is(err, ErrNotFound) || errors.Is(err, ErrClosed) {
+		return err
+	}
+	db.mu.Lock()
+	delete(db.collections, name)
+	delete(db.broken, name)
+	db.mu.Unlock()
+	if c != nil {
+		if err := c.close(); err != nil {
+			db.log.Error("collection being deleted does not close", "collection", name, "error", err)
+		}
+	}
+	return db.catalog.Delete(name)
+}

@@ -1,0 +1,92 @@
+package index
+
+import (
+	"context"
+	"runtime"
+	"sync/atomic"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"github.com/hamnest/hamnest/storage"
+)
+
+// exactRows is how many stored vectors the exact scan reads in one transaction.
+const exactRows = 1024
+
+// runExact compares the query with every stored vector. Rows of a view are never
+// rewritten, so reading them over several transactions still gives one answer.
+func (c *Collection) runExact(ctx context.Context, p *plan) (*Result, error) {
+	lap, v := time.Now(), c.view.Load()
+	var receipt Receipt
+	var next atomic.Uint32 // blocks given to workers
+	blocks := (v.rows + exactRows - 1) / exactRows
+	ranks := make([]*ranker, min(runtime.GOMAXPROCS(0), int(blocks)))
+	g, ctx := errgroup.WithContext(ctx)
+	for w := range ranks {
+		ranks[w] = newRanker(p, nil)
+		g.Go(func() error {
+			scratch := make([]float32, p.dims)
+			for {
+				block := next.Add(1) - 1
+				if block >= blocks {
+					return nil
+				}
+				if err := ctx.Err(); err != nil {
+					return err
+				}
+				err := c.shard.View(func(r *storage.Reader) error {
+					ranks[w].reader = r
+					return exactBlock(v, ranks[w], block*exactRows, scratch)
+				})
+				if err != nil {
+					return err
+				}
+			}
+		})
+	}
+	if err := g.Wait(); err != nil {
+		return nil, err
+	}
+	var result *Result
+	err := c.shard.View(func(r *storage.Reader) error {
+		rank := newRanker(p, r)
+		for _, part := range ranks {
+			part.reader = r
+			for _, s := range part.sorted() {
+				rank.offer(s.row, s.score)
+			}
+			if part.err != nil {
+				return part.err
+			}
+			receipt.RowsScanned += part.read
+		}
+		var err error
+		result, err = c.answer(p, rank)
+		return err
+	})
+	receipt.VectorsRead = receipt.RowsScanned
+	receipt.VectorBytesRead = receipt.VectorsRead * uint64(4*p.dims)
+	receipt.RescoreTime = time.Since(lap)
+	if err != nil {
+		return nil, err
+	}
+	result.Receipt = receipt
+	return result, nil
+}
+
+// exactBlock offers the rows of one block that are not retired.
+func exactBlock(v *view, rank *ranker, first uint32, scratch []float32) error {
+	for row := first; row < v.rows && row-first < exactRows; row++ {
+		if v.isRetired(row) {
+			continue
+		}
+		score, err := rank.plan.scorer.read(rank.reader, row, scratch)
+		if err != nil {
+			return err
+		}
+		rank.read++
+		rank.offer(row, score)
+	}
+	return rank.err
+}

@@ -1,0 +1,30 @@
+//go:build unix
+
+package index
+
+import (
+	"fmt"
+	"unsafe"
+
+	"golang.org/x/sys/unix"
+)
+
+// allocate returns n zero words outside the Go heap, page-aligned: on the heap
+// the collector would let the process grow to twice the codes before it runs.
+// Pages take memory when they are first written.
+func allocate(n int) ([]uint64, error) {
+	mem, err := unix.Mmap(-1, 0, 8*n, unix.PROT_READ|unix.PROT_WRITE, unix.MAP_ANON|unix.MAP_PRIVATE)
+	if err != nil {
+		return nil, fmt.Errorf("index: memory for %d codes' words: %w", n, err)
+	}
+	return unsafe.Slice((*uint64)(unsafe.Pointer(unsafe.SliceData(mem))), n), nil
+}
+
+// release gives back what allocate returned. Nobody may read it any more.
+func release(words []uint64) error {
+	mem := unsafe.Slice((*byte)(unsafe.Pointer(unsafe.SliceData(words))), 8*len(words))
+	if err := unix.Munmap(mem); err != nil {
+		return fmt.Errorf("index: memory: %w", err)
+	}
+	return nil
+}

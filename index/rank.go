@@ -1,0 +1,120 @@
+package index
+
+import (
+	"cmp"
+	"math"
+
+	"github.com/hamnest/hamnest/encoder"
+	"github.com/hamnest/hamnest/index/dense"
+	"github.com/hamnest/hamnest/index/topk"
+	"github.com/hamnest/hamnest/storage"
+)
+
+// scorer scores vectors against one query on the metric's scale.
+type scorer struct {
+	metric encoder.Metric
+	query  []float32
+	norm   float64 // of query
+}
+
+func newScorer(m encoder.Metric, query []float32) scorer {
+	return scorer{metric: m, query: query, norm: dense.Norm(query)}
+}
+
+// read scores the stored vector of row, using scratch, of the query's size.
+func (s *scorer) read(r *storage.Reader, row uint32, scratch []float32) (float32, error) {
+	stored, err := r.Vector(uint64(row))
+	if err != nil {
+		return 0, err
+	}
+	return s.score(encoder.Float32s(scratch, stored)), nil
+}
+
+// score is the similarity of the query and v, of equal size.
+func (s *scorer) score(v []float32) float32 {
+	switch s.metric {
+	case encoder.Dot:
+		return float32(dense.Dot(s.query, v))
+	case encoder.L2:
+		return float32(0 - dense.SquaredL2(s.query, v)) // not -0
+	default:
+		product, norm := dense.DotNorm(s.query, v)
+		if norm == 0 || s.norm == 0 { // a prefix may be all zero where the whole is not
+			return 0
+		}
+		return float32(max(-1, min(1, product/s.norm/norm)))
+	}
+}
+
+// estimate is the similarity that a Hamming distance over bits dimensions
+// suggests for a vector of the given norm (which Cosine does not need): with a
+// fraction distance/bits of signs that differ, the angle is that fraction of pi.
+func (s *scorer) estimate(distance, bits int, norm float64) float32 {
+	cosine := math.Cos(math.Pi * float64(distance) / float64(bits))
+	switch s.metric {
+	case encoder.Dot:
+		return float32(cosine * s.norm * norm)
+	case encoder.L2:
+		return float32(min(0, 2*cosine*s.norm*norm-s.norm*s.norm-norm*norm))
+	default:
+		return float32(cosine)
+	}
+}
+
+// scored is a row and its score.
+type scored struct {
+	row   uint32
+	score float32
+}
+
+// ranker keeps the best rows of one search by (score, id), best first. Ids are
+// read only to break a tie. It is for one goroutine.
+type ranker struct {
+	plan   *plan
+	reader *storage.Reader
+	heap   *topk.Heap[scored]
+	ids    map[uint32]string // those read so far
+	read   uint64            // vectors read, for the caller to count
+	err    error             // the first failure to read an id
+}
+
+func newRanker(p *plan, r *storage.Reader) *ranker {
+	k := &ranker{plan: p, reader: r, ids: make(map[uint32]string)}
+	k.heap = topk.NewHeap(p.wanted-p.cursor.seen, k.compare)
+	return k
+}
+
+// offer takes a row into account unless the query rules it out.
+func (k *ranker) offer(row uint32, score float32) {
+	if m := k.plan.query.MinScore; m != nil && score < *m {
+		return
+	}
+	if after := &k.plan.cursor; after.seen > 0 {
+		if score > after.score || (score == after.score && k.id(row) <= after.id) {
+			return
+		}
+	}
+	k.heap.Offer(scored{row, score})
+}
+
+func (k *ranker) sorted() []scored { return k.heap.Sorted() }
+
+// compare orders by score, larger first, and then by id.
+func (k *ranker) compare(a, b scored) int {
+	if c := cmp.Compare(b.score, a.score); c != 0 || a.row == b.row {
+		return c
+	}
+	return cmp.Compare(k.id(a.row), k.id(b.row))
+}
+
+func (k *ranker) id(row uint32) string {
+	if id, ok := k.ids[row]; ok {
+		return id
+	}
+	id, _, err := k.reader.Row(uint64(row))
+	if err != nil && k.err == nil {
+		k.err = err
+	}
+	k.ids[row] = string(id)
+	return k.ids[row]
+}

@@ -1,0 +1,109 @@
+package index
+
+import (
+	"context"
+	"runtime"
+	"sync"
+
+	"github.com/hamnest/hamnest/index/hamming"
+)
+
+// parallelRows is how many rows make it worth to put one more core to a pass:
+// some milliseconds of work against some microseconds of waking it.
+const parallelRows = 2 * segmentRows
+
+// maxPassJobs bounds a pass: more queries would not read less, only wait longer.
+const maxPassJobs = 64
+
+// sharer lets concurrent scans of one collection share the cores and the passes
+// over its codes. There are as many lanes as cores. A job that finds a lane free
+// starts at once, and takes as many lanes as its collection is worth. Jobs that
+// find none wait, and when lanes come free all that wait, first come first served,
+// ride one pass together: nobody waits for a timer, and the busier the machine, the
+// more queries each read of the codes serves.
+type sharer struct {
+	scan func(jobs []*scanJob, lanes int) // carries a pass out
+	want func() int                       // lanes that a pass is worth now
+
+	mu      sync.Mutex
+	free    int
+	waiting []*scanJob // only while free is 0
+
+	under sync.WaitGroup // rides under way
+}
+
+func newSharer(scan func([]*scanJob, int), want func() int) *sharer {
+	return &sharer{scan: scan, want: want, free: runtime.GOMAXPROCS(0)}
+}
+
+// wantLanes is how many lanes a pass over rows is worth.
+func wantLanes(rows uint32) int { return 1 + int(rows)/parallelRows }
+
+// run carries jobs out and returns when all are done, or when ctx ends: passes drop
+// the jobs then, and whoever frees the codes must wait for the passes.
+func (s *sharer) run(ctx context.Context, jobs []*scanJob) error {
+	for _, j := range jobs {
+		j.ctx, j.done = ctx, make(chan struct{})
+	}
+	s.mu.Lock()
+	s.waiting = append(s.waiting, jobs...)
+	rides := s.board()
+	s.mu.Unlock()
+	// A ride taken now holds none but these jobs: the last is carried out here.
+	for i, r := range rides {
+		if i < len(rides)-1 {
+			go s.carry(r)
+		} else {
+			s.carry(r)
+		}
+	}
+	for _, j := range jobs {
+		select {
+		case <-j.done:
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
+	return ctx.Err()
+}
+
+// wait returns when no pass is under way, after the last run has returned.
+func (s *sharer) wait() { s.under.Wait() }
+
+// ride is a pass and the lanes it has.
+type ride struct {
+	jobs  []*scanJob
+	lanes int
+}
+
+// board gives the free lanes to the jobs that wait. s.mu is held.
+func (s *sharer) board() []ride {
+	var rides []ride
+	for s.free > 0 && len(s.waiting) > 0 {
+		r := ride{lanes: min(s.want(), s.free)}
+		n := len(s.waiting)
+		if r.lanes == 1 { // whole tiles to each free lane
+			n = (n + s.free - 1) / s.free
+			n = (n + hamming.TileQueries - 1) / hamming.TileQueries * hamming.TileQueries
+		}
+		n = min(n, len(s.waiting), maxPassJobs)
+		r.jobs, s.waiting = s.waiting[:n:n], s.waiting[n:]
+		s.free -= r.lanes
+		s.under.Add(1)
+		rides = append(rides, r)
+	}
+	return rides
+}
+
+// carry carries a ride out and hands its lanes on.
+func (s *sharer) carry(r ride) {
+	defer s.under.Done()
+	s.scan(r.jobs, r.lanes)
+	s.mu.Lock()
+	s.free += r.lanes
+	rides := s.board()
+	s.mu.Unlock()
+	for _, next := range rides {
+		go s.carry(next)
+	}
+}

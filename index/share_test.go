@@ -1,0 +1,192 @@
+package index
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"runtime"
+	"slices"
+	"sync"
+	"testing"
+
+	"github.com/hamnest/hamnest/index/topk"
+)
+
+// passLog is the passes of a sharer, held up until a test lets them end.
+type passLog struct {
+	mu    sync.Mutex
+	jobs  []int
+	lanes []int
+	gate  chan struct{} // a pass takes one value before it ends
+	began chan struct{} // a pass gives one value when it begins
+}
+
+func (l *passLog) scan(jobs []*scanJob, lanes int) {
+	l.mu.Lock()
+	l.jobs, l.lanes = append(l.jobs, len(jobs)), append(l.lanes, lanes)
+	l.mu.Unlock()
+	l.began <- struct{}{}
+	<-l.gate
+	for _, j := range jobs {
+		close(j.done)
+	}
+}
+
+func newPassLog() *passLog {
+	return &passLog{gate: make(chan struct{}), began: make(chan struct{}, 1000)}
+}
+
+// start runs jobs in the background and returns a channel with the outcome.
+func start(ctx context.Context, s *sharer, jobs int) chan error {
+	done := make(chan error, 1)
+	all := make([]*scanJob, jobs)
+	for i := range all {
+		all[i] = &scanJob{}
+	}
+	go func() { done <- s.run(ctx, all) }()
+	return done
+}
+
+// waitFor spins until the sharer has n jobs waiting: there is nothing else to see.
+func waitFor(s *sharer, n int) {
+	for {
+		s.mu.Lock()
+		waiting := len(s.waiting)
+		s.mu.Unlock()
+		if waiting == n {
+			return
+		}
+		runtime.Gosched()
+	}
+}
+
+func TestALoneJobStartsAtOnceOnAllTheLanesItIsWorth(t *testing.T) {
+	l := newPassLog()
+	s := newSharer(l.scan, func() int { return 3 })
+	s.free = 4
+	done := start(t.Context(), s, 1)
+	<-l.began // nothing else happens meanwhile: it did not wait for company
+	l.gate <- struct{}{}
+	if err := <-done; err != nil {
+		t.Fatal(err)
+	}
+	s.wait()
+	if !slices.Equal(l.jobs, []int{1}) || !slices.Equal(l.lanes, []int{3}) || s.free != 4 {
+		t.Errorf("passes of %v jobs on %v lanes, %d lanes free after, want one of 1 job on 3 lanes, 4 free", l.jobs, l.lanes, s.free)
+	}
+}
+
+func TestJobsThatArriveDuringAPassRideTheNextTogether(t *testing.T) {
+	l := newPassLog()
+	s := newSharer(l.scan, func() int { return 2 })
+	s.free = 2
+	var done []chan error
+	done = append(done, start(t.Context(), s, 1))
+	<-l.began
+	for i := range maxPassJobs + 5 {
+		done = append(done, start(t.Context(), s, 1))
+		waitFor(s, i+1)
+	}
+	for range 3 {
+		l.gate <- struct{}{}
+	}
+	for _, d := range done {
+		if err := <-d; err != nil {
+			t.Error(err)
+		}
+	}
+	s.wait()
+	if want := []int{1, maxPassJobs, 5}; !slices.Equal(l.jobs, want) {
+		t.Errorf("passes of %v jobs, want %v", l.jobs, want)
+	}
+}
+
+func TestAJobWhoseContextEndsDoesNotWait(t *testing.T) {
+	l := newPassLog()
+	s := newSharer(l.scan, func() int { return 1 })
+	s.free = 1
+	first := start(t.Context(), s, 1)
+	<-l.began
+	ctx, cancel := context.WithCancel(t.Context())
+	second := start(ctx, s, 1)
+	waitFor(s, 1)
+	cancel()
+	if err := <-second; !errors.Is(err, context.Canceled) {
+		t.Errorf("the job that was cancelled: %v", err)
+	}
+	close(l.gate)
+	if err := <-first; err != nil {
+		t.Errorf("the other job: %v", err)
+	}
+	s.wait()
+}
+
+func TestABatchIsSpreadOverTheFreeLanesByTiles(t *testing.T) {
+	l := newPassLog()
+	close(l.gate)
+	s := newSharer(l.scan, func() int { return 1 })
+	s.free = 4
+	if err := <-start(t.Context(), s, 18); err != nil {
+		t.Fatal(err)
+	}
+	s.wait()
+	slices.Sort(l.jobs)
+	if want := []int{2, 4, 4, 8}; !slices.Equal(l.jobs, want) || s.free != 4 {
+		t.Errorf("passes of %v jobs, %d lanes free, want %v and 4", l.jobs, s.free, want)
+	}
+}
+
+// TestAPassGivesEachJobWhatItWouldFindAlone mixes sizes, wishes and a job whose
+// context has ended.
+func TestAPassGivesEachJobWhatItWouldFindAlone(t *testing.T) {
+	const rows = 2*segmentRows + 5001
+	r := rand.New(rand.NewPCG(4, 4))
+	b := newBuilder(newLayout([]int{64, 192}, 0))
+	if err := b.grow(rows); err != nil {
+		t.Fatal(err)
+	}
+	defer func() {
+		if err := b.release(); err != nil {
+			t.Error(err)
+		}
+	}()
+	for range rows {
+		b.add([]uint64{r.Uint64(), r.Uint64(), r.Uint64()}, nil)
+	}
+	for row := uint32(0); row < rows; row += 17 {
+		b.retire(row)
+	}
+	v := b.publish()
+	ended, cancel := context.WithCancel(t.Context())
+	cancel()
+	newJob := func(i int) *scanJob {
+		words := 1 + i%3
+		query := []uint64{r.Uint64(), r.Uint64(), r.Uint64()}[:words]
+		j := &scanJob{ctx: t.Context(), query: query, dims: 64 * words, k: 1 + 37*i, ties: i % 4, done: make(chan struct{})}
+		if i == 5 {
+			j.ctx = ended
+		}
+		return j
+	}
+	for _, lanes := range []int{1, 2, 5} {
+		var jobs []*scanJob
+		for i := range 11 {
+			jobs = append(jobs, newJob(i))
+		}
+		pass(v, slices.Clone(jobs), lanes)
+		for i, j := range jobs {
+			<-j.done
+			if j.ctx == ended {
+				continue
+			}
+			alone := &scanJob{ctx: t.Context(), query: j.query, dims: j.dims, k: j.k, ties: j.ties, done: make(chan struct{})}
+			pass(v, []*scanJob{alone}, 1)
+			if got, want := j.hits(), alone.hits(); !slices.Equal(got, want) {
+				t.Errorf("%d lanes: job %d found %v, alone %v", lanes, i, first(got), first(want))
+			}
+		}
+	}
+}
+
+func first(hits []topk.Hit) string { return fmt.Sprint(len(hits), hits[:min(5, len(hits))]) }

@@ -1,0 +1,140 @@
+package index
+
+import (
+	"encoding/json"
+	"fmt"
+	"maps"
+	"regexp"
+	"slices"
+	"time"
+
+	"github.com/hamnest/hamnest/encoder"
+	"github.com/hamnest/hamnest/storage"
+)
+
+// Spec shapes a new collection. Name and Dims are required.
+type Spec struct {
+	// Name is 1 to 128 of A-Z a-z 0-9 . _ -, starting with a letter or digit.
+	Name string
+	// Dims is the components of a vector, 1 to encoder.MaxDims.
+	Dims int
+	// Ladder lists the Matryoshka prefix sizes; see encoder.NewProfile. Empty:
+	// encoder.DefaultLadder(Dims).
+	Ladder []int
+	// Metric says what scores mean.
+	Metric encoder.Metric
+	// Profile says how vectors become codes.
+	Profile encoder.Kind
+	// Labels are the owner's notes: at most MaxLabels, keys of 1 to 63 and values
+	// of up to 255 bytes.
+	Labels map[string]string
+}
+
+// MaxLabels is the most labels a collection may have.
+const MaxLabels = 64
+
+// Info describes a collection: its Spec, defaults filled in, and more.
+type Info struct {
+	Spec
+	// ProfileFingerprint names the frozen encoder state.
+	ProfileFingerprint string
+	// Created is when the collection was made.
+	Created time.Time
+}
+
+var namePattern = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._-]{0,127}$`)
+
+// profile checks the spec and makes its encoder.
+func (s *Spec) profile() (*encoder.Profile, error) {
+	var e InvalidError
+	add := func(field string, err error) {
+		if err != nil {
+			e.Violations = append(e.Violations, Violation{field, err.Error()})
+		}
+	}
+	if !namePattern.MatchString(s.Name) {
+		add("name", fmt.Errorf("%q, want 1 to 128 of A-Z a-z 0-9 . _ -, starting with a letter or digit", s.Name))
+	}
+	if _, err := s.Metric.MarshalText(); err != nil {
+		add("metric", err)
+	}
+	add("labels", checkLabels(s.Labels))
+	if s.Dims < 1 || s.Dims > encoder.MaxDims {
+		add("dims", fmt.Errorf("%d, want 1 to %d", s.Dims, encoder.MaxDims))
+		return nil, &e
+	}
+	profile, err := encoder.NewProfile(s.Profile, s.Dims, s.Ladder)
+	add("ladder", err)
+	if len(e.Violations) > 0 {
+		return nil, &e
+	}
+	return profile, nil
+}
+
+func checkLabels(labels map[string]string) error {
+	if len(labels) > MaxLabels {
+		return fmt.Errorf("%d labels, want at most %d", len(labels), MaxLabels)
+	}
+	for _, k := range slices.Sorted(maps.Keys(labels)) {
+		if v := labels[k]; len(k) < 1 || len(k) > 63 || len(v) > 255 {
+			return fmt.Errorf("label %.70q has a key of %d and a value of %d bytes, want 1 to 63 and up to 255", k, len(k), len(v))
+		}
+	}
+	return nil
+}
+
+// engineState is the engine's part of a shard's schema, as JSON.
+type engineState struct {
+	Metric  encoder.Metric   `json:"metric"`
+	Store   string           `json:"store"`
+	Profile *encoder.Profile `json:"profile"`
+}
+
+// storeFloat32 is the stored precision: vectors as they were given.
+const storeFloat32 = "float32"
+
+// newSchema returns the geometry of a new collection's rows.
+func newSchema(metric encoder.Metric, profile *encoder.Profile) (storage.Schema, error) {
+	engine, err := json.Marshal(engineState{metric, storeFloat32, profile})
+	if err != nil {
+		return storage.Schema{}, fmt.Errorf("index: engine state: %w", err)
+	}
+	return storage.Schema{
+		Dims:        profile.Dims(),
+		Scalars:     scalarCount(metric),
+		VectorBytes: 4 * profile.Dims(),
+		Engine:      engine,
+	}, nil
+}
+
+// readSchema is the reverse of newSchema.
+func readSchema(schema storage.Schema) (engineState, error) {
+	var e engineState
+	if err := json.Unmarshal(schema.Engine, &e); err != nil {
+		return e, fmt.Errorf("index: engine state: %w: %w", err, ErrCorrupt)
+	}
+	if e.Store != storeFloat32 {
+		return e, fmt.Errorf("index: stored precision %q, want %q: %w", e.Store, storeFloat32, ErrVersion)
+	}
+	if e.Profile == nil {
+		return e, fmt.Errorf("index: engine state without a profile: %w", ErrCorrupt)
+	}
+	want, err := newSchema(e.Metric, e.Profile)
+	if err != nil {
+		return e, err
+	}
+	if schema.Dims != want.Dims || schema.Scalars != want.Scalars || schema.VectorBytes != want.VectorBytes {
+		return e, fmt.Errorf("index: rows of %d dims, %d scalars and %d vector bytes, want %d, %d and %d: %w", schema.Dims, schema.Scalars, schema.VectorBytes,
+			want.Dims, want.Scalars, want.VectorBytes, ErrCorrupt)
+	}
+	return e, nil
+}
+
+// scalarCount is how many numbers stand beside each code: the vector's norm where
+// a score cannot be estimated without it.
+func scalarCount(m encoder.Metric) int {
+	if m == encoder.Cosine {
+		return 0
+	}
+	return 1
+}

@@ -1,0 +1,296 @@
+package index
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"fmt"
+	"math"
+	"unicode/utf8"
+
+	"github.com/hamnest/hamnest/encoder"
+	"github.com/hamnest/hamnest/encoder/code"
+	"github.com/hamnest/hamnest/index/dense"
+	"github.com/hamnest/hamnest/storage"
+)
+
+// Writes of any number of callers go through one queue to one goroutine, which
+// commits all that is waiting as one transaction, publishes the view that has it,
+// and then wakes the callers: durable before visible, visible before
+// acknowledged. Nobody waits for a timer; while one commit syncs, the next gathers.
+const (
+	queueLength = 256
+	// queueBytes is how much may wait; more blocks the callers.
+	queueBytes = 64 << 20
+	// commitBytes is how much one transaction takes on: with more its memory
+	// grows, with less every sync costs more.
+	commitBytes = 16 << 20
+)
+
+// Record is one stored vector.
+type Record struct {
+	// ID is the user's key, 1 to storage.MaxIDBytes bytes of UTF-8.
+	ID string
+	// Vector has as many components as the collection has dims.
+	Vector []float32
+	// Metadata is a JSON object of at most storage.MaxMetadataBytes, or empty.
+	Metadata []byte
+}
+
+// RecordError says why one record was refused.
+type RecordError struct {
+	// Index and ID are the record's.
+	Index int
+	ID    string
+	// Field is the part that is malformed: id, vector or metadata.
+	Field string
+	// Reason says what was found and what was wanted.
+	Reason string
+}
+
+// Pending is a write under way.
+type Pending struct {
+	ops     []storage.Op
+	bytes   int64
+	applied []storage.Applied
+	done    chan struct{} // closed when err and applied are set
+	err     error
+}
+
+// Wait returns nil when the write is durable and visible, and otherwise why it
+// failed; then none of it is there. When ctx ends first its error is returned,
+// and the write goes on.
+func (p *Pending) Wait(ctx context.Context) error {
+	select {
+	case <-p.done:
+		return p.err
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+// Upsert stores records, replacing those whose id is already there: all of them,
+// or none when it fails. Of several with one id the last wins. When it returns nil
+// they are durable, and searches that start later see them. *InvalidError with
+// fields like vectors[17].id, .vector and .metadata.
+func (c *Collection) Upsert(ctx context.Context, records []Record) error {
+	ops, refused := c.encode(records)
+	if len(refused) > 0 {
+		e := &InvalidError{}
+		for _, r := range refused {
+			e.Violations = append(e.Violations, Violation{fmt.Sprintf("vectors[%d].%s", r.Index, r.Field), r.Reason})
+		}
+		return e
+	}
+	p, err := c.enqueue(ctx, ops)
+	if err != nil {
+		return err
+	}
+	return p.Wait(ctx)
+}
+
+// Submit checks and encodes records and queues them for storing, after everything
+// queued before. Those that are malformed are refused one by one, ascending; the
+// others are stored together. Submit blocks while the queue is full. records may
+// be reused when it returns.
+func (c *Collection) Submit(ctx context.Context, records []Record) (*Pending, []RecordError, error) {
+	ops, refused := c.encode(records)
+	p, err := c.enqueue(ctx, ops)
+	return p, refused, err
+}
+
+// Remove deletes vectors by id and returns how many were there. When it returns
+// nil the deletion is durable, and searches that start later do not see them.
+func (c *Collection) Remove(ctx context.Context, ids []string) (int, error) {
+	ops := make([]storage.Op, 0, len(ids))
+	for i, id := range ids {
+		if err := checkID(id); err != nil {
+			return 0, invalid(fmt.Sprintf("ids[%d]", i), "%v", err)
+		}
+		ops = append(ops, storage.Op{ID: id, Delete: true})
+	}
+	p, err := c.enqueue(ctx, ops)
+	if err != nil {
+		return 0, err
+	}
+	if err := p.Wait(ctx); err != nil {
+		return 0, err
+	}
+	n := 0
+	for _, a := range p.applied {
+		if a.Retired != storage.NoSlot {
+			n++
+		}
+	}
+	return n, nil
+}
+
+// encode turns the well-formed records into ops, which share no memory with them.
+func (c *Collection) encode(records []Record) ([]storage.Op, []RecordError) {
+	dims := c.profile.Dims()
+	words := code.Words(dims)
+	codes := make([]uint64, len(records)*words)
+	vectors := make([]byte, 0, len(records)*4*dims)
+	ops := make([]storage.Op, 0, len(records))
+	var refused []RecordError
+	for i := range records {
+		r := &records[i]
+		if field, err := c.checkRecord(r); err != nil {
+			refused = append(refused, RecordError{i, r.ID, field, err.Error()})
+			continue
+		}
+		op := storage.Op{ID: r.ID, Code: codes[:words:words], Metadata: bytes.Clone(r.Metadata)}
+		codes = codes[words:]
+		c.profile.Encode(op.Code, r.Vector)
+		start := len(vectors)
+		vectors = encoder.AppendFloat32(vectors, r.Vector)
+		op.Vector = vectors[start:len(vectors):len(vectors)]
+		op.Scalars = c.scalars(nil, r.Vector)
+		ops = append(ops, op)
+	}
+	return ops, refused
+}
+
+// scalars appends the numbers that stand beside v's code.
+func (c *Collection) scalars(dst []float32, v []float32) []float32 {
+	if scalarCount(c.metric) == 0 {
+		return dst
+	}
+	return append(dst, float32(min(dense.Norm(v), math.MaxFloat32)))
+}
+
+// checkRecord returns which part of r is malformed, and why.
+func (c *Collection) checkRecord(r *Record) (field string, err error) {
+	if err := checkID(r.ID); err != nil {
+		return "id", err
+	}
+	if err := encoder.Validate(r.Vector, c.profile.Dims(), c.metric); err != nil {
+		return "vector", err
+	}
+	return "metadata", checkMetadata(r.Metadata)
+}
+
+func checkID(id string) error {
+	if len(id) < 1 || len(id) > storage.MaxIDBytes {
+		return fmt.Errorf("%.50q has %d bytes, want 1 to %d", id, len(id), storage.MaxIDBytes)
+	}
+	if !utf8.ValidString(id) {
+		return fmt.Errorf("%.50q is not UTF-8", id)
+	}
+	return nil
+}
+
+func checkMetadata(m []byte) error {
+	switch trimmed := bytes.TrimLeft(m, " \t\r\n"); {
+	case len(m) == 0:
+		return nil
+	case len(m) > storage.MaxMetadataBytes:
+		return fmt.Errorf("has %d bytes, want at most %d", len(m), storage.MaxMetadataBytes)
+	case !utf8.Valid(m), !json.Valid(m), trimmed[0] != '{':
+		return fmt.Errorf("%.50q, want a JSON object", m)
+	}
+	return nil
+}
+
+// enqueue hands ops to the writer, waiting for room.
+func (c *Collection) enqueue(ctx context.Context, ops []storage.Op) (*Pending, error) {
+	release, err := c.acquire()
+	if err != nil {
+		return nil, err
+	}
+	defer release()
+	p := &Pending{ops: ops, done: make(chan struct{})}
+	if len(ops) == 0 {
+		close(p.done)
+		return p, nil
+	}
+	for i := range ops {
+		p.bytes += int64(len(ops[i].Vector) + len(ops[i].Metadata) + len(ops[i].ID))
+	}
+	p.bytes = min(p.bytes, queueBytes)
+	if err := c.room.Acquire(ctx, p.bytes); err != nil {
+		return nil, err
+	}
+	select {
+	case c.queue <- p:
+		return p, nil
+	case <-ctx.Done():
+		c.room.Release(p.bytes)
+		return nil, ctx.Err()
+	}
+}
+
+// write is the writer: it runs until the queue is closed and empty.
+func (c *Collection) write() {
+	defer close(c.written)
+	for p := range c.queue {
+		group := []*Pending{p}
+		for size := p.bytes; size < commitBytes; {
+			next, ok := c.waiting()
+			if !ok {
+				break
+			}
+			group = append(group, next)
+			size += next.bytes
+		}
+		c.commit(group)
+	}
+}
+
+// waiting returns the next write if there is one already.
+func (c *Collection) waiting() (*Pending, bool) {
+	select {
+	case p, ok := <-c.queue:
+		return p, ok
+	default:
+		return nil, false
+	}
+}
+
+// commit makes a group of writes durable, then visible, and then acknowledges.
+func (c *Collection) commit(group []*Pending) {
+	ops := group[0].ops
+	for _, p := range group[1:] {
+		ops = append(ops, p.ops...)
+	}
+	applied, err := c.store(ops)
+	for _, p := range group {
+		if p.err = err; err == nil {
+			p.applied = applied[:len(p.ops):len(p.ops)]
+			applied = applied[len(p.ops):]
+		}
+		p.ops = nil
+		c.room.Release(p.bytes)
+		close(p.done)
+	}
+}
+
+func (c *Collection) store(ops []storage.Op) ([]storage.Applied, error) {
+	fresh := 0
+	for i := range ops {
+		if !ops[i].Delete {
+			fresh++
+		}
+	}
+	rows := uint64(c.writer.next.rows) + uint64(fresh)
+	if rows > maxRows {
+		return nil, fmt.Errorf("%d rows given out, want at most %d: %w", rows, uint64(maxRows), ErrFull)
+	}
+	if err := c.writer.grow(uint32(rows)); err != nil { // before anything is durable
+		return nil, err
+	}
+	applied, err := c.shard.Commit(ops)
+	if err != nil {
+		return nil, err
+	}
+	for i, a := range applied {
+		if a.Slot != storage.NoSlot {
+			c.writer.add(ops[i].Code, ops[i].Scalars)
+		}
+		if a.Retired != storage.NoSlot {
+			c.writer.retire(uint32(a.Retired))
+		}
+	}
+	c.view.Store(c.writer.publish())
+	return applied, nil
+}
