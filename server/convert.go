@@ -1,0 +1,273 @@
+package server
+
+import (
+	"fmt"
+
+	"google.golang.org/protobuf/types/known/durationpb"
+	"google.golang.org/protobuf/types/known/timestamppb"
+
+	"github.com/hamnest/hamnest/encoder"
+	"github.com/hamnest/hamnest/index"
+	hamnestv1 "github.com/hamnest/hamnest/proto/hamnest/v1"
+)
+
+// Conversions into the engine's types report what has no meaning there as
+// violations, by the field's path in the request, and leave every rule that the
+// engine knows to the engine. Conversions out of them cannot fail.
+
+// violations collects what is malformed in a request.
+type violations []index.Violation
+
+func (v *violations) add(field, format string, args ...any) {
+	*v = append(*v, index.Violation{Field: field, Reason: fmt.Sprintf(format, args...)})
+}
+
+// err returns the violations as an *index.InvalidError, or nil if there are none.
+func (v violations) err() error {
+	if len(v) == 0 {
+		return nil
+	}
+	return &index.InvalidError{Violations: v}
+}
+
+// invalid returns one violation as an error.
+func invalid(field, format string, args ...any) error {
+	var bad violations
+	bad.add(field, format, args...)
+	return bad.err()
+}
+
+// The enums' numbers and what the engine calls them. Number 0 of each is left out:
+// unspecified, it is the engine's zero value, which is the default.
+var (
+	metrics = map[hamnestv1.Metric]encoder.Metric{
+		hamnestv1.Metric_METRIC_COSINE: encoder.Cosine,
+		hamnestv1.Metric_METRIC_DOT:    encoder.Dot,
+		hamnestv1.Metric_METRIC_L2:     encoder.L2,
+	}
+	profiles = map[hamnestv1.Profile]encoder.Kind{
+		hamnestv1.Profile_PROFILE_PLAIN: encoder.Plain,
+	}
+	rescores = map[hamnestv1.Rescore]index.Rescore{
+		hamnestv1.Rescore_RESCORE_NONE:    index.RescoreNone,
+		hamnestv1.Rescore_RESCORE_CODES:   index.RescoreCodes,
+		hamnestv1.Rescore_RESCORE_VECTORS: index.RescoreVectors,
+	}
+)
+
+// enumFromProto returns what number means, or an error if it means nothing.
+func enumFromProto[N ~int32, E any](meanings map[N]E, number N) (E, error) {
+	meaning, ok := meanings[number]
+	if !ok && number != 0 {
+		return meaning, fmt.Errorf("is %d, want one of the enum's numbers", int32(number))
+	}
+	return meaning, nil
+}
+
+// enumToProto returns the number that means meaning, or 0 if none does.
+func enumToProto[N ~int32, E comparable](meanings map[N]E, meaning E) N {
+	for number, m := range meanings {
+		if m == meaning {
+			return number
+		}
+	}
+	return 0
+}
+
+// specFromProto returns what a new collection is to be. The paths of violations
+// start with "collection".
+func specFromProto(c *hamnestv1.Collection) (index.Spec, error) {
+	if c == nil {
+		return index.Spec{}, invalid("collection", "is missing")
+	}
+	var bad violations
+	metric, err := enumFromProto(metrics, c.GetMetric())
+	if err != nil {
+		bad.add("collection.metric", "%v", err)
+	}
+	profile, err := enumFromProto(profiles, c.GetProfile())
+	if err != nil {
+		bad.add("collection.profile", "%v", err)
+	}
+	ladder := make([]int, len(c.GetLadder()))
+	for i, step := range c.GetLadder() {
+		ladder[i] = int(step)
+	}
+	return index.Spec{
+		Name:    c.GetName(),
+		Dims:    int(c.GetDims()),
+		Ladder:  ladder,
+		Metric:  metric,
+		Profile: profile,
+		Labels:  c.GetLabels(),
+	}, bad.err()
+}
+
+func collectionToProto(info index.Info) *hamnestv1.Collection {
+	ladder := make([]uint32, len(info.Ladder))
+	for i, step := range info.Ladder {
+		ladder[i] = uint32(step)
+	}
+	return &hamnestv1.Collection{
+		Name:               info.Name,
+		Dims:               uint32(info.Dims),
+		Ladder:             ladder,
+		Metric:             enumToProto(metrics, info.Metric),
+		Profile:            enumToProto(profiles, info.Profile),
+		ProfileFingerprint: info.ProfileFingerprint,
+		Labels:             info.Labels,
+		CreateTime:         timestamppb.New(info.Created),
+	}
+}
+
+func statsToProto(s index.Stats) *hamnestv1.CollectionStats {
+	return &hamnestv1.CollectionStats{
+		Vectors:              s.Vectors,
+		Retired:              s.Retired,
+		Sealed:               s.Sealed,
+		MemoryBytes:          s.MemoryBytes,
+		DiskBytes:            s.DiskBytes,
+		DiskFreeBytes:        s.DiskFreeBytes,
+		CodeBytesPerVector:   s.CodeBytesPerVector,
+		VectorBytesPerVector: s.VectorBytesPerVector,
+		Commits:              s.Commits,
+		Kernel:               s.Kernel,
+		ProfileFingerprint:   s.ProfileFingerprint,
+	}
+}
+
+// vectorFromProto returns v's components: those of float32_le in new memory,
+// those of values as they are.
+func vectorFromProto(v *hamnestv1.Vector) ([]float32, error) {
+	packed, values := v.GetFloat32Le(), v.GetValues()
+	switch {
+	case len(packed) > 0 && len(values) > 0:
+		return nil, fmt.Errorf("has both float32_le (%d bytes) and values (%d numbers), want one of them", len(packed), len(values))
+	case len(values) > 0:
+		return values, nil
+	case len(packed) == 0:
+		return nil, fmt.Errorf("is missing, want float32_le or values")
+	case len(packed)%float32Bytes != 0:
+		return nil, fmt.Errorf("float32_le has %d bytes, want %d a component", len(packed), float32Bytes)
+	}
+	vector := make([]float32, len(packed)/float32Bytes)
+	encoder.DecodeFloat32(vector, packed)
+	return vector, nil
+}
+
+// vectorToProto returns v as float32_le, or nil if v is empty.
+func vectorToProto(v []float32) *hamnestv1.Vector {
+	if len(v) == 0 {
+		return nil
+	}
+	packed := make([]byte, 0, float32Bytes*len(v))
+	return &hamnestv1.Vector{Float32Le: encoder.AppendFloat32(packed, v)}
+}
+
+// recordFromProto returns r as a record. The error is about its vector.
+func recordFromProto(r *hamnestv1.VectorRecord) (index.Record, error) {
+	record := index.Record{ID: r.GetId()}
+	if metadata := r.GetMetadata(); metadata != "" {
+		record.Metadata = []byte(metadata)
+	}
+	var err error
+	record.Vector, err = vectorFromProto(r.GetVector())
+	return record, err
+}
+
+func recordToProto(r index.Record) *hamnestv1.VectorRecord {
+	return &hamnestv1.VectorRecord{Id: r.ID, Vector: vectorToProto(r.Vector), Metadata: string(r.Metadata)}
+}
+
+func recordsToProto(records []index.Record) []*hamnestv1.VectorRecord {
+	out := make([]*hamnestv1.VectorRecord, len(records))
+	for i, r := range records {
+		out[i] = recordToProto(r)
+	}
+	return out
+}
+
+// queryFromProto returns req as a query, and adds to bad what is malformed. path
+// is the request's own, such as "requests[3].", and empty for a search alone.
+func queryFromProto(path string, req *hamnestv1.SearchRequest, bad *violations) index.Query {
+	q := index.Query{
+		K:                 int(req.GetK()),
+		Dims:              int(req.GetDims()),
+		RescoreCandidates: int(req.GetRescoreCandidates()),
+		Exact:             req.GetExact(),
+		MinScore:          req.MinScore,
+		PageToken:         req.GetPageToken(),
+		WithVector:        req.GetWithVector(),
+		WithMetadata:      req.GetWithMetadata(),
+	}
+	var err error
+	switch query := req.GetQuery().(type) {
+	case *hamnestv1.SearchRequest_Vector:
+		if q.Vector, err = vectorFromProto(query.Vector); err != nil {
+			bad.add(path+"vector", "%v", err)
+		}
+	case *hamnestv1.SearchRequest_Id:
+		if q.ID = query.Id; q.ID == "" {
+			bad.add(path+"id", "is empty, want the id of a stored vector")
+		}
+	default:
+		bad.add(path+"query", "is missing, want vector or id")
+	}
+	// Set to zero is not unset: the engine would take its default, which is not
+	// what was asked for.
+	switch stage := req.GetFirstStage().(type) {
+	case *hamnestv1.SearchRequest_Candidates:
+		if q.Candidates = int(stage.Candidates); q.Candidates == 0 {
+			bad.add(path+"candidates", "is 0, want at least k")
+		}
+	case *hamnestv1.SearchRequest_Oversampling:
+		if q.Oversampling = stage.Oversampling; q.Oversampling == 0 {
+			bad.add(path+"oversampling", "is 0, want at least 1")
+		}
+	}
+	if q.Rescore, err = enumFromProto(rescores, req.GetRescore()); err != nil {
+		bad.add(path+"rescore", "%v", err)
+	}
+	return q
+}
+
+func resultToProto(r *index.Result) *hamnestv1.SearchResponse {
+	hits := make([]*hamnestv1.Hit, len(r.Hits))
+	for i, h := range r.Hits {
+		hits[i] = &hamnestv1.Hit{Id: h.ID, Score: h.Score, Vector: vectorToProto(h.Vector), Metadata: string(h.Metadata)}
+	}
+	return &hamnestv1.SearchResponse{Hits: hits, NextPageToken: r.NextPageToken, Receipt: receiptToProto(r.Receipt)}
+}
+
+func receiptToProto(r index.Receipt) *hamnestv1.Receipt {
+	return &hamnestv1.Receipt{
+		Dims:               uint32(r.Dims),
+		Rescore:            enumToProto(rescores, r.Rescore),
+		Exact:              r.Exact,
+		RowsScanned:        r.RowsScanned,
+		CodeBytesRead:      r.CodeBytesRead,
+		Candidates:         uint32(r.Candidates),
+		RescoreCandidates:  uint32(r.RescoreCandidates),
+		VectorsRead:        r.VectorsRead,
+		VectorBytesRead:    r.VectorBytesRead,
+		ScanTime:           durationpb.New(r.Scan),
+		RefineTime:         durationpb.New(r.Refine),
+		RescoreTime:        durationpb.New(r.RescoreTime),
+		TotalTime:          durationpb.New(r.Total),
+		Kernel:             r.Kernel,
+		ProfileFingerprint: r.ProfileFingerprint,
+	}
+}
+
+// refusalsToProto returns, ascending, the records of a batch that were refused.
+func refusalsToProto(refused []index.RecordError) []*hamnestv1.IngestError {
+	out := make([]*hamnestv1.IngestError, len(refused))
+	for i, r := range refused {
+		out[i] = &hamnestv1.IngestError{Index: uint32(r.Index), Id: r.ID, Reason: r.Field + " " + r.Reason}
+	}
+	return out
+}
+
+func checkToProto(r index.CheckReport) *hamnestv1.CheckResponse {
+	return &hamnestv1.CheckResponse{Rows: r.Rows, Blocks: r.Blocks, Problems: r.Problems}
+}

@@ -1,0 +1,209 @@
+package server
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"io"
+	"slices"
+
+	"google.golang.org/grpc"
+
+	"github.com/hamnest/hamnest/index"
+	hamnestv1 "github.com/hamnest/hamnest/proto/hamnest/v1"
+)
+
+// An ingest stream is three goroutines in a row. The first only receives, because
+// nothing but the end of the stream interrupts Recv and Shutdown must not wait for
+// a client that is silent. The second, the handler's own, converts a batch and
+// submits it to the engine, which blocks while the engine is behind; then nothing
+// is received, and HTTP/2 flow control holds the client back. The third waits for
+// each batch to be durable, in order, and acknowledges it.
+
+// ingestInFlight is how many batches may be submitted and not yet acknowledged,
+// enough that the engine has work while an acknowledgement is on its way. What
+// waits here is small: the engine's own queue holds the vectors.
+const ingestInFlight = 16
+
+type ingestStream = grpc.BidiStreamingServer[hamnestv1.IngestRequest, hamnestv1.IngestResponse]
+
+// submission is a batch that the engine has taken.
+type submission struct {
+	sequence uint64
+	// vectors is how many the batch held, errors the refused ones among them.
+	vectors int
+	errors  []*hamnestv1.IngestError
+	pending *index.Pending
+}
+
+// received is one result of Recv.
+type received struct {
+	request *hamnestv1.IngestRequest
+	err     error
+}
+
+// Ingest stores batches until the client closes its side. However it ends, by an
+// error, by Shutdown or well, each batch that was submitted is acknowledged first,
+// unless the stream itself is broken.
+func (s *vectorService) Ingest(stream ingestStream) error {
+	ctx, cancel := context.WithCancel(stream.Context())
+	defer cancel()
+	requests := s.receive(ctx, stream)
+
+	first, err := s.next(ctx, requests)
+	if errors.Is(err, io.EOF) {
+		return invalid("start", "is missing: the stream ended before its first message")
+	}
+	if err != nil {
+		return err
+	}
+	start := first.GetStart()
+	if start == nil {
+		return invalid("start", "is missing from the first message of the stream")
+	}
+	c, err := s.collection("start.collection", start.GetCollection())
+	if err != nil {
+		return err
+	}
+
+	submitted := make(chan submission, ingestInFlight)
+	acknowledged := make(chan error, 1)
+	s.streams.Go(func() {
+		err := recovered(func() error { return acknowledge(ctx, stream, submitted) })
+		if err != nil {
+			cancel() // nothing that is submitted now would be acknowledged
+		}
+		acknowledged <- err
+	})
+	err = s.submit(ctx, c, requests, submitted)
+	close(submitted)
+	return cmp.Or(<-acknowledged, err)
+}
+
+// receive passes on what the stream receives until an error or the end of ctx.
+func (s *vectorService) receive(ctx context.Context, stream ingestStream) <-chan received {
+	requests := make(chan received)
+	s.streams.Go(func() {
+		for {
+			request, err := stream.Recv()
+			select {
+			case requests <- received{request, err}:
+			case <-ctx.Done():
+				return
+			}
+			if err != nil {
+				return
+			}
+		}
+	})
+	return requests
+}
+
+// next returns the next message: io.EOF when the client has closed its side,
+// errStopping when the server shuts down.
+func (s *vectorService) next(ctx context.Context, requests <-chan received) (*hamnestv1.IngestRequest, error) {
+	select {
+	case r := <-requests:
+		return r.request, r.err
+	case <-s.stopping:
+		return nil, errStopping
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	}
+}
+
+// submit passes the batches that follow start to the engine. It returns nil when
+// the client has closed its side.
+func (s *vectorService) submit(ctx context.Context, c *index.Collection, requests <-chan received, submitted chan<- submission) error {
+	for sequence := uint64(1); ; sequence++ {
+		request, err := s.next(ctx, requests)
+		if errors.Is(err, io.EOF) {
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+		batch := request.GetBatch()
+		switch {
+		case request.GetStart() != nil:
+			return invalid("start", "came a second time, want batches only")
+		case batch == nil:
+			return invalid("batch", "is missing")
+		case batch.GetSequence() != sequence:
+			return invalid("batch.sequence", "is %d, want %d", batch.GetSequence(), sequence)
+		}
+		if err := checkBatch("batch.vectors", limitBatchVectors, len(batch.GetVectors()), s.opts.MaxBatchVectors); err != nil {
+			return err
+		}
+		sub, err := submitBatch(ctx, c, batch)
+		if err != nil {
+			return err
+		}
+		select {
+		case submitted <- sub:
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
+}
+
+// submitBatch gives the engine the vectors of a batch that convert, and collects
+// the refusals of those that do not with the engine's own.
+func submitBatch(ctx context.Context, c *index.Collection, batch *hamnestv1.IngestBatch) (submission, error) {
+	var refused []index.RecordError
+	records := make([]index.Record, 0, len(batch.GetVectors()))
+	position := make([]int, 0, len(batch.GetVectors())) // of each record in the batch
+	for i, r := range batch.GetVectors() {
+		record, err := recordFromProto(r)
+		if err != nil {
+			refused = append(refused, index.RecordError{Index: i, ID: r.GetId(), Field: "vector", Reason: err.Error()})
+			continue
+		}
+		records = append(records, record)
+		position = append(position, i)
+	}
+	pending, engines, err := c.Submit(ctx, records)
+	if err != nil {
+		return submission{}, err
+	}
+	for _, e := range engines {
+		e.Index = position[e.Index]
+		refused = append(refused, e)
+	}
+	slices.SortFunc(refused, func(a, b index.RecordError) int { return cmp.Compare(a.Index, b.Index) })
+	return submission{
+		sequence: batch.GetSequence(),
+		vectors:  len(batch.GetVectors()),
+		errors:   refusalsToProto(refused),
+		pending:  pending,
+	}, nil
+}
+
+// acknowledge answers each submission, in order, once it is durable. It returns
+// nil when submitted is closed and empty.
+func acknowledge(ctx context.Context, stream ingestStream, submitted <-chan submission) error {
+	var position uint64
+	for {
+		select {
+		case sub, more := <-submitted:
+			if !more {
+				return nil
+			}
+			if err := sub.pending.Wait(ctx); err != nil {
+				return err
+			}
+			position += uint64(sub.vectors)
+			err := stream.Send(&hamnestv1.IngestResponse{
+				Sequence:    sub.sequence,
+				StoredCount: uint32(sub.vectors - len(sub.errors)),
+				Errors:      sub.errors,
+				Position:    position,
+			})
+			if err != nil {
+				return err
+			}
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
+}

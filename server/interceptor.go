@@ -1,0 +1,82 @@
+package server
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"runtime/debug"
+	"strings"
+
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/status"
+)
+
+// interceptUnary turns what a handler returns, or panics with, into a status.
+func (s *Server) interceptUnary(ctx context.Context, req any, info *grpc.UnaryServerInfo, handler grpc.UnaryHandler) (resp any, err error) {
+	err = recovered(func() (err error) {
+		resp, err = handler(ctx, req)
+		return err
+	})
+	if err != nil {
+		return nil, s.fail(ctx, info.FullMethod, err)
+	}
+	return resp, nil
+}
+
+// interceptStream does the same for streams. Those of other services, which are
+// health watches and reflection and never end by themselves, end with Shutdown;
+// those of our own know better when to.
+func (s *Server) interceptStream(srv any, stream grpc.ServerStream, info *grpc.StreamServerInfo, handler grpc.StreamHandler) error {
+	run := func() error { return handler(srv, stream) }
+	var err error
+	if strings.HasPrefix(info.FullMethod, "/hamnest.") {
+		err = recovered(run)
+	} else {
+		ended := make(chan error, 1)
+		s.streams.Go(func() { ended <- recovered(run) })
+		select {
+		case err = <-ended:
+		case <-s.stopping:
+			err = errStopping
+		}
+	}
+	if err != nil {
+		return s.fail(stream.Context(), info.FullMethod, err)
+	}
+	return nil
+}
+
+// fail returns err as a status error, and logs it when it is the server's fault:
+// not when gRPC could make nothing of what a client sent, which is INTERNAL too.
+func (s *Server) fail(ctx context.Context, method string, err error) error {
+	st := toStatus(err)
+	_, ofGRPC := status.FromError(err)
+	if code := st.Code(); !ofGRPC && (code == codes.Internal || code == codes.DataLoss) {
+		attrs := []slog.Attr{slog.String("method", method), slog.String("code", code.String()), slog.String("error", err.Error())}
+		if p, ok := asError[*panicError](err); ok {
+			attrs = append(attrs, slog.String("stack", string(p.stack)))
+		}
+		s.logger.LogAttrs(ctx, slog.LevelError, "call failed", attrs...)
+	}
+	return st.Err()
+}
+
+// panicError is a panic caught on its way out of a handler.
+type panicError struct {
+	value any
+	stack []byte
+}
+
+func (e *panicError) Error() string { return fmt.Sprintf("panic: %v", e.value) }
+
+// recovered returns what f returns, or a panicError if f panics: one broken call
+// must not take the others with it.
+func recovered(f func() error) (err error) {
+	defer func() {
+		if value := recover(); value != nil {
+			err = &panicError{value, debug.Stack()}
+		}
+	}()
+	return f()
+}

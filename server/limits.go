@@ -1,0 +1,127 @@
+package server
+
+import (
+	"fmt"
+	"math"
+
+	"github.com/hamnest/hamnest/index"
+	hamnestv1 "github.com/hamnest/hamnest/proto/hamnest/v1"
+)
+
+// Limits are looked at before anything is converted, so that a request that asks
+// for too much costs no more than its own bytes.
+
+// The names by which a limitError calls the fields of Options.
+const (
+	limitMessageBytes  = "max_message_bytes"
+	limitK             = "max_k"
+	limitCandidates    = "max_candidates"
+	limitBatchSearches = "max_batch_searches"
+	limitBatchVectors  = "max_batch_vectors"
+	limitDims          = "max_dims"
+)
+
+// limitError says that a request is well-formed and asks for more than this
+// server is configured to give.
+type limitError struct {
+	// field is the path of the field, what says what of it was measured.
+	field, what string
+	limit       string
+	max, found  uint64
+}
+
+func (e *limitError) Error() string {
+	return fmt.Sprintf("%s: %s %d, above this server's limit %s of %d", e.field, e.what, e.found, e.limit, e.max)
+}
+
+// checkMax returns a limitError if found is above the limit.
+func checkMax(field, what, limit string, found uint64, most int) error {
+	if found > uint64(most) {
+		return &limitError{field, what, limit, uint64(most), found}
+	}
+	return nil
+}
+
+// checkBatch returns nil if a repeated field has 1 to most elements.
+func checkBatch(field, limit string, found, most int) error {
+	if found == 0 {
+		return invalid(field, "is empty, want 1 to %d", most)
+	}
+	return checkMax(field, "holds", limit, uint64(found), most)
+}
+
+// checkSearch looks at what one search asks for. path is its own, such as
+// "requests[3].", and empty for a search alone.
+func (e *engine) checkSearch(path string, req *hamnestv1.SearchRequest) error {
+	if err := checkMax(path+"k", "is", limitK, uint64(req.GetK()), e.opts.MaxK); err != nil {
+		return err
+	}
+	switch stage := req.GetFirstStage().(type) {
+	case *hamnestv1.SearchRequest_Candidates:
+		if err := checkMax(path+"candidates", "is", limitCandidates, uint64(stage.Candidates), e.opts.MaxCandidates); err != nil {
+			return err
+		}
+	case *hamnestv1.SearchRequest_Oversampling:
+		wanted := math.Ceil(stage.Oversampling * float64(req.GetK()))
+		if wanted > float64(e.opts.MaxCandidates) && !math.IsInf(stage.Oversampling, 0) {
+			return checkMax(path+"oversampling", "times k is", limitCandidates, uint64(min(wanted, 1<<62)), e.opts.MaxCandidates)
+		}
+	}
+	return checkMax(path+"rescore_candidates", "is", limitCandidates, uint64(req.GetRescoreCandidates()), e.opts.MaxCandidates)
+}
+
+// Sizes on the wire, for answers that are certain to be too large before they
+// are made, and for pages that are certain not to be.
+const (
+	// minHitBytes is a hit with the shortest id: two bytes of framing, three of
+	// id, five of score.
+	minHitBytes = 10
+	// maxRecordBytes is a record without vector and metadata: the longest id that
+	// vector.proto allows, and every tag and length.
+	maxRecordBytes = 512 + 64
+	// maxMetadataBytes is the most metadata that vector.proto allows.
+	maxMetadataBytes = 65536
+	float32Bytes     = 4
+)
+
+// hitBytes returns the least that the hits asked for by a search of c take,
+// should min_score let all of them through.
+func hitBytes(c *index.Collection, req *hamnestv1.SearchRequest) uint64 {
+	size := minHitBytes
+	if req.GetWithVector() {
+		size += float32Bytes * c.Info().Dims
+	}
+	return min(uint64(req.GetK()), c.Count()) * uint64(size)
+}
+
+// checkAnswer refuses a request for more bytes, in all, than a message holds.
+func (e *engine) checkAnswer(field string, asked uint64) error {
+	return checkMax(field, "the bytes asked for are", limitMessageBytes, asked, e.opts.MaxMessageBytes)
+}
+
+// pageRows returns how many of the wanted records, of dims dimensions, fit into a
+// message whatever their metadata; at least one.
+func (e *engine) pageRows(wanted, dims int, withVector, withMetadata bool) int {
+	size := maxRecordBytes
+	if withVector {
+		size += float32Bytes * dims
+	}
+	if withMetadata {
+		size += maxMetadataBytes
+	}
+	return max(1, min(wanted, e.opts.MaxMessageBytes/size))
+}
+
+// The sizes of a page of a list.
+const (
+	defaultPageSize = 100
+	maxPageSize     = 1000
+)
+
+// pageSize returns the elements wanted on a page, given a request's page_size.
+func pageSize(requested uint32) int {
+	if requested == 0 {
+		return defaultPageSize
+	}
+	return int(min(requested, maxPageSize))
+}

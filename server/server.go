@@ -1,0 +1,182 @@
+// Package server answers the gRPC services of hamnest.v1 from an [index.DB].
+//
+// A handler converts the request, makes one call of the engine and converts the
+// answer. Around the handlers are the limits that refuse a request before it
+// costs anything (limits.go), the one table that turns errors into gRPC status
+// (errors.go) and the conversions between wire and engine (convert.go). The
+// standard health service and server reflection are on.
+package server
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"net"
+	"sync"
+	"time"
+
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/health"
+	healthpb "google.golang.org/grpc/health/grpc_health_v1"
+	"google.golang.org/grpc/keepalive"
+	"google.golang.org/grpc/reflection"
+
+	"github.com/hamnest/hamnest/encoder"
+	"github.com/hamnest/hamnest/index"
+	hamnestv1 "github.com/hamnest/hamnest/proto/hamnest/v1"
+)
+
+// Options configures New. The zero value is ready to use; a number that is zero
+// or less means its default. A request above a limit is refused with
+// RESOURCE_EXHAUSTED, the limit's name, its value and the value found.
+type Options struct {
+	// MaxMessageBytes is the largest message received or sent. It bounds the
+	// memory that one request can claim. Default 64 MiB.
+	MaxMessageBytes int
+	// MaxK is how many results one search may ask for. Default 10000.
+	MaxK int
+	// MaxCandidates is how many candidates one search may ask any stage to keep,
+	// as a count or by oversampling. What the engine keeps for a search that does
+	// not ask is the engine's own business. Default 100000.
+	MaxCandidates int
+	// MaxBatchSearches is how many searches one BatchSearch may hold. Default 1000.
+	MaxBatchSearches int
+	// MaxBatchVectors is how many vectors one UpsertVectors or one batch of
+	// Ingest may hold, and how many ids one GetVectors or DeleteVectors.
+	// Default 10000.
+	MaxBatchVectors int
+	// MaxDims is how many dimensions a new collection may have. Default 65536,
+	// the most that a collection can have.
+	MaxDims int
+	// MaxConcurrentStreams is how many calls one connection may have open; more
+	// wait in the client. Default 1000.
+	MaxConcurrentStreams int
+	// Logger gets a line for each call that fails with INTERNAL or DATA_LOSS and
+	// no other. Default slog.Default().
+	Logger *slog.Logger
+}
+
+// withDefaults returns o with every unset field set.
+func (o Options) withDefaults() Options {
+	for _, number := range []struct {
+		field *int
+		value int
+	}{
+		{&o.MaxMessageBytes, 64 << 20},
+		{&o.MaxK, 10_000},
+		{&o.MaxCandidates, 100_000},
+		{&o.MaxBatchSearches, 1000},
+		{&o.MaxBatchVectors, 10_000},
+		{&o.MaxDims, encoder.MaxDims},
+		{&o.MaxConcurrentStreams, 1000},
+	} {
+		if *number.field <= 0 {
+			*number.field = number.value
+		}
+	}
+	if o.Logger == nil {
+		o.Logger = slog.Default()
+	}
+	return o
+}
+
+// A connection over which nothing was heard for keepaliveTime is pinged, and
+// closed keepaliveTimeout later, so that a client that lost power does not hold
+// an ingest stream for ever. Clients may ping as often as keepaliveMinTime:
+// gRPC's own five minutes outlive the idle timeouts of common load balancers.
+const (
+	keepaliveTime    = time.Minute
+	keepaliveTimeout = 20 * time.Second
+	keepaliveMinTime = 10 * time.Second
+)
+
+// Server is a gRPC server of one database. Its methods are safe for concurrent use.
+type Server struct {
+	logger *slog.Logger
+	grpc   *grpc.Server
+	health *health.Server
+	// stopping is closed when Shutdown begins: streams that could go on for ever
+	// end then.
+	stopping chan struct{}
+	stopOnce sync.Once
+	// streams counts the goroutines that outlive their handler by a moment.
+	streams sync.WaitGroup
+}
+
+// engine is what the handlers of every service share.
+type engine struct {
+	db   *index.DB
+	opts Options
+}
+
+// New returns a server of db, which the caller keeps open until Shutdown has
+// returned and closes thereafter.
+func New(db *index.DB, opts Options) *Server {
+	opts = opts.withDefaults()
+	s := &Server{
+		logger:   opts.Logger,
+		health:   health.NewServer(),
+		stopping: make(chan struct{}),
+	}
+	s.grpc = grpc.NewServer(
+		grpc.MaxRecvMsgSize(opts.MaxMessageBytes),
+		grpc.MaxSendMsgSize(opts.MaxMessageBytes),
+		grpc.MaxConcurrentStreams(uint32(min(opts.MaxConcurrentStreams, 1<<31-1))),
+		grpc.KeepaliveParams(keepalive.ServerParameters{Time: keepaliveTime, Timeout: keepaliveTimeout}),
+		grpc.KeepaliveEnforcementPolicy(keepalive.EnforcementPolicy{MinTime: keepaliveMinTime, PermitWithoutStream: true}),
+		grpc.ChainUnaryInterceptor(s.interceptUnary),
+		grpc.ChainStreamInterceptor(s.interceptStream),
+		// Without this a hard stop would return while handlers still use the
+		// database that the caller is about to close.
+		grpc.WaitForHandlers(true),
+	)
+
+	e := engine{db: db, opts: opts}
+	hamnestv1.RegisterCollectionServiceServer(s.grpc, &collectionService{engine: e})
+	hamnestv1.RegisterVectorServiceServer(s.grpc, &vectorService{engine: e, stopping: s.stopping, streams: &s.streams})
+	hamnestv1.RegisterSearchServiceServer(s.grpc, &searchService{engine: e})
+	hamnestv1.RegisterAdminServiceServer(s.grpc, &adminService{engine: e})
+	for service := range s.grpc.GetServiceInfo() {
+		s.health.SetServingStatus(service, healthpb.HealthCheckResponse_SERVING)
+	}
+	healthpb.RegisterHealthServer(s.grpc, s.health)
+	reflection.Register(s.grpc)
+	return s
+}
+
+// Serve accepts connections on lis and answers them until Shutdown, then returns
+// nil; at once if Shutdown came first. It closes lis. Several listeners can be
+// served at once.
+func (s *Server) Serve(lis net.Listener) error {
+	if err := s.grpc.Serve(lis); !errors.Is(err, grpc.ErrServerStopped) {
+		return err
+	}
+	return nil
+}
+
+// Shutdown stops the server: health turns to NOT_SERVING, no new call is
+// accepted, and the calls that run are finished. An ingest stream acknowledges
+// every batch it has received and ends with UNAVAILABLE. When ctx ends first the
+// remaining calls are cancelled, and the error is the context's. Once Shutdown
+// has returned, nothing uses the database any more; Shutdown does not close it.
+func (s *Server) Shutdown(ctx context.Context) error {
+	s.stopOnce.Do(func() {
+		s.health.Shutdown()
+		close(s.stopping)
+	})
+	finished := make(chan struct{})
+	go func() {
+		defer close(finished)
+		s.grpc.GracefulStop()
+	}()
+	var err error
+	select {
+	case <-finished:
+	case <-ctx.Done():
+		err = ctx.Err()
+		s.grpc.Stop()
+		<-finished
+	}
+	s.streams.Wait()
+	return err
+}
