@@ -1,0 +1,158 @@
+package client
+
+import (
+	"context"
+	"fmt"
+	"iter"
+	"time"
+
+	"google.golang.org/protobuf/types/known/fieldmaskpb"
+
+	hamnestv1 "github.com/hamnest/hamnest/proto/hamnest/v1"
+)
+
+// Metric says what a score means. Larger scores are always better.
+type Metric string
+
+const (
+	// Cosine scores by the cosine of the angle, in [-1, 1]. All-zero vectors are
+	// refused.
+	Cosine Metric = "cosine"
+	// Dot scores by the inner product.
+	Dot Metric = "dot"
+	// L2 scores by minus the squared Euclidean distance, at most 0.
+	L2 Metric = "l2"
+)
+
+// Profile says how vectors become codes.
+type Profile string
+
+// Plain takes the signs of the components.
+const Plain Profile = "plain"
+
+// Collection is a set of vectors of one size under one metric.
+type Collection struct {
+	// Name is 1 to 128 of A-Z a-z 0-9 . _ -, starting with a letter or digit.
+	Name string
+	// Dims is the components of a vector, 1 to 65536.
+	Dims int
+	// Ladder lists the Matryoshka prefix sizes in dimensions, ascending; each but
+	// the last is a multiple of 64, the last is Dims. Empty, when creating: 256,
+	// 512, 1024, ... below Dims, then Dims.
+	Ladder []int
+	// Metric says what scores mean. Empty, when creating: Cosine.
+	Metric Metric
+	// Profile says how vectors become codes. Empty, when creating: Plain.
+	Profile Profile
+	// Labels are the owner's notes: at most 64, keys to 63 and values to 255 bytes.
+	Labels map[string]string
+	// ProfileFingerprint names the frozen encoder state. Set by the server.
+	ProfileFingerprint string
+	// Created is when the collection was made. Set by the server.
+	Created time.Time
+}
+
+// Stats says what a collection holds and what it costs.
+type Stats struct {
+	// Vectors are those that a search can return; Retired the rows of replaced
+	// and deleted ones, which hold space until compaction; Sealed the rows packed
+	// in blocks.
+	Vectors, Retired, Sealed uint64
+	// MemoryBytes are the resident bytes of the codes, DiskBytes the size of the
+	// files, DiskFreeBytes the part of it that later writes can use.
+	MemoryBytes, DiskBytes, DiskFreeBytes uint64
+	// CodeBytesPerVector and VectorBytesPerVector are the size of one code and of
+	// one stored vector.
+	CodeBytesPerVector, VectorBytesPerVector uint64
+	// Commits counts the commits since the collection was made.
+	Commits uint64
+	// Kernel is the scan kernel in use, ProfileFingerprint the encoder state.
+	Kernel, ProfileFingerprint string
+}
+
+// CreateCollection makes an empty collection and returns it with its defaults
+// filled in. Only Name and Dims are required. ErrExists when the name is taken,
+// ErrInvalid, ErrLimit.
+func (c *Client) CreateCollection(ctx context.Context, collection Collection) (Collection, error) {
+	var req request
+	message := &hamnestv1.Collection{
+		Name:    req.text("collection.name", collection.Name),
+		Dims:    req.uint32("collection.dims", collection.Dims),
+		Metric:  metricToProto(&req, collection.Metric),
+		Profile: profileToProto(&req, collection.Profile),
+		Labels:  labelsToProto(&req, collection.Labels),
+	}
+	for i, step := range collection.Ladder {
+		message.Ladder = append(message.Ladder, req.uint32(fmt.Sprintf("collection.ladder[%d]", i), step))
+	}
+	if err := req.err(); err != nil {
+		return Collection{}, err
+	}
+	resp, err := c.collections.CreateCollection(ctx, &hamnestv1.CreateCollectionRequest{Collection: message})
+	return collectionFromProto(resp.GetCollection()), fromGRPC(err)
+}
+
+// GetCollection describes a collection. ErrNotFound.
+func (c *Client) GetCollection(ctx context.Context, name string) (Collection, error) {
+	if err := checkText("name", name); err != nil {
+		return Collection{}, err
+	}
+	resp, err := c.collections.GetCollection(ctx, &hamnestv1.GetCollectionRequest{Name: name})
+	return collectionFromProto(resp.GetCollection()), fromGRPC(err)
+}
+
+// Collections lists all collections by name, ascending, a page at a time. A
+// collection whose files the server cannot open has a name and no more. An error
+// is the last pair.
+func (c *Client) Collections(ctx context.Context) iter.Seq2[Collection, error] {
+	return pages(func(token string) ([]Collection, string, error) {
+		resp, err := c.collections.ListCollections(ctx, &hamnestv1.ListCollectionsRequest{PageToken: token})
+		return mapSlice(resp.GetCollections(), collectionFromProto), resp.GetNextPageToken(), fromGRPC(err)
+	})
+}
+
+// SetLabels replaces a collection's labels and returns the collection as it is
+// then. ErrNotFound, ErrInvalid.
+func (c *Client) SetLabels(ctx context.Context, name string, labels map[string]string) (Collection, error) {
+	var req request
+	message := &hamnestv1.Collection{Name: req.text("collection.name", name), Labels: labelsToProto(&req, labels)}
+	if err := req.err(); err != nil {
+		return Collection{}, err
+	}
+	resp, err := c.collections.UpdateCollection(ctx, &hamnestv1.UpdateCollectionRequest{
+		Collection: message,
+		UpdateMask: &fieldmaskpb.FieldMask{Paths: []string{"labels"}},
+	})
+	return collectionFromProto(resp.GetCollection()), fromGRPC(err)
+}
+
+// DeleteCollection drops a collection and everything in it. ErrNotFound.
+func (c *Client) DeleteCollection(ctx context.Context, name string) error {
+	if err := checkText("name", name); err != nil {
+		return err
+	}
+	_, err := c.collections.DeleteCollection(ctx, &hamnestv1.DeleteCollectionRequest{Name: name})
+	return fromGRPC(err)
+}
+
+// Stats measures a collection. ErrNotFound.
+func (c *Client) Stats(ctx context.Context, name string) (Stats, error) {
+	if err := checkText("name", name); err != nil {
+		return Stats{}, err
+	}
+	resp, err := c.collections.GetCollectionStats(ctx, &hamnestv1.GetCollectionStatsRequest{Name: name})
+	s := resp.GetStats()
+	return Stats{
+		Vectors:              s.GetVectors(),
+		Retired:              s.GetRetired(),
+		Sealed:               s.GetSealed(),
+		MemoryBytes:          s.GetMemoryBytes(),
+		DiskBytes:            s.GetDiskBytes(),
+		DiskFreeBytes:        s.GetDiskFreeBytes(),
+		CodeBytesPerVector:   s.GetCodeBytesPerVector(),
+		VectorBytesPerVector: s.GetVectorBytesPerVector(),
+		Commits:              s.GetCommits(),
+		Kernel:               s.GetKernel(),
+		ProfileFingerprint:   s.GetProfileFingerprint(),
+	}, fromGRPC(err)
+}

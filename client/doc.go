@@ -1,0 +1,32 @@
+// Package client talks to a Hamnest server.
+//
+// A [Client] is made once and shared: it is safe for concurrent use, keeps one
+// connection and reconnects by itself. Every method takes a context, whose end
+// ends the call.
+//
+//	c, err := client.New("localhost:7700")
+//	...
+//	defer c.Close()
+//
+//	_, err = c.CreateCollection(ctx, client.Collection{Name: "docs", Dims: 768})
+//	err = c.Upsert(ctx, "docs", []client.Record{{ID: "a", Vector: embedding}})
+//	result, err := c.Search(ctx, "docs", client.SearchRequest{Vector: query, K: 10})
+//
+// [Client.Upsert] stores a handful of vectors, all or none. [Client.Ingest] stores
+// a stream of them as fast as the server can write, and reports bad ones one by one.
+//
+// # Errors
+//
+// What the server refuses, and what the network breaks, is an [*Error] (reach it
+// with errors.As) that matches one of [ErrNotFound], [ErrExists], [ErrInvalid],
+// [ErrLimit], [ErrNoSpace], [ErrNewerFormat], [ErrDataLoss] and [ErrUnavailable]
+// under errors.Is, or context.Canceled and context.DeadlineExceeded when that is
+// why.
+//
+// # Retries
+//
+// A call that meets an unreachable or closing server (UNAVAILABLE) is tried up to
+// four times within its context, where trying again is safe: for every read and
+// search, for Upsert and for Delete. Creating, changing and deleting a collection
+// and Ingest are tried once.
+package client
