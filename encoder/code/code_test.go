@@ -21,8 +21,10 @@ func naive(v []float32) []uint64 {
 
 func TestSignsAreTheBitsOfTheDefinition(t *testing.T) {
 	r := rand.New(rand.NewPCG(1, 1))
-	edges := []float32{0, float32(math.Copysign(0, -1)), float32(math.NaN()), math.SmallestNonzeroFloat32, -math.SmallestNonzeroFloat32,
-		math.MaxFloat32, float32(math.Inf(1)), float32(math.Inf(-1))}
+	edges := []float32{
+		0, float32(math.Copysign(0, -1)), float32(math.NaN()), math.SmallestNonzeroFloat32, -math.SmallestNonzeroFloat32,
+		math.MaxFloat32, float32(math.Inf(1)), float32(math.Inf(-1)),
+	}
 	for _, n := range []int{0, 1, 63, 64, 65, 127, 128, 768, 1000} {
 		for range 20 {
 			v := make([]float32, n)
