@@ -1,0 +1,179 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"github.com/hamnest/hamnest/index"
+)
+
+// childFlag makes check do its work in this process and print a childReport.
+const childFlag = "child"
+
+func checkCommand(format *outputFormat) *cobra.Command {
+	var store storeFlags
+	var child bool
+	cmd := &cobra.Command{
+		Use:   "check NAME",
+		Short: "Prove that a collection's files are sound",
+		Long: `Check reads everything that a collection has on disk and proves every rule of the file
+format, checksums first. It prints "sound" when all hold; otherwise the problems, one a
+line (the first 100), and the exit code is 1.
+
+With --data the structure of the file's pages is checked too, and all is done by a
+second process, because pages can be damaged such that the process that reads them
+crashes. That is then a problem like any other. A server checks what the pages hold,
+and goes on answering meanwhile.`,
+		Example: `  hamnest check packages --data ./vectors
+  hamnest check packages --format json --server localhost:7700`,
+		Args: wantArgs(1, 1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			name := args[0]
+			dir, server, err := store.resolve()
+			if err != nil {
+				return err
+			}
+			if child {
+				return printChildReport(cmd, dir, name)
+			}
+			var report index.CheckReport
+			if server == "" {
+				report, err = checkInChild(cmd.Context(), dir, name)
+			} else {
+				err = store.withStore(cmd, false, func(ctx context.Context, b backend) error {
+					report, err = b.Check(ctx, name)
+					return err
+				})
+			}
+			if err != nil {
+				return err
+			}
+			return printCheck(newOutput(cmd, format), name, report)
+		},
+	}
+	store.register(cmd)
+	cmd.Flags().BoolVar(&child, childFlag, false, "check in this process")
+	if err := cmd.Flags().MarkHidden(childFlag); err != nil {
+		panic("hamnest: " + err.Error())
+	}
+	return cmd
+}
+
+// childReport is what the second process prints: a report, or the error that kept
+// it from checking.
+type childReport struct {
+	Report index.CheckReport
+	Error  string
+}
+
+// printChildReport checks a collection in this process. That the engine finds the
+// files too damaged to open is a finding, not a failure.
+func printChildReport(cmd *cobra.Command, dir, name string) error {
+	report, err := checkHere(cmd, dir, name)
+	result := childReport{Report: report}
+	if err != nil {
+		if errors.Is(err, index.ErrCorrupt) {
+			result.Report.Problems = append(result.Report.Problems, err.Error())
+		} else {
+			result.Error = err.Error()
+		}
+	}
+	return output{w: cmd.OutOrStdout()}.object(result)
+}
+
+func checkHere(cmd *cobra.Command, dir, name string) (report index.CheckReport, err error) {
+	b, err := openLocal(dir, false, cmd.ErrOrStderr())
+	if err != nil {
+		return index.CheckReport{}, err
+	}
+	defer func() { err = errors.Join(err, b.Close()) }()
+	c, err := b.db.Collection(name)
+	if err != nil {
+		return index.CheckReport{}, err
+	}
+	// What follows would walk damaged pages.
+	if damaged, err := c.CheckPages(); err != nil || len(damaged) > 0 {
+		return index.CheckReport{Problems: damaged}, err
+	}
+	return c.Check(cmd.Context())
+}
+
+// checkInChild checks a collection in a process of its own, whose death is a
+// problem of the files.
+func checkInChild(ctx context.Context, dir, name string) (index.CheckReport, error) {
+	self, err := os.Executable()
+	if err != nil {
+		return index.CheckReport{}, fmt.Errorf("check cannot start a second process: %w", err)
+	}
+	var stdout, stderr bytes.Buffer
+	child := exec.CommandContext(ctx, self, "check", "--"+childFlag, "--data", dir, "--", name)
+	child.Stdout, child.Stderr = &stdout, &stderr
+	err = child.Run()
+	if ctx.Err() != nil {
+		return index.CheckReport{}, ctx.Err()
+	}
+	if err != nil && !errors.As(err, new(*exec.ExitError)) {
+		return index.CheckReport{}, fmt.Errorf("check cannot start a second process: %w", err)
+	}
+	var result childReport
+	switch {
+	case err != nil || json.Unmarshal(stdout.Bytes(), &result) != nil:
+		problem := fmt.Sprintf("the process that opened %s died: %v", dir, child.ProcessState)
+		if line := firstLine(stderr.String()); line != "" {
+			problem += ": " + line
+		}
+		return index.CheckReport{Problems: []string{problem}}, nil
+	case result.Error != "":
+		return index.CheckReport{}, errors.New(result.Error)
+	}
+	return result.Report, nil
+}
+
+func firstLine(s string) string {
+	line, _, _ := strings.Cut(strings.TrimSpace(s), "\n")
+	return line
+}
+
+// checkJSON is a report as --format json prints it.
+type checkJSON struct {
+	Collection string   `json:"collection"`
+	Sound      bool     `json:"sound"`
+	Rows       uint64   `json:"rows"`
+	Blocks     uint64   `json:"blocks"`
+	Problems   []string `json:"problems"`
+}
+
+// printCheck prints a report. Its error, when there are problems, makes the exit
+// code 1.
+func printCheck(out output, name string, r index.CheckReport) error {
+	var err error
+	switch {
+	case out.json:
+		problems := r.Problems
+		if problems == nil {
+			problems = []string{} // in JSON an empty list, not null
+		}
+		err = out.object(checkJSON{name, len(r.Problems) == 0, r.Rows, r.Blocks, problems})
+	case len(r.Problems) == 0:
+		err = out.printf("sound: %d rows and %d blocks read\n", r.Rows, r.Blocks)
+	default:
+		for _, problem := range r.Problems {
+			err = errors.Join(err, out.printf("%s\n", printable(problem)))
+		}
+	}
+	if err != nil {
+		return err
+	}
+	if n := len(r.Problems); n > 0 {
+		return fmt.Errorf("collection %q is damaged: %d problems", name, n)
+	}
+	return nil
+}

@@ -1,0 +1,255 @@
+package main
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/hamnest/hamnest/encoder"
+	"github.com/hamnest/hamnest/index"
+)
+
+func collectionCommand(format *outputFormat) *cobra.Command {
+	cmd := &cobra.Command{
+		Use:   "collection",
+		Short: "Make, list, describe and delete collections",
+		Long: `A collection holds vectors of one size, compared by one metric. Its shape is fixed
+when it is made; hamnest ingest --create makes one in the shape of a file.`,
+		// Without these cobra would take a mistyped subcommand for a call for help.
+		Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
+	}
+	cmd.AddCommand(
+		collectionCreateCommand(format),
+		collectionListCommand(format),
+		collectionDescribeCommand(format),
+		collectionDeleteCommand(),
+	)
+	return cmd
+}
+
+func collectionCreateCommand(format *outputFormat) *cobra.Command {
+	var store storeFlags
+	var spec index.Spec
+	var profile string
+	cmd := &cobra.Command{
+		Use:   "create NAME",
+		Short: "Make an empty collection",
+		Long: `Create makes an empty collection. The name is 1 to 128 of A-Z a-z 0-9 . _ -, starting
+with a letter or digit. None of its shape can be changed later.
+
+The ladder lists the prefixes at which vectors are meant to be cut: a query may have as
+many dimensions as one of its steps, and a search may look at the first 256 bits of
+every vector only. Take the sizes that the embedding model was trained for (its
+Matryoshka dimensions). Each step but the last is a multiple of 64.`,
+		Example: `  hamnest collection create packages --dims 768 --data ./vectors
+  hamnest collection create packages --dims 768 --ladder 128,256,512 --label model=static-mrl-768 --server localhost:7700`,
+		Args: wantArgs(1, 1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			spec.Name = args[0]
+			var err error
+			if spec.Profile, err = encoder.ParseKind(profile); err != nil {
+				return err
+			}
+			return store.withStore(cmd, true, func(ctx context.Context, b backend) error {
+				info, err := b.Create(ctx, spec)
+				if err != nil {
+					return err
+				}
+				return describe(newOutput(cmd, format), info)
+			})
+		},
+	}
+	store.register(cmd)
+	cmd.Flags().IntVar(&spec.Dims, "dims", 0, "dimensions a vector, 1 to 65536 (required)")
+	cmd.Flags().IntSliceVar(&spec.Ladder, "ladder", nil, "prefix sizes in dimensions, ascending (default 256, 512, 1024, ... below dims, then dims)")
+	cmd.Flags().TextVar(&spec.Metric, "metric", encoder.Cosine, "`metric` that says what scores mean: cosine, dot, or l2 (minus the squared Euclidean distance)")
+	cmd.Flags().StringVar(&profile, "profile", encoder.Plain.String(), "`profile` that says how vectors become bits: plain (bit i is 1 when component i is above 0)")
+	cmd.Flags().StringToStringVar(&spec.Labels, "label", nil, "a note as `key=value`; may be given several times")
+	cmd.Flags().Lookup("label").DefValue = "" // an empty map would be shown as []
+	if err := cmd.MarkFlagRequired("dims"); err != nil {
+		panic("hamnest: " + err.Error())
+	}
+	return cmd
+}
+
+func collectionListCommand(format *outputFormat) *cobra.Command {
+	var store storeFlags
+	cmd := &cobra.Command{
+		Use:   "list",
+		Short: "List all collections by name",
+		Long:  `List shows the shape of every collection. What one holds is told by hamnest stats.`,
+		Example: `  hamnest collection list --data ./vectors
+  hamnest collection list --format json --server localhost:7700`,
+		Args: wantArgs(0, 0),
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			return store.withStore(cmd, false, func(ctx context.Context, b backend) error {
+				infos, err := b.Collections(ctx)
+				return errors.Join(listCollections(newOutput(cmd, format), infos), err)
+			})
+		},
+	}
+	store.register(cmd)
+	return cmd
+}
+
+func listCollections(out output, infos []index.Info) error {
+	if out.json {
+		for _, info := range infos {
+			if err := out.object(infoToJSON(info)); err != nil {
+				return err
+			}
+		}
+		return nil
+	}
+	var rows [][]string
+	for _, info := range infos {
+		rows = append(rows, []string{
+			info.Name, strconv.Itoa(info.Dims), joinInts(info.Ladder), info.Metric.String(), info.Profile.String(),
+			info.Created.Format(time.RFC3339),
+		})
+	}
+	return out.table([]string{"NAME", "DIMS", "LADDER", "METRIC", "PROFILE", "CREATED"}, rows)
+}
+
+func collectionDescribeCommand(format *outputFormat) *cobra.Command {
+	var store storeFlags
+	cmd := &cobra.Command{
+		Use:   "describe NAME",
+		Short: "Show everything about the shape of one collection",
+		Long: `Describe shows the shape and the labels of one collection. What it holds is told by
+hamnest stats.`,
+		Example: `  hamnest collection describe packages --data ./vectors`,
+		Args:    wantArgs(1, 1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			return store.withStore(cmd, false, func(ctx context.Context, b backend) error {
+				info, err := b.Collection(ctx, args[0])
+				if err != nil {
+					return err
+				}
+				return describe(newOutput(cmd, format), info)
+			})
+		},
+	}
+	store.register(cmd)
+	return cmd
+}
+
+// collectionJSON is a collection as --format json prints it.
+type collectionJSON struct {
+	Name               string            `json:"name"`
+	Dims               int               `json:"dims"`
+	Ladder             []int             `json:"ladder"`
+	Metric             encoder.Metric    `json:"metric"`
+	Profile            string            `json:"profile"`
+	ProfileFingerprint string            `json:"profile_fingerprint"`
+	Labels             map[string]string `json:"labels,omitempty"`
+	Created            time.Time         `json:"created"`
+}
+
+func infoToJSON(info index.Info) collectionJSON {
+	return collectionJSON{
+		Name:               info.Name,
+		Dims:               info.Dims,
+		Ladder:             info.Ladder,
+		Metric:             info.Metric,
+		Profile:            info.Profile.String(),
+		ProfileFingerprint: info.ProfileFingerprint,
+		Labels:             info.Labels,
+		Created:            info.Created,
+	}
+}
+
+// describe prints one collection.
+func describe(out output, info index.Info) error {
+	if out.json {
+		return out.object(infoToJSON(info))
+	}
+	rows := [][]string{
+		{"name", info.Name},
+		{"dims", strconv.Itoa(info.Dims)},
+		{"ladder", joinInts(info.Ladder)},
+		{"metric", info.Metric.String()},
+		{"profile", info.Profile.String()},
+		{"profile fingerprint", info.ProfileFingerprint},
+		{"created", info.Created.Format(time.RFC3339)},
+	}
+	for _, key := range slices.Sorted(maps.Keys(info.Labels)) {
+		rows = append(rows, []string{"label " + printable(key), printable(info.Labels[key])})
+	}
+	return out.table(nil, rows)
+}
+
+func collectionDeleteCommand() *cobra.Command {
+	var store storeFlags
+	var yes bool
+	cmd := &cobra.Command{
+		Use:   "delete NAME",
+		Short: "Delete a collection and everything in it",
+		Long: `Delete drops a collection, all its vectors and its files. There is no way back. It asks
+first on a terminal; elsewhere it wants --yes.`,
+		Example: `  hamnest collection delete packages --data ./vectors
+  hamnest collection delete packages --yes --server localhost:7700`,
+		Args: wantArgs(1, 1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			return store.withStore(cmd, false, func(ctx context.Context, b backend) error {
+				if !yes {
+					if err := confirmDelete(ctx, cmd, b, args[0]); err != nil {
+						return err
+					}
+				}
+				return b.Drop(ctx, args[0])
+			})
+		},
+	}
+	store.register(cmd)
+	cmd.Flags().BoolVar(&yes, "yes", false, "do not ask")
+	return cmd
+}
+
+// confirmDelete returns nil when a person at the terminal says yes.
+func confirmDelete(ctx context.Context, cmd *cobra.Command, b backend, name string) error {
+	if !isTerminal(cmd.InOrStdin()) {
+		return fmt.Errorf("deleting collection %q cannot be undone, want --yes where nobody can be asked", name)
+	}
+	stats, err := b.Stats(ctx, name)
+	if err != nil {
+		return err
+	}
+	cmd.PrintErrf("Delete collection %q with %d vectors? [y/N] ", name, stats.Vectors)
+	answer, err := readAnswer(ctx, cmd)
+	if err != nil {
+		return err
+	}
+	if answer := strings.ToLower(strings.TrimSpace(answer)); answer != "y" && answer != "yes" {
+		return errors.New("nothing was deleted")
+	}
+	return nil
+}
+
+// readAnswer reads a line, or ends with ctx: reading from a terminal cannot be
+// interrupted, so that the reader is left behind.
+func readAnswer(ctx context.Context, cmd *cobra.Command) (string, error) {
+	answers := make(chan string, 1)
+	go func() {
+		line, err := bufio.NewReader(cmd.InOrStdin()).ReadString('\n')
+		if err != nil {
+			line = "" // no answer is no
+		}
+		answers <- line
+	}()
+	select {
+	case line := <-answers:
+		return line, nil
+	case <-ctx.Done():
+		return "", ctx.Err()
+	}
+}

@@ -1,0 +1,122 @@
+package main
+
+import (
+	"os"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/hamnest/hamnest/encoder"
+)
+
+func TestCollectionIsMadeListedDescribedAndDeleted(t *testing.T) {
+	eachTarget(t, func(t *testing.T, target []string) {
+		created := decode[collectionJSON](t, must(t, on(target, "collection", "create", "docs", "--dims", "768", "--ladder", "128,256",
+			"--metric", "dot", "--label", "model=m1", "--label", "owner=me", "--format", "json")...))
+		must(t, on(target, "collection", "create", "abc", "--dims", "100")...)
+
+		described := decode[collectionJSON](t, must(t, on(target, "collection", "describe", "docs", "--format", "json")...))
+		for _, got := range []collectionJSON{created[0], described[0]} {
+			if got.Name != "docs" || got.Dims != 768 || !slices.Equal(got.Ladder, []int{128, 256, 768}) || got.Metric != encoder.Dot ||
+				got.Profile != "plain" || got.ProfileFingerprint == "" || len(got.Labels) != 2 || got.Labels["model"] != "m1" || got.Created.IsZero() {
+				t.Errorf("collection is %+v", got)
+			}
+		}
+		table := must(t, on(target, "collection", "describe", "docs")...)
+		for _, want := range []string{"128,256,768", "label model", "m1"} {
+			if !strings.Contains(table, want) {
+				t.Errorf("description %q does not have %q", table, want)
+			}
+		}
+
+		list := decode[collectionJSON](t, must(t, on(target, "collection", "list", "--format", "json")...))
+		if len(list) != 2 || list[0].Name != "abc" || list[1].Name != "docs" {
+			t.Errorf("list is %+v, want abc and docs", list)
+		}
+		if table := must(t, on(target, "collection", "list")...); !strings.Contains(table, "docs  768   128,256,768  dot     plain") {
+			t.Errorf("list is %q", table)
+		}
+
+		must(t, on(target, "collection", "delete", "docs", "--yes")...)
+		list = decode[collectionJSON](t, must(t, on(target, "collection", "list", "--format", "json")...))
+		if len(list) != 1 || list[0].Name != "abc" {
+			t.Errorf("list after the delete is %+v, want abc", list)
+		}
+	})
+}
+
+func TestBadCollectionsAreRefused(t *testing.T) {
+	eachTarget(t, func(t *testing.T, target []string) {
+		must(t, on(target, "collection", "create", "docs", "--dims", "8")...)
+		before := snapshot(t, target)
+		for _, tt := range []struct {
+			name string
+			want string
+			args []string
+		}{
+			{"a name that is taken", `collection "docs": index: already exists`, []string{"create", "docs", "--dims", "8"}},
+			{"a name with a space", `"a b", want 1 to 128 of`, []string{"create", "a b", "--dims", "8"}},
+			{"no dimensions", "0, want 1 to 65536", []string{"create", "new", "--dims", "0"}},
+			{"dimensions left out", `required flag(s) "dims" not set`, []string{"create", "new"}},
+			{"a ladder that is no ladder", "ladder step 128 follows 256", []string{"create", "new", "--dims", "768", "--ladder", "256,128"}},
+			{"an unknown metric", `unknown metric "manhattan"`, []string{"create", "new", "--dims", "8", "--metric", "manhattan"}},
+			{"an unknown profile", `unknown profile "cubist"`, []string{"create", "new", "--dims", "8", "--profile", "cubist"}},
+			{"two names", "found 2 arguments, want: hamnest collection create NAME", []string{"create", "a", "b", "--dims", "8"}},
+			{"describing what is not there", `collection "nope": index: not found`, []string{"describe", "nope"}},
+			{"deleting what is not there", `collection "nope": index: not found`, []string{"delete", "nope", "--yes"}},
+			{"deleting without being asked", "want --yes where nobody can be asked", []string{"delete", "docs"}},
+			{"a subcommand that is none", `unknown command "drop" for "hamnest collection"`, []string{"drop", "docs"}},
+		} {
+			t.Run(tt.name, func(t *testing.T) {
+				args := append([]string{"collection"}, tt.args...)
+				if tt.args[0] != "drop" {
+					args = on(target, args...)
+				}
+				mustFail(t, tt.want, args...)
+			})
+		}
+		if after := snapshot(t, target); after != before {
+			t.Errorf("the store changed from %s to %s", before, after)
+		}
+	})
+}
+
+func TestDamagedCollectionDoesNotHideTheOthers(t *testing.T) {
+	dir := t.TempDir()
+	searchable(t, []string{"--data", dir}) // makes c
+	if err := os.Truncate(shardFile(t, dir), 0); err != nil {
+		t.Fatal(err)
+	}
+	must(t, "collection", "create", "d", "--dims", "8", "--data", dir)
+	check := func(t *testing.T, target []string) {
+		r := hamnest(t, on(target, "collection", "list")...)
+		if r.code != 1 || !strings.Contains(r.stdout, "\nd     8 ") || strings.Contains(r.stdout, "\nc ") || !strings.Contains(r.stderr, `hamnest: collection "c": `) {
+			t.Errorf("list gives code %d, %q and %q, want d, and a failure that names c", r.code, r.stdout, r.stderr)
+		}
+		must(t, on(target, "collection", "describe", "d")...)
+	}
+	t.Run("in a directory", func(t *testing.T) { check(t, []string{"--data", dir}) })
+	t.Run("on a server", func(t *testing.T) { check(t, []string{"--server", startServer(t, dir)}) })
+	must(t, "collection", "delete", "c", "--yes", "--data", dir)
+	if got := must(t, "collection", "list", "--data", dir); strings.Contains(got, "\nc ") {
+		t.Errorf("after its deletion c is still listed: %q", got)
+	}
+}
+
+func TestStatsMeasureTheCollection(t *testing.T) {
+	eachTarget(t, func(t *testing.T, target []string) {
+		searchable(t, target)
+		must(t, on(target, "delete", "c", "doc1", "doc2")...)
+		got := decode[statsJSON](t, must(t, on(target, "stats", "c", "--format", "json")...))[0]
+		if got.Vectors != 198 || got.Retired != 2 || got.CodeBytesPerVector != 16 || got.VectorBytesPerVector != 512 || got.Commits == 0 ||
+			got.MemoryBytes == 0 || got.DiskBytes == 0 || got.Kernel == "" || got.ProfileFingerprint == "" {
+			t.Errorf("stats are %+v", got)
+		}
+		table := must(t, on(target, "stats", "c")...)
+		for _, want := range []string{"vectors              198\n", "retired              2\n", "code, a vector       16 B\n"} {
+			if !strings.Contains(table, want) {
+				t.Errorf("table %q does not have %q", table, want)
+			}
+		}
+	})
+}

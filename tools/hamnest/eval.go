@@ -1,0 +1,301 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math"
+	"slices"
+	"strconv"
+	"sync/atomic"
+	"time"
+
+	"github.com/spf13/cobra"
+	"golang.org/x/sync/errgroup"
+
+	"github.com/hamnest/hamnest/index"
+)
+
+// evalFlags are the flags of eval.
+type evalFlags struct {
+	queries      string
+	queriesLimit int
+	truth, ids   string
+	rescore      rescoreFlag
+	q            index.Query
+	// Every combination of these is measured.
+	dims, candidates, concurrency []int
+}
+
+func evalCommand(format *outputFormat) *cobra.Command {
+	var store storeFlags
+	var flags evalFlags
+	cmd := &cobra.Command{
+		Use:   "eval NAME --queries FILE.npy",
+		Short: "Measure recall, speed and work of searches",
+		Long: `Eval searches for every query of a file at every combination of --dims, --candidates
+and --concurrency, and prints a line for each:
+
+  dims                leading dimensions that the scan looked at
+  k                   results a query
+  candidates          rows that the scan kept, 0 with --exact (a mean, as the next)
+  rescore_candidates  rows that the whole codes let through to the stored vectors
+  concurrency         searches under way at a time
+  queries             how many were searched for
+  recall              share of the right answers among those returned
+  qps                 queries a second
+  p50_ms, p99_ms      median and 99th percentile of a search, in milliseconds, as the
+                      caller sees it
+  vectors_read_mean   stored vectors read a query
+  kernel              the scan kernel
+
+With --data the engine runs in this process, and that is what is measured; with
+--server, the network and the server are part of it. A few untimed searches go first.
+
+What is right says --truth: row i has the row numbers of the exact answers to query i,
+best first, at least k. Row r is line r of --ids, or without --ids the r-th vector in
+the order of storing, which holds until a vector is replaced or deleted. Without
+--truth, the collection's own exact search says it.
+
+Answers beyond the k-th whose exact score ties with the k-th's (within 1e-6 of it, from
+the stored vectors, in float64) are right too, as far as the truth goes: with duplicates
+in the data any of them could stand there. Recall is the number of right answers
+returned, at most k, over k (over the size of a collection that has fewer).`,
+		Example: `  hamnest eval packages --queries queries.npy --truth truth.npy --dims 256,768 --candidates 40,400 --data ./vectors
+  hamnest eval packages --queries queries.npy --truth truth.npy --ids docs.jsonl --concurrency 1,8 --server localhost:7700
+  hamnest eval packages --queries queries.npy --exact --queries-limit 100 --format json --data ./vectors`,
+		Args: wantArgs(1, 1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			flags.q.Rescore = index.Rescore(flags.rescore)
+			if err := flags.check(); err != nil {
+				return err
+			}
+			queries, rows, err := readQueries(openDisk, flags.queries, flags.queriesLimit)
+			if err != nil {
+				return err
+			}
+			return store.withStore(cmd, false, func(ctx context.Context, b backend) error {
+				info, err := b.Collection(ctx, args[0])
+				if err != nil {
+					return err
+				}
+				if err := checkQueries(flags.queries, queries[0], info); err != nil {
+					return err
+				}
+				right, err := flags.right(ctx, cmd, b, info, queries, rows)
+				if err != nil {
+					return err
+				}
+				return flags.measureAll(ctx, cmd, newOutput(cmd, format), b, info.Name, queries, right)
+			})
+		},
+	}
+	store.register(cmd)
+	f := cmd.Flags()
+	f.StringVar(&flags.queries, "queries", "", "`file` of queries, .npy with one a row (required)")
+	f.IntVar(&flags.queriesLimit, "queries-limit", 0, "search for the first so many queries only (default all)")
+	f.StringVar(&flags.truth, "truth", "", "`file` of exact answers, .npy of int32 or int64 (default: the collection's own exact search)")
+	f.StringVar(&flags.ids, "ids", "", "with --truth: `file` with the ids of its row numbers, .txt or .jsonl")
+	f.IntVarP(&flags.q.K, "k", "k", 10, "results a query")
+	f.IntSliceVar(&flags.dims, "dims", []int{0}, "leading dimensions that the scan looks at, ladder steps or multiples of 64; 0 for all")
+	f.IntSliceVar(&flags.candidates, "candidates", []int{0}, "how many the scan keeps, at least k; 0 for 40 for each of k, 100 to 10000")
+	f.IntSliceVar(&flags.concurrency, "concurrency", []int{1}, "searches under way at a time")
+	addStageFlags(cmd, &flags.q, &flags.rescore)
+	if err := cmd.MarkFlagRequired("queries"); err != nil {
+		panic("hamnest: " + err.Error())
+	}
+	return cmd
+}
+
+func (f *evalFlags) check() error {
+	if f.q.K < 1 {
+		return fmt.Errorf("-k is %d, want at least 1", f.q.K)
+	}
+	if f.queriesLimit < 0 {
+		return fmt.Errorf("--queries-limit is %d, want at least 1", f.queriesLimit)
+	}
+	if f.ids != "" && f.truth == "" {
+		return errors.New("--ids says which vectors the rows of --truth are, want --truth with it")
+	}
+	chosen := slices.ContainsFunc(f.candidates, func(n int) bool { return n != 0 })
+	if f.q.Exact && (chosen || f.q.RescoreCandidates != 0 || f.q.Rescore != index.RescoreAuto) {
+		return errors.New("--exact reads every stored vector: --candidates, --rescore-candidates and --rescore do not go with it")
+	}
+	for _, n := range f.concurrency {
+		if n < 1 {
+			return fmt.Errorf("--concurrency has %d, want at least 1", n)
+		}
+	}
+	return nil
+}
+
+func (f *evalFlags) right(ctx context.Context, cmd *cobra.Command, b backend, info index.Info, queries [][]float32, rows int) ([]idSet, error) {
+	p := newProgress(cmd, "exact answers", int64(len(queries)), false)
+	if f.truth != "" {
+		truth := truthFile{open: openDisk, name: f.truth, ids: f.ids}
+		return truth.right(ctx, b, info, queries, rows, f.q.K, p)
+	}
+	cmd.PrintErrln("no --truth: the collection's own exact search says what is right")
+	return exactTruth(ctx, b, info, queries, f.q.K, p)
+}
+
+// evalRow is one line of eval, in the order in which it is printed.
+type evalRow struct {
+	Dims              int     `json:"dims"`
+	K                 int     `json:"k"`
+	Candidates        float64 `json:"candidates"`
+	RescoreCandidates float64 `json:"rescore_candidates"`
+	Concurrency       int     `json:"concurrency"`
+	Queries           int     `json:"queries"`
+	Recall            float64 `json:"recall"`
+	QPS               float64 `json:"qps"`
+	P50MS             float64 `json:"p50_ms"`
+	P99MS             float64 `json:"p99_ms"`
+	VectorsReadMean   float64 `json:"vectors_read_mean"`
+	Kernel            string  `json:"kernel"`
+}
+
+var evalHeader = []string{
+	"dims", "k", "candidates", "rescore_candidates", "concurrency", "queries", "recall", "qps", "p50_ms", "p99_ms", "vectors_read_mean", "kernel",
+}
+
+func (r evalRow) cells() []string {
+	return []string{
+		strconv.Itoa(r.Dims), strconv.Itoa(r.K), mean(r.Candidates), mean(r.RescoreCandidates), strconv.Itoa(r.Concurrency), strconv.Itoa(r.Queries),
+		fmt.Sprintf("%.4f", r.Recall), fmt.Sprintf("%.1f", r.QPS), fmt.Sprintf("%.3f", r.P50MS), fmt.Sprintf("%.3f", r.P99MS), mean(r.VectorsReadMean), r.Kernel,
+	}
+}
+
+// mean shows the mean of counts, which is mostly whole.
+func mean(x float64) string { return strconv.FormatFloat(math.Round(x*10)/10, 'f', -1, 64) }
+
+// measureAll measures every combination and prints each: as soon as it is known
+// for programs, together in a table for people.
+func (f *evalFlags) measureAll(ctx context.Context, cmd *cobra.Command, out output, b backend, name string, queries [][]float32, right []idSet) error {
+	settings := len(f.dims) * len(f.candidates) * len(f.concurrency)
+	p := newProgress(cmd, "searching", int64(settings*len(queries)), false)
+	defer p.done()
+	var rows [][]string
+	for _, dims := range f.dims {
+		for _, candidates := range f.candidates {
+			for _, concurrency := range f.concurrency {
+				q := f.q
+				q.Dims, q.Candidates = dims, candidates
+				run, err := measure(ctx, b, name, q, queries, concurrency, p)
+				if err != nil {
+					return err
+				}
+				row := run.row(right)
+				if !out.json {
+					rows = append(rows, row.cells())
+				} else if err := out.object(row); err != nil {
+					return err
+				}
+			}
+		}
+	}
+	if out.json {
+		return nil
+	}
+	return out.numbers(evalHeader, rows)
+}
+
+// measured is what one run over all queries gave.
+type measured struct {
+	q           index.Query
+	concurrency int
+	wall        time.Duration
+	// One element a query, in the queries' order.
+	ids       [][]string
+	latencies []time.Duration
+	receipts  []index.Receipt
+}
+
+// warmUp is how many untimed searches go before a run, so that connections are
+// made and the first pages are in memory.
+const warmUp = 16
+
+// measure searches for all queries, concurrency of them at a time. q has all of a
+// search but its vector.
+func measure(ctx context.Context, b backend, name string, q index.Query, queries [][]float32, concurrency int, p *progress) (*measured, error) {
+	m := &measured{
+		q:           q,
+		concurrency: concurrency,
+		ids:         make([][]string, len(queries)),
+		latencies:   make([]time.Duration, len(queries)),
+		receipts:    make([]index.Receipt, len(queries)),
+	}
+	search := func(ctx context.Context, i int) (*index.Result, error) {
+		q := q
+		q.Vector = queries[i]
+		result, err := b.Search(ctx, name, q)
+		if err != nil {
+			return nil, fmt.Errorf("query %d: %w", i, err)
+		}
+		return result, nil
+	}
+	for i := range min(warmUp, len(queries)) {
+		if _, err := search(ctx, i); err != nil {
+			return nil, err
+		}
+	}
+	var next atomic.Int64
+	g, ctx := errgroup.WithContext(ctx)
+	start := time.Now()
+	for range concurrency {
+		g.Go(func() error {
+			for {
+				i := int(next.Add(1)) - 1
+				if i >= len(queries) {
+					return nil
+				}
+				began := time.Now()
+				result, err := search(ctx, i)
+				if err != nil {
+					return err
+				}
+				m.latencies[i] = time.Since(began)
+				m.receipts[i] = result.Receipt
+				m.ids[i] = make([]string, len(result.Hits))
+				for rank, hit := range result.Hits {
+					m.ids[i][rank] = hit.ID
+				}
+				p.add(1)
+			}
+		})
+	}
+	if err := g.Wait(); err != nil {
+		return nil, err
+	}
+	m.wall = time.Since(start)
+	return m, nil
+}
+
+// row sums a run up against the right answers.
+func (m *measured) row(right []idSet) evalRow {
+	row := evalRow{
+		Dims:        m.receipts[0].Dims,
+		K:           m.q.K,
+		Concurrency: m.concurrency,
+		Queries:     len(m.ids),
+		QPS:         float64(len(m.ids)) / max(m.wall, time.Nanosecond).Seconds(),
+		Kernel:      m.receipts[0].Kernel,
+	}
+	var candidates, rescored, found, wanted int
+	var vectorsRead uint64
+	for i, r := range m.receipts {
+		candidates += r.Candidates
+		rescored += r.RescoreCandidates
+		vectorsRead += r.VectorsRead
+		f, w := countRight(m.ids[i], right[i], m.q.K)
+		found, wanted = found+f, wanted+w
+	}
+	n := float64(len(m.ids))
+	row.Candidates, row.RescoreCandidates, row.VectorsReadMean = float64(candidates)/n, float64(rescored)/n, float64(vectorsRead)/n
+	// As many are wanted of every query, so this is the mean of their recalls.
+	row.Recall = float64(found) / float64(max(wanted, 1))
+	sorted := slices.Sorted(slices.Values(m.latencies))
+	row.P50MS = milliseconds(percentile(sorted, 0.50))
+	row.P99MS = milliseconds(percentile(sorted, 0.99))
+	return row
+}

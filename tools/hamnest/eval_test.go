@@ -1,0 +1,285 @@
+package main
+
+import (
+	"encoding/json"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/hamnest/hamnest/encoder"
+)
+
+// evalSet is a collection of vectors of which every tenth is there three times,
+// so that many exact scores tie, with queries and their exact answers.
+type evalSet struct {
+	base, queries matrix
+	truth         [][]int32 // 20 row numbers a query, best first
+}
+
+func newEvalSet() evalSet {
+	const rows, dims, answers = 300, 128, 20
+	s := evalSet{base: randomMatrix(21, rows, dims), queries: randomMatrix(22, 40, dims)}
+	for row := 0; row < rows; row += 10 {
+		copy(s.base.row(row+3), s.base.row(row))
+		copy(s.base.row(row+7), s.base.row(row))
+	}
+	for q := range s.queries.rows {
+		order := make([]int32, rows)
+		score := make([]float64, rows)
+		for row := range order {
+			order[row] = int32(row)
+			score[row] = exactScore(s.queries.row(q), s.base.row(row), encoder.Cosine)
+		}
+		slices.SortStableFunc(order, func(a, b int32) int {
+			switch {
+			case score[a] > score[b]:
+				return -1
+			case score[a] < score[b]:
+				return 1
+			}
+			return 0
+		})
+		s.truth = append(s.truth, order[:answers])
+	}
+	return s
+}
+
+func (s evalSet) truthFile(t *testing.T, columns int) string {
+	t.Helper()
+	var flat []int32
+	for _, answer := range s.truth {
+		flat = append(flat, answer[:columns]...)
+	}
+	return npyFile(t, "truth.npy", "<i4", fmt.Sprintf("(%d, %d)", len(s.truth), columns), flat)
+}
+
+func TestExactSearchHasRecallOneDespiteTies(t *testing.T) {
+	s := newEvalSet()
+	base, queries, truth := s.base.file(t, "base.npy"), s.queries.file(t, "queries.npy"), s.truthFile(t, 20)
+	// The ids sort against the rows, so that of a tie the engine returns first
+	// what the truth has last.
+	var ids strings.Builder
+	for row := range s.base.rows {
+		fmt.Fprintf(&ids, "doc%03d\n", 999-row)
+	}
+	idFile := writeFile(t, "ids.txt", []byte(ids.String()))
+	eachTarget(t, func(t *testing.T, target []string) {
+		must(t, on(target, "ingest", "c", base, "--ids", idFile, "--create", "--ladder", "64")...)
+		for _, tt := range []struct {
+			name string
+			args []string
+		}{
+			{"by a truth file", []string{"--truth", truth}},
+			{"by a truth file and ids", []string{"--truth", truth, "--ids", idFile}},
+			{"by its own exact search", nil},
+		} {
+			t.Run(tt.name, func(t *testing.T) {
+				args := append([]string{"eval", "c", "--queries", queries, "--exact", "-k", "5", "--format", "json"}, tt.args...)
+				got := decode[evalRow](t, must(t, on(target, args...)...))
+				if len(got) != 1 || got[0].Recall != 1 || got[0].Candidates != 0 || got[0].RescoreCandidates != 0 || got[0].VectorsReadMean != 300 || got[0].Queries != 40 {
+					t.Errorf("exact search gives %+v, want one line with recall 1, no candidates and 300 vectors read", got)
+				}
+			})
+		}
+	})
+}
+
+func TestEvalMeasuresEveryCombination(t *testing.T) {
+	s := newEvalSet()
+	base, queries, truth := s.base.file(t, "base.npy"), s.queries.file(t, "queries.npy"), s.truthFile(t, 20)
+	eachTarget(t, func(t *testing.T, target []string) {
+		must(t, on(target, "ingest", "c", base, "--create", "--ladder", "64")...)
+		stdout := must(t, on(target, "eval", "c", "--queries", queries, "--truth", truth, "--dims", "64,0", "--candidates", "10,100,300",
+			"--concurrency", "1,3", "--queries-limit", "30", "--format", "json")...)
+		rows := decode[evalRow](t, stdout)
+		if len(rows) != 12 {
+			t.Fatalf("%d lines, want 2 x 3 x 2", len(rows))
+		}
+		i := 0
+		for _, dims := range []int{64, 128} {
+			for _, candidates := range []float64{10, 100, 300} {
+				recall := rows[i].Recall
+				for _, concurrency := range []int{1, 3} {
+					r := rows[i]
+					if r.Dims != dims || r.K != 10 || r.Candidates != candidates || r.RescoreCandidates != candidates || r.Concurrency != concurrency || r.Queries != 30 ||
+						r.VectorsReadMean != candidates || r.Kernel == "" || r.QPS <= 0 || r.P50MS <= 0 || r.P99MS < r.P50MS {
+						t.Errorf("line %d is %+v, want dims %d, candidates %v, concurrency %d", i, r, dims, candidates, concurrency)
+					}
+					if r.Recall != recall || (candidates == 300) != (recall == 1) {
+						t.Errorf("line %d has recall %v, want the same at every concurrency, and 1 only with all rows as candidates", i, r.Recall)
+					}
+					i++
+				}
+			}
+		}
+
+		// Programs read the fields by name, people by place: both are promises.
+		first, _, _ := strings.Cut(stdout, "\n")
+		dec := json.NewDecoder(strings.NewReader(first))
+		var names []string
+		for depth := 0; dec.More() || depth == 0; depth++ {
+			token, err := dec.Token()
+			if err != nil {
+				t.Fatal(err)
+			}
+			if depth%2 == 1 {
+				names = append(names, token.(string))
+			}
+		}
+		want := "dims, k, candidates, rescore_candidates, concurrency, queries, recall, qps, p50_ms, p99_ms, vectors_read_mean, kernel"
+		if got := strings.Join(names, ", "); got != want {
+			t.Errorf("fields are %s, want %s", got, want)
+		}
+		table := must(t, on(target, "eval", "c", "--queries", queries, "--truth", truth)...)
+		if header, _, _ := strings.Cut(table, "\n"); strings.Join(strings.Fields(header), ", ") != want {
+			t.Errorf("the table's header is %q, want %s", header, want)
+		}
+	})
+}
+
+func TestRecallOfEvalIsThatOfCountingByHand(t *testing.T) {
+	s := newEvalSet()
+	target := []string{"--data", t.TempDir()}
+	must(t, on(target, "ingest", "c", s.base.file(t, "base.npy"), "--create")...)
+	queries := s.queries.file(t, "queries.npy")
+	row := decode[evalRow](t, must(t, on(target, "eval", "c", "--queries", queries, "--truth", s.truthFile(t, 20), "--rescore", "none", "-k", "5", "--format", "json")...))[0]
+	right := 0
+	for q, a := range decode[answerJSON](t, must(t, on(target, "search", "c", "--query", queries, "--rescore", "none", "-k", "5", "--format", "json")...)) {
+		fifth := exactScore(s.queries.row(q), s.base.row(int(s.truth[q][4])), encoder.Cosine)
+		for _, hit := range a.Hits {
+			var n int
+			if _, err := fmt.Sscan(hit.ID, &n); err != nil {
+				t.Fatal(err)
+			}
+			if score := exactScore(s.queries.row(q), s.base.row(n), encoder.Cosine); score > fifth || tied(score, fifth) {
+				right++
+			}
+		}
+	}
+	if want := float64(right) / 200; row.Recall-want > 1e-12 || want-row.Recall > 1e-12 || right == 200 {
+		t.Errorf("recall is %v, want %v", row.Recall, want)
+	}
+}
+
+func TestPrefixQueriesAreMeasuredAgainstPrefixes(t *testing.T) {
+	s := newEvalSet()
+	target := []string{"--data", t.TempDir()}
+	must(t, on(target, "ingest", "c", s.base.file(t, "base.npy"), "--create", "--ladder", "64")...)
+	var prefixes []float32
+	for q := range s.queries.rows {
+		prefixes = append(prefixes, s.queries.row(q)[:64]...)
+	}
+	queries := matrix{s.queries.rows, 64, prefixes}.file(t, "short.npy")
+	r := hamnest(t, on(target, "eval", "c", "--queries", queries, "--candidates", "300", "--format", "json")...)
+	row := decode[evalRow](t, r.stdout)[0]
+	if row.Dims != 64 || row.Recall != 1 {
+		t.Errorf("queries of 64 dimensions give %+v, want recall 1 at 64 dimensions", row)
+	}
+	if r.stderr != "no --truth: the collection's own exact search says what is right\n" {
+		t.Errorf("standard error has %q, want it to say where the truth is from", r.stderr)
+	}
+}
+
+func TestBadEvaluationsAreRefused(t *testing.T) {
+	s := newEvalSet()
+	queries, truth := s.queries.file(t, "queries.npy"), s.truthFile(t, 20)
+	with := func(q, column int, row int32) string {
+		changed := slices.Clone(s.truth)
+		changed[q] = slices.Clone(changed[q])
+		changed[q][column] = row
+		return evalSet{truth: changed}.truthFile(t, 20)
+	}
+	ids := func(n int) string { return writeFile(t, "ids.txt", idLines("", n)) }
+	tests := []struct {
+		name string
+		want string
+		args []string
+	}{
+		{"no queries", `required flag(s) "queries" not set`, nil},
+		{"k 0", "-k is 0, want at least 1", []string{"--queries", queries, "-k", "0"}},
+		{"a truth narrower than k", "truth.npy: found 9 columns, want at least k = 10", []string{"--queries", queries, "--truth", s.truthFile(t, 9)}},
+		{"a truth of fewer queries", "truth.npy: found 39 rows, want 40: one for each query", []string{"--queries", queries, "--truth", evalSet{truth: s.truth[:39]}.truthFile(t, 20)}},
+		{"a truth of numbers that are no rows", "truth.npy: not a readable .npy matrix: elements are \"<f4\", want row numbers", []string{"--queries", queries, "--truth", randomMatrix(1, 40, 20).file(t, "truth.npy")}},
+		{"a negative row number", "truth.npy: row 2, column 3 is -1, want a row number", []string{"--queries", queries, "--truth", with(2, 3, -1)}},
+		{"a row number twice", "truth.npy: row 2, column 3 is ", []string{"--queries", queries, "--truth", with(2, 3, s.truth[2][0])}},
+		{"a row that the collection has not", "truth.npy: found row number 300, want less than 300: the rows of collection c", []string{"--queries", queries, "--truth", with(39, 19, 300)}},
+		{"a row that the ids have not", "want less than 100: the rows of ", []string{"--queries", queries, "--truth", truth, "--ids", ids(100)}},
+		{"ids that the collection has not", `is right but not in collection "c"`, []string{"--queries", queries, "--truth", truth, "--ids", writeFile(t, "ids.txt", idLines("x", 300))}},
+		{"ids without a truth", "want --truth with it", []string{"--queries", queries, "--ids", ids(300)}},
+		{"queries of wrong dims", `short.npy: found queries of 100 dimensions, want 128 or a shorter step of the ladder 128 of collection "c"`, []string{"--queries", randomMatrix(1, 4, 100).file(t, "short.npy")}},
+		{"no rows", "queries.npy: found 0 rows, want at least one query", []string{"--queries", npyFile(t, "queries.npy", "<f4", "(0, 128)", []float32{})}},
+		{"a truncated file", "the file is truncated", []string{"--queries", writeFile(t, "q.npy", npyBytes(t, "<f4", "False", "(2, 128)", make([]float32, 255)))}},
+		{"a concurrency of none", "--concurrency has 0, want at least 1", []string{"--queries", queries, "--concurrency", "1,0"}},
+		{"a limit below none", "--queries-limit is -1", []string{"--queries", queries, "--queries-limit", "-1"}},
+		{"candidates for an exact search", "do not go with it", []string{"--queries", queries, "--exact", "--candidates", "50"}},
+		{"rescoring for an exact search", "do not go with it", []string{"--queries", queries, "--exact", "--rescore", "none"}},
+		{"fewer candidates than k", "query 0: ", []string{"--queries", queries, "--truth", truth, "--candidates", "9"}},
+		{"a prefix that is none", "no prefix of 100 dimensions", []string{"--queries", queries, "--truth", truth, "--dims", "100"}},
+	}
+	eachTarget(t, func(t *testing.T, target []string) {
+		base := s.base.file(t, "base.npy")
+		must(t, on(target, "ingest", "c", base, "--create")...)
+		for _, tt := range tests {
+			t.Run(tt.name, func(t *testing.T) {
+				mustFail(t, tt.want, on(target, append([]string{"eval", "c"}, tt.args...)...)...)
+			})
+		}
+		t.Run("an unknown collection", func(t *testing.T) {
+			mustFail(t, `collection "nope": index: not found`, on(target, "eval", "nope", "--queries", queries)...)
+		})
+		t.Run("rows whose order is gone", func(t *testing.T) {
+			must(t, on(target, "ingest", "c", base)...)
+			mustFail(t, `collection "c" has replaced or deleted 300 vectors`, on(target, "eval", "c", "--queries", queries, "--truth", truth)...)
+			got := decode[evalRow](t, must(t, on(target, "eval", "c", "--queries", queries, "--truth", truth, "--ids", ids(300), "--exact", "--format", "json")...))[0]
+			if got.Recall != 1 {
+				t.Errorf("with ids the recall of an exact search is %v, want 1", got.Recall)
+			}
+		})
+	})
+}
+
+func TestDebianKeepsItsRecall(t *testing.T) {
+	if testing.Short() {
+		t.Skip("38,333 vectors take a while")
+	}
+	folder := dataFolder(t, "debian")
+	file := func(name string) string { return filepath.Join(folder, name) }
+	target := []string{"--data", t.TempDir()}
+	docs := file("docs.jsonl")
+	must(t, on(target, "ingest", "debian", file("base.npy"), "--ids", docs, "--metadata", docs, "--create")...)
+
+	stats := decode[statsJSON](t, must(t, on(target, "stats", "debian", "--format", "json")...))[0]
+	if stats.Vectors != 38333 {
+		t.Errorf("%d vectors stored, want 38333", stats.Vectors)
+	}
+	content, err := os.ReadFile(docs)
+	if err != nil {
+		t.Fatal(err)
+	}
+	line, _, _ := strings.Cut(string(content), "\n")
+	var first struct{ ID string }
+	if err := json.Unmarshal([]byte(line), &first); err != nil {
+		t.Fatal(err)
+	}
+	var compact strings.Builder
+	if err := json.NewEncoder(&compact).Encode(json.RawMessage(line)); err != nil {
+		t.Fatal(err)
+	}
+	rec := decode[recordJSON](t, must(t, on(target, "get", "debian", first.ID, "--format", "json")...))[0]
+	if string(rec.Metadata)+"\n" != compact.String() {
+		t.Errorf("%s has metadata %s, want %s", first.ID, rec.Metadata, compact.String())
+	}
+
+	eval := []string{"eval", "debian", "--queries", file("queries.npy"), "--truth", file("truth.npy"), "--format", "json"}
+	approximate := decode[evalRow](t, must(t, on(target, append(eval, "--candidates", "400")...)...))[0]
+	if approximate.Recall < 0.98 || approximate.Queries != 2000 {
+		t.Errorf("400 candidates find %v of %d queries' answers, want at least 0.98 of 2000's", approximate.Recall, approximate.Queries)
+	}
+	exact := decode[evalRow](t, must(t, on(target, append(eval, "--exact", "--queries-limit", "200", "--concurrency", "4")...)...))[0]
+	if exact.Recall != 1 {
+		t.Errorf("an exact search finds %v, want 1", exact.Recall)
+	}
+}

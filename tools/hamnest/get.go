@@ -1,0 +1,80 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"math"
+
+	"github.com/spf13/cobra"
+
+	"github.com/hamnest/hamnest/index"
+)
+
+func getCommand(format *outputFormat) *cobra.Command {
+	var store storeFlags
+	var withVector bool
+	cmd := &cobra.Command{
+		Use:   "get NAME ID...",
+		Short: "Show stored vectors by id",
+		Long: `Get shows the metadata of stored vectors, and with --with-vector the vectors, in the
+order asked for. Ids that are not there are named on standard error, and the exit code
+is then 1.`,
+		Example: `  hamnest get packages vim emacs --data ./vectors
+  hamnest get packages vim --with-vector --format json --server localhost:7700`,
+		Args: wantArgs(2, math.MaxInt),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			return store.withStore(cmd, false, func(ctx context.Context, b backend) error {
+				ids := args[1:]
+				found, missing, err := b.Get(ctx, args[0], ids, withVector)
+				if err != nil {
+					return err
+				}
+				if err := printRecords(newOutput(cmd, format), found, withVector); err != nil {
+					return err
+				}
+				for _, id := range missing {
+					cmd.PrintErrln("not there:", printable(id))
+				}
+				if len(missing) > 0 {
+					return fmt.Errorf("%d of %d ids are not in collection %q", len(missing), len(ids), args[0])
+				}
+				return nil
+			})
+		},
+	}
+	store.register(cmd)
+	cmd.Flags().BoolVar(&withVector, "with-vector", false, "show the vectors too (whole with --format json, their start in a table)")
+	return cmd
+}
+
+// recordJSON is a stored vector as --format json prints it.
+type recordJSON struct {
+	ID       string          `json:"id"`
+	Vector   []float32       `json:"vector,omitempty"`
+	Metadata json.RawMessage `json:"metadata,omitempty"`
+}
+
+func printRecords(out output, records []index.Record, withVector bool) error {
+	if out.json {
+		for _, rec := range records {
+			if err := out.object(recordJSON{rec.ID, rec.Vector, rec.Metadata}); err != nil {
+				return err
+			}
+		}
+		return nil
+	}
+	header := []string{"ID", "METADATA"}
+	if withVector {
+		header = []string{"ID", "VECTOR", "METADATA"}
+	}
+	var rows [][]string
+	for _, rec := range records {
+		row := []string{printable(rec.ID), printableJSON(rec.Metadata)}
+		if withVector {
+			row = []string{printable(rec.ID), vectorStart(rec.Vector), printableJSON(rec.Metadata)}
+		}
+		rows = append(rows, row)
+	}
+	return out.table(header, rows)
+}

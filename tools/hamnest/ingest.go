@@ -1,0 +1,238 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math"
+	"slices"
+	"strings"
+	"time"
+	"unicode/utf8"
+
+	"github.com/spf13/cobra"
+
+	"github.com/hamnest/hamnest/encoder"
+	"github.com/hamnest/hamnest/index"
+)
+
+// ingestFlags are the flags of ingest that shape a collection it makes.
+type ingestFlags struct {
+	create bool
+	dims   int
+	ladder []int
+	metric encoder.Metric
+}
+
+func ingestCommand(format *outputFormat) *cobra.Command {
+	var store storeFlags
+	var flags ingestFlags
+	in := input{open: openDisk}
+	cmd := &cobra.Command{
+		Use:   "ingest NAME FILE...",
+		Short: "Store the vectors of .npy and .jsonl files",
+		Long: `Ingest stores the vectors of files in a collection, as fast as the disk takes them.
+Every file is read twice: once to check all of it, and once to store it. A truncated
+file, a NaN in row 3 or a broken line 17 is therefore an error that names the place
+and changes nothing. A vector whose id is already there replaces the old one, so that
+an ingest that was interrupted can be run again.
+
+Vectors come from
+
+  .npy    a matrix of float16, float32 or float64, little-endian, in C order, as
+          numpy.save writes it: one row a vector
+  .jsonl  one object a line: {"id": "a", "vector": [0.1, ...], "metadata": {...}}.
+          The id is a string or a whole number. Without "metadata", the other fields
+          of the line are the metadata.
+
+The rows of .npy files get their ids and metadata from two more files, in which line i
+(from the first) is about row i of all .npy files together:
+
+  --ids FILE.txt         the line is the id
+  --ids FILE.jsonl       the line's "id" is the id, and the rest of the object is the
+                         metadata, unless --metadata is given
+  --metadata FILE.jsonl  the line is the metadata, whole and as it is
+
+Without --ids a row's id is its number over all files, from 0.`,
+		Example: `  hamnest ingest packages base.npy --ids docs.jsonl --create --data ./vectors
+  hamnest ingest packages base.npy --ids docs.jsonl --metadata docs.jsonl --server localhost:7700
+  hamnest ingest notes more.jsonl --format json --data ./vectors`,
+		Args: wantArgs(2, math.MaxInt),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			in.files = args[1:]
+			layout, err := in.layout()
+			if err != nil {
+				return err
+			}
+			return store.withStore(cmd, flags.create, func(ctx context.Context, b backend) error {
+				info, create, err := flags.collection(ctx, cmd, b, args[0], layout)
+				if err != nil {
+					return err
+				}
+				if err := in.check(ctx, info.Spec, newProgress(cmd, "checking", layout.bytes, true)); err != nil {
+					return err
+				}
+				if create {
+					if _, err := b.Create(ctx, info.Spec); err != nil {
+						return err
+					}
+				}
+				summary, err := in.store(ctx, b, info.Spec, newProgress(cmd, "storing", layout.bytes, true))
+				if err != nil {
+					return err
+				}
+				return summary.print(newOutput(cmd, format))
+			})
+		},
+	}
+	store.register(cmd)
+	cmd.Flags().StringVar(&in.ids, "ids", "", "`file` with the ids of the rows, .txt or .jsonl")
+	cmd.Flags().StringVar(&in.metadata, "metadata", "", "`file` with the metadata of the rows, .jsonl")
+	cmd.Flags().BoolVar(&flags.create, "create", false, "make the collection when it is not there")
+	cmd.Flags().IntVar(&flags.dims, "dims", 0, "with --create: dimensions a vector (default those of the first file)")
+	cmd.Flags().IntSliceVar(&flags.ladder, "ladder", nil, "with --create: prefix sizes in dimensions, ascending (default 256, 512, 1024, ... below dims, then dims)")
+	cmd.Flags().TextVar(&flags.metric, "metric", encoder.Cosine, "with --create: `metric` that says what scores mean: cosine, dot or l2")
+	return cmd
+}
+
+// collection describes the collection to store into, and says whether it is still
+// to be made.
+func (f *ingestFlags) collection(ctx context.Context, cmd *cobra.Command, b backend, name string, l layout) (info index.Info, create bool, err error) {
+	shape := func(flag string) bool { return cmd.Flags().Changed(flag) }
+	if !f.create && (shape("dims") || shape("ladder") || shape("metric")) {
+		return index.Info{}, false, errors.New("--dims, --ladder and --metric shape a new collection, want --create with them")
+	}
+	info, err = b.Collection(ctx, name)
+	if errors.Is(err, index.ErrNotFound) {
+		if !f.create {
+			return index.Info{}, false, fmt.Errorf("%w; --create makes it", err)
+		}
+		dims := f.dims
+		if dims == 0 {
+			dims = l.dims
+		}
+		if dims == 0 {
+			return index.Info{}, false, fmt.Errorf("%s: no vector tells the dimensions of the new collection, want --dims", strings.Join(cmd.Flags().Args()[1:], ", "))
+		}
+		return index.Info{Spec: index.Spec{Name: name, Dims: dims, Ladder: f.ladder, Metric: f.metric}}, true, nil
+	}
+	if err != nil {
+		return index.Info{}, false, err
+	}
+	// --create may be given again, but not to make something else of what is there.
+	if shape("dims") && f.dims != info.Dims {
+		return index.Info{}, false, fmt.Errorf("collection %q is there with %d dimensions, want --dims %d", name, info.Dims, f.dims)
+	}
+	if shape("metric") && f.metric != info.Metric {
+		return index.Info{}, false, fmt.Errorf("collection %q is there with metric %v, want --metric %v", name, info.Metric, f.metric)
+	}
+	if shape("ladder") && !sameLadder(f.ladder, info.Ladder) {
+		return index.Info{}, false, fmt.Errorf("collection %q is there with ladder %s, want --ladder %s", name, joinInts(info.Ladder), joinInts(f.ladder))
+	}
+	return info, false, nil
+}
+
+// sameLadder reports whether given, which may leave out the last step, is ladder.
+func sameLadder(given, ladder []int) bool {
+	return slices.Equal(given, ladder) || slices.Equal(given, ladder[:len(ladder)-1])
+}
+
+// What a record may have, see hamnest.v1.VectorRecord.
+const (
+	maxIDBytes       = 512
+	maxMetadataBytes = 64 << 10
+)
+
+// check reads the whole input and returns the first reason for which a collection
+// of that shape would refuse some of it.
+func (in input) check(ctx context.Context, spec index.Spec, p *progress) error {
+	defer p.done()
+	return in.each(func(rec index.Record, at origin) error {
+		if err := ctx.Err(); err != nil {
+			return err
+		}
+		if err := encoder.Validate(rec.Vector, spec.Dims, spec.Metric); err != nil {
+			return at.errorf("vector %w", err)
+		}
+		if n := len(rec.ID); n < 1 || n > maxIDBytes {
+			return at.errorf("id %s has %d bytes, want 1 to %d", excerpt([]byte(rec.ID)), n, maxIDBytes)
+		}
+		if !utf8.ValidString(rec.ID) {
+			return at.errorf("id %q is not UTF-8", rec.ID)
+		}
+		if n := len(rec.Metadata); n > maxMetadataBytes {
+			return at.errorf("metadata has %d bytes, want at most %d", n, maxMetadataBytes)
+		}
+		if n := len(rec.Metadata); n > 0 && rec.Metadata[0] != '{' {
+			return at.errorf("metadata is %s, want a JSON object", excerpt(rec.Metadata))
+		}
+		p.add(at.bytes)
+		return nil
+	})
+}
+
+// describeEvery is how many records go by between two looks at the clock.
+const describeEvery = 1024
+
+// store stores the whole input. When it is interrupted, the error says how many
+// records are durable.
+func (in input) store(ctx context.Context, b backend, spec index.Spec, p *progress) (ingestSummary, error) {
+	defer p.done()
+	start := time.Now()
+	ing, err := b.Ingest(ctx, spec.Name)
+	if err != nil {
+		return ingestSummary{}, err
+	}
+	var added uint64
+	err = in.each(func(rec index.Record, at origin) error {
+		if err := ing.Add(ctx, rec); err != nil {
+			return err
+		}
+		added++
+		p.add(at.bytes)
+		if added%describeEvery == 0 {
+			p.describe(fmt.Sprintf("storing, %.0f vectors/s", float64(added)/time.Since(start).Seconds()))
+		}
+		return ctx.Err()
+	})
+	durable, closeErr := ing.Close(ctx)
+	complete := err == nil && closeErr == nil && durable == added
+	switch {
+	case complete:
+	case ctx.Err() != nil:
+		return ingestSummary{}, &interruptedError{fmt.Sprintf("%d vectors are stored and durable; run the same command again to store all", durable)}
+	case err != nil || closeErr != nil:
+		if closeErr != nil { // what made adding fail, and maybe more
+			err = closeErr
+		}
+		return ingestSummary{}, fmt.Errorf("%w (%d vectors are stored and durable)", err, durable)
+	default:
+		return ingestSummary{}, fmt.Errorf("%d of %d vectors are stored and durable", durable, added)
+	}
+	seconds := max(time.Since(start), time.Microsecond).Seconds() // a rate must be finite
+	return ingestSummary{
+		Collection:       spec.Name,
+		Vectors:          durable,
+		Seconds:          seconds,
+		VectorsPerSecond: float64(durable) / seconds,
+		MBPerSecond:      float64(durable) * 4 * float64(spec.Dims) / seconds / 1e6,
+	}, nil
+}
+
+// ingestSummary is the result of an ingest.
+type ingestSummary struct {
+	Collection       string  `json:"collection"`
+	Vectors          uint64  `json:"vectors"`
+	Seconds          float64 `json:"seconds"`
+	VectorsPerSecond float64 `json:"vectors_per_second"`
+	// MBPerSecond is the rate in 10^6 bytes of float32, whatever the files held.
+	MBPerSecond float64 `json:"mb_per_second"`
+}
+
+func (s ingestSummary) print(out output) error {
+	if out.json {
+		return out.object(s)
+	}
+	return out.printf("%d vectors stored in %q in %.2f s: %.0f vectors/s, %.0f MB/s of float32\n",
+		s.Vectors, s.Collection, s.Seconds, s.VectorsPerSecond, s.MBPerSecond)
+}

@@ -1,0 +1,228 @@
+package main
+
+import (
+	"bufio"
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"slices"
+	"strconv"
+	"strings"
+	"unicode/utf8"
+)
+
+// maxLine is the longest line read: 65,536 components as decimals take 1.6 MB.
+const maxLine = 4 << 20
+
+// lineReader reads a text file line by line and knows where it is.
+type lineReader struct {
+	name   string
+	file   io.Closer
+	reader *bufio.Reader
+	number int // of the line last read, from 1
+	line   []byte
+}
+
+// opener opens a file by name: from disk, or from the bundled sample.
+type opener func(name string) (fs.File, error)
+
+func openLines(open opener, name string) (*lineReader, error) {
+	file, err := open(name)
+	if err != nil {
+		return nil, err
+	}
+	return &lineReader{name: name, file: file, reader: bufio.NewReaderSize(file, 64<<10)}, nil
+}
+
+func (l *lineReader) Close() error { return l.file.Close() }
+
+// next returns the next line without its end, valid until the next call, and
+// io.EOF when there is none.
+func (l *lineReader) next() ([]byte, error) {
+	l.line = l.line[:0]
+	for {
+		part, err := l.reader.ReadSlice('\n')
+		l.line = append(l.line, part...)
+		switch {
+		case err == nil:
+		case errors.Is(err, bufio.ErrBufferFull) && len(l.line) < maxLine:
+			continue
+		case errors.Is(err, bufio.ErrBufferFull):
+			l.number++
+			return nil, l.errorf("is longer than %d bytes", maxLine)
+		case errors.Is(err, io.EOF):
+			if len(l.line) == 0 {
+				return nil, io.EOF
+			}
+		default:
+			return nil, fmt.Errorf("%s: after line %d: %w", l.name, l.number, err)
+		}
+		l.number++
+		line := bytes.TrimSuffix(l.line, []byte("\n"))
+		return bytes.TrimSuffix(line, []byte("\r")), nil
+	}
+}
+
+// errorf returns an error about the line last read.
+func (l *lineReader) errorf(format string, args ...any) error {
+	return fmt.Errorf("%s: line %d: %w", l.name, l.number, fmt.Errorf(format, args...))
+}
+
+// object returns the members of the next line, which must be a JSON object.
+func (l *lineReader) object() (object, error) {
+	line, err := l.next()
+	if err != nil {
+		return nil, err
+	}
+	members, err := parseObject(line)
+	if err != nil {
+		return nil, l.errorf("%w", err)
+	}
+	return members, nil
+}
+
+// object is the members of a JSON object in order.
+type object []member
+
+// member is one "name": value of an object. The slices point into the line.
+type member struct {
+	name  string
+	value json.RawMessage
+	text  []byte // the member as it was written
+}
+
+// parseObject splits a JSON object into its members, keeping how they were written.
+func parseObject(line []byte) (object, error) {
+	switch trimmed := bytes.TrimSpace(line); {
+	case len(trimmed) == 0:
+		return nil, errors.New("is empty, want a JSON object")
+	case !utf8.Valid(line):
+		return nil, errors.New("is not UTF-8, want a JSON object in UTF-8")
+	case trimmed[0] != '{':
+		return nil, fmt.Errorf("found %s, want a JSON object", excerpt(trimmed))
+	}
+	// This checks the syntax to the end, so that none of what follows can fail.
+	var whole json.RawMessage
+	if err := json.Unmarshal(line, &whole); err != nil {
+		return nil, fmt.Errorf("is not JSON: %w", err)
+	}
+	dec := json.NewDecoder(bytes.NewReader(line))
+	if _, err := dec.Token(); err != nil {
+		return nil, err
+	}
+	var members object
+	for dec.More() {
+		start := dec.InputOffset()
+		name, err := dec.Token()
+		if err != nil {
+			return nil, err
+		}
+		m := member{name: name.(string)}
+		if err := dec.Decode(&m.value); err != nil {
+			return nil, err
+		}
+		m.text = bytes.TrimLeft(line[start:dec.InputOffset()], ", \t\r\n")
+		members = append(members, m)
+	}
+	return members, nil
+}
+
+// get returns the value of the member of that name, nil when there is none.
+func (o object) get(name string) (json.RawMessage, error) {
+	var found json.RawMessage
+	for _, m := range o {
+		if m.name != name {
+			continue
+		}
+		if found != nil {
+			return nil, fmt.Errorf("%q comes twice", name)
+		}
+		found = m.value
+	}
+	return found, nil
+}
+
+// without returns the object as JSON without the members of those names, nil when
+// nothing is left.
+func (o object) without(names ...string) []byte {
+	var b []byte
+	for _, m := range o {
+		if slices.Contains(names, m.name) {
+			continue
+		}
+		if b == nil {
+			b = append(b, '{')
+		} else {
+			b = append(b, ", "...)
+		}
+		b = append(b, m.text...)
+	}
+	if b == nil {
+		return nil
+	}
+	return append(b, '}')
+}
+
+// id returns the object's "id": a string, or a whole number as it is written.
+func (o object) id() (string, error) {
+	raw, err := o.get("id")
+	switch {
+	case err != nil:
+		return "", err
+	case raw == nil:
+		return "", errors.New(`has no "id"`)
+	case raw[0] == '"':
+		var id string
+		return id, json.Unmarshal(raw, &id)
+	}
+	digits := strings.TrimPrefix(string(raw), "-")
+	if digits == "" || strings.Trim(digits, "0123456789") != "" {
+		return "", fmt.Errorf(`"id" is %s, want a string or a whole number`, excerpt(raw))
+	}
+	return string(raw), nil
+}
+
+// vector returns the object's "vector", which overwrites dst.
+func (o object) vector(dst []float32) ([]float32, error) {
+	raw, err := o.get("vector")
+	switch {
+	case err != nil:
+		return nil, err
+	case raw == nil:
+		return nil, errors.New(`has no "vector"`)
+	}
+	return parseVector(dst, raw)
+}
+
+// parseVector overwrites dst with the numbers of a JSON array, of any length. raw
+// is valid JSON. encoding/json would take null for 0 and say less about what is
+// wrong.
+func parseVector(dst []float32, raw []byte) ([]float32, error) {
+	dst = dst[:0]
+	text := strings.TrimSpace(string(raw))
+	inner, opened := strings.CutPrefix(text, "[")
+	inner, closed := strings.CutSuffix(inner, "]")
+	if !opened || !closed {
+		return nil, fmt.Errorf("vector is %s, want an array of numbers", excerpt(raw))
+	}
+	for part := range strings.SplitSeq(inner, ",") {
+		part = strings.TrimSpace(part)
+		x, err := strconv.ParseFloat(part, 32)
+		switch {
+		case part == "" && len(dst) == 0:
+			return nil, errors.New("vector is empty, want an array of numbers")
+		case errors.Is(err, strconv.ErrRange):
+			return nil, fmt.Errorf("component %d is %s, more than a float32 holds", len(dst), part)
+		case err != nil:
+			return nil, fmt.Errorf("component %d is %s, want a number", len(dst), excerpt([]byte(part)))
+		}
+		dst = append(dst, float32(x))
+	}
+	return dst, nil
+}
+
+// excerpt shows the start of some input in an error.
+func excerpt(b []byte) string { return strconv.Quote(shorten(string(b), 40)) }

@@ -1,0 +1,85 @@
+package main
+
+import (
+	"maps"
+	"math"
+	"slices"
+	"time"
+
+	"github.com/hamnest/hamnest/encoder"
+)
+
+// How good answers are: the measures that eval and demo report.
+
+// idSet is a set of ids.
+type idSet map[string]struct{}
+
+// countRight returns how many of the first k ids are right, and how many could be:
+// k, or fewer when there are not that many right answers at all. Their ratio is
+// recall@k. right has more than k ids where scores tie with the k-th; it does not
+// matter which of those are returned.
+func countRight(ids []string, right idSet, k int) (found, wanted int) {
+	wanted = min(k, len(right))
+	for _, id := range ids[:min(k, len(ids))] {
+		if _, ok := right[id]; ok {
+			found++
+		}
+	}
+	return min(found, wanted), wanted
+}
+
+// ndcgOf returns the normalised discounted cumulative gain of the first k ids
+// (Järvelin and Kekäläinen, TOIS 2002), with judged relevance as the gain. judged
+// has at least one id of a relevance above 0.
+func ndcgOf(ids []string, judged map[string]float64, k int) float64 {
+	gain := 0.0
+	for rank, id := range ids[:min(k, len(ids))] {
+		gain += judged[id] / math.Log2(float64(rank)+2)
+	}
+	relevances := slices.Sorted(maps.Values(judged))
+	slices.Reverse(relevances)
+	ideal := 0.0
+	for rank, relevance := range relevances[:min(k, len(relevances))] {
+		ideal += relevance / math.Log2(float64(rank)+2)
+	}
+	return gain / ideal
+}
+
+// exactScore returns the score of v for a query, larger being better, in float64:
+// the reference against which ties are decided. Of v as many components count as
+// the query has.
+func exactScore(query, v []float32, metric encoder.Metric) float64 {
+	var dot, queryNorm, norm, distance float64
+	for i, q := range query {
+		a, b := float64(q), float64(v[i])
+		dot += a * b
+		queryNorm += a * a
+		norm += b * b
+		distance += (a - b) * (a - b)
+	}
+	switch metric {
+	case encoder.Dot:
+		return dot
+	case encoder.L2:
+		return -distance
+	}
+	if norm == 0 || queryNorm == 0 {
+		return 0 // a prefix without direction
+	}
+	return dot / math.Sqrt(queryNorm*norm)
+}
+
+// tieTolerance is how far apart, relative to the larger, two scores may be and
+// still tie: what float32 arithmetic over a thousand dimensions leaves uncertain.
+const tieTolerance = 1e-6
+
+func tied(a, b float64) bool {
+	return math.Abs(a-b) <= tieTolerance*max(math.Abs(a), math.Abs(b))
+}
+
+// percentile returns the smallest of the ascending values that at least the share
+// p of them does not exceed (nearest rank).
+func percentile(sorted []time.Duration, p float64) time.Duration {
+	rank := int(math.Ceil(p * float64(len(sorted))))
+	return sorted[max(rank, 1)-1]
+}

@@ -1,0 +1,258 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/hamnest/hamnest/client"
+	"github.com/hamnest/hamnest/encoder"
+	"github.com/hamnest/hamnest/index"
+)
+
+// remote is a server, reached through package client.
+type remote struct {
+	target string
+	client *client.Client
+}
+
+func openRemote(target string) (*remote, error) {
+	c, err := client.New(target)
+	if err != nil {
+		return nil, fmt.Errorf("server %s: %w", target, err)
+	}
+	return &remote{target, c}, nil
+}
+
+func (r *remote) Close() error { return r.client.Close() }
+
+// remoteError is what a server answered, as one of the engine's errors.
+type remoteError struct {
+	text         string
+	kind, answer error // kind is nil when the engine has no such error
+}
+
+func (e *remoteError) Error() string { return e.text }
+
+// Unwrap returns both.
+func (e *remoteError) Unwrap() []error {
+	if e.kind == nil {
+		return []error{e.answer}
+	}
+	return []error{e.kind, e.answer}
+}
+
+// explain turns an error of the client, which may be nil, into one that reads and
+// tests like the engine's.
+func (r *remote) explain(err error) error {
+	var answer *client.Error
+	if !errors.As(err, &answer) {
+		return err
+	}
+	e := &remoteError{text: answer.Message, answer: err}
+	for _, same := range []struct{ client, index error }{
+		{client.ErrNotFound, index.ErrNotFound},
+		{client.ErrExists, index.ErrExists},
+		{client.ErrDataLoss, index.ErrCorrupt},
+		{client.ErrNewerFormat, index.ErrVersion},
+	} {
+		if errors.Is(err, same.client) {
+			e.kind = same.index
+		}
+	}
+	if errors.Is(err, client.ErrUnavailable) {
+		e.text = fmt.Sprintf("server %s cannot be reached: %s", r.target, answer.Message)
+	}
+	return e
+}
+
+func (r *remote) Create(ctx context.Context, spec index.Spec) (index.Info, error) {
+	c, err := r.client.CreateCollection(ctx, client.Collection{
+		Name:    spec.Name,
+		Dims:    spec.Dims,
+		Ladder:  spec.Ladder,
+		Metric:  client.Metric(spec.Metric.String()),
+		Profile: client.Profile(spec.Profile.String()),
+		Labels:  spec.Labels,
+	})
+	if err != nil {
+		return index.Info{}, r.explain(err)
+	}
+	return infoFromClient(c)
+}
+
+func (r *remote) Collection(ctx context.Context, name string) (index.Info, error) {
+	c, err := r.client.GetCollection(ctx, name)
+	if err != nil {
+		return index.Info{}, r.explain(err)
+	}
+	return infoFromClient(c)
+}
+
+func (r *remote) Collections(ctx context.Context) ([]index.Info, error) {
+	var infos []index.Info
+	var damaged []error
+	for c, err := range r.client.Collections(ctx) {
+		if err != nil {
+			return infos, r.explain(err)
+		}
+		if c.Dims == 0 { // a name and no more
+			damaged = append(damaged, fmt.Errorf("collection %q: the server cannot open its files", c.Name))
+			continue
+		}
+		info, err := infoFromClient(c)
+		if err != nil {
+			return infos, err
+		}
+		infos = append(infos, info)
+	}
+	return infos, errors.Join(damaged...)
+}
+
+// infoFromClient fails for a metric or profile that only a newer program knows.
+func infoFromClient(c client.Collection) (index.Info, error) {
+	metric, err := encoder.ParseMetric(string(c.Metric))
+	if err != nil {
+		return index.Info{}, fmt.Errorf("collection %q: %w", c.Name, err)
+	}
+	profile, err := encoder.ParseKind(string(c.Profile))
+	if err != nil {
+		return index.Info{}, fmt.Errorf("collection %q: %w", c.Name, err)
+	}
+	return index.Info{
+		Spec: index.Spec{
+			Name:    c.Name,
+			Dims:    c.Dims,
+			Ladder:  c.Ladder,
+			Metric:  metric,
+			Profile: profile,
+			Labels:  c.Labels,
+		},
+		ProfileFingerprint: c.ProfileFingerprint,
+		Created:            c.Created,
+	}, nil
+}
+
+func (r *remote) Drop(ctx context.Context, name string) error {
+	return r.explain(r.client.DeleteCollection(ctx, name))
+}
+
+func (r *remote) Stats(ctx context.Context, name string) (index.Stats, error) {
+	stats, err := r.client.Stats(ctx, name)
+	return index.Stats(stats), r.explain(err)
+}
+
+func (r *remote) Check(ctx context.Context, name string) (index.CheckReport, error) {
+	report, err := r.client.Check(ctx, name)
+	return index.CheckReport{Rows: report.Rows, Blocks: report.Blocks, Problems: report.Problems}, r.explain(err)
+}
+
+func (r *remote) Get(ctx context.Context, name string, ids []string, withVector bool) (found []index.Record, missing []string, err error) {
+	records, missing, err := r.client.Get(ctx, name, ids, client.ReadOptions{WithVector: withVector, WithMetadata: true})
+	for _, rec := range records {
+		found = append(found, index.Record(rec))
+	}
+	return found, missing, r.explain(err)
+}
+
+func (r *remote) Remove(ctx context.Context, name string, ids []string) (int, error) {
+	n, err := r.client.Delete(ctx, name, ids)
+	return n, r.explain(err)
+}
+
+func (r *remote) IDs(ctx context.Context, name string, visit func(id string) bool) error {
+	for rec, err := range r.client.List(ctx, name, client.ReadOptions{}) {
+		if err != nil {
+			return r.explain(err)
+		}
+		if !visit(rec.ID) {
+			return nil
+		}
+	}
+	return nil
+}
+
+func (r *remote) Search(ctx context.Context, name string, q index.Query) (*index.Result, error) {
+	rescore := client.Rescore(q.Rescore.String())
+	if q.Rescore == index.RescoreAuto {
+		rescore = "" // on the wire, auto is not to say
+	}
+	result, err := r.client.Search(ctx, name, client.SearchRequest{
+		Vector:            q.Vector,
+		ID:                q.ID,
+		K:                 q.K,
+		Dims:              q.Dims,
+		Candidates:        q.Candidates,
+		Oversampling:      q.Oversampling,
+		RescoreCandidates: q.RescoreCandidates,
+		Rescore:           rescore,
+		Exact:             q.Exact,
+		MinScore:          q.MinScore,
+		PageToken:         q.PageToken,
+		WithVector:        q.WithVector,
+		WithMetadata:      q.WithMetadata,
+	})
+	if err != nil {
+		return nil, r.explain(err)
+	}
+	hits := make([]index.Hit, len(result.Hits))
+	for i, hit := range result.Hits {
+		hits[i] = index.Hit(hit)
+	}
+	receipt, err := receiptFromClient(result.Receipt)
+	return &index.Result{Hits: hits, NextPageToken: result.NextPageToken, Receipt: receipt}, err
+}
+
+func receiptFromClient(r client.Receipt) (index.Receipt, error) {
+	receipt := index.Receipt{
+		Dims:               r.Dims,
+		Exact:              r.Exact,
+		Kernel:             r.Kernel,
+		ProfileFingerprint: r.ProfileFingerprint,
+		RowsScanned:        r.RowsScanned,
+		CodeBytesRead:      r.CodeBytesRead,
+		Candidates:         r.Candidates,
+		RescoreCandidates:  r.RescoreCandidates,
+		VectorsRead:        r.VectorsRead,
+		VectorBytesRead:    r.VectorBytesRead,
+		Scan:               r.Scan,
+		Refine:             r.Refine,
+		RescoreTime:        r.RescoreTime,
+		Total:              r.Total,
+	}
+	if r.Rescore == "" {
+		return receipt, nil
+	}
+	var err error
+	receipt.Rescore, err = parseRescore(string(r.Rescore))
+	return receipt, err
+}
+
+func (r *remote) Ingest(ctx context.Context, name string) (ingester, error) {
+	// An interruption must not break the stream: what was sent will be stored, and
+	// only the stream tells how much that was.
+	stream, err := r.client.Ingest(context.WithoutCancel(ctx), name, client.IngestOptions{MaxRefusals: 1})
+	if err != nil {
+		return nil, r.explain(err)
+	}
+	return &remoteIngester{r, stream}, nil
+}
+
+// remoteIngester is an ingest stream.
+type remoteIngester struct {
+	remote *remote
+	stream *client.IngestStream
+}
+
+func (in *remoteIngester) Add(ctx context.Context, rec index.Record) error {
+	return in.remote.explain(in.stream.Add(ctx, client.Record(rec)))
+}
+
+func (in *remoteIngester) Close(context.Context) (durable uint64, err error) {
+	result, err := in.stream.Close()
+	if err == nil && result.Refused > 0 {
+		first := result.Refusals[0]
+		err = fmt.Errorf("%d records were refused, the first with id %q: %s", result.Refused, first.ID, first.Reason)
+	}
+	return result.Stored, in.remote.explain(err)
+}

@@ -1,0 +1,353 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"strconv"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/hamnest/hamnest/index"
+	"github.com/hamnest/hamnest/tools/hamnest/npy"
+)
+
+// rescoreFlag is index.Rescore as a flag.
+type rescoreFlag index.Rescore
+
+// String, Set and Type make a rescoreFlag a flag.
+func (f *rescoreFlag) String() string { return index.Rescore(*f).String() }
+
+// Set takes the name of a stage.
+func (f *rescoreFlag) Set(name string) error {
+	r, err := parseRescore(name)
+	*f = rescoreFlag(r)
+	return err
+}
+
+func parseRescore(name string) (index.Rescore, error) {
+	for _, r := range []index.Rescore{index.RescoreAuto, index.RescoreNone, index.RescoreCodes, index.RescoreVectors} {
+		if r.String() == name {
+			return r, nil
+		}
+	}
+	return 0, fmt.Errorf("found %q, want auto, none, codes or vectors", name)
+}
+
+// Type names the value in help texts.
+func (f *rescoreFlag) Type() string { return "auto|none|codes|vectors" }
+
+// searchFlags are the flags of search.
+type searchFlags struct {
+	query    string
+	row      int
+	vector   string
+	minScore float32
+	rescore  rescoreFlag
+	receipt  bool
+	q        index.Query
+}
+
+func searchCommand(format *outputFormat) *cobra.Command {
+	var store storeFlags
+	var flags searchFlags
+	cmd := &cobra.Command{
+		Use:   "search NAME",
+		Short: "Find the vectors most like a query",
+		Long: `Search finds the k vectors most like a query, best first. The query is one of
+
+  --query FILE.npy   every row of a matrix, or one with --row
+  --id ID            a stored vector, which is itself left out of the answer
+  --vector '[...]'   a JSON array of numbers, or - to read one from standard input
+
+A search goes through up to three stages. It scans the first --dims bits of every code
+and keeps --candidates of them; ranks those by their whole codes and keeps
+--rescore-candidates; and scores these against the stored vectors. --rescore ends it
+earlier: after the scan (none) or after the whole codes (codes), with estimated scores.
+--exact compares the query with every stored vector instead.
+
+A query may be shorter than the vectors when it has as many dimensions as a step of the
+collection's ladder.`,
+		Example: `  hamnest search packages --query queries.npy --row 0 -k 5 --with-metadata --data ./vectors
+  hamnest search packages --id vim -k 3 --receipt --data ./vectors
+  hamnest search packages --query queries.npy --dims 256 --candidates 100 --format json --server localhost:7700
+  echo '[0.1, -0.2, 0.3]' | hamnest search small --vector - --data ./vectors`,
+		Args: wantArgs(1, 1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if err := flags.complete(cmd); err != nil {
+				return err
+			}
+			return store.withStore(cmd, false, func(ctx context.Context, b backend) error {
+				out := newOutput(cmd, format)
+				if flags.query != "" {
+					return flags.searchFile(ctx, cmd, b, args[0], out)
+				}
+				result, err := b.Search(ctx, args[0], flags.q)
+				if err != nil {
+					return err
+				}
+				return flags.print(cmd, out, []answer{{result: result}})
+			})
+		},
+	}
+	store.register(cmd)
+	f := cmd.Flags()
+	f.StringVar(&flags.query, "query", "", "`file` of queries, .npy with one a row")
+	f.IntVar(&flags.row, "row", 0, "with --query: the one row to search for, from 0 (default all)")
+	f.StringVar(&flags.q.ID, "id", "", "`id` of the stored vector to search for")
+	f.StringVar(&flags.vector, "vector", "", "JSON `array` of numbers to search for, - for standard input")
+	f.IntVarP(&flags.q.K, "k", "k", 10, "how many to return")
+	f.IntVar(&flags.q.Dims, "dims", 0, "leading dimensions that the scan looks at, a ladder step or a multiple of 64 (default all of the query's)")
+	addStageFlags(cmd, &flags.q, &flags.rescore)
+	f.IntVar(&flags.q.Candidates, "candidates", 0, "how many the scan keeps, at least k (default 40 for each of k, 100 to 10000)")
+	f.Float64Var(&flags.q.Oversampling, "oversampling", 0, "how many the scan keeps, as a multiple of k; instead of --candidates")
+	f.Float32Var(&flags.minScore, "min-score", 0, "leave out what scores less, on the metric's scale (default: nothing)")
+	f.StringVar(&flags.q.PageToken, "page-token", "", "continue after an earlier answer to the same query: the `token` that it came with")
+	f.BoolVar(&flags.q.WithVector, "with-vector", false, "return the stored vectors")
+	f.BoolVar(&flags.q.WithMetadata, "with-metadata", false, "return the metadata")
+	f.BoolVar(&flags.receipt, "receipt", false, "print what was done to get the answer (with --format json always)")
+	cmd.MarkFlagsOneRequired("query", "id", "vector")
+	cmd.MarkFlagsMutuallyExclusive("query", "id", "vector")
+	cmd.MarkFlagsMutuallyExclusive("candidates", "oversampling")
+	return cmd
+}
+
+// addStageFlags adds the flags about the later stages of a search, which search
+// and eval have in common.
+func addStageFlags(cmd *cobra.Command, q *index.Query, rescore *rescoreFlag) {
+	cmd.Flags().IntVar(&q.RescoreCandidates, "rescore-candidates", 0, "how many the whole codes let through to the stored vectors, k to candidates (default all)")
+	cmd.Flags().Var(rescore, "rescore", "where a search ends: after the scan (none), the whole codes (codes) or the stored vectors (vectors, auto)")
+	cmd.Flags().BoolVar(&q.Exact, "exact", false, "compare the query with every stored vector instead of the codes")
+}
+
+// complete fills in the part of the query that flags cannot hold directly.
+func (f *searchFlags) complete(cmd *cobra.Command) error {
+	f.q.Rescore = index.Rescore(f.rescore)
+	if cmd.Flags().Changed("min-score") {
+		f.q.MinScore = &f.minScore
+	}
+	if cmd.Flags().Changed("row") && f.query == "" {
+		return errors.New("--row says which row of --query FILE.npy, want --query with it")
+	}
+	if f.query != "" && !cmd.Flags().Changed("row") && f.q.PageToken != "" {
+		return errors.New("--page-token continues one answer, want --row with it")
+	}
+	if f.vector == "" {
+		return nil
+	}
+	text := []byte(f.vector)
+	if f.vector == "-" {
+		var err error
+		if text, err = io.ReadAll(io.LimitReader(cmd.InOrStdin(), maxLine)); err != nil {
+			return fmt.Errorf("standard input: %w", err)
+		}
+	}
+	if !json.Valid(text) {
+		return fmt.Errorf("--vector: found %s, want a JSON array of numbers", excerpt(text))
+	}
+	var err error
+	if f.q.Vector, err = parseVector(nil, text); err != nil {
+		return fmt.Errorf("--vector: %w", err)
+	}
+	return nil
+}
+
+// searchFile searches for the rows of the query file.
+func (f *searchFlags) searchFile(ctx context.Context, cmd *cobra.Command, b backend, name string, out output) error {
+	return withMatrix(openDisk, f.query, func(m *npy.Reader) error {
+		first, rows := 0, m.Rows()
+		if cmd.Flags().Changed("row") {
+			if f.row < 0 || f.row >= m.Rows() {
+				return fmt.Errorf("%s: --row %d, want 0 to %d", f.query, f.row, m.Rows()-1)
+			}
+			first, rows = f.row, 1
+		}
+		p := newProgress(cmd, "searching", int64(rows), false)
+		defer p.done()
+		var answers []answer
+		vector := make([]float32, m.Cols())
+		for row := first; row < first+rows; row++ {
+			if err := m.ReadFloats(vector, row); err != nil {
+				return err
+			}
+			f.q.Vector = vector
+			result, err := b.Search(ctx, name, f.q)
+			if err != nil {
+				return fmt.Errorf("%s: row %d: %w", f.query, row, err)
+			}
+			answers = append(answers, answer{&row, result})
+			p.add(1)
+		}
+		return f.print(cmd, out, answers)
+	})
+}
+
+// answer is the result for one query; row is the query's row in its file, nil
+// when it came from none.
+type answer struct {
+	row    *int
+	result *index.Result
+}
+
+func (f *searchFlags) print(cmd *cobra.Command, out output, answers []answer) error {
+	if out.json {
+		for _, a := range answers {
+			if err := out.object(answerToJSON(a)); err != nil {
+				return err
+			}
+		}
+		return nil
+	}
+	header := []string{"RANK", "ID", "SCORE"}
+	if f.query != "" {
+		header = append([]string{"QUERY"}, header...)
+	}
+	if f.q.WithVector {
+		header = append(header, "VECTOR")
+	}
+	if f.q.WithMetadata {
+		header = append(header, "METADATA")
+	}
+	var rows [][]string
+	for _, a := range answers {
+		for i, hit := range a.result.Hits {
+			row := []string{strconv.Itoa(i + 1), printable(hit.ID), formatScore(hit.Score)}
+			if f.query != "" {
+				row = append([]string{strconv.Itoa(*a.row)}, row...)
+			}
+			if f.q.WithVector {
+				row = append(row, vectorStart(hit.Vector))
+			}
+			if f.q.WithMetadata {
+				row = append(row, printableJSON(hit.Metadata))
+			}
+			rows = append(rows, row)
+		}
+	}
+	if err := out.table(header, rows); err != nil {
+		return err
+	}
+	if f.receipt {
+		for _, a := range answers {
+			if err := printReceipt(out, a); err != nil {
+				return err
+			}
+		}
+	}
+	if len(answers) == 1 && answers[0].result.NextPageToken != "" {
+		cmd.PrintErrln("more: --page-token", answers[0].result.NextPageToken)
+	}
+	return nil
+}
+
+// formatScore shows all that a float32 tells.
+func formatScore(x float32) string { return strconv.FormatFloat(float64(x), 'g', 6, 32) }
+
+// vectorStart shows the first components of a vector in a table.
+func vectorStart(v []float32) string {
+	const shown = 4
+	text := fmt.Sprintf("%.4g", v[:min(shown, len(v))])
+	if len(v) > shown {
+		text = fmt.Sprintf("%s ... %d]", text[:len(text)-1], len(v))
+	}
+	return text
+}
+
+func printReceipt(out output, a answer) error {
+	title := "\nreceipt"
+	if a.row != nil {
+		title = fmt.Sprintf("\nreceipt of query %d", *a.row)
+	}
+	if err := out.printf("%s\n", title); err != nil {
+		return err
+	}
+	r := a.result.Receipt
+	mode := "rescore " + r.Rescore.String()
+	if r.Exact {
+		mode = "exact"
+	}
+	return out.table(nil, [][]string{
+		{"dims", strconv.Itoa(r.Dims)},
+		{"mode", mode},
+		{"rows scanned", strconv.FormatUint(r.RowsScanned, 10)},
+		{"code bytes read", byteCount(r.CodeBytesRead)},
+		{"candidates", strconv.Itoa(r.Candidates)},
+		{"rescore candidates", strconv.Itoa(r.RescoreCandidates)},
+		{"vectors read", strconv.FormatUint(r.VectorsRead, 10)},
+		{"vector bytes read", byteCount(r.VectorBytesRead)},
+		{"scan", r.Scan.String()},
+		{"refine", r.Refine.String()},
+		{"rescore", r.RescoreTime.String()},
+		{"total", r.Total.String()},
+		{"kernel", r.Kernel},
+		{"profile fingerprint", r.ProfileFingerprint},
+	})
+}
+
+// answerJSON is an answer as --format json prints it.
+type answerJSON struct {
+	Query         *int        `json:"query,omitempty"`
+	Hits          []hitJSON   `json:"hits"`
+	NextPageToken string      `json:"next_page_token,omitempty"`
+	Receipt       receiptJSON `json:"receipt"`
+}
+
+type hitJSON struct {
+	ID       string          `json:"id"`
+	Score    float32         `json:"score"`
+	Vector   []float32       `json:"vector,omitempty"`
+	Metadata json.RawMessage `json:"metadata,omitempty"`
+}
+
+type receiptJSON struct {
+	Dims               int     `json:"dims"`
+	Rescore            string  `json:"rescore"`
+	Exact              bool    `json:"exact"`
+	RowsScanned        uint64  `json:"rows_scanned"`
+	CodeBytesRead      uint64  `json:"code_bytes_read"`
+	Candidates         int     `json:"candidates"`
+	RescoreCandidates  int     `json:"rescore_candidates"`
+	VectorsRead        uint64  `json:"vectors_read"`
+	VectorBytesRead    uint64  `json:"vector_bytes_read"`
+	ScanMS             float64 `json:"scan_ms"`
+	RefineMS           float64 `json:"refine_ms"`
+	RescoreMS          float64 `json:"rescore_ms"`
+	TotalMS            float64 `json:"total_ms"`
+	Kernel             string  `json:"kernel"`
+	ProfileFingerprint string  `json:"profile_fingerprint"`
+}
+
+func answerToJSON(a answer) answerJSON {
+	hits := make([]hitJSON, len(a.result.Hits))
+	for i, hit := range a.result.Hits {
+		hits[i] = hitJSON{hit.ID, hit.Score, hit.Vector, hit.Metadata}
+	}
+	r := a.result.Receipt
+	return answerJSON{
+		Query:         a.row,
+		Hits:          hits,
+		NextPageToken: a.result.NextPageToken,
+		Receipt: receiptJSON{
+			Dims:               r.Dims,
+			Rescore:            r.Rescore.String(),
+			Exact:              r.Exact,
+			RowsScanned:        r.RowsScanned,
+			CodeBytesRead:      r.CodeBytesRead,
+			Candidates:         r.Candidates,
+			RescoreCandidates:  r.RescoreCandidates,
+			VectorsRead:        r.VectorsRead,
+			VectorBytesRead:    r.VectorBytesRead,
+			ScanMS:             milliseconds(r.Scan),
+			RefineMS:           milliseconds(r.Refine),
+			RescoreMS:          milliseconds(r.RescoreTime),
+			TotalMS:            milliseconds(r.Total),
+			Kernel:             r.Kernel,
+			ProfileFingerprint: r.ProfileFingerprint,
+		},
+	}
+}
+
+func milliseconds(d time.Duration) float64 { return float64(d) / float64(time.Millisecond) }

@@ -1,0 +1,298 @@
+package main
+
+import (
+	"encoding/json"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/hamnest/hamnest/encoder"
+)
+
+// searchable ingests 200 vectors of 128 dimensions as doc0, doc1, ... into c, each
+// with its number as metadata, and returns them.
+func searchable(t *testing.T, target []string) matrix {
+	t.Helper()
+	m := randomMatrix(11, 200, 128)
+	var lines strings.Builder
+	for i := range m.rows {
+		line, err := json.Marshal(map[string]any{"id": string(idLines("doc", i+1)[len(idLines("doc", i)):]), "n": i})
+		if err != nil {
+			t.Fatal(err)
+		}
+		lines.WriteString(strings.ReplaceAll(string(line), `\n`, "") + "\n")
+	}
+	ids := writeFile(t, "docs.jsonl", []byte(lines.String()))
+	must(t, on(target, "ingest", "c", m.file(t, "base.npy"), "--ids", ids, "--create", "--ladder", "64")...)
+	return m
+}
+
+func TestQueryIsAFileARowAnIDOrAVector(t *testing.T) {
+	eachTarget(t, func(t *testing.T, target []string) {
+		m := searchable(t, target)
+		queries := matrix{3, m.cols, m.data[:3*m.cols]}.file(t, "queries.npy")
+		search := func(args ...string) []answerJSON {
+			t.Helper()
+			return decode[answerJSON](t, must(t, on(target, append([]string{"search", "c", "--format", "json"}, args...)...)...))
+		}
+		vector, err := json.Marshal(m.row(2))
+		if err != nil {
+			t.Fatal(err)
+		}
+
+		answers := search("--query", queries, "-k", "4")
+		if len(answers) != 3 {
+			t.Fatalf("%d answers, want 3", len(answers))
+		}
+		for i, a := range answers {
+			if *a.Query != i || len(a.Hits) != 4 || a.Hits[0].ID != []string{"doc0", "doc1", "doc2"}[i] || a.Hits[0].Score < 0.9999 {
+				t.Errorf("answer %d is %+v, want query %d to find itself", i, a, i)
+			}
+			if a.Receipt.Dims != 128 || a.Receipt.Rescore != "vectors" || a.Receipt.RowsScanned != 200 || a.Receipt.Candidates != 160 || a.Receipt.VectorsRead != 160 || a.Receipt.Kernel == "" {
+				t.Errorf("receipt %d is %+v", i, a.Receipt)
+			}
+		}
+		row := search("--query", queries, "--row", "2", "-k", "4")
+		if len(row) != 1 || *row[0].Query != 2 || !slices.EqualFunc(row[0].Hits, answers[2].Hits, sameHit) {
+			t.Errorf("row 2 alone gives %+v, want %+v", row, answers[2])
+		}
+		given := search("--vector", string(vector), "-k", "4")
+		if len(given) != 1 || given[0].Query != nil || !slices.EqualFunc(given[0].Hits, answers[2].Hits, sameHit) {
+			t.Errorf("row 2 as an argument gives %+v, want %+v", given, answers[2])
+		}
+		piped := hamnestWithInput(t, string(vector)+"\n", on(target, "search", "c", "--vector", "-", "-k", "4", "--format", "json")...)
+		if got := decode[answerJSON](t, piped.stdout); len(got) != 1 || !slices.EqualFunc(got[0].Hits, answers[2].Hits, sameHit) {
+			t.Errorf("row 2 from standard input gives %+v, want %+v", piped, answers[2])
+		}
+		stored := search("--id", "doc2", "-k", "3")
+		if !slices.EqualFunc(stored[0].Hits, answers[2].Hits[1:], sameHit) {
+			t.Errorf("doc2 by its id gives %+v, want %+v without doc2", stored[0].Hits, answers[2].Hits)
+		}
+	})
+}
+
+func sameHit(a, b hitJSON) bool { return a.ID == b.ID && a.Score == b.Score }
+
+func TestSearchSettingsReachTheEngine(t *testing.T) {
+	eachTarget(t, func(t *testing.T, target []string) {
+		m := searchable(t, target)
+		query := matrix{1, m.cols, m.row(7)}.file(t, "query.npy")
+		search := func(args ...string) answerJSON {
+			t.Helper()
+			return decode[answerJSON](t, must(t, on(target, append([]string{"search", "c", "--query", query, "--row", "0", "--format", "json"}, args...)...)...))[0]
+		}
+		for _, tt := range []struct {
+			name string
+			args []string
+			ok   func(r receiptJSON) bool
+		}{
+			{"dims", []string{"--dims", "64"}, func(r receiptJSON) bool { return r.Dims == 64 }},
+			{"candidates", []string{"--candidates", "33"}, func(r receiptJSON) bool { return r.Candidates == 33 && r.VectorsRead == 33 }},
+			{"oversampling", []string{"--oversampling", "2.5"}, func(r receiptJSON) bool { return r.Candidates == 25 }},
+			{"rescore candidates", []string{"--candidates", "50", "--rescore-candidates", "20"}, func(r receiptJSON) bool { return r.RescoreCandidates == 20 && r.VectorsRead == 20 }},
+			{"no rescoring", []string{"--rescore", "none"}, func(r receiptJSON) bool { return r.Rescore == "none" && r.VectorsRead == 0 }},
+			{"rescoring by codes", []string{"--rescore", "codes"}, func(r receiptJSON) bool { return r.Rescore == "codes" && r.VectorsRead == 0 }},
+			{"exact", []string{"--exact"}, func(r receiptJSON) bool { return r.Exact && r.VectorsRead == 200 && r.Candidates == 0 }},
+		} {
+			t.Run(tt.name, func(t *testing.T) {
+				if a := search(tt.args...); !tt.ok(a.Receipt) || len(a.Hits) != 10 {
+					t.Errorf("%d hits and receipt %+v", len(a.Hits), a.Receipt)
+				}
+			})
+		}
+
+		all := search("-k", "8", "--exact", "--with-vector", "--with-metadata")
+		for _, hit := range all.Hits {
+			var meta struct{ N int }
+			if err := json.Unmarshal(hit.Metadata, &meta); err != nil || !slices.Equal(hit.Vector, m.row(meta.N)) {
+				t.Errorf("%s comes with metadata %s and not with its vector", hit.ID, hit.Metadata)
+			}
+		}
+		first := search("-k", "4", "--exact")
+		second := search("-k", "4", "--exact", "--page-token", first.NextPageToken)
+		if paged := slices.Concat(first.Hits, second.Hits); !slices.EqualFunc(paged, all.Hits, sameHit) {
+			t.Errorf("two pages have %+v, want %+v", paged, all.Hits)
+		}
+		least := search("-k", "8", "--exact", "--min-score", jsonNumber(t, all.Hits[3].Score))
+		if len(least.Hits) != 4 {
+			t.Errorf("%d hits score at least as much as the fourth, want 4", len(least.Hits))
+		}
+		none := search("--min-score", "1.5")
+		if none.Hits == nil || len(none.Hits) != 0 {
+			t.Errorf("hits above 1.5 are %v, want an empty list", none.Hits)
+		}
+	})
+}
+
+func jsonNumber(t *testing.T, x float32) string {
+	t.Helper()
+	b, err := json.Marshal(x)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(b)
+}
+
+func TestSearchTableHasWhatWasAskedFor(t *testing.T) {
+	target := []string{"--data", t.TempDir()}
+	m := searchable(t, target)
+	queries := matrix{2, m.cols, m.data[:2*m.cols]}.file(t, "queries.npy")
+	for _, tt := range []struct {
+		name string
+		args []string
+		want []string
+	}{
+		{"a stored vector", []string{"--id", "doc0", "-k", "1"}, []string{"RANK  ID", "SCORE\n", "\n1     doc"}},
+		{"all rows", []string{"--query", queries, "-k", "1"}, []string{"QUERY  RANK  ID    SCORE\n", "0      1     doc0  1\n", "1      1     doc1  1\n"}},
+		{"metadata and vectors", []string{"--query", queries, "-k", "1", "--row", "1", "--with-metadata", "--with-vector"}, []string{"VECTOR", "METADATA\n", ` ... 128]  {"n":1}` + "\n"}},
+		{"a receipt", []string{"--id", "doc0", "--receipt"}, []string{"\nreceipt\n", "rows scanned         200\n", "mode                 rescore vectors\n"}},
+		{"a receipt a query", []string{"--query", queries, "--exact", "--receipt"}, []string{"\nreceipt of query 0\n", "\nreceipt of query 1\n", "mode                 exact\n"}},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			got := must(t, on(target, append([]string{"search", "c"}, tt.args...)...)...)
+			for _, want := range tt.want {
+				if !strings.Contains(got, want) {
+					t.Errorf("table %q does not have %q", got, want)
+				}
+			}
+		})
+	}
+	r := hamnest(t, on(target, "search", "c", "--id", "doc0", "-k", "1")...)
+	if !strings.HasPrefix(r.stderr, "more: --page-token ") {
+		t.Errorf("standard error has %q, want the token of the next page", r.stderr)
+	}
+}
+
+func TestBadSearchesAreRefused(t *testing.T) {
+	short := randomMatrix(12, 2, 100).file(t, "short.npy")
+	good := randomMatrix(12, 2, 128)
+	queries := good.file(t, "queries.npy")
+	good.data[128+3] /= 0
+	infinite := good.file(t, "infinite.npy")
+	tests := []struct {
+		name string
+		want string
+		args []string
+	}{
+		{"no query", "at least one of the flags in the group [query id vector] is required", nil},
+		{"two queries", "[id query] were all set", []string{"--id", "a", "--query", queries}},
+		{"k 0", "k: 0, want 1 to", []string{"--id", "doc0", "-k", "0"}},
+		{"a negative k", "want ", []string{"--id", "doc0", "-k", "-1"}},
+		{"k that is no number", `invalid argument "many" for "-k, --k"`, []string{"--id", "doc0", "-k", "many"}},
+		{"an id that is not there", `vector "nope": index: not found`, []string{"--id", "nope"}},
+		{"queries of wrong dims", "short.npy: row 0: ", []string{"--query", short}},
+		{"a vector of wrong dims", "has 2 dimensions, want 128 or a shorter step of the ladder [64 128]", []string{"--vector", "[1, 2]"}},
+		{"a vector that is none", `--vector: found "1, 2", want a JSON array`, []string{"--vector", "1, 2"}},
+		{"a vector of words", `--vector: component 0 is "\"a\"", want a number`, []string{"--vector", `["a"]`}},
+		{"a query with an infinity", "row 1: ", []string{"--query", infinite}},
+		{"a row that is not there", "queries.npy: --row 2, want 0 to 1", []string{"--query", queries, "--row", "2"}},
+		{"a row before the first", "queries.npy: --row -1, want 0 to 1", []string{"--query", queries, "--row", "-1"}},
+		{"a row of nothing", "want --query with it", []string{"--id", "doc0", "--row", "0"}},
+		{"a token for many queries", "--page-token continues one answer", []string{"--query", queries, "--page-token", "x"}},
+		{"a token that is none", "page_token", []string{"--id", "doc0", "--page-token", "x"}},
+		{"a prefix that is none", "no prefix of 100 dimensions, want a multiple of 64", []string{"--id", "doc0", "--dims", "100"}},
+		{"fewer candidates than results", "want at least k = 10", []string{"--id", "doc0", "--candidates", "5"}},
+		{"candidates given twice", "[candidates oversampling] were all set", []string{"--id", "doc0", "--candidates", "50", "--oversampling", "2"}},
+		{"candidates for an exact search", "exact: ", []string{"--id", "doc0", "--exact", "--candidates", "50"}},
+		{"a stage that is none", `found "some", want auto, none, codes or vectors`, []string{"--id", "doc0", "--rescore", "some"}},
+		{"a format that is none", `found "xml", want table or json`, []string{"--id", "doc0", "--format", "xml"}},
+	}
+	eachTarget(t, func(t *testing.T, target []string) {
+		searchable(t, target)
+		for _, tt := range tests {
+			t.Run(tt.name, func(t *testing.T) {
+				mustFail(t, tt.want, on(target, append([]string{"search", "c"}, tt.args...)...)...)
+			})
+		}
+		t.Run("an unknown collection", func(t *testing.T) {
+			mustFail(t, `collection "nope": index: not found`, on(target, "search", "nope", "--id", "a")...)
+		})
+	})
+	t.Run("k above the server's limit", func(t *testing.T) {
+		target := []string{"--server", startServer(t, t.TempDir(), "--max-k", "5")}
+		searchable(t, target)
+		mustFail(t, "k: is 10, above this server's limit max_k of 5", on(target, "search", "c", "--id", "doc0")...)
+	})
+	t.Run("more results than vectors", func(t *testing.T) {
+		target := []string{"--data", t.TempDir()}
+		searchable(t, target)
+		got := decode[answerJSON](t, must(t, on(target, "search", "c", "--id", "doc0", "-k", "1000", "--format", "json")...))[0]
+		if len(got.Hits) != 199 || got.NextPageToken != "" {
+			t.Errorf("%d hits and token %q, want the other 199 and no more", len(got.Hits), got.NextPageToken)
+		}
+	})
+}
+
+func TestGetShowsWhatIsThereAndNamesWhatIsNot(t *testing.T) {
+	eachTarget(t, func(t *testing.T, target []string) {
+		m := searchable(t, target)
+		r := hamnest(t, on(target, "get", "c", "doc5", "nope", "doc3", "no\x1b[31m", "--with-vector", "--format", "json")...)
+		if r.code != 1 || r.stderr != "not there: nope\nnot there: \"no\\x1b[31m\"\nhamnest: 2 of 4 ids are not in collection \"c\"\n" {
+			t.Errorf("exit code %d and %q", r.code, r.stderr)
+		}
+		got := decode[recordJSON](t, r.stdout)
+		if len(got) != 2 || got[0].ID != "doc5" || got[1].ID != "doc3" || !slices.Equal(got[1].Vector, m.row(3)) || string(got[0].Metadata) != `{"n":5}` {
+			t.Errorf("got %+v, want doc5 and doc3", got)
+		}
+		if table := must(t, on(target, "get", "c", "doc5")...); table != "ID    METADATA\ndoc5  {\"n\":5}\n" {
+			t.Errorf("table is %q", table)
+		}
+		mustFail(t, `collection "nope": index: not found`, on(target, "get", "nope", "a")...)
+		mustFail(t, "found 1 arguments, want: hamnest get NAME ID...", on(target, "get", "c")...)
+	})
+}
+
+func TestDeleteCountsWhatWasThere(t *testing.T) {
+	text := writeFile(t, "ids.txt", []byte("doc1\ndoc2\nnope\n"))
+	objects := writeFile(t, "ids.jsonl", []byte(`{"id": "doc3"}`+"\n"+`{"id": "doc1"}`+"\n"))
+	broken := writeFile(t, "broken.jsonl", []byte(`{"id": "doc4"}`+"\n"+`{"id": `+"\n"))
+	many := writeFile(t, "many.txt", idLines("doc", 2500)) // more than one batch
+	eachTarget(t, func(t *testing.T, target []string) {
+		searchable(t, target)
+		for _, tt := range []struct {
+			args []string
+			want deleteSummary
+		}{
+			{[]string{"doc0", "nope"}, deleteSummary{"c", 2, 1}},
+			{[]string{"--ids", text}, deleteSummary{"c", 3, 2}},
+			{[]string{"--ids", objects}, deleteSummary{"c", 2, 1}},
+			{[]string{"--ids", many}, deleteSummary{"c", 2500, 196}},
+		} {
+			if tt.want.IDs == 2500 { // still 196 there
+				before := snapshot(t, target)
+				mustFail(t, "broken.jsonl: line 2: is not JSON", on(target, "delete", "c", "--ids", broken)...)
+				mustFail(t, "one of the two", on(target, "delete", "c")...)
+				mustFail(t, "one of the two", on(target, "delete", "c", "doc9", "--ids", text)...)
+				mustFail(t, `collection "nope": index: not found`, on(target, "delete", "nope", "doc9")...)
+				if after := snapshot(t, target); after != before {
+					t.Errorf("the store changed from %s to %s", before, after)
+				}
+			}
+			got := decode[deleteSummary](t, must(t, on(target, append([]string{"delete", "c", "--format", "json"}, tt.args...)...)...))[0]
+			if got != tt.want {
+				t.Errorf("delete %v gives %+v, want %+v", tt.args, got, tt.want)
+			}
+		}
+		if got := snapshot(t, target); !strings.Contains(got, "c: 0 vectors, 200 retired") {
+			t.Errorf("after deleting everything the store has %s", got)
+		}
+		if got := must(t, on(target, "delete", "c", "doc0")...); got != "0 of 1 ids were in \"c\" and are deleted\n" {
+			t.Errorf("delete prints %q", got)
+		}
+	})
+}
+
+func TestMetricsOfTheCommandAreThoseOfTheEngine(t *testing.T) {
+	q, v := []float32{1, 2, 2}, []float32{2, 1, -2, 100} // the fourth is beyond the query
+	for metric, want := range map[encoder.Metric]float64{encoder.Cosine: 0, encoder.Dot: 0, encoder.L2: -18} {
+		if got := exactScore(q, v, metric); got != want {
+			t.Errorf("%v score is %v, want %v", metric, got, want)
+		}
+	}
+	if got := exactScore([]float32{3, 4}, []float32{3, 4}, encoder.Cosine); got != 1 {
+		t.Errorf("cosine of a vector with itself is %v, want 1", got)
+	}
+	if got := exactScore([]float32{3, 4}, []float32{0, 0, 1}, encoder.Cosine); got != 0 {
+		t.Errorf("cosine with an all-zero prefix is %v, want 0", got)
+	}
+}

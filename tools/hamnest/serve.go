@@ -1,0 +1,112 @@
+package main
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"os"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/hamnest/hamnest/index"
+	"github.com/hamnest/hamnest/index/hamming"
+	"github.com/hamnest/hamnest/server"
+)
+
+// serveFlags are the flags of serve.
+type serveFlags struct {
+	data            string
+	listen          string
+	shutdownTimeout time.Duration
+	limits          server.Options
+}
+
+func serveCommand() *cobra.Command {
+	var flags serveFlags
+	cmd := &cobra.Command{
+		Use:   "serve",
+		Short: "Answer gRPC requests on a directory of collections",
+		Long: `Serve opens a directory of collections, making it if it is not there, and answers the
+gRPC services of hamnest.v1 on an address. No other process can use the directory
+meanwhile. Health checks and server reflection are on. What happens is logged to
+standard error, one line each.
+
+SIGTERM and Ctrl-C end it in order: no new call is accepted, those that run are
+finished within --shutdown-timeout, and the files are closed. A second signal kills it;
+what was acknowledged is durable even then.
+
+A request above a limit is refused with the limit's name and value.`,
+		Example: `  hamnest serve --data ./vectors
+  hamnest serve --data /var/lib/hamnest --listen 0.0.0.0:7700 --max-k 1000`,
+		Args: wantArgs(0, 0),
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			flags.data = cmp.Or(flags.data, os.Getenv(envData))
+			if flags.data == "" {
+				return fmt.Errorf("nothing says where the collections are: give --data DIR (or set %s)", envData)
+			}
+			logger := slog.New(slog.NewTextHandler(cmd.ErrOrStderr(), nil))
+			return flags.serve(cmd.Context(), logger)
+		},
+	}
+	f := cmd.Flags()
+	f.StringVar(&flags.data, "data", "", "`directory` of the collections (default $"+envData+")")
+	f.StringVar(&flags.listen, "listen", "127.0.0.1:7700", "`address` to listen on; port 0 takes a free one and the log says which")
+	f.DurationVar(&flags.shutdownTimeout, "shutdown-timeout", 30*time.Second, "how long calls may take to finish when the server is stopped")
+	f.IntVar(&flags.limits.MaxMessageBytes, "max-message-bytes", 64<<20, "largest message received or sent, in bytes")
+	f.IntVar(&flags.limits.MaxK, "max-k", 10_000, "most results that one search may ask for")
+	f.IntVar(&flags.limits.MaxCandidates, "max-candidates", 100_000, "most candidates that one search may ask a stage to keep")
+	f.IntVar(&flags.limits.MaxBatchSearches, "max-batch-searches", 1000, "most searches in one batch")
+	f.IntVar(&flags.limits.MaxBatchVectors, "max-batch-vectors", 10_000, "most vectors, or ids, in one request")
+	f.IntVar(&flags.limits.MaxDims, "max-dims", 65_536, "most dimensions that a new collection may have")
+	f.IntVar(&flags.limits.MaxConcurrentStreams, "max-concurrent-streams", 1000, "most calls that one connection may have open")
+	return cmd
+}
+
+// serve answers requests until ctx ends, then finishes what runs and closes the
+// files.
+func (f *serveFlags) serve(ctx context.Context, logger *slog.Logger) (err error) {
+	db, err := openDB(f.data, index.Options{Logger: logger})
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, db.Close()) }()
+	var config net.ListenConfig
+	listener, err := config.Listen(ctx, "tcp", f.listen)
+	if err != nil {
+		return err
+	}
+	f.limits.Logger = logger
+	s := server.New(db, f.limits)
+	served := make(chan error, 1)
+	go func() { served <- s.Serve(listener) }()
+	logger.Info("serving", "address", listener.Addr().String(), "data", f.data, "kernel", hamming.Kernel(), "collections", len(db.Names()))
+
+	select {
+	case err := <-served:
+		return errors.Join(err, f.stop(context.WithoutCancel(ctx), s))
+	case <-ctx.Done():
+	}
+	logger.Info("stopping", "timeout", f.shutdownTimeout)
+	// The signal is the order to stop, not an interruption of stopping.
+	err = f.stop(context.WithoutCancel(ctx), s)
+	err = errors.Join(err, <-served)
+	if err == nil {
+		logger.Info("stopped")
+	}
+	return err
+}
+
+// stop shuts the server down and says so when calls had to be cancelled.
+func (f *serveFlags) stop(ctx context.Context, s *server.Server) error {
+	ctx, cancel := context.WithTimeout(ctx, f.shutdownTimeout)
+	defer cancel()
+	err := s.Shutdown(ctx)
+	if errors.Is(err, context.DeadlineExceeded) {
+		return fmt.Errorf("calls were still running after --shutdown-timeout %v and were cancelled", f.shutdownTimeout)
+	}
+	return err
+}
