@@ -45,6 +45,9 @@ func (s *sharer) run(ctx context.Context, jobs []*scanJob) error {
 	for _, j := range jobs {
 		j.ctx, j.done = ctx, make(chan struct{})
 	}
+	// A caller that searches in a loop would keep its core for the scheduler's
+	// whole slice, ten milliseconds, while others wait: go behind them instead.
+	runtime.Gosched()
 	s.mu.Lock()
 	s.waiting = append(s.waiting, jobs...)
 	rides := s.board()

@@ -42,8 +42,8 @@ func mustCreate(t testing.TB, c *Catalog, name string, labels map[string]string)
 }
 
 // mustList fails the test unless the catalog lists want and the directory has
-// the folders of those collections, the catalog and the files named, no others.
-func mustList(t testing.TB, c *Catalog, want []Entry, others ...string) {
+// the catalog and the folders of those collections, sound, and nothing else.
+func mustList(t testing.TB, c *Catalog, want []Entry) {
 	t.Helper()
 	got, err := c.List()
 	if err != nil {
@@ -54,7 +54,7 @@ func mustList(t testing.TB, c *Catalog, want []Entry, others ...string) {
 	if len(got) != len(want) || (len(got) > 0 && !reflect.DeepEqual(got, want)) {
 		t.Errorf("list is %+v, want %+v", got, want)
 	}
-	files := append([]string{catalogFile}, others...)
+	files := []string{catalogFile}
 	for _, e := range want {
 		files = append(files, e.ID)
 		mustBeSound(t, c.ShardPath(e))
@@ -125,7 +125,7 @@ func TestACatalogRemembersItsCollections(t *testing.T) {
 func TestWhatIsNotThereIsNotFound(t *testing.T) {
 	c := openCatalog(t, t.TempDir())
 	e := mustCreate(t, c, "there", nil)
-	for _, name := range []string{"", "ther", "there ", "There"} {
+	for _, name := range []string{"", "the", "there ", "There"} {
 		if _, err := c.SetLabels(name, nil); !errors.Is(err, ErrNotFound) {
 			t.Errorf("labels of %q: error is %v, want ErrNotFound", name, err)
 		}
@@ -186,21 +186,26 @@ func TestTheShardOfACollectionKeepsItsRows(t *testing.T) {
 	m.mustHold(t, openShard(t, c.ShardPath(e)))
 }
 
-// put an entry into a closed catalog, or take it out, by hand.
-func enter(t *testing.T, dir, name, id string) {
+// crashedID is the folder of the collection of the crash tests.
+const crashedID = "0123456789abcdef0123456789abcdef"
+
+// enter puts that collection into a closed catalog by hand, and
+// strike takes it out.
+func enter(t *testing.T, dir string) {
 	t.Helper()
 	tamper(t, filepath.Join(dir, catalogFile), func(tx *bolt.Tx) error {
-		body, err := json.Marshal(map[string]string{"id": id, "created": "2026-01-02T03:04:05Z"})
+		body, err := json.Marshal(map[string]string{"id": crashedID, "created": "2026-01-02T03:04:05Z"})
 		if err != nil {
 			return err
 		}
-		return tx.Bucket(bucketCollections).Put([]byte(name), seal([]byte(name), body))
+		key := []byte("crashed")
+		return tx.Bucket(bucketCollections).Put(key, seal(key, body))
 	})
 }
 
-func strike(t *testing.T, dir, name string) {
+func strike(t *testing.T, dir string) {
 	t.Helper()
-	tamper(t, filepath.Join(dir, catalogFile), remove(bucketCollections, []byte(name)))
+	tamper(t, filepath.Join(dir, catalogFile), remove(bucketCollections, []byte("crashed")))
 }
 
 func rename(t *testing.T, dir, from, to string) {
@@ -210,13 +215,11 @@ func rename(t *testing.T, dir, from, to string) {
 	}
 }
 
-func mkdir(t *testing.T, path ...string) string {
+func mkdir(t *testing.T, path ...string) {
 	t.Helper()
-	dir := filepath.Join(path...)
-	if err := os.MkdirAll(dir, 0o700); err != nil {
+	if err := os.MkdirAll(filepath.Join(path...), 0o700); err != nil {
 		t.Fatal(err)
 	}
-	return dir
 }
 
 func write(t *testing.T, content string, path ...string) {
@@ -229,7 +232,7 @@ func write(t *testing.T, content string, path ...string) {
 // Every state in which a crash can leave the making and the dropping of a
 // collection, step by step, and what opening makes of it: the table of FORMAT.md.
 func TestOpeningEndsWhatACrashCutShort(t *testing.T) {
-	const id = "0123456789abcdef0123456789abcdef"
+	const id = crashedID
 	for _, tt := range []struct {
 		name  string
 		build func(t *testing.T, dir string) // id has the whole folder of a collection, not in the catalog
@@ -256,19 +259,19 @@ func TestOpeningEndsWhatACrashCutShort(t *testing.T) {
 		}, false},
 		{"making: in the catalog, not renamed", func(t *testing.T, dir string) {
 			rename(t, dir, id, id+".creating")
-			enter(t, dir, "crashed", id)
+			enter(t, dir)
 		}, true},
 		{"made", func(t *testing.T, dir string) {
-			enter(t, dir, "crashed", id)
+			enter(t, dir)
 		}, true},
 		{"dropping: renamed, in the catalog", func(t *testing.T, dir string) {
-			enter(t, dir, "crashed", id)
+			enter(t, dir)
 			rename(t, dir, id, id+".deleting")
 		}, true},
 		{"dropping: not in the catalog", func(t *testing.T, dir string) {
-			enter(t, dir, "crashed", id)
+			enter(t, dir)
 			rename(t, dir, id, id+".deleting")
-			strike(t, dir, "crashed")
+			strike(t, dir)
 		}, false},
 		{"dropping: half removed", func(t *testing.T, dir string) {
 			rename(t, dir, id, id+".deleting")
@@ -285,7 +288,7 @@ func TestOpeningEndsWhatACrashCutShort(t *testing.T) {
 			mkdir(t, dir, strings.Repeat("ab", 16)+".deleting")
 			mkdir(t, dir, strings.Repeat("cd", 16)+".creating", "deeper")
 			rename(t, dir, id, id+".creating")
-			enter(t, dir, "crashed", id)
+			enter(t, dir)
 		}, true},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
@@ -295,7 +298,7 @@ func TestOpeningEndsWhatACrashCutShort(t *testing.T) {
 			whole := mustCreate(t, c, "crashed", nil)
 			mustClose(t, c)
 			rename(t, dir, whole.ID, id)
-			strike(t, dir, "crashed")
+			strike(t, dir)
 			tt.build(t, dir)
 
 			for range 2 { // what opening did stays done
@@ -361,6 +364,20 @@ func TestAFirstCatalogCutShortIsMadeAgain(t *testing.T) {
 	write(t, "torn", dir, "catalog.db.creating")
 	write(t, "torn", dir, "catalog.db.123.creating")
 	mustList(t, openCatalog(t, dir), nil)
+}
+
+func TestFindCatalogDoesNotMakeOne(t *testing.T) {
+	dir := t.TempDir()
+	if err := FindCatalog(dir); !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("error is %v, want %v", err, fs.ErrNotExist)
+	}
+	if found := folder(t, dir); len(found) > 0 {
+		t.Errorf("the folder has %q", found)
+	}
+	mustClose(t, openCatalog(t, dir))
+	if err := FindCatalog(dir); err != nil {
+		t.Error(err)
+	}
 }
 
 func TestADirectoryThatCannotBeOpened(t *testing.T) {

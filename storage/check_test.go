@@ -306,30 +306,53 @@ func TestCheckFindsAnEmptyBitmap(t *testing.T) {
 // page is free, so that the next commit would write over it.
 func TestCheckFindsDamageToThePages(t *testing.T) {
 	_, path := soundFile(t)
+	root, freelist := bboltPages(t, path)
+	list := binary.NativeEndian.AppendUint16(nil, 1) // how many pages are free, at 10
+	list = binary.NativeEndian.AppendUint32(list, 0) // the pages that the list runs over into, at 12
+	list = binary.NativeEndian.AppendUint64(list, uint64(root))
+	overwrite(t, path, freelist*4096+10, list)
+	if found := problems(t, openShard(t, path)); !mentions(found, fmt.Sprintf("bbolt: page %d: reachable freed", root)) {
+		t.Errorf("problems are %q", found)
+	}
+}
+
+// bboltPages returns the numbers of the root page and of the freelist's page of a
+// file that was closed well.
+func bboltPages(t *testing.T, path string) (root, freelist int64) {
+	t.Helper()
+	f, err := os.Open(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer mustClose(t, f)
+	const page, header = 4096, 16
+	const rootAt, freelistAt, txidAt = header + 16, header + 32, header + 48
+	metas := make([]byte, 2*page)
+	if _, err := f.ReadAt(metas, 0); err != nil {
+		t.Fatal(err)
+	}
+	meta := metas[:page]
+	if number := binary.NativeEndian.Uint64; number(meta[txidAt:]) < number(metas[page+txidAt:]) {
+		meta = metas[page:]
+	}
+	root, freelist = int64(binary.NativeEndian.Uint64(meta[rootAt:])), int64(binary.NativeEndian.Uint64(meta[freelistAt:]))
+	if root < 2 || freelist < 2 {
+		t.Fatalf("root page %d, freelist page %d", root, freelist)
+	}
+	return root, freelist
+}
+
+// overwrite writes b into a file, past whoever has it open.
+func overwrite(t *testing.T, path string, at int64, b []byte) {
+	t.Helper()
 	f, err := os.OpenFile(path, os.O_RDWR, 0)
 	if err != nil {
 		t.Fatal(err)
 	}
-	const page, pageHeader = 4096, 16
-	meta := make([]byte, 2*page)
-	if _, err := f.ReadAt(meta, 0); err != nil {
-		t.Fatal(err)
-	}
-	number := func(at int) uint64 { return binary.NativeEndian.Uint64(meta[pageHeader+at:]) }
-	const root, freelist, txid = 16, 32, 48
-	if number(txid) < number(page+txid) {
-		meta = meta[page:]
-	}
-	list := binary.NativeEndian.AppendUint16(nil, 1) // how many pages are free, at 10
-	list = append(list, 0, 0, 0, 0)
-	list = append(list, meta[pageHeader+root:][:8]...)
-	if _, err := f.WriteAt(list, int64(number(freelist))*page+10); err != nil {
+	if _, err := f.WriteAt(b, at); err != nil {
 		t.Fatal(err)
 	}
 	mustClose(t, f)
-	if found := problems(t, openShard(t, path)); !mentions(found, "bbolt: page "+fmt.Sprint(number(root))+": reachable freed") {
-		t.Errorf("problems are %q", found)
-	}
 }
 
 // A page that claims to run over into millions of others would have bbolt's own
@@ -338,14 +361,7 @@ func TestCheckIsNotDrownedByADamagedPage(t *testing.T) {
 	m, path := soundFile(t)
 	s := openShard(t, path)
 	page := rootPage(t, s, bucketRetired)
-	f, err := os.OpenFile(path, os.O_RDWR, 0)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if _, err := f.WriteAt([]byte{0xff, 0xff, 0xff, 0x7f}, page*4096+12); err != nil {
-		t.Fatal(err)
-	}
-	mustClose(t, f)
+	overwrite(t, path, page*4096+12, []byte{0xff, 0xff, 0xff, 0x7f})
 	m.mustHold(t, s) // readers need not know
 	if found := problems(t, s); !mentions(found, fmt.Sprintf("bbolt: page %d of 8 runs over into 2147483647 more", page)) {
 		t.Errorf("problems are %q", found)

@@ -12,10 +12,11 @@ import (
 )
 
 // Commit applies ops in order as one synced transaction and says what each did.
-// When it returns nil all of them are durable; when it fails none is, unless it
-// was the disk that failed: then the shard takes no more commits, and opening it
-// again tells whether the last was all written or not at all. It panics if an op
-// does not fit the schema: that is a bug in the caller.
+// When it returns nil all of them are durable; when it fails none is, and once the
+// disk has room again the next may succeed. One thing can be in between: the disk
+// failed in the last write of all. Then the shard takes no more commits, and opening
+// it again tells whether that write is there. Commit panics if an op does not fit the
+// schema: that is a bug in the caller.
 func (s *Shard) Commit(ops []Op) ([]Applied, error) {
 	for i := range ops {
 		s.mustFit(&ops[i])
@@ -37,13 +38,24 @@ func (s *Shard) Commit(ops []Op) ([]Applied, error) {
 		return refused
 	})
 	if err != nil {
-		if c != nil && refused == nil {
+		if c != nil && refused == nil && (stuck || !s.unchanged()) {
 			s.broken, s.stuck = err, stuck
 		}
 		return nil, err
 	}
 	s.state, s.dirty = c.state, true
 	return c.applied, nil
+}
+
+// unchanged reports whether the file still holds the state that the last commit
+// left: bbolt's meta page is what a commit writes last. s.mu is held.
+func (s *Shard) unchanged() bool {
+	var now State
+	err := s.View(func(r *Reader) error {
+		now = r.State()
+		return nil
+	})
+	return err == nil && now == s.state
 }
 
 func (s *Shard) mustFit(op *Op) {

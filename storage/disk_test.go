@@ -1,15 +1,14 @@
 package storage
 
 import (
-	"bytes"
 	"errors"
-	"fmt"
 	"io/fs"
 	"math/rand/v2"
 	"os"
 	"path/filepath"
 	"reflect"
 	"slices"
+	"syscall"
 	"testing"
 	"unsafe"
 
@@ -100,40 +99,71 @@ func TestACommitThatTheDiskFailsIsAllThereOrNotAtAll(t *testing.T) {
 	}
 }
 
-// When the disk fails and bbolt cannot even undo, because of a damaged page, the
-// shard still answers, and closing it does not wait for ever.
-func TestAShardThatIsStuckSaysSo(t *testing.T) {
-	m, s := newModel(tinySchema()), newShardThatBreaks(t)
-	rng := newRand(1)
-	var ops []Op
-	for i := range 200 {
-		ops = append(ops, m.randomOp(rng, fmt.Sprintf("id-%03d", i)))
+// A full disk is not the end: when there is room again, commits go on.
+func TestCommitsGoOnWhenTheDiskHasRoomAgain(t *testing.T) {
+	m, s := newModel(tinySchema()), newShard(t, tinySchema())
+	rng := newRand(3)
+	before := m.randomOps(rng, 30)
+	mustCommit(t, s, before...)
+	m.commit(before)
+	full := true
+	interpose(t, s.db, func(write writer) writer {
+		return func(b []byte, at int64) (int, error) {
+			if full {
+				return 0, syscall.ENOSPC
+			}
+			return write(b, at)
+		}
+	})
+	ops := m.randomOps(rng, 30)
+	for range 2 {
+		if _, err := s.Commit(ops); !errors.Is(err, syscall.ENOSPC) {
+			t.Fatalf("on a full disk: error is %v, want ENOSPC", err)
+		}
 	}
-	mustCommit(t, s, ops...)
-	m.commit(ops)
-	f, err := os.OpenFile(s.path, os.O_RDWR, 0)
+	m.mustHold(t, s)
+	full = false
+	if got, want := mustCommit(t, s, ops...), m.commit(ops); !slices.Equal(got, want) {
+		t.Errorf("with room again: applied %+v, want %+v", got, want)
+	}
+	m.mustHold(t, s)
+}
+
+// When a page is lost that bbolt needs to undo what it could not do, it keeps its
+// lock for writers. The shard still answers, and closing it does not wait for ever.
+func TestAShardThatIsStuckSaysSo(t *testing.T) {
+	m, path := soundFile(t)
+	_, freelist := bboltPages(t, path)
+	s := openShard(t, path)
+	overwrite(t, path, freelist*4096, make([]byte, 4096))
+	remove := Op{ID: "row-00", Delete: true}
+	for range 2 {
+		if _, err := s.Commit([]Op{remove}); !errors.Is(err, ErrCorrupt) {
+			t.Errorf("commit: error is %v, want ErrCorrupt", err)
+		}
+	}
+	m.mustHold(t, s)
+	if err := s.Close(); !errors.Is(err, ErrCorrupt) {
+		t.Errorf("close: error is %v, want ErrCorrupt", err)
+	}
+}
+
+// A catalog in the same straits closes with an error, too.
+func TestACatalogThatIsStuckSaysSo(t *testing.T) {
+	c := openCatalog(t, t.TempDir())
+	e := mustCreate(t, c, "docs", nil)
+	mustClose(t, c)
+	path := filepath.Join(c.dir, catalogFile)
+	_, freelist := bboltPages(t, path)
+	c, err := OpenCatalog(c.dir)
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer mustClose(t, f)
-	// Put the last ids out of order, which nothing looks at but that walk.
-	last := append([]byte("id-199"), slotValue(199)...)
-	at := bytes.Index(snapshot(t, s), last)
-	if _, err := f.WriteAt([]byte("aa-199"), int64(at)); err != nil {
-		t.Fatal(err)
+	overwrite(t, path, freelist*4096, make([]byte, 4096))
+	if got, err := c.List(); err != nil || len(got) != 1 || got[0].ID != e.ID {
+		t.Errorf("list is %+v (%v)", got, err)
 	}
-	interpose(t, s.db, failing(0, false))
-	remove := Op{ID: "id-000", Delete: true}
-	if _, err := s.Commit([]Op{remove}); !errors.Is(err, ErrCorrupt) {
-		t.Errorf("error is %v, want ErrCorrupt", err)
-	}
-	if _, err := s.Commit([]Op{remove}); !errors.Is(err, ErrCorrupt) {
-		t.Errorf("next commit: error is %v, want ErrCorrupt", err)
-	}
-	if err := s.View(func(r *Reader) error { return m.askRows(r, 0) }); err != nil {
-		t.Errorf("view: %v", err)
-	}
-	if err := s.Close(); !errors.Is(err, ErrCorrupt) {
+	if err := c.Close(); !errors.Is(err, ErrCorrupt) {
 		t.Errorf("close: error is %v, want ErrCorrupt", err)
 	}
 }

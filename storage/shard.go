@@ -318,7 +318,8 @@ func closeBolt(db *bolt.DB) error {
 	if stuck {
 		return err
 	}
-	return errors.Join(err, db.Close())
+	// Without a freelist the next open takes longer: no reason to fail.
+	return db.Close()
 }
 
 // syncDir makes the entries of a folder durable.
