@@ -93,7 +93,7 @@ func runDemo(cmd *cobra.Command, out output) (err error) {
 	if err != nil {
 		return err
 	}
-	summary, err := in.store(ctx, b, info.Spec, newProgress(cmd, "storing", layout.bytes, true))
+	summary, err := in.store(ctx, b, info.Spec, 0, newProgress(cmd, "storing", layout.bytes, true))
 	if err != nil {
 		return err
 	}

@@ -16,8 +16,10 @@ import (
 	"github.com/hamnest/hamnest/index"
 )
 
-// ingestFlags are the flags of ingest that shape a collection it makes.
+// ingestFlags are the flags of ingest that say where to begin, and shape a
+// collection it makes.
 type ingestFlags struct {
+	resume bool
 	create bool
 	dims   int
 	ladder []int
@@ -35,7 +37,8 @@ func ingestCommand(format *outputFormat) *cobra.Command {
 Every file is read twice: once to check all of it, and once to store it. A truncated
 file, a NaN in row 3 or a broken line 17 is therefore an error that names the place
 and changes nothing. A vector whose id is already there replaces the old one, so that
-an ingest that was interrupted can be run again.
+an ingest that was interrupted can be run again; with --resume it goes on at the first
+vector whose id is not there yet.
 
 Vectors come from
 
@@ -56,6 +59,7 @@ The rows of .npy files get their ids and metadata from two more files, in which 
 Without --ids a row's id is its number over all files, from 0.`,
 		Example: `  hamnest ingest packages base.npy --ids docs.jsonl --create --data ./vectors
   hamnest ingest packages base.npy --ids docs.jsonl --metadata docs.jsonl --server localhost:7700
+  hamnest ingest packages base.npy --ids docs.jsonl --resume --data ./vectors
   hamnest ingest notes more.jsonl --format json --data ./vectors`,
 		Args: wantArgs(2, math.MaxInt),
 		RunE: func(cmd *cobra.Command, args []string) error {
@@ -77,7 +81,13 @@ Without --ids a row's id is its number over all files, from 0.`,
 						return err
 					}
 				}
-				summary, err := in.store(ctx, b, info.Spec, newProgress(cmd, "storing", layout.bytes, true))
+				skip := uint64(0)
+				if flags.resume && !create {
+					if skip, err = in.stored(ctx, b, args[0]); err != nil {
+						return err
+					}
+				}
+				summary, err := in.store(ctx, b, info.Spec, skip, newProgress(cmd, "storing", layout.bytes, true))
 				if err != nil {
 					return err
 				}
@@ -88,6 +98,7 @@ Without --ids a row's id is its number over all files, from 0.`,
 	store.register(cmd)
 	cmd.Flags().StringVar(&in.ids, "ids", "", "`file` with the ids of the rows, .txt or .jsonl")
 	cmd.Flags().StringVar(&in.metadata, "metadata", "", "`file` with the metadata of the rows, .jsonl")
+	cmd.Flags().BoolVar(&flags.resume, "resume", false, "skip the vectors before the first whose id is not there yet")
 	cmd.Flags().BoolVar(&flags.create, "create", false, "make the collection when it is not there")
 	cmd.Flags().IntVar(&flags.dims, "dims", 0, "with --create: dimensions a vector (default those of the first file)")
 	cmd.Flags().IntSliceVar(&flags.ladder, "ladder", nil, "with --create: prefix sizes in dimensions, ascending (default 256, 512, 1024, ... below dims, then dims)")
@@ -171,20 +182,63 @@ func (in input) check(ctx context.Context, spec index.Spec, p *progress) error {
 	})
 }
 
+// resumeBatch is how many ids are looked up at a time to find where to resume: well
+// within a server's default limits.
+const resumeBatch = 1000
+
+// stored returns how many records the input has before the first whose id the
+// collection does not have. Ingest stores in order, so that this is where one that
+// was interrupted broke off.
+func (in input) stored(ctx context.Context, b backend, name string) (uint64, error) {
+	var n uint64
+	ids := make([]string, 0, resumeBatch)
+	lookUp := func() error {
+		_, missing, err := b.Get(ctx, name, ids, false)
+		if err != nil {
+			return err
+		}
+		if len(missing) > 0 {
+			n += uint64(slices.Index(ids, missing[0]))
+			return errStop
+		}
+		n += uint64(len(ids))
+		ids = ids[:0]
+		return nil
+	}
+	err := in.each(func(rec index.Record, _ origin) error {
+		if ids = append(ids, rec.ID); len(ids) == resumeBatch {
+			return lookUp()
+		}
+		return nil
+	})
+	if err == nil && len(ids) > 0 {
+		err = lookUp()
+	}
+	if err != nil && !errors.Is(err, errStop) {
+		return 0, err
+	}
+	return n, nil
+}
+
 // describeEvery is how many records go by between two looks at the clock.
 const describeEvery = 1024
 
-// store stores the whole input. When it is interrupted, the error says how many
-// records are durable.
-func (in input) store(ctx context.Context, b backend, spec index.Spec, p *progress) (ingestSummary, error) {
+// store stores the input but for its first skip records. When it is interrupted,
+// the error says how many records are durable.
+func (in input) store(ctx context.Context, b backend, spec index.Spec, skip uint64, p *progress) (ingestSummary, error) {
 	defer p.done()
 	start := time.Now()
 	ing, err := b.Ingest(ctx, spec.Name)
 	if err != nil {
 		return ingestSummary{}, err
 	}
-	var added uint64
+	var added, passed uint64
 	err = in.each(func(rec index.Record, at origin) error {
+		if passed < skip {
+			passed++
+			p.add(at.bytes)
+			return ctx.Err()
+		}
 		if err := ing.Add(ctx, rec); err != nil {
 			return err
 		}
@@ -200,7 +254,7 @@ func (in input) store(ctx context.Context, b backend, spec index.Spec, p *progre
 	switch {
 	case complete:
 	case ctx.Err() != nil:
-		return ingestSummary{}, &interruptedError{fmt.Sprintf("%d vectors are stored and durable; run the same command again to store all", durable)}
+		return ingestSummary{}, &interruptedError{fmt.Sprintf("%d vectors are stored and durable; run the same command again with --resume to store the others", durable)}
 	case err != nil || closeErr != nil:
 		if closeErr != nil { // what made adding fail, and maybe more
 			err = closeErr
@@ -213,6 +267,7 @@ func (in input) store(ctx context.Context, b backend, spec index.Spec, p *progre
 	return ingestSummary{
 		Collection:       spec.Name,
 		Vectors:          durable,
+		Skipped:          skip,
 		Seconds:          seconds,
 		VectorsPerSecond: float64(durable) / seconds,
 		MBPerSecond:      float64(durable) * 4 * float64(spec.Dims) / seconds / 1e6,
@@ -223,6 +278,7 @@ func (in input) store(ctx context.Context, b backend, spec index.Spec, p *progre
 type ingestSummary struct {
 	Collection       string  `json:"collection"`
 	Vectors          uint64  `json:"vectors"`
+	Skipped          uint64  `json:"skipped"` // by --resume
 	Seconds          float64 `json:"seconds"`
 	VectorsPerSecond float64 `json:"vectors_per_second"`
 	// MBPerSecond is the rate in 10^6 bytes of float32, whatever the files held.
@@ -232,6 +288,11 @@ type ingestSummary struct {
 func (s ingestSummary) print(out output) error {
 	if out.json {
 		return out.object(s)
+	}
+	if s.Skipped > 0 {
+		if err := out.printf("%d vectors were there already\n", s.Skipped); err != nil {
+			return err
+		}
 	}
 	return out.printf("%d vectors stored in %q in %.2f s: %.0f vectors/s, %.0f MB/s of float32\n",
 		s.Vectors, s.Collection, s.Seconds, s.VectorsPerSecond, s.MBPerSecond)

@@ -312,6 +312,27 @@ func (f *cancelledFile) ReadAt(b []byte, offset int64) (int, error) {
 	return f.File.ReadAt(b, offset)
 }
 
+func TestResumeStoresOnlyWhatIsNotThere(t *testing.T) {
+	const rows = 2*resumeBatch + 500
+	m := randomMatrix(9, rows, 3)
+	whole := m.file(t, "whole.npy")
+	eachTarget(t, func(t *testing.T, target []string) {
+		for _, there := range []int{0, 1, resumeBatch - 1, resumeBatch, resumeBatch + 1, rows - 1, rows} {
+			name := fmt.Sprintf("c%d", there)
+			part := matrix{rows: there, cols: m.cols, data: m.data[:there*m.cols]}
+			must(t, on(target, "ingest", name, part.file(t, name+".npy"), "--create", "--dims", "3")...)
+			summary := decode[ingestSummary](t, must(t, on(target, "ingest", name, whole, "--resume", "--format", "json")...))[0]
+			if summary.Skipped != uint64(there) || summary.Vectors != uint64(rows-there) {
+				t.Errorf("with %d there: %d skipped and %d stored, want %d and %d", there, summary.Skipped, summary.Vectors, there, rows-there)
+			}
+			stats := decode[map[string]any](t, must(t, on(target, "stats", name, "--format", "json")...))[0]
+			if stats["vectors"] != float64(rows) || stats["retired"] != float64(0) {
+				t.Errorf("with %d there: %v vectors and %v retired, want %d and 0", there, stats["vectors"], stats["retired"], rows)
+			}
+		}
+	})
+}
+
 func TestInterruptedIngestSaysHowManyAreDurable(t *testing.T) {
 	m := randomMatrix(6, 6000, 512) // three batches of 2048 rows
 	file := m.file(t, "base.npy")
@@ -330,7 +351,7 @@ func TestInterruptedIngestSaysHowManyAreDurable(t *testing.T) {
 		if info, err = b.Create(ctx, info.Spec); err != nil {
 			t.Fatal(err)
 		}
-		_, err = in.store(ctx, b, info.Spec, &progress{})
+		_, err = in.store(ctx, b, info.Spec, 0, &progress{})
 		stats, statsErr := b.Stats(t.Context(), "c")
 		if statsErr != nil {
 			t.Fatal(statsErr)
@@ -338,7 +359,7 @@ func TestInterruptedIngestSaysHowManyAreDurable(t *testing.T) {
 		if stats.Vectors == 0 || stats.Vectors >= 6000 {
 			t.Errorf("%d vectors are there, want some but not all", stats.Vectors)
 		}
-		want := fmt.Sprintf("interrupted: %d vectors are stored and durable; run the same command again to store all", stats.Vectors)
+		want := fmt.Sprintf("interrupted: %d vectors are stored and durable; run the same command again with --resume to store the others", stats.Vectors)
 		if err == nil || err.Error() != want {
 			t.Errorf("error %v, want %q", err, want)
 		}
