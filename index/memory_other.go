@@ -3,7 +3,7 @@
 package index
 
 // allocate returns n zero words.
-func allocate(n int) ([]uint64, error) { return make([]uint64, n), nil }
+func allocate(n int, _ bool) ([]uint64, error) { return make([]uint64, n), nil }
 
 // release gives back what allocate returned: here, to the collector.
 func release([]uint64) error { return nil }

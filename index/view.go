@@ -48,8 +48,9 @@ type segment struct {
 	scalars [][]float32 // scalars[s][row]
 }
 
-func newSegment(l layout) (*segment, error) {
-	memory, err := allocate(segmentRows * (l.words + (l.scalars+1)/2))
+// newSegment makes room for segmentRows rows; large is for one that will be full.
+func newSegment(l layout, large bool) (*segment, error) {
+	memory, err := allocate(segmentRows*(l.words+(l.scalars+1)/2), large)
 	if err != nil {
 		return nil, err
 	}
@@ -152,7 +153,7 @@ func newBuilder(l layout) *builder {
 // grow makes room for rows up to end.
 func (b *builder) grow(end uint32) error {
 	for uint64(len(b.next.segments))*segmentRows < uint64(end) {
-		seg, err := newSegment(b.layout)
+		seg, err := newSegment(b.layout, len(b.next.segments) > 0)
 		if err != nil {
 			return err
 		}

@@ -41,8 +41,8 @@ DATA nibbleMask<>+15(SB)/1, $0x0f
 GLOBL nibbleMask<>(SB), RODATA|NOPTR, $16
 
 // func scan1AVX512(out *byte, query *uint64, columns *byte, ncolumns int, groups int, limits *int64) (matches int)
-// Requires: AVX, AVX512DQ, AVX512F, AVX512VPOPCNTDQ
-TEXT ·scan1AVX512(SB), NOSPLIT, $8-56
+// Requires: AVX, AVX512DQ, AVX512F, AVX512VPOPCNTDQ, MMX+
+TEXT ·scan1AVX512(SB), NOSPLIT, $0-56
 	MOVQ         out+0(FP), AX
 	MOVQ         query+8(FP), CX
 	MOVQ         columns+16(FP), DX
@@ -53,119 +53,12 @@ TEXT ·scan1AVX512(SB), NOSPLIT, $8-56
 	MOVQ         limits+40(FP), R9
 	VPBROADCASTQ (R9), Z0
 
-groups_by4:
-	MOVQ   SI, R9
-	SUBQ   R8, R9
-	CMPQ   R9, $0x04
-	JL     done_by4
-	VPXORQ Z1, Z1, Z1
-	VPXORQ Z2, Z2, Z2
-	VPXORQ Z3, Z3, Z3
-	VPXORQ Z4, Z4, Z4
-	MOVQ   DX, R9
-	MOVQ   BX, R10
-	MOVQ   CX, R11
-
-column_by4:
-	MOVQ  24(R9), R12
-	SHLQ  $0x06, R12
-	MOVQ  R8, R13
-	IMULQ R12, R13
-	ADDQ  (R9), R13
-	LEAQ  (R13)(R12*1), R14
-	LEAQ  (R14)(R12*1), R15
-	LEAQ  (R15)(R12*1), BP
-	MOVQ  32(R9), R12
-
-word_by4:
-	VPBROADCASTQ (R11), Z5
-	VMOVDQU64    (R13), Z6
-	VPXORQ       Z6, Z5, Z6
-	VPOPCNTQ     Z6, Z6
-	VPADDQ       Z6, Z1, Z1
-	VMOVDQU64    (R14), Z6
-	VPXORQ       Z6, Z5, Z6
-	VPOPCNTQ     Z6, Z6
-	VPADDQ       Z6, Z2, Z2
-	VMOVDQU64    (R15), Z6
-	VPXORQ       Z6, Z5, Z6
-	VPOPCNTQ     Z6, Z6
-	VPADDQ       Z6, Z3, Z3
-	VMOVDQU64    (BP), Z6
-	VPXORQ       Z6, Z5, Z5
-	VPOPCNTQ     Z5, Z5
-	VPADDQ       Z5, Z4, Z4
-	ADDQ         $0x40, R13
-	ADDQ         $0x40, R14
-	ADDQ         $0x40, R15
-	ADDQ         $0x40, BP
-	ADDQ         $0x08, R11
-	DECQ         R12
-	JNZ          word_by4
-	ADDQ         $0x28, R9
-	DECQ         R10
-	JNZ          column_by4
-	VPCMPQ       $0x01, Z0, Z1, K1
-	KMOVB        K1, R9
-	TESTL        R9, R9
-	JZ           skip2
-	MOVL         R8, (AX)
-	MOVB         $0x00, 4(AX)
-	MOVB         R9, 5(AX)
-	VPMOVQD      Z1, 8(AX)
-	ADDQ         $0x28, AX
-	INCQ         DI
-
-skip2:
-	INCQ    R8
-	VPCMPQ  $0x01, Z0, Z2, K1
-	KMOVB   K1, R9
-	TESTL   R9, R9
-	JZ      skip4
-	MOVL    R8, (AX)
-	MOVB    $0x00, 4(AX)
-	MOVB    R9, 5(AX)
-	VPMOVQD Z2, 8(AX)
-	ADDQ    $0x28, AX
-	INCQ    DI
-
-skip4:
-	INCQ    R8
-	VPCMPQ  $0x01, Z0, Z3, K1
-	KMOVB   K1, R9
-	TESTL   R9, R9
-	JZ      skip6
-	MOVL    R8, (AX)
-	MOVB    $0x00, 4(AX)
-	MOVB    R9, 5(AX)
-	VPMOVQD Z3, 8(AX)
-	ADDQ    $0x28, AX
-	INCQ    DI
-
-skip6:
-	INCQ    R8
-	VPCMPQ  $0x01, Z0, Z4, K1
-	KMOVB   K1, R9
-	TESTL   R9, R9
-	JZ      skip8
-	MOVL    R8, (AX)
-	MOVB    $0x00, 4(AX)
-	MOVB    R9, 5(AX)
-	VPMOVQD Z4, 8(AX)
-	ADDQ    $0x28, AX
-	INCQ    DI
-
-skip8:
-	INCQ R8
-	JMP  groups_by4
-
-done_by4:
 groups_by1:
 	MOVQ   SI, R9
 	SUBQ   R8, R9
 	CMPQ   R9, $0x01
 	JL     done_by1
-	VPXORQ Z7, Z7, Z7
+	VPXORQ Z1, Z1, Z1
 	MOVQ   DX, R9
 	MOVQ   BX, R10
 	MOVQ   CX, R11
@@ -179,11 +72,12 @@ column_by1:
 	MOVQ  32(R9), R12
 
 word_by1:
-	VPBROADCASTQ (R11), Z1
-	VMOVDQU64    (R13), Z2
-	VPXORQ       Z2, Z1, Z1
-	VPOPCNTQ     Z1, Z1
-	VPADDQ       Z1, Z7, Z7
+	VPBROADCASTQ (R11), Z2
+	VMOVDQU64    (R13), Z3
+	PREFETCHT0   8192(R13)
+	VPXORQ       Z3, Z2, Z2
+	VPOPCNTQ     Z2, Z2
+	VPADDQ       Z2, Z1, Z1
 	ADDQ         $0x40, R13
 	ADDQ         $0x08, R11
 	DECQ         R12
@@ -191,18 +85,18 @@ word_by1:
 	ADDQ         $0x28, R9
 	DECQ         R10
 	JNZ          column_by1
-	VPCMPQ       $0x01, Z0, Z7, K1
+	VPCMPQ       $0x01, Z0, Z1, K1
 	KMOVB        K1, R9
 	TESTL        R9, R9
-	JZ           skip10
+	JZ           skip2
 	MOVL         R8, (AX)
 	MOVB         $0x00, 4(AX)
 	MOVB         R9, 5(AX)
-	VPMOVQD      Z7, 8(AX)
+	VPMOVQD      Z1, 8(AX)
 	ADDQ         $0x28, AX
 	INCQ         DI
 
-skip10:
+skip2:
 	INCQ R8
 	JMP  groups_by1
 
@@ -212,7 +106,7 @@ done_by1:
 	RET
 
 // func scan1AVX2(out *byte, query *uint64, columns *byte, ncolumns int, groups int, limits *int64) (matches int)
-// Requires: AVX, AVX2
+// Requires: AVX, AVX2, MMX+
 TEXT ·scan1AVX2(SB), NOSPLIT, $0-56
 	MOVQ           out+0(FP), AX
 	MOVQ           query+8(FP), CX
@@ -226,122 +120,6 @@ TEXT ·scan1AVX2(SB), NOSPLIT, $0-56
 	VBROADCASTI128 nibbleMask<>+0(SB), Y1
 	VPXOR          Y2, Y2, Y2
 
-groups_by2:
-	MOVQ  SI, R10
-	SUBQ  R8, R10
-	CMPQ  R10, $0x02
-	JL    done_by2
-	VPXOR Y3, Y3, Y3
-	VPXOR Y4, Y4, Y4
-	VPXOR Y5, Y5, Y5
-	VPXOR Y6, Y6, Y6
-	MOVQ  DX, R10
-	MOVQ  BX, R11
-	MOVQ  CX, R12
-
-column_by2:
-	MOVQ  24(R10), R13
-	SHLQ  $0x06, R13
-	MOVQ  R8, R14
-	IMULQ R13, R14
-	ADDQ  (R10), R14
-	LEAQ  (R14)(R13*1), R15
-	MOVQ  32(R10), R13
-
-word_by2:
-	VPBROADCASTQ (R12), Y7
-	VPXOR        (R14), Y7, Y8
-	VPSRLW       $0x04, Y8, Y9
-	VPAND        Y1, Y8, Y8
-	VPAND        Y1, Y9, Y9
-	VPSHUFB      Y8, Y0, Y8
-	VPSHUFB      Y9, Y0, Y9
-	VPADDB       Y9, Y8, Y8
-	VPSADBW      Y2, Y8, Y8
-	VPADDQ       Y8, Y3, Y3
-	VPXOR        32(R14), Y7, Y7
-	VPSRLW       $0x04, Y7, Y8
-	VPAND        Y1, Y7, Y7
-	VPAND        Y1, Y8, Y8
-	VPSHUFB      Y7, Y0, Y7
-	VPSHUFB      Y8, Y0, Y8
-	VPADDB       Y8, Y7, Y7
-	VPSADBW      Y2, Y7, Y7
-	VPADDQ       Y7, Y4, Y4
-	VPBROADCASTQ (R12), Y7
-	VPXOR        (R15), Y7, Y8
-	VPSRLW       $0x04, Y8, Y9
-	VPAND        Y1, Y8, Y8
-	VPAND        Y1, Y9, Y9
-	VPSHUFB      Y8, Y0, Y8
-	VPSHUFB      Y9, Y0, Y9
-	VPADDB       Y9, Y8, Y8
-	VPSADBW      Y2, Y8, Y8
-	VPADDQ       Y8, Y5, Y5
-	VPXOR        32(R15), Y7, Y7
-	VPSRLW       $0x04, Y7, Y8
-	VPAND        Y1, Y7, Y7
-	VPAND        Y1, Y8, Y8
-	VPSHUFB      Y7, Y0, Y7
-	VPSHUFB      Y8, Y0, Y8
-	VPADDB       Y8, Y7, Y7
-	VPSADBW      Y2, Y7, Y7
-	VPADDQ       Y7, Y6, Y6
-	ADDQ         $0x40, R14
-	ADDQ         $0x40, R15
-	ADDQ         $0x08, R12
-	DECQ         R13
-	JNZ          word_by2
-	ADDQ         $0x28, R10
-	DECQ         R11
-	JNZ          column_by2
-	VPBROADCASTQ (R9), Y7
-	VPCMPGTQ     Y3, Y7, Y8
-	VMOVMSKPD    Y8, R10
-	VPCMPGTQ     Y4, Y7, Y7
-	VMOVMSKPD    Y7, R11
-	SHLL         $0x04, R11
-	ORL          R11, R10
-	JZ           skip11
-	MOVL         R8, (AX)
-	MOVB         $0x00, 4(AX)
-	MOVB         R10, 5(AX)
-	VPSHUFD      $0x88, Y3, Y3
-	VPERMQ       $0x08, Y3, Y3
-	VMOVDQU      X3, 8(AX)
-	VPSHUFD      $0x88, Y4, Y3
-	VPERMQ       $0x08, Y3, Y3
-	VMOVDQU      X3, 24(AX)
-	ADDQ         $0x28, AX
-	INCQ         DI
-
-skip11:
-	INCQ         R8
-	VPBROADCASTQ (R9), Y3
-	VPCMPGTQ     Y5, Y3, Y4
-	VMOVMSKPD    Y4, R10
-	VPCMPGTQ     Y6, Y3, Y3
-	VMOVMSKPD    Y3, R11
-	SHLL         $0x04, R11
-	ORL          R11, R10
-	JZ           skip12
-	MOVL         R8, (AX)
-	MOVB         $0x00, 4(AX)
-	MOVB         R10, 5(AX)
-	VPSHUFD      $0x88, Y5, Y3
-	VPERMQ       $0x08, Y3, Y3
-	VMOVDQU      X3, 8(AX)
-	VPSHUFD      $0x88, Y6, Y3
-	VPERMQ       $0x08, Y3, Y3
-	VMOVDQU      X3, 24(AX)
-	ADDQ         $0x28, AX
-	INCQ         DI
-
-skip12:
-	INCQ R8
-	JMP  groups_by2
-
-done_by2:
 groups_by1:
 	MOVQ  SI, R10
 	SUBQ  R8, R10
@@ -362,6 +140,7 @@ column_by1:
 	MOVQ  32(R10), R13
 
 word_by1:
+	PREFETCHT0   8192(R14)
 	VPBROADCASTQ (R12), Y5
 	VPXOR        (R14), Y5, Y6
 	VPSRLW       $0x04, Y6, Y7
@@ -395,7 +174,7 @@ word_by1:
 	VMOVMSKPD    Y5, R11
 	SHLL         $0x04, R11
 	ORL          R11, R10
-	JZ           skip13
+	JZ           skip3
 	MOVL         R8, (AX)
 	MOVB         $0x00, 4(AX)
 	MOVB         R10, 5(AX)
@@ -408,7 +187,7 @@ word_by1:
 	ADDQ         $0x28, AX
 	INCQ         DI
 
-skip13:
+skip3:
 	INCQ R8
 	JMP  groups_by1
 
@@ -505,10 +284,10 @@ word_by2:
 	KORB         K1, K2, K5
 	KORB         K3, K4, K6
 	KORTESTB     K5, K6
-	JZ           none14
+	JZ           none4
 	KMOVB        K1, R9
 	TESTL        R9, R9
-	JZ           skip15
+	JZ           skip5
 	MOVL         R8, (AX)
 	MOVB         $0x00, 4(AX)
 	MOVB         R9, 5(AX)
@@ -516,10 +295,10 @@ word_by2:
 	ADDQ         $0x28, AX
 	INCQ         DI
 
-skip15:
+skip5:
 	KMOVB   K2, R9
 	TESTL   R9, R9
-	JZ      skip16
+	JZ      skip6
 	MOVL    R8, (AX)
 	MOVB    $0x01, 4(AX)
 	MOVB    R9, 5(AX)
@@ -527,10 +306,10 @@ skip15:
 	ADDQ    $0x28, AX
 	INCQ    DI
 
-skip16:
+skip6:
 	KMOVB   K3, R9
 	TESTL   R9, R9
-	JZ      skip17
+	JZ      skip7
 	MOVL    R8, (AX)
 	MOVB    $0x02, 4(AX)
 	MOVB    R9, 5(AX)
@@ -538,10 +317,10 @@ skip16:
 	ADDQ    $0x28, AX
 	INCQ    DI
 
-skip17:
+skip7:
 	KMOVB   K4, R9
 	TESTL   R9, R9
-	JZ      skip18
+	JZ      skip8
 	MOVL    R8, (AX)
 	MOVB    $0x03, 4(AX)
 	MOVB    R9, 5(AX)
@@ -549,8 +328,8 @@ skip17:
 	ADDQ    $0x28, AX
 	INCQ    DI
 
-skip18:
-none14:
+skip8:
+none4:
 	INCQ     R8
 	VPCMPQ   $0x01, Z0, Z8, K1
 	VPCMPQ   $0x01, Z1, Z9, K2
@@ -559,10 +338,10 @@ none14:
 	KORB     K1, K2, K5
 	KORB     K3, K4, K6
 	KORTESTB K5, K6
-	JZ       none19
+	JZ       none9
 	KMOVB    K1, R9
 	TESTL    R9, R9
-	JZ       skip20
+	JZ       skip10
 	MOVL     R8, (AX)
 	MOVB     $0x00, 4(AX)
 	MOVB     R9, 5(AX)
@@ -570,10 +349,10 @@ none14:
 	ADDQ     $0x28, AX
 	INCQ     DI
 
-skip20:
+skip10:
 	KMOVB   K2, R9
 	TESTL   R9, R9
-	JZ      skip21
+	JZ      skip11
 	MOVL    R8, (AX)
 	MOVB    $0x01, 4(AX)
 	MOVB    R9, 5(AX)
@@ -581,10 +360,10 @@ skip20:
 	ADDQ    $0x28, AX
 	INCQ    DI
 
-skip21:
+skip11:
 	KMOVB   K3, R9
 	TESTL   R9, R9
-	JZ      skip22
+	JZ      skip12
 	MOVL    R8, (AX)
 	MOVB    $0x02, 4(AX)
 	MOVB    R9, 5(AX)
@@ -592,10 +371,10 @@ skip21:
 	ADDQ    $0x28, AX
 	INCQ    DI
 
-skip22:
+skip12:
 	KMOVB   K4, R9
 	TESTL   R9, R9
-	JZ      skip23
+	JZ      skip13
 	MOVL    R8, (AX)
 	MOVB    $0x03, 4(AX)
 	MOVB    R9, 5(AX)
@@ -603,8 +382,8 @@ skip22:
 	ADDQ    $0x28, AX
 	INCQ    DI
 
-skip23:
-none19:
+skip13:
+none9:
 	INCQ R8
 	JMP  groups_by2
 
@@ -662,10 +441,10 @@ word_by1:
 	KORB         K1, K2, K5
 	KORB         K3, K4, K6
 	KORTESTB     K5, K6
-	JZ           none24
+	JZ           none14
 	KMOVB        K1, R9
 	TESTL        R9, R9
-	JZ           skip25
+	JZ           skip15
 	MOVL         R8, (AX)
 	MOVB         $0x00, 4(AX)
 	MOVB         R9, 5(AX)
@@ -673,10 +452,10 @@ word_by1:
 	ADDQ         $0x28, AX
 	INCQ         DI
 
-skip25:
+skip15:
 	KMOVB   K2, R9
 	TESTL   R9, R9
-	JZ      skip26
+	JZ      skip16
 	MOVL    R8, (AX)
 	MOVB    $0x01, 4(AX)
 	MOVB    R9, 5(AX)
@@ -684,10 +463,10 @@ skip25:
 	ADDQ    $0x28, AX
 	INCQ    DI
 
-skip26:
+skip16:
 	KMOVB   K3, R9
 	TESTL   R9, R9
-	JZ      skip27
+	JZ      skip17
 	MOVL    R8, (AX)
 	MOVB    $0x02, 4(AX)
 	MOVB    R9, 5(AX)
@@ -695,10 +474,10 @@ skip26:
 	ADDQ    $0x28, AX
 	INCQ    DI
 
-skip27:
+skip17:
 	KMOVB   K4, R9
 	TESTL   R9, R9
-	JZ      skip28
+	JZ      skip18
 	MOVL    R8, (AX)
 	MOVB    $0x03, 4(AX)
 	MOVB    R9, 5(AX)
@@ -706,8 +485,8 @@ skip27:
 	ADDQ    $0x28, AX
 	INCQ    DI
 
-skip28:
-none24:
+skip18:
+none14:
 	INCQ R8
 	JMP  groups_by1
 
@@ -847,7 +626,7 @@ word_by1:
 	VMOVMSKPD    Y11, R11
 	SHLL         $0x04, R11
 	ORL          R11, R10
-	JZ           skip29
+	JZ           skip19
 	MOVL         R8, (AX)
 	MOVB         $0x00, 4(AX)
 	MOVB         R10, 5(AX)
@@ -860,7 +639,7 @@ word_by1:
 	ADDQ         $0x28, AX
 	INCQ         DI
 
-skip29:
+skip19:
 	VPBROADCASTQ 8(R9), Y3
 	VPCMPGTQ     Y4, Y3, Y7
 	VMOVMSKPD    Y7, R10
@@ -868,7 +647,7 @@ skip29:
 	VMOVMSKPD    Y3, R11
 	SHLL         $0x04, R11
 	ORL          R11, R10
-	JZ           skip30
+	JZ           skip20
 	MOVL         R8, (AX)
 	MOVB         $0x01, 4(AX)
 	MOVB         R10, 5(AX)
@@ -881,7 +660,7 @@ skip29:
 	ADDQ         $0x28, AX
 	INCQ         DI
 
-skip30:
+skip20:
 	VPBROADCASTQ 16(R9), Y3
 	VPCMPGTQ     Y5, Y3, Y4
 	VMOVMSKPD    Y4, R10
@@ -889,7 +668,7 @@ skip30:
 	VMOVMSKPD    Y3, R11
 	SHLL         $0x04, R11
 	ORL          R11, R10
-	JZ           skip31
+	JZ           skip21
 	MOVL         R8, (AX)
 	MOVB         $0x02, 4(AX)
 	MOVB         R10, 5(AX)
@@ -902,7 +681,7 @@ skip30:
 	ADDQ         $0x28, AX
 	INCQ         DI
 
-skip31:
+skip21:
 	VPBROADCASTQ 24(R9), Y3
 	VPCMPGTQ     Y6, Y3, Y4
 	VMOVMSKPD    Y4, R10
@@ -910,7 +689,7 @@ skip31:
 	VMOVMSKPD    Y3, R11
 	SHLL         $0x04, R11
 	ORL          R11, R10
-	JZ           skip32
+	JZ           skip22
 	MOVL         R8, (AX)
 	MOVB         $0x03, 4(AX)
 	MOVB         R10, 5(AX)
@@ -923,7 +702,7 @@ skip31:
 	ADDQ         $0x28, AX
 	INCQ         DI
 
-skip32:
+skip22:
 	INCQ R8
 	JMP  groups_by1
 
@@ -933,7 +712,7 @@ done_by1:
 	RET
 
 // func planes4AVX512(out *byte, query *uint64, columns *byte, ncolumns int, groups int, limits *int64) (matches int)
-// Requires: AVX, AVX512DQ, AVX512F, AVX512VPOPCNTDQ
+// Requires: AVX, AVX512DQ, AVX512F, AVX512VPOPCNTDQ, MMX+
 TEXT ·planes4AVX512(SB), NOSPLIT, $0-56
 	MOVQ         out+0(FP), AX
 	MOVQ         query+8(FP), CX
@@ -977,6 +756,7 @@ word_by2:
 	VPBROADCASTQ 16(R11), Z11
 	VPBROADCASTQ 24(R11), Z12
 	VMOVDQU64    (R13), Z13
+	PREFETCHT0   8192(R13)
 	VPANDQ       Z13, Z9, Z14
 	VPOPCNTQ     Z14, Z14
 	VPADDQ       Z14, Z1, Z1
@@ -990,6 +770,7 @@ word_by2:
 	VPOPCNTQ     Z13, Z13
 	VPADDQ       Z13, Z4, Z4
 	VMOVDQU64    (R14), Z13
+	PREFETCHT0   8192(R14)
 	VPANDQ       Z13, Z9, Z9
 	VPOPCNTQ     Z9, Z9
 	VPADDQ       Z9, Z5, Z5
@@ -1019,7 +800,7 @@ word_by2:
 	VPCMPQ       $0x06, Z0, Z4, K1
 	KMOVB        K1, R9
 	TESTL        R9, R9
-	JZ           skip33
+	JZ           skip23
 	MOVL         R8, (AX)
 	MOVB         $0x00, 4(AX)
 	MOVB         R9, 5(AX)
@@ -1027,7 +808,7 @@ word_by2:
 	ADDQ         $0x28, AX
 	INCQ         DI
 
-skip33:
+skip23:
 	INCQ    R8
 	VPADDQ  Z8, Z8, Z8
 	VPADDQ  Z7, Z8, Z8
@@ -1038,7 +819,7 @@ skip33:
 	VPCMPQ  $0x06, Z0, Z8, K1
 	KMOVB   K1, R9
 	TESTL   R9, R9
-	JZ      skip34
+	JZ      skip24
 	MOVL    R8, (AX)
 	MOVB    $0x00, 4(AX)
 	MOVB    R9, 5(AX)
@@ -1046,7 +827,7 @@ skip33:
 	ADDQ    $0x28, AX
 	INCQ    DI
 
-skip34:
+skip24:
 	INCQ R8
 	JMP  groups_by2
 
@@ -1078,6 +859,7 @@ word_by1:
 	VPBROADCASTQ 16(R11), Z3
 	VPBROADCASTQ 24(R11), Z4
 	VMOVDQU64    (R13), Z5
+	PREFETCHT0   8192(R13)
 	VPANDQ       Z5, Z1, Z1
 	VPOPCNTQ     Z1, Z1
 	VPADDQ       Z1, Z15, Z15
@@ -1106,7 +888,7 @@ word_by1:
 	VPCMPQ       $0x06, Z0, Z18, K1
 	KMOVB        K1, R9
 	TESTL        R9, R9
-	JZ           skip35
+	JZ           skip25
 	MOVL         R8, (AX)
 	MOVB         $0x00, 4(AX)
 	MOVB         R9, 5(AX)
@@ -1114,7 +896,7 @@ word_by1:
 	ADDQ         $0x28, AX
 	INCQ         DI
 
-skip35:
+skip25:
 	INCQ R8
 	JMP  groups_by1
 
@@ -1124,7 +906,7 @@ done_by1:
 	RET
 
 // func planes4AVX2(out *byte, query *uint64, columns *byte, ncolumns int, groups int, limits *int64) (matches int)
-// Requires: AVX, AVX2
+// Requires: AVX, AVX2, MMX+
 TEXT ·planes4AVX2(SB), NOSPLIT, $0-56
 	MOVQ           out+0(FP), AX
 	MOVQ           query+8(FP), CX
@@ -1164,6 +946,7 @@ column_by1:
 	MOVQ  32(R10), R13
 
 word_by1:
+	PREFETCHT0   8192(R14)
 	VPBROADCASTQ (R12), Y11
 	VPAND        (R14), Y11, Y12
 	VPSRLW       $0x04, Y12, Y13
@@ -1266,7 +1049,7 @@ word_by1:
 	VMOVMSKPD    Y3, R11
 	SHLL         $0x04, R11
 	ORL          R11, R10
-	JZ           skip36
+	JZ           skip26
 	MOVL         R8, (AX)
 	MOVB         $0x00, 4(AX)
 	MOVB         R10, 5(AX)
@@ -1279,7 +1062,7 @@ word_by1:
 	ADDQ         $0x28, AX
 	INCQ         DI
 
-skip36:
+skip26:
 	INCQ R8
 	JMP  groups_by1
 

@@ -39,6 +39,7 @@ func (a *avx2) clear(k *kernel, n int) {
 
 func (a *avx2) word(k *kernel, n int, line func(g int) Mem, query reg.Register) {
 	for g := range n {
+		k.prefetch(line(g))
 		for j := range k.queries {
 			q := YMM()
 			VPBROADCASTQ(Mem{Base: query, Disp: 8 * j}, q)

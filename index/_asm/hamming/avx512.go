@@ -44,6 +44,7 @@ func (a *avx512) word(k *kernel, n int, line func(g int) Mem, query reg.Register
 	for g := range n {
 		x := ZMM()
 		VMOVDQU64(line(g), x)
+		k.prefetch(line(g))
 		for j, q := range queries {
 			bits := ZMM()
 			if k.planes {
