@@ -614,3 +614,86 @@ func TestTheReceiptSaysWhatWasDone(t *testing.T) {
 		})
 	}
 }
+
+func TestScoresBearEveryLength(t *testing.T) {
+	for _, metric := range []encoder.Metric{encoder.Cosine, encoder.Dot, encoder.L2} {
+		c := create(t, openDB(t, t.TempDir()), Spec{Name: "c", Dims: 2, Metric: metric})
+		upsert(t, c, Record{ID: "tiny", Vector: []float32{1e-38, 0}}, Record{ID: "tilted", Vector: []float32{3e-8, 4e-8}}, Record{ID: "huge", Vector: []float32{3e38, 0}},
+			Record{ID: "away", Vector: []float32{-3e38, 0}})
+		for _, length := range []float32{1e-38, 1e-20, 1, 1e20, 3e38} {
+			for _, q := range []Query{{Exact: true}, {Rescore: RescoreNone}} {
+				q.Vector, q.K = []float32{length, 0}, 4
+				for _, h := range search(t, c, q).Hits {
+					if math.IsNaN(float64(h.Score)) || math.IsInf(float64(h.Score), 0) {
+						t.Errorf("%v, query of length %v, exact %t: %s scores %v", metric, length, q.Exact, h.ID, h.Score)
+					}
+					want := map[string]float64{"tiny": 1, "tilted": 0.6, "huge": 1, "away": -1}[h.ID]
+					if metric == encoder.Cosine && q.Exact && math.Abs(float64(h.Score)-want) > 1e-6 {
+						t.Errorf("query of length %v: %s scores %v, want %v", length, h.ID, h.Score, want)
+					}
+				}
+			}
+		}
+	}
+}
+
+func TestPagesEndAtADepth(t *testing.T) {
+	c := create(t, openDB(t, t.TempDir()), Spec{Name: "c", Dims: 1})
+	upsert(t, c, Record{ID: "a", Vector: []float32{1}})
+	q := Query{Vector: []float32{1}, K: 10}
+	for seen, want := range map[int]string{MaxPageDepth - 10: "", MaxPageDepth - 9: "page_token"} {
+		q.PageToken = cursor{seen: seen - 10}.next(q, Hit{ID: "a", Score: 1})
+		if _, err := c.Search(t.Context(), q); fieldOf(err) != want {
+			t.Errorf("%d seen: %v, want an InvalidError of %q", seen, err, want)
+		}
+	}
+}
+
+func TestABudgetBoundsAllAnswersThatShareIt(t *testing.T) {
+	c := create(t, openDB(t, t.TempDir()), Spec{Name: "c", Dims: 1})
+	for i := range 10 {
+		upsert(t, c, Record{ID: fmt.Sprint(i), Vector: []float32{1}, Metadata: []byte(`{"ten":1234}`)})
+	}
+	// A hit takes 1 of id, 12 of metadata and 4 of vector.
+	q := Query{Vector: []float32{1}, K: 10, WithMetadata: true, WithVector: true}
+	for bytes, want := range map[int64]error{170: nil, 169: ErrTooLarge} {
+		q.Budget = NewBudget(bytes)
+		if _, err := c.Search(t.Context(), q); !errors.Is(err, want) {
+			t.Errorf("170 bytes under a budget of %d: %v, want %v", bytes, err, want)
+		}
+	}
+	q.Budget = NewBudget(339)
+	if _, err := c.BatchSearch(t.Context(), []Query{q, q}); !errors.Is(err, ErrTooLarge) {
+		t.Errorf("two of 170 under one of 339: %v, want ErrTooLarge", err)
+	}
+}
+
+func TestADeletionThatFailsCanBeTriedAgain(t *testing.T) {
+	dir := t.TempDir()
+	db := openDB(t, dir)
+	create(t, db, Spec{Name: "c", Dims: 1})
+	folders, err := filepath.Glob(filepath.Join(dir, "*", "shard-0000.db"))
+	if err != nil || len(folders) != 1 {
+		t.Fatal(folders, err)
+	}
+	obstacle := filepath.Dir(folders[0]) + ".deleting"
+	if err := os.MkdirAll(filepath.Join(obstacle, "x"), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	if err := db.Delete(t.Context(), "c"); err == nil {
+		t.Fatal("the obstacle is none")
+	}
+	if _, err := db.Collection("c"); err == nil || errors.Is(err, ErrNotFound) || !slices.Equal(db.Names(), []string{"c"}) {
+		t.Errorf("half deleted: %v, names %v", err, db.Names())
+	}
+	if _, err := db.Create(t.Context(), Spec{Name: "c", Dims: 1}); !errors.Is(err, ErrExists) {
+		t.Errorf("create over it: %v, want ErrExists", err)
+	}
+	if err := os.RemoveAll(obstacle); err != nil {
+		t.Fatal(err)
+	}
+	if err := db.Delete(t.Context(), "c"); err != nil {
+		t.Errorf("deleting again: %v", err)
+	}
+	create(t, db, Spec{Name: "c", Dims: 2})
+}

@@ -29,7 +29,8 @@ type DB struct {
 	catalog *storage.Catalog
 	log     *slog.Logger
 
-	create sync.Mutex // held while the set of collections changes
+	create  sync.Mutex     // held while the set of collections changes
+	deletes sync.WaitGroup // under way
 
 	mu          sync.RWMutex
 	closed      bool
@@ -92,7 +93,9 @@ func (db *DB) Close() error {
 	for _, c := range db.collections {
 		g.Go(c.close)
 	}
-	return errors.Join(g.Wait(), db.catalog.Close())
+	err := g.Wait()
+	db.deletes.Wait()
+	return errors.Join(err, db.catalog.Close())
 }
 
 // Create makes an empty collection, durably. ErrExists when the name is taken;
@@ -118,15 +121,19 @@ func (db *DB) Create(ctx context.Context, spec Spec) (*Collection, error) {
 		return nil, fmt.Errorf("collection %q: %w", spec.Name, ErrExists)
 	}
 	entry, err := db.catalog.Create(spec.Name, maps.Clone(spec.Labels), schema)
+	if errors.Is(err, storage.ErrExists) { // it is being deleted
+		return nil, fmt.Errorf("collection %q: %w", spec.Name, ErrExists)
+	}
 	if err != nil {
 		return nil, err
 	}
 	c, err := openCollection(db.catalog, entry)
-	if err != nil {
-		return nil, err
-	}
 	db.mu.Lock()
 	defer db.mu.Unlock()
+	if err != nil {
+		db.broken[spec.Name] = err
+		return nil, err
+	}
 	db.collections[spec.Name] = c
 	return c, nil
 }
@@ -168,25 +175,45 @@ func (db *DB) Names() []string {
 }
 
 // Delete drops a collection, opened or damaged, and its files. The calls under way
-// on it finish first; later ones return ErrClosed. ErrNotFound when there is none.
+// on it finish first; later ones return ErrClosed. Once begun it is not cut short
+// by ctx. When it fails, using the collection returns why, and Delete can be tried
+// again. ErrNotFound when there is none.
 func (db *DB) Delete(ctx context.Context, name string) error {
-	db.create.Lock()
-	defer db.create.Unlock()
-	if err := ctx.Err(); err != nil {
+	c, err := db.takeOut(ctx, name)
+	if err != nil {
 		return err
 	}
-	c, err := db.Collection(name)
-	if errors.Is(err, ErrNotFound) || errors.Is(err, ErrClosed) {
-		return err
-	}
-	db.mu.Lock()
-	delete(db.collections, name)
-	delete(db.broken, name)
-	db.mu.Unlock()
+	defer db.deletes.Done()
 	if c != nil {
 		if err := c.close(); err != nil {
 			db.log.Error("collection being deleted does not close", "collection", name, "error", err)
 		}
 	}
-	return db.catalog.Delete(name)
+	err = db.catalog.Delete(name)
+	if err != nil && !errors.Is(err, storage.ErrNotFound) {
+		db.mu.Lock()
+		defer db.mu.Unlock()
+		db.broken[name] = fmt.Errorf("half deleted: %w", err)
+	}
+	return err
+}
+
+// takeOut takes a collection out of the set, and returns it unless it is damaged.
+// The caller ends one of db.deletes.
+func (db *DB) takeOut(ctx context.Context, name string) (*Collection, error) {
+	db.create.Lock()
+	defer db.create.Unlock()
+	if err := ctx.Err(); err != nil {
+		return nil, err
+	}
+	c, err := db.Collection(name)
+	if errors.Is(err, ErrNotFound) || errors.Is(err, ErrClosed) {
+		return nil, err
+	}
+	db.mu.Lock()
+	defer db.mu.Unlock()
+	delete(db.collections, name)
+	delete(db.broken, name)
+	db.deletes.Add(1)
+	return c, nil
 }

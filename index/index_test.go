@@ -390,3 +390,26 @@ func TestAPublishedViewDoesNotChange(t *testing.T) {
 		t.Error("the new view lacks the row added last")
 	}
 }
+
+// A commit that fails leaves room in the builder that no row has taken. What an
+// empty code is near to must not find rows there.
+func TestRoomThatNoRowHasTakenIsNotScanned(t *testing.T) {
+	b := newBuilder(newLayout([]int{64}, 0))
+	if err := b.grow(3 * segmentRows); err != nil {
+		t.Fatal(err)
+	}
+	defer func() {
+		if err := b.release(); err != nil {
+			t.Error(err)
+		}
+	}()
+	for rows := range 3 {
+		v := b.publish()
+		job := &scanJob{ctx: t.Context(), query: []uint64{0}, dims: 64, k: 10, done: make(chan struct{})}
+		pass(v, []*scanJob{job}, 4)
+		if got := job.hits(); len(got) != rows {
+			t.Errorf("%d rows: found %v", rows, got)
+		}
+		b.add([]uint64{^uint64(0)}, nil)
+	}
+}

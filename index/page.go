@@ -15,12 +15,14 @@ type cursor struct {
 	id    string
 }
 
+// MaxPageDepth is how many hits one can page through: every page ranks those of the
+// pages before again.
+const MaxPageDepth = 100_000
+
 // A page token is version, hash of the query, seen, score, id.
 const (
 	cursorVersion = 1
 	cursorHeader  = 1 + 8 + 4 + 4
-	// maxSeen keeps page numbers from overflowing.
-	maxSeen = 1 << 30
 )
 
 // next returns the token of the page after last, c being the page that ends there.
@@ -50,7 +52,10 @@ func parseCursor(q Query) (cursor, error) {
 		score: math.Float32frombits(binary.BigEndian.Uint32(b[13:])),
 		id:    string(b[cursorHeader:]),
 	}
-	if c.seen < 1 || c.seen > maxSeen || c.score != c.score {
+	if c.seen > MaxPageDepth-q.K {
+		return cursor{}, invalid("page_token", "the page ends %d hits deep, want at most %d", c.seen+q.K, MaxPageDepth)
+	}
+	if c.seen < 1 || c.score != c.score {
 		return cursor{}, invalid("page_token", "%.50q is not a token that a search has returned", q.PageToken)
 	}
 	return c, nil

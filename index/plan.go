@@ -31,8 +31,11 @@ type plan struct {
 
 // plan checks q and settles what its zero fields mean.
 func (c *Collection) plan(q Query) (*plan, error) {
-	if q.K < 1 || q.K > maxRows {
-		return nil, invalid("k", "%d, want 1 to %d", q.K, uint64(maxRows))
+	if q.K < 1 {
+		return nil, invalid("k", "%d, want at least 1", q.K)
+	}
+	if uint64(q.K) > maxRows { // no more rows than that are given out
+		return nil, invalid("k", "%d, want at most %d", q.K, uint64(maxRows))
 	}
 	if q.MinScore != nil && math.IsNaN(float64(*q.MinScore)) {
 		return nil, invalid("min_score", "NaN, want a number")

@@ -62,6 +62,8 @@ type Query struct {
 	PageToken string
 	// WithVector and WithMetadata ask for more than id and score.
 	WithVector, WithMetadata bool
+	// Budget, unless nil, bounds the bytes of the answer; ErrTooLarge beyond.
+	Budget *Budget
 }
 
 // The scan's default number of candidates, see Query.Candidates. With plain

@@ -18,7 +18,17 @@ type scorer struct {
 }
 
 func newScorer(m encoder.Metric, query []float32) scorer {
-	return scorer{metric: m, query: query, norm: dense.Norm(query)}
+	s := scorer{metric: m, query: query, norm: dense.Norm(query)}
+	if _, exponent := math.Frexp(s.norm); m == encoder.Cosine && (exponent < -40 || exponent > 40) {
+		// The angle does not depend on the length, but float32 products do not bear
+		// every length: take a power of two out, which changes no digit.
+		s.query = make([]float32, len(query))
+		for i, x := range query {
+			s.query[i] = float32(math.Ldexp(float64(x), -exponent))
+		}
+		s.norm = dense.Norm(s.query)
+	}
+	return s
 }
 
 // read scores the stored vector of row, using scratch, of the query's size.
@@ -34,9 +44,9 @@ func (s *scorer) read(r *storage.Reader, row uint32, scratch []float32) (float32
 func (s *scorer) score(v []float32) float32 {
 	switch s.metric {
 	case encoder.Dot:
-		return float32(dense.Dot(s.query, v))
+		return finite(dense.Dot(s.query, v))
 	case encoder.L2:
-		return float32(0 - dense.SquaredL2(s.query, v)) // not -0
+		return finite(0 - dense.SquaredL2(s.query, v)) // not -0
 	default:
 		product, norm := dense.DotNorm(s.query, v)
 		if norm == 0 || s.norm == 0 { // a prefix may be all zero where the whole is not
@@ -53,12 +63,18 @@ func (s *scorer) estimate(distance, bits int, norm float64) float32 {
 	cosine := math.Cos(math.Pi * float64(distance) / float64(bits))
 	switch s.metric {
 	case encoder.Dot:
-		return float32(cosine * s.norm * norm)
+		return finite(cosine * s.norm * norm)
 	case encoder.L2:
-		return float32(min(0, 2*cosine*s.norm*norm-s.norm*s.norm-norm*norm))
+		return finite(min(0, 2*cosine*s.norm*norm-s.norm*s.norm-norm*norm))
 	default:
 		return float32(cosine)
 	}
+}
+
+// finite is the float32 nearest to score: an infinite one would say less, and JSON
+// has none.
+func finite(score float64) float32 {
+	return float32(max(-math.MaxFloat32, min(math.MaxFloat32, score)))
 }
 
 // scored is a row and its score.

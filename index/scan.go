@@ -43,6 +43,7 @@ func pass(v *view, jobs []*scanJob, lanes int) {
 	lanes = max(1, min(lanes, len(v.segments)))
 	for _, j := range jobs {
 		j.view, j.parts = v, make([][]topk.Hit, lanes)
+		defer close(j.done)
 	}
 	// Queries over the same number of words make a tile.
 	slices.SortStableFunc(jobs, func(a, b *scanJob) int { return len(a.query) - len(b.query) })
@@ -55,9 +56,6 @@ func pass(v *view, jobs []*scanJob, lanes int) {
 	}
 	scanLane(v, jobs, 0, lanes)
 	_ = g.Wait() // lanes do not fail
-	for _, j := range jobs {
-		close(j.done)
-	}
 }
 
 // laneScratch is what one lane needs for a pass.

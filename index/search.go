@@ -205,6 +205,9 @@ func (c *Collection) answer(p *plan, rank *ranker) (*Result, error) {
 			result.NextPageToken = p.cursor.next(p.query, last)
 			break
 		}
+		if err := p.query.Budget.take(c.hitBytes(p.query, id, metadata)); err != nil {
+			return nil, err
+		}
 		record, err := c.record(rank.reader, uint64(s.row), string(id), metadata, p.query.WithVector, p.query.WithMetadata)
 		if err != nil {
 			return nil, err
@@ -212,4 +215,16 @@ func (c *Collection) answer(p *plan, rank *ranker) (*Result, error) {
 		result.Hits = append(result.Hits, Hit{ID: record.ID, Score: s.score, Vector: record.Vector, Metadata: record.Metadata})
 	}
 	return result, nil
+}
+
+// hitBytes is what a hit takes of a Budget.
+func (c *Collection) hitBytes(q Query, id, metadata []byte) int {
+	n := len(id)
+	if q.WithVector {
+		n += 4 * c.profile.Dims()
+	}
+	if q.WithMetadata {
+		n += len(metadata)
+	}
+	return n
 }

@@ -101,12 +101,14 @@ func (s *sharer) board() []ride {
 // carry carries a ride out and hands its lanes on.
 func (s *sharer) carry(r ride) {
 	defer s.under.Done()
+	defer func() { // also after a panic, or the lanes would be lost
+		s.mu.Lock()
+		s.free += r.lanes
+		rides := s.board()
+		s.mu.Unlock()
+		for _, next := range rides {
+			go s.carry(next)
+		}
+	}()
 	s.scan(r.jobs, r.lanes)
-	s.mu.Lock()
-	s.free += r.lanes
-	rides := s.board()
-	s.mu.Unlock()
-	for _, next := range rides {
-		go s.carry(next)
-	}
 }

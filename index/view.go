@@ -185,10 +185,12 @@ func (b *builder) retire(row uint32) {
 	b.next.live--
 }
 
-// publish returns the view as it is now, to which nothing more will happen.
+// publish returns the view as it is now, to which nothing more will happen. Room
+// that no row has taken is left out: a commit that failed leaves some.
 func (b *builder) publish() *view {
 	v := b.next
-	v.segments, v.retired = slices.Clone(v.segments), slices.Clone(v.retired)
+	used := (int(v.rows) + segmentRows - 1) / segmentRows
+	v.segments, v.retired = slices.Clone(v.segments[:used]), slices.Clone(v.retired[:used])
 	clear(b.owned)
 	return &v
 }

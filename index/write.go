@@ -22,6 +22,9 @@ const (
 	queueLength = 256
 	// queueBytes is how much may wait; more blocks the callers.
 	queueBytes = 64 << 20
+	// opBytes is what a write takes beside its payload, in the queue and in a
+	// transaction.
+	opBytes = 512
 	// commitBytes is how much one transaction takes on: with more its memory
 	// grows, with less every sync costs more.
 	commitBytes = 16 << 20
@@ -71,8 +74,9 @@ func (p *Pending) Wait(ctx context.Context) error {
 
 // Upsert stores records, replacing those whose id is already there: all of them,
 // or none when it fails. Of several with one id the last wins. When it returns nil
-// they are durable, and searches that start later see them. *InvalidError with
-// fields like vectors[17].id, .vector and .metadata.
+// they are durable, and searches that start later see them. When ctx ends while it
+// waits, its error is returned and the write goes on. *InvalidError with fields
+// like vectors[17].id, .vector and .metadata.
 func (c *Collection) Upsert(ctx context.Context, records []Record) error {
 	ops, refused := c.encode(records)
 	if len(refused) > 0 {
@@ -100,7 +104,8 @@ func (c *Collection) Submit(ctx context.Context, records []Record) (*Pending, []
 }
 
 // Remove deletes vectors by id and returns how many were there. When it returns
-// nil the deletion is durable, and searches that start later do not see them.
+// nil the deletion is durable, and searches that start later do not see them. When
+// ctx ends while it waits, its error is returned and the deletion goes on.
 func (c *Collection) Remove(ctx context.Context, ids []string) (int, error) {
 	ops := make([]storage.Op, 0, len(ids))
 	for i, id := range ids {
@@ -205,7 +210,8 @@ func (c *Collection) enqueue(ctx context.Context, ops []storage.Op) (*Pending, e
 		return p, nil
 	}
 	for i := range ops {
-		p.bytes += int64(len(ops[i].Vector) + len(ops[i].Metadata) + len(ops[i].ID))
+		op := &ops[i]
+		p.bytes += opBytes + int64(len(op.Vector)+len(op.Metadata)+len(op.ID)+8*len(op.Code)+4*len(op.Scalars))
 	}
 	p.bytes = min(p.bytes, queueBytes)
 	if err := c.room.Acquire(ctx, p.bytes); err != nil {
@@ -249,11 +255,18 @@ func (c *Collection) waiting() (*Pending, bool) {
 
 // commit makes a group of writes durable, then visible, and then acknowledges.
 func (c *Collection) commit(group []*Pending) {
-	ops := group[0].ops
-	for _, p := range group[1:] {
+	var ops []storage.Op
+	for _, p := range group {
 		ops = append(ops, p.ops...)
 	}
 	applied, err := c.store(ops)
+	if err != nil && len(group) > 1 {
+		// One may be to blame, an id whose row is damaged say: not the others.
+		for i := range group {
+			c.commit(group[i : i+1])
+		}
+		return
+	}
 	for _, p := range group {
 		if p.err = err; err == nil {
 			p.applied = applied[:len(p.ops):len(p.ops)]

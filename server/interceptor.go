@@ -2,10 +2,12 @@ package server
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"runtime/debug"
 	"strings"
+	"syscall"
 
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
@@ -52,7 +54,8 @@ func (s *Server) interceptStream(srv any, stream grpc.ServerStream, info *grpc.S
 func (s *Server) fail(ctx context.Context, method string, err error) error {
 	st := toStatus(err)
 	_, ofGRPC := status.FromError(err)
-	if code := st.Code(); !ofGRPC && (code == codes.Internal || code == codes.DataLoss) {
+	full := errors.Is(err, syscall.ENOSPC) // the operator's to mend, not the caller's
+	if code := st.Code(); !ofGRPC && (code == codes.Internal || code == codes.DataLoss || full) {
 		attrs := []slog.Attr{slog.String("method", method), slog.String("code", code.String()), slog.String("error", err.Error())}
 		if p, ok := asError[*panicError](err); ok {
 			attrs = append(attrs, slog.String("stack", string(p.stack)))

@@ -1,6 +1,7 @@
 package server
 
 import (
+	"errors"
 	"fmt"
 	"math"
 
@@ -97,6 +98,18 @@ func hitBytes(c *index.Collection, req *hamnestv1.SearchRequest) uint64 {
 // checkAnswer refuses a request for more bytes, in all, than a message holds.
 func (e *engine) checkAnswer(field string, asked uint64) error {
 	return checkMax(field, "the bytes asked for are", limitMessageBytes, asked, e.opts.MaxMessageBytes)
+}
+
+// budget is what the answer to one request may hold.
+func (e *engine) budget() *index.Budget { return index.NewBudget(int64(e.opts.MaxMessageBytes)) }
+
+// overBudget says of an error that a budget was used up which limit that is.
+func (e *engine) overBudget(field string, err error) error {
+	if errors.Is(err, index.ErrTooLarge) {
+		most := e.opts.MaxMessageBytes
+		return checkMax(field, "the bytes asked for are at least", limitMessageBytes, uint64(most)+1, most)
+	}
+	return err
 }
 
 // pageRows returns how many of the wanted records, of dims dimensions, fit into a

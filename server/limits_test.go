@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"math"
+	"slices"
 	"strings"
 	"testing"
 
@@ -224,6 +225,48 @@ func TestAnswersAboveTheMessageLimitAreRefusedBeforeTheyAreMade(t *testing.T) {
 				})
 				return err
 			}, nil,
+		},
+	} {
+		t.Run(tt.name, func(t *testing.T) { tt.run(t) })
+	}
+}
+
+// Metadata is not known before it is read, so that it is counted then.
+func TestMetadataCountsTowardsTheMessageLimit(t *testing.T) {
+	const most, metadata = 16 << 10, 4 << 10
+	h := start(t, Options{MaxMessageBytes: most})
+	c := h.collection(t, "docs")
+	records := randomRecords(10, 1)
+	for i := range records {
+		records[i].Metadata = fmt.Appendf(nil, `{"x":"%s"}`, strings.Repeat("x", metadata-8))
+	}
+	if err := c.Upsert(t.Context(), records); err != nil {
+		t.Fatal(err)
+	}
+	search := func(k uint32) *hamnestv1.SearchRequest {
+		return &hamnestv1.SearchRequest{Collection: "docs", Query: &hamnestv1.SearchRequest_Id{Id: "id-0000"}, K: k, WithMetadata: true}
+	}
+	batch := func(n int) *hamnestv1.BatchSearchRequest {
+		return &hamnestv1.BatchSearchRequest{Collection: "docs", Requests: slices.Repeat([]*hamnestv1.SearchRequest{search(1)}, n)}
+	}
+	same := func(n int) *hamnestv1.GetVectorsRequest {
+		return &hamnestv1.GetVectorsRequest{Collection: "docs", Ids: slices.Repeat([]string{"id-0003"}, n), WithMetadata: true}
+	}
+	for _, tt := range []limitCase{
+		{
+			"of hits", "k", "max_message_bytes", most, most + 1,
+			func(ctx context.Context) error { _, err := h.searches.Search(ctx, search(4)); return err },
+			func(ctx context.Context) error { _, err := h.searches.Search(ctx, search(3)); return err },
+		},
+		{
+			"of the hits of a batch together", "requests", "max_message_bytes", most, most + 1,
+			func(ctx context.Context) error { _, err := h.searches.BatchSearch(ctx, batch(4)); return err },
+			func(ctx context.Context) error { _, err := h.searches.BatchSearch(ctx, batch(3)); return err },
+		},
+		{
+			"of one vector asked for again and again", "ids", "max_message_bytes", most, 64 * (metadata + 7),
+			func(ctx context.Context) error { _, err := h.vectors.GetVectors(ctx, same(200)); return err },
+			func(ctx context.Context) error { _, err := h.vectors.GetVectors(ctx, same(3)); return err },
 		},
 	} {
 		t.Run(tt.name, func(t *testing.T) { tt.run(t) })

@@ -31,9 +31,10 @@ func (s *searchService) Search(ctx context.Context, req *hamnestv1.SearchRequest
 	if err := bad.err(); err != nil {
 		return nil, err
 	}
+	query.Budget = s.budget()
 	result, err := c.Search(ctx, query)
 	if err != nil {
-		return nil, about(err, vectorResource, query.ID)
+		return nil, s.overBudget("k", about(err, vectorResource, query.ID))
 	}
 	return resultToProto(result), nil
 }
@@ -60,11 +61,13 @@ func (s *searchService) BatchSearch(ctx context.Context, req *hamnestv1.BatchSea
 	}
 	var bad violations
 	queries := make([]index.Query, len(req.GetRequests()))
+	budget := s.budget() // one for all: they share a message
 	for i, search := range req.GetRequests() {
 		if name := search.GetCollection(); name != "" && name != req.GetCollection() {
 			bad.add(inBatch(i)+"collection", "is %q, want %q or none", name, req.GetCollection())
 		}
 		queries[i] = queryFromProto(inBatch(i), search, &bad)
+		queries[i].Budget = budget
 	}
 	if err := bad.err(); err != nil {
 		return nil, err
@@ -74,7 +77,7 @@ func (s *searchService) BatchSearch(ctx context.Context, req *hamnestv1.BatchSea
 		return nil, aboutMissing(ctx, c, queries, err)
 	}
 	if err != nil {
-		return nil, err
+		return nil, s.overBudget("requests", err)
 	}
 	resp := &hamnestv1.BatchSearchResponse{Responses: make([]*hamnestv1.SearchResponse, len(results))}
 	for i, result := range results {

@@ -3,6 +3,7 @@ package server
 import (
 	"context"
 	"fmt"
+	"slices"
 	"sync"
 
 	"github.com/hamnest/hamnest/index"
@@ -62,12 +63,27 @@ func (s *vectorService) GetVectors(ctx context.Context, req *hamnestv1.GetVector
 			return nil, err
 		}
 	}
-	found, missing, err := c.Get(ctx, req.GetIds(), req.GetWithVector(), req.GetWithMetadata())
-	if err != nil {
-		return nil, err
+	resp, size := new(hamnestv1.GetVectorsResponse), uint64(0)
+	for ids := range slices.Chunk(req.GetIds(), getChunk) {
+		found, missing, err := c.Get(ctx, ids, req.GetWithVector(), req.GetWithMetadata())
+		if err != nil {
+			return nil, err
+		}
+		for i := range found {
+			size += uint64(len(found[i].ID) + float32Bytes*len(found[i].Vector) + len(found[i].Metadata))
+		}
+		if err := s.checkAnswer("ids", size); err != nil {
+			return nil, err
+		}
+		resp.Vectors = append(resp.Vectors, recordsToProto(found)...)
+		resp.MissingIds = append(resp.MissingIds, missing...)
 	}
-	return &hamnestv1.GetVectorsResponse{Vectors: recordsToProto(found), MissingIds: missing}, nil
+	return resp, nil
 }
+
+// getChunk is how many vectors are read before their size is looked at: what a
+// request asks for can be far more than a message holds.
+const getChunk = 64
 
 func (s *vectorService) DeleteVectors(ctx context.Context, req *hamnestv1.DeleteVectorsRequest) (*hamnestv1.DeleteVectorsResponse, error) {
 	if err := checkBatch("ids", limitBatchVectors, len(req.GetIds()), s.opts.MaxBatchVectors); err != nil {

@@ -1,0 +1,33 @@
+package index
+
+import (
+	"errors"
+	"fmt"
+	"sync/atomic"
+)
+
+// ErrTooLarge is returned when answers come to more bytes than their Budget.
+var ErrTooLarge = errors.New("index: answer too large")
+
+// Budget bounds the bytes of the answers to all queries that share it: of ids,
+// metadata and vectors. It is used up as hits are collected, so that an answer that
+// nobody could send takes no memory.
+type Budget struct {
+	bytes int64
+	left  atomic.Int64
+}
+
+// NewBudget returns a budget of so many bytes.
+func NewBudget(bytes int64) *Budget {
+	b := &Budget{bytes: bytes}
+	b.left.Store(bytes)
+	return b
+}
+
+// take uses up n bytes. A nil Budget has no bound.
+func (b *Budget) take(n int) error {
+	if b != nil && b.left.Add(-int64(n)) < 0 {
+		return fmt.Errorf("more than %d bytes: %w", b.bytes, ErrTooLarge)
+	}
+	return nil
+}
