@@ -175,7 +175,7 @@ func TestMessagesAboveTheLimitAreRefusedWithBothNumbers(t *testing.T) {
 	const most = 64 << 10
 	h := start(t, Options{MaxMessageBytes: most})
 	h.collection(t, "docs")
-	req := &hamnestv1.UpsertVectorsRequest{Collection: "docs", Vectors: recordsToProto(randomRecords(200, 1))}
+	req := &hamnestv1.UpsertVectorsRequest{Collection: "docs", Vectors: recordsToProto(randomRecords(200))}
 	_, err := h.vectors.UpsertVectors(t.Context(), req)
 	st := wantCode(t, err, codes.ResourceExhausted)
 	for _, part := range []string{fmt.Sprint(proto.Size(req)), fmt.Sprint(most)} {
@@ -189,7 +189,7 @@ func TestAnswersAboveTheMessageLimitAreRefusedBeforeTheyAreMade(t *testing.T) {
 	const most = 16 << 10 // holds 32 vectors of 512 bytes
 	h := start(t, Options{MaxMessageBytes: most})
 	c := h.collection(t, "docs")
-	if err := c.Upsert(t.Context(), randomRecords(40, 1)); err != nil {
+	if err := c.Upsert(t.Context(), randomRecords(40)); err != nil {
 		t.Fatal(err)
 	}
 	query := &hamnestv1.SearchRequest_Id{Id: "id-0000"}
@@ -236,7 +236,7 @@ func TestMetadataCountsTowardsTheMessageLimit(t *testing.T) {
 	const most, metadata = 16 << 10, 4 << 10
 	h := start(t, Options{MaxMessageBytes: most})
 	c := h.collection(t, "docs")
-	records := randomRecords(10, 1)
+	records := randomRecords(10)
 	for i := range records {
 		records[i].Metadata = fmt.Appendf(nil, `{"x":"%s"}`, strings.Repeat("x", metadata-8))
 	}

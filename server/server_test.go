@@ -133,15 +133,15 @@ func (h *harness) collection(t *testing.T, name string) *index.Collection {
 func (h *harness) filled(t *testing.T, n int) []index.Record {
 	t.Helper()
 	c := h.collection(t, "docs")
-	records := randomRecords(n, 1)
+	records := randomRecords(n)
 	if err := c.Upsert(t.Context(), records); err != nil {
 		t.Fatal(err)
 	}
 	return records
 }
 
-func randomRecords(n int, seed uint64) []index.Record {
-	rng := rand.New(rand.NewPCG(seed, 0))
+func randomRecords(n int) []index.Record {
+	rng := rand.New(rand.NewPCG(1, 0))
 	records := make([]index.Record, n)
 	for i := range records {
 		records[i] = index.Record{
