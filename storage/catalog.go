@@ -201,11 +201,11 @@ func (c *Catalog) List() ([]Entry, error) {
 func parseEntry(name, value []byte) (Entry, error) {
 	body, err := unseal(name, value)
 	if err != nil {
-		return Entry{}, fmt.Errorf("collection %.32q: %w", name, err)
+		return Entry{}, fmt.Errorf("collection %q: %w", head(name), err)
 	}
 	var v entryValue
 	if err := json.Unmarshal(body, &v); err != nil || !isID(v.ID) {
-		return Entry{}, corrupt("collection %.32q: entry %.200q (%v)", name, body, err)
+		return Entry{}, corrupt("collection %q: entry %q (%v)", head(name), head(body), err)
 	}
 	return Entry{Name: string(name), ID: v.ID, Created: v.Created, Labels: v.Labels}, nil
 }

@@ -1,6 +1,7 @@
 package storage
 
 import (
+	"bytes"
 	"context"
 	"encoding/binary"
 	"errors"
@@ -302,16 +303,24 @@ func TestCheckFindsAnEmptyBitmap(t *testing.T) {
 	}
 }
 
-// What bbolt itself says of its pages is among the problems: here that the root
-// page is free, so that the next commit would write over it.
+// What bbolt itself says of its pages is among the problems: here that an id comes
+// before those in front of it.
 func TestCheckFindsDamageToThePages(t *testing.T) {
-	_, path := soundFile(t)
-	root, freelist := bboltPages(t, path)
-	list := binary.NativeEndian.AppendUint16(nil, 1) // how many pages are free, at 10
-	list = binary.NativeEndian.AppendUint32(list, 0) // the pages that the list runs over into, at 12
-	list = binary.NativeEndian.AppendUint64(list, uint64(root))
-	overwrite(t, path, freelist*4096+10, list)
-	if found := problems(t, openShard(t, path)); !mentions(found, fmt.Sprintf("bbolt: page %d: reachable freed", root)) {
+	path := filepath.Join(t.TempDir(), shardFile)
+	makeFlipFile(t, "with branches", path)
+	content, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	disordered := bytes.ReplaceAll(content, slices.Concat([]byte("idid-50"), slotValue(50)), slices.Concat([]byte("idid-00"), slotValue(50)))
+	if bytes.Equal(disordered, content) {
+		t.Fatal("the id is not where it should be")
+	}
+	damaged := filepath.Join(t.TempDir(), shardFile)
+	if err := os.WriteFile(damaged, disordered, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if found := openShard(t, damaged).CheckPages(); !mentions(found, "bbolt: ") {
 		t.Errorf("problems are %q", found)
 	}
 }

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"math"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -223,7 +224,7 @@ func TestCreateShardRefuses(t *testing.T) {
 	}{
 		{"the zero schema", Schema{}, "dims 0"},
 		{"fewer than no dimensions", with(func(s *Schema) { s.Dims, s.BlockRows = -63, 0 }), "dims -63"},
-		{"absurd dimensions", with(func(s *Schema) { s.Dims, s.BlockRows, s.ChunkRows = 1<<62, 0, 0 }), "dims"},
+		{"absurd dimensions", with(func(s *Schema) { s.Dims, s.BlockRows, s.ChunkRows = math.MaxInt, 0, 0 }), "dims"},
 		{"fewer than no vector bytes", with(func(s *Schema) { s.VectorBytes, s.ChunkRows = -1, 0 }), "vector_bytes -1"},
 		{"no engine", with(func(s *Schema) { s.Engine = nil }), "engine"},
 		{"an engine that is not JSON", with(func(s *Schema) { s.Engine = []byte("{") }), "engine"},

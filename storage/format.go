@@ -59,10 +59,15 @@ const (
 var castagnoli = crc32.MakeTable(crc32.Castagnoli)
 
 // corrupt makes an error of kind ErrCorrupt. What comes from the file has a
-// precision, as in %.32x: a damaged page can make a key of gigabytes.
+// precision, as in %.32x, or is cut by head: a damaged page can make a key of
+// gigabytes.
 func corrupt(format string, args ...any) error {
 	return fmt.Errorf(format+": %w", append(args, ErrCorrupt)...)
 }
+
+// head returns b, or its first bytes when it is long. For %q, which copies before
+// it cuts.
+func head(b []byte) []byte { return b[:min(len(b), 64)] }
 
 // Schema is the geometry of a shard's rows, fixed when the shard is made.
 type Schema struct {
@@ -182,7 +187,7 @@ func appendFormat(magic []byte) []byte {
 // parseFormat checks the unsealed format value: first what it is, then how new.
 func parseFormat(body, magic []byte) error {
 	if len(body) != len(magic)+4 || !bytes.Equal(body[:len(magic)], magic) {
-		return corrupt("format is %.32q, want magic %q and a version", body, magic)
+		return corrupt("format is %q, want magic %q and a version", head(body), magic)
 	}
 	if v := binary.LittleEndian.Uint32(body[len(magic):]); v != formatVersion {
 		return fmt.Errorf("format version %d, want %d: %w", v, formatVersion, ErrVersion)

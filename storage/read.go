@@ -89,7 +89,7 @@ func slotOf(ids, rows *bolt.Bucket, id []byte) (uint64, error) {
 	if err == nil {
 		var found []byte
 		if found, _, err = readRow(rows, slot); err == nil && !bytes.Equal(found, id) {
-			err = corrupt("points to slot %d of id %.32q", slot, found)
+			err = corrupt("points to slot %d of id %q", slot, head(found))
 		}
 	}
 	if err != nil {

@@ -264,7 +264,8 @@ func mapBytes() int {
 	if runtime.GOOS == "windows" || math.MaxInt == math.MaxInt32 {
 		return 0
 	}
-	return 1 << 36
+	gib := 64 // not a constant: it does not fit where it is not used
+	return gib << 30
 }
 
 // openBolt opens or makes a bbolt file. The freelist is not kept on disk while
@@ -307,6 +308,9 @@ func openBolt(path string) (*bolt.DB, error) {
 		return nil, fmt.Errorf("%w: %w", err, ErrCorrupt)
 	case err != nil:
 		return nil, err
+	}
+	if err := guard(path, func() error { return checkTrees(db, file) }); err != nil {
+		return nil, errors.Join(err, db.Close())
 	}
 	db.AllocSize = 64 << 20 // fewer, larger growths: each costs an fsync of its own
 	return db, nil

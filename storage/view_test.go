@@ -1,9 +1,11 @@
 package storage
 
 import (
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"os"
+	"path/filepath"
 	"strings"
 	"sync"
 	"testing"
@@ -203,6 +205,30 @@ func TestSlotsThatAreNotThereAreErrors(t *testing.T) {
 	}
 }
 
+// A search reads hundreds of vectors in a View: none may cost an allocation.
+func TestReadingMoreVectorsAllocatesNoMore(t *testing.T) {
+	_, path := soundFile(t)
+	s := openShard(t, path)
+	allocations := func(slots ...uint64) float64 {
+		return testing.AllocsPerRun(20, func() {
+			err := s.View(func(r *Reader) error {
+				for _, slot := range slots {
+					if _, err := r.Vector(slot); err != nil {
+						return err
+					}
+				}
+				return nil
+			})
+			if err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	if one, many := allocations(0), allocations(0, 1, 3, 7, 8, 15, 2, 12, 5); one != many {
+		t.Errorf("one vector takes %v allocations, nine take %v", one, many)
+	}
+}
+
 // Damage that bbolt trips over becomes ErrCorrupt; a bug of ours stays a panic.
 func TestOnlyPanicsOfDamagedPagesBecomeErrors(t *testing.T) {
 	s := newShard(t, tinySchema())
@@ -371,6 +397,50 @@ func TestADamagedFileIsCorruptHoweverOftenItIsOpened(t *testing.T) {
 		if s, err := OpenShard(path); !errors.Is(err, ErrCorrupt) || errors.Is(err, ErrLocked) {
 			t.Fatalf("opened %v, error %v, want ErrCorrupt", s, err)
 		}
+	}
+}
+
+// A branch page that leads back into its tree would have bbolt go round until the
+// memory is used up, and a page that looks free would be written over.
+func TestAFileWhosePagesAreNoTreesIsRefused(t *testing.T) {
+	path := filepath.Join(t.TempDir(), shardFile)
+	makeFlipFile(t, "with branches", path)
+	s := openShard(t, path)
+	content := snapshot(t, s)
+	rows, ids := rootPage(t, s, bucketRows), rootPage(t, s, bucketIDs)
+	mustClose(t, s)
+	count := int64(binary.NativeEndian.Uint16(content[rows*4096+10:]))
+	if count < 3 {
+		t.Fatalf("rows has a root page with %d children", count)
+	}
+	child := func(i int64) int64 { return rows*4096 + 16 + 16*i + 8 }
+	root, freelist := bboltPages(t, path)
+	free := int64(binary.NativeEndian.Uint64(content[freelist*4096+16:]))
+	for _, tt := range []struct {
+		name string
+		at   int64
+		page int64
+	}{
+		{"the first child is the page itself", child(0), rows},
+		{"a child is the page itself", child(1), rows},
+		{"the last child is the page itself", child(count - 1), rows},
+		{"a child is a branch page of another bucket", child(1), ids},
+		{"a child is the page with the buckets in it", child(1), root},
+		{"a child is the list of free pages", child(1), freelist},
+		{"a child is a free page", child(count - 1), free},
+		{"a page in use is free", freelist*4096 + 16, rows},
+		{"a leaf in use is free", freelist*4096 + 16, int64(binary.NativeEndian.Uint64(content[child(1):]))},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			path := filepath.Join(t.TempDir(), shardFile)
+			if err := os.WriteFile(path, content, 0o600); err != nil {
+				t.Fatal(err)
+			}
+			overwrite(t, path, tt.at, binary.NativeEndian.AppendUint64(nil, uint64(tt.page)))
+			if s, err := OpenShard(path); !errors.Is(err, ErrCorrupt) || !strings.Contains(err.Error(), "in a tree") {
+				t.Errorf("opened %v, error %v, want ErrCorrupt", s, err)
+			}
+		})
 	}
 }
 
