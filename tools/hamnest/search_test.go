@@ -176,7 +176,7 @@ func TestBadSearchesAreRefused(t *testing.T) {
 	}{
 		{"no query", "at least one of the flags in the group [query id vector] is required", nil},
 		{"two queries", "[id query] were all set", []string{"--id", "a", "--query", queries}},
-		{"k 0", "k: 0, want 1 to", []string{"--id", "doc0", "-k", "0"}},
+		{"k 0", "k: 0, want at least 1", []string{"--id", "doc0", "-k", "0"}},
 		{"a negative k", "want ", []string{"--id", "doc0", "-k", "-1"}},
 		{"k that is no number", `invalid argument "many" for "-k, --k"`, []string{"--id", "doc0", "-k", "many"}},
 		{"an id that is not there", `vector "nope": index: not found`, []string{"--id", "nope"}},
