@@ -74,6 +74,7 @@ when everything asked for was done.`,
 		evalCommand(&format),
 		statsCommand(&format),
 		checkCommand(&format),
+		benchCommand(&format),
 		versionCommand(&format),
 	)
 	return root

@@ -1,0 +1,214 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"fmt"
+	"math"
+	"path/filepath"
+	"runtime"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/hamnest/hamnest/index/isa"
+	"github.com/hamnest/hamnest/tools/hamnest/npy"
+	"github.com/hamnest/hamnest/tools/hamnest/synthetic"
+)
+
+func TestBenchScanMeasuresEveryCombinationOnEveryKernel(t *testing.T) {
+	got := decode[scanLine](t, must(t, "bench", "scan", "--rows", "1024", "--bits", "500", "--queries", "5", "--time", "1ms", "--format", "json"))
+	var want []scanLine
+	for _, kernel := range isa.Usable() {
+		for _, queryBits := range []int{1, 4} {
+			for _, bits := range []int{256, 500} {
+				for _, queries := range []int{1, 5} {
+					// 1024 rows have work for one thread, whatever the machine has.
+					want = append(want, scanLine{Kernel: kernel.String(), QueryBits: queryBits, Bits: bits, Rows: 1024, Queries: queries, Threads: 1})
+				}
+			}
+		}
+	}
+	if len(got) != len(want) {
+		t.Fatalf("%d lines, want %d", len(got), len(want))
+	}
+	for i, g := range got {
+		w := want[i]
+		w.MSPerQuery, w.GBPerS, w.BandwidthGBPerS, w.PopcountGBPerS = g.MSPerQuery, g.GBPerS, g.BandwidthGBPerS, g.PopcountGBPerS
+		w.RatioToBandwidth, w.RatioToPopcount = g.RatioToBandwidth, g.RatioToPopcount
+		if g != w {
+			t.Errorf("line %d is %+v, want %+v", i, g, w)
+		}
+		checkScanLine(t, g)
+		// The limits are those of a kernel, and 4 bits a dimension are 4 times the work.
+		first := got[i/8*8]
+		if g.BandwidthGBPerS != first.BandwidthGBPerS || !near(g.PopcountGBPerS, first.PopcountGBPerS/float64(g.QueryBits)) {
+			t.Errorf("line %d has limits %v and %v, want %v and %v a bit of query", i, g.BandwidthGBPerS, g.PopcountGBPerS, first.BandwidthGBPerS, first.PopcountGBPerS)
+		}
+	}
+}
+
+// checkScanLine checks that the numbers of a line agree with one another.
+func checkScanLine(t *testing.T, l scanLine) {
+	t.Helper()
+	if l.MSPerQuery <= 0 || l.BandwidthGBPerS <= 0 || l.PopcountGBPerS <= 0 {
+		t.Errorf("%+v has a number that is not positive", l)
+	}
+	if want := float64(l.Rows) * float64(l.Bits) / 8 / (l.MSPerQuery / 1e3) / 1e9; !near(l.GBPerS, want) {
+		t.Errorf("%+v: gb_per_s is %v, want %v", l, l.GBPerS, want)
+	}
+	if !near(l.RatioToBandwidth, l.GBPerS/l.BandwidthGBPerS) || !near(l.RatioToPopcount, l.GBPerS/l.PopcountGBPerS) {
+		t.Errorf("%+v: the ratios are not those of its numbers", l)
+	}
+}
+
+func near(a, b float64) bool { return math.Abs(a-b) <= 1e-6*math.Abs(b) }
+
+func TestBenchScanPrintsItsFieldsInOrder(t *testing.T) {
+	args := []string{"bench", "scan", "--rows", "100", "--bits", "64", "--kernel", "generic", "--query-bits", "1", "--queries", "1", "--time", "1ms"}
+	want := "kernel, query_bits, bits, rows, queries, threads, ms_per_query, gb_per_s, bandwidth_gb_per_s, popcount_gb_per_s, ratio_to_bandwidth, ratio_to_popcount"
+	stdout := must(t, append(args, "--format", "json")...)
+	if strings.Count(stdout, "\n") != 1 {
+		t.Errorf("output is %q, want one line", stdout)
+	}
+	dec := json.NewDecoder(strings.NewReader(stdout))
+	var names []string
+	for i := 0; dec.More() || i == 0; i++ {
+		token, err := dec.Token()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if i%2 == 1 {
+			names = append(names, token.(string))
+		}
+	}
+	if got := strings.Join(names, ", "); got != want {
+		t.Errorf("fields are %s, want %s", got, want)
+	}
+	table := must(t, args...)
+	header, _, _ := strings.Cut(table, "\n")
+	if got := strings.Join(strings.Fields(header), ", "); got != want {
+		t.Errorf("the table's header is %s, want %s", got, want)
+	}
+}
+
+func TestBenchScanCanBeNarrowed(t *testing.T) {
+	if runtime.GOMAXPROCS(0) < 2 {
+		t.Skip("one core")
+	}
+	t.Setenv(isa.Variable, "generic")
+	got := decode[scanLine](t, must(t, "bench", "scan", "--rows", "65537", "--bits", "256", "--prefixes", "64,128", "--query-bits", "4", "--queries", "1", "--threads", "2", "--time", "1ms", "--format", "json"))
+	var shapes []string
+	for _, l := range got {
+		shapes = append(shapes, fmt.Sprintf("%s %d %d %d %d %d", l.Kernel, l.QueryBits, l.Bits, l.Rows, l.Queries, l.Threads))
+		checkScanLine(t, l)
+	}
+	if want := []string{"generic 4 64 65537 1 1", "generic 4 64 65537 1 2", "generic 4 128 65537 1 1", "generic 4 128 65537 1 2"}; !slices.Equal(shapes, want) {
+		t.Errorf("lines are %q, want %q", shapes, want)
+	}
+	r := hamnest(t, "bench", "scan", "--rows", "65536", "--bits", "64", "--query-bits", "1", "--queries", "1", "--threads", "2", "--time", "1ms")
+	if want := "65536 rows have work for 1 threads, not for 2\n"; r.code != 0 || r.stderr != want {
+		t.Errorf("too few rows for the threads: code %d, %q, want %q", r.code, r.stderr, want)
+	}
+}
+
+func TestBenchScanRefusesWhatItCannotMeasure(t *testing.T) {
+	for _, tt := range []struct {
+		want string
+		args []string
+	}{
+		{"--rows is 0, want 1 to 2147483647", []string{"--rows", "0"}},
+		{"--bits is 0, want 1 to 65536", []string{"--bits", "0"}},
+		{"--queries is 0, want 1 to 65536", []string{"--queries", "0"}},
+		{fmt.Sprintf("--threads is -1, want 1 to %d", runtime.GOMAXPROCS(0)), []string{"--threads", "-1"}},
+		{fmt.Sprintf("want 1 to %d", runtime.GOMAXPROCS(0)), []string{"--threads", "100000"}},
+		{"--candidates is 0, want 1", []string{"--candidates", "0"}},
+		{"--time is 0s, want more than 0s", []string{"--time", "0s"}},
+		{"--query-bits has 2, want 1 or 4", []string{"--query-bits", "1,2"}},
+		{"--prefixes has 100: no prefix of 100 dimensions, want a multiple of 64 up to 1024", []string{"--prefixes", "256,100"}},
+		{"--prefixes has 512: no prefix of 512 dimensions", []string{"--bits", "256", "--prefixes", "512"}},
+		{`--kernel has "quantum", want those that this machine can run: [generic`, []string{"--kernel", "quantum"}},
+		{"found 1 arguments, want: hamnest bench scan", []string{"now"}},
+		{"unknown flag: --row; see hamnest bench scan --help", []string{"--row", "1"}},
+	} {
+		mustFail(t, tt.want, append([]string{"bench", "scan"}, tt.args...)...)
+	}
+	mustFail(t, `unknown command "sacn" for "hamnest bench"`, "bench", "sacn")
+}
+
+func TestBenchScanEndsWhenInterrupted(t *testing.T) {
+	ctx, stop := context.WithCancel(t.Context())
+	stop()
+	for _, kernels := range []string{isa.Active().String(), "generic,generic"} {
+		var stdout, stderr bytes.Buffer
+		code := execute(ctx, []string{"bench", "scan", "--rows", "1000", "--kernel", kernels}, strings.NewReader(""), &stdout, &stderr)
+		if code != 1 || stdout.Len() > 0 || !strings.Contains(stderr.String(), "interrupted") {
+			t.Errorf("%s: code %d, printed %q and %q, want 1 and interrupted", kernels, code, &stdout, &stderr)
+		}
+	}
+}
+
+func TestBenchDataIsASetToIngestAndEvaluate(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "set")
+	args := []string{"bench", "data", "--rows", "3000", "--dims", "128", "--queries", "20", "--out", dir, "--format", "json"}
+	got := decode[setSummary](t, must(t, args...))[0]
+	if got.Seconds <= 0 {
+		t.Errorf("it took %v seconds", got.Seconds)
+	}
+	got.Seconds = 0
+	want := setSummary{
+		Out: dir, Rows: 3000, Dims: 128, Queries: 20, Truth: 100, Seed: 1, Clusters: 54,
+		Noise: synthetic.DefaultNoise, Decay: synthetic.DefaultDecay, BaseBytes: 128 + 4*3000*128,
+	}
+	if got != want {
+		t.Errorf("summary is %+v, want %+v", got, want)
+	}
+	file := func(name string) string { return filepath.Join(dir, name) }
+	for name, shape := range map[string][2]int{"base.npy": {3000, 128}, "queries.npy": {20, 128}, "truth.npy": {20, 100}} {
+		err := withMatrix(openDisk, file(name), func(m *npy.Reader) error {
+			if m.Rows() != shape[0] || m.Cols() != shape[1] {
+				t.Errorf("%s is %d x %d, want %v", name, m.Rows(), m.Cols(), shape)
+			}
+			return nil
+		})
+		if err != nil {
+			t.Error(err)
+		}
+	}
+	target := []string{"--data", t.TempDir()}
+	must(t, on(target, "ingest", "s", file("base.npy"), "--create")...)
+	row := decode[evalRow](t, must(t, on(target, "eval", "s", "--queries", file("queries.npy"), "--truth", file("truth.npy"), "--exact", "--format", "json")...))[0]
+	if row.Recall != 1 {
+		t.Errorf("an exact search finds %v of the truth, want all", row.Recall)
+	}
+	mustFail(t, "base.npy is there already", args...)
+}
+
+func TestBenchDataSaysWhatItWrote(t *testing.T) {
+	dir := t.TempDir()
+	got := must(t, "bench", "data", "--rows", "100", "--dims", "64", "--queries", "2", "--clusters", "3", "--float16", "--out", dir)
+	for _, want := range []string{"base.npy", "100 vectors of 64 dimensions around 3 centres, 12.6 KiB", "queries.npy", "2 queries", "truth.npy", "100 exact answers a query"} {
+		if !strings.Contains(got, want) {
+			t.Errorf("it printed %q, want it to say %q", got, want)
+		}
+	}
+}
+
+func TestBenchDataRefusesWhatItCannotMake(t *testing.T) {
+	out := t.TempDir()
+	for _, tt := range []struct {
+		want string
+		args []string
+	}{
+		{`required flag(s) "dims", "out", "rows" not set`, nil},
+		{"99 rows, want 100", []string{"--rows", "99", "--dims", "64", "--out", out}},
+		{"0 dims, want 1 to 65536", []string{"--rows", "100", "--dims", "0", "--out", out}},
+		{"0 queries, want 1", []string{"--rows", "100", "--dims", "64", "--queries", "0", "--out", out}},
+		{"0 clusters, want 1", []string{"--rows", "100", "--dims", "64", "--clusters", "0", "--out", out}},
+		{"noise -1, want more than 0", []string{"--rows", "100", "--dims", "64", "--noise", "-1", "--out", out}},
+		{"not a directory", []string{"--rows", "100", "--dims", "64", "--out", writeFile(t, "file", nil)}},
+	} {
+		mustFail(t, tt.want, append([]string{"bench", "data"}, tt.args...)...)
+	}
+}

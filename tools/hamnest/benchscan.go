@@ -1,0 +1,380 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"math"
+	"os"
+	"os/exec"
+	"runtime"
+	"slices"
+	"strconv"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/hamnest/hamnest/encoder"
+	"github.com/hamnest/hamnest/index"
+	"github.com/hamnest/hamnest/index/isa"
+	"github.com/hamnest/hamnest/tools/hamnest/machine"
+)
+
+// benchScanFlags are the flags of bench scan.
+type benchScanFlags struct {
+	rows, bits, queries, threads, candidates int
+	// Every combination of these is measured, with 1 and queries queries on 1 and
+	// threads threads.
+	kernels             []string
+	queryBits, prefixes []int
+	// time is how long each line is measured at least.
+	time time.Duration
+}
+
+func benchScanCommand(format *outputFormat) *cobra.Command {
+	var flags benchScanFlags
+	cmd := &cobra.Command{
+		Use:   "scan",
+		Short: "Measure the scan beside this machine's memory and arithmetic",
+		Long: `Scan makes random codes in memory, as a collection of that many rows keeps them, and
+makes the engine's passes over them: blocks of rows against tiles of queries, of which
+each keeps its nearest --candidates. In the same process, in turns with the passes, it
+measures what no scan on this machine can exceed. It prints a line for each kernel, size
+of query, prefix, number of queries and number of threads:
+
+  kernel              generic (pure Go), avx2 or avx512, each in a process of its own
+  query_bits          bits a dimension of the queries: 1, or 4 in bit planes
+  bits                leading bits of the codes that are compared
+  rows                codes
+  queries             how many are compared together; a pass serves 64 at most
+  threads             cores used; each takes 65,536 rows at a time, so that fewer rows
+                      are measured on fewer threads
+  ms_per_query        time of the passes, shared among the queries
+  gb_per_s            bytes of codes compared a second, counted once for each query
+  bandwidth_gb_per_s  the machine's read bandwidth: as many threads load as many bytes as
+                      all the codes have (at least 256 MiB, of which caches hold little,
+                      and at most 1 GiB) by the widest loads there are, in large pages
+  popcount_gb_per_s   the limit of counting bits by the instructions of the kernel: codes
+                      in the L1 cache against 4 queries, and nothing but load, exclusive
+                      or, count and add. Queries of 4 bits need 4 counts: a quarter of it
+  ratio_to_bandwidth, ratio_to_popcount
+                      gb_per_s over these two. Several queries share each read, so that
+                      the first may exceed 1; so may codes that fit into a cache
+
+A number is the median of passes: at least 5, and as many as fill --time, spread over
+the whole run. GB are 10^9 bytes. One million codes of 1,024 bits take one to two minutes
+and 400 MB of memory.`,
+		Example: `  hamnest bench scan --rows 1000000 --bits 1024
+  hamnest bench scan --rows 1000000 --bits 1024 --kernel avx512 --query-bits 1 --threads 2 --format json`,
+		Args: wantArgs(0, 0),
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			if err := flags.check(); err != nil {
+				return err
+			}
+			return flags.measure(cmd, newOutput(cmd, format))
+		},
+	}
+	f := cmd.Flags()
+	f.IntVar(&flags.rows, "rows", 1_000_000, "codes to scan")
+	f.IntVar(&flags.bits, "bits", 1024, "bits a code")
+	f.IntVar(&flags.queries, "queries", 64, "measure so many queries together, and one alone")
+	f.IntVar(&flags.threads, "threads", 0, "measure on so many threads, and on one (default all cores)")
+	f.IntVar(&flags.candidates, "candidates", 400, "rows that each query keeps")
+	f.StringSliceVar(&flags.kernels, "kernel", nil, "kernels to measure (default $"+isa.Variable+", or all that this machine can run)")
+	f.IntSliceVar(&flags.queryBits, "query-bits", []int{1, 4}, "bits a dimension of the queries, 1 or 4")
+	f.IntSliceVar(&flags.prefixes, "prefixes", nil, "leading bits to compare, ladder steps or multiples of 64 (default 256, 512, 1024, ... below bits, then bits)")
+	f.DurationVar(&flags.time, "time", 500*time.Millisecond, "how long to measure each line at least")
+	return cmd
+}
+
+// check returns what is wrong with the flags, and fills in their defaults.
+func (f *benchScanFlags) check() error {
+	for _, n := range []struct {
+		flag               string
+		value, least, most int
+	}{
+		{"--rows", f.rows, 1, math.MaxInt32},
+		{"--bits", f.bits, 1, encoder.MaxDims},
+		{"--queries", f.queries, 1, maxBenchQueries},
+		{"--threads", f.threads, 0, runtime.GOMAXPROCS(0)},
+		{"--candidates", f.candidates, 1, math.MaxInt32},
+	} {
+		if n.value < n.least || n.value > n.most {
+			return fmt.Errorf("%s is %d, want %d to %d", n.flag, n.value, max(n.least, 1), n.most)
+		}
+	}
+	if f.threads == 0 {
+		f.threads = runtime.GOMAXPROCS(0)
+	}
+	if f.time <= 0 || f.time > time.Hour {
+		return fmt.Errorf("--time is %v, want more than 0s and at most 1h", f.time)
+	}
+	for _, n := range f.queryBits {
+		if n != 1 && n != 4 {
+			return fmt.Errorf("--query-bits has %d, want 1 or 4", n)
+		}
+	}
+	profile, err := encoder.NewProfile(encoder.Plain, f.bits, nil)
+	if err != nil {
+		return fmt.Errorf("--bits is %d: %w", f.bits, err)
+	}
+	if len(f.prefixes) == 0 {
+		f.prefixes = profile.Ladder()
+	}
+	for _, n := range f.prefixes {
+		if err := profile.CheckPrefix(n); err != nil {
+			return fmt.Errorf("--prefixes has %d: %w", n, err)
+		}
+	}
+	usable := usableKernels()
+	if len(f.kernels) == 0 {
+		f.kernels = usable
+		if name := os.Getenv(isa.Variable); name != "" {
+			f.kernels = []string{name}
+		}
+	}
+	for _, name := range f.kernels {
+		if !slices.Contains(usable, name) {
+			return fmt.Errorf("--kernel has %q, want those that this machine can run: %v", name, usable)
+		}
+	}
+	return nil
+}
+
+// maxBenchQueries bounds the memory that queries take.
+const maxBenchQueries = 1 << 16
+
+func usableKernels() []string {
+	var names []string
+	for _, set := range isa.Usable() {
+		names = append(names, set.String())
+	}
+	return names
+}
+
+// scanLine is one line of bench scan, in the order in which it is printed.
+type scanLine struct {
+	Kernel           string  `json:"kernel"`
+	QueryBits        int     `json:"query_bits"`
+	Bits             int     `json:"bits"`
+	Rows             int     `json:"rows"`
+	Queries          int     `json:"queries"`
+	Threads          int     `json:"threads"`
+	MSPerQuery       float64 `json:"ms_per_query"`
+	GBPerS           float64 `json:"gb_per_s"`
+	BandwidthGBPerS  float64 `json:"bandwidth_gb_per_s"`
+	PopcountGBPerS   float64 `json:"popcount_gb_per_s"`
+	RatioToBandwidth float64 `json:"ratio_to_bandwidth"`
+	RatioToPopcount  float64 `json:"ratio_to_popcount"`
+}
+
+var scanHeader = []string{
+	"kernel", "query_bits", "bits", "rows", "queries", "threads", "ms_per_query", "gb_per_s",
+	"bandwidth_gb_per_s", "popcount_gb_per_s", "ratio_to_bandwidth", "ratio_to_popcount",
+}
+
+func (l scanLine) cells() []string {
+	return []string{
+		l.Kernel, strconv.Itoa(l.QueryBits), strconv.Itoa(l.Bits), strconv.Itoa(l.Rows), strconv.Itoa(l.Queries), strconv.Itoa(l.Threads),
+		fmt.Sprintf("%.4f", l.MSPerQuery), fmt.Sprintf("%.2f", l.GBPerS), fmt.Sprintf("%.2f", l.BandwidthGBPerS), fmt.Sprintf("%.2f", l.PopcountGBPerS),
+		fmt.Sprintf("%.3f", l.RatioToBandwidth), fmt.Sprintf("%.3f", l.RatioToPopcount),
+	}
+}
+
+// measure measures every kernel and prints its lines: as soon as they are known
+// for programs, together in a table for people.
+func (f *benchScanFlags) measure(cmd *cobra.Command, out output) error {
+	p := newProgress(cmd, "measuring", int64(len(f.kernels)), false)
+	defer p.done()
+	var rows [][]string
+	most := 0 // threads
+	for _, kernel := range f.kernels {
+		p.describe("measuring " + kernel)
+		lines, err := f.lines(cmd.Context(), kernel)
+		if err != nil {
+			return fmt.Errorf("kernel %s: %w", kernel, err)
+		}
+		for _, line := range lines {
+			most = max(most, line.Threads)
+			if !out.json {
+				rows = append(rows, line.cells())
+			} else if err := out.object(line); err != nil {
+				return err
+			}
+		}
+		p.add(1)
+	}
+	if cmd.Flags().Changed("threads") && most < f.threads {
+		cmd.PrintErrf("%d rows have work for %d threads, not for %d\n", f.rows, most, f.threads)
+	}
+	if out.json {
+		return nil
+	}
+	return out.numbers(scanHeader, rows)
+}
+
+// lines measures one kernel: here if it is this process's, in a child otherwise,
+// because the kernel of a process is chosen when it starts.
+func (f *benchScanFlags) lines(ctx context.Context, kernel string) ([]scanLine, error) {
+	if kernel == isa.Active().String() && len(f.kernels) == 1 {
+		return f.linesHere(ctx)
+	}
+	self, err := os.Executable()
+	if err != nil {
+		return nil, fmt.Errorf("cannot start a second process: %w", err)
+	}
+	var stdout, stderr bytes.Buffer
+	child := exec.CommandContext(ctx, self, "bench", "scan", "--format", "json", "--kernel", kernel,
+		"--rows", strconv.Itoa(f.rows), "--bits", strconv.Itoa(f.bits), "--queries", strconv.Itoa(f.queries), "--threads", strconv.Itoa(f.threads),
+		"--candidates", strconv.Itoa(f.candidates), "--query-bits", joinInts(f.queryBits), "--prefixes", joinInts(f.prefixes), "--time", f.time.String())
+	child.Env = append(os.Environ(), isa.Variable+"="+kernel)
+	child.Stdout, child.Stderr = &stdout, &stderr
+	err = child.Run()
+	if ctx.Err() != nil {
+		return nil, ctx.Err()
+	}
+	if err != nil {
+		return nil, fmt.Errorf("the process that measured it: %w: %s", err, firstLine(stderr.String()))
+	}
+	var lines []scanLine
+	for dec := json.NewDecoder(&stdout); ; {
+		var line scanLine
+		switch err := dec.Decode(&line); {
+		case errors.Is(err, io.EOF):
+			return lines, nil
+		case err != nil:
+			return nil, fmt.Errorf("the process that measured it: %w", err)
+		}
+		lines = append(lines, line)
+	}
+}
+
+// Memory is read in a buffer that is as large as the codes, within these bounds:
+// caches hold little of it, and it is no burden.
+const (
+	minReadBytes = 256 << 20
+	maxReadBytes = 1 << 30
+)
+
+// linesHere measures the kernel of this process.
+func (f *benchScanFlags) linesHere(ctx context.Context) (lines []scanLine, err error) {
+	ladder := encoder.DefaultLadder(f.bits)
+	codes, err := index.NewScanBench(uint32(f.rows), ladder, 1)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { err = errors.Join(err, codes.Close()) }()
+	memory, err := machine.NewMemory(min(max(f.rows*f.bits/8, minReadBytes), maxReadBytes))
+	if err != nil {
+		return nil, err
+	}
+	defer func() { err = errors.Join(err, memory.Close()) }()
+
+	kernel := isa.Active()
+	counted, _ := machine.Count(kernel, 1)
+	var turns turns
+	bandwidth, popcount := make(map[int]*measurement), make(map[int]*measurement) // by threads
+	threads := oneAnd(min(f.threads, codes.MaxThreads()))
+	for _, n := range threads {
+		bandwidth[n] = turns.add(float64(memory.Bytes()), func() { memory.Read(n) })
+		popcount[n] = turns.add(float64(n*counted), func() { machine.Count(kernel, n) })
+	}
+	var passes []*measurement
+	for _, queryBits := range f.queryBits {
+		run := codes.Run
+		if queryBits > 1 {
+			run = codes.RunPlanes
+		}
+		for _, bits := range f.prefixes {
+			for _, queries := range oneAnd(f.queries) {
+				for _, n := range threads {
+					lines = append(lines, scanLine{Kernel: kernel.String(), QueryBits: queryBits, Bits: bits, Rows: f.rows, Queries: queries, Threads: n})
+					passes = append(passes, turns.add(float64(f.rows)*float64(bits)/8*float64(queries), func() { run(ctx, queries, bits, n, f.candidates) }))
+				}
+			}
+		}
+	}
+	if err := turns.take(ctx, f.time); err != nil {
+		return nil, err
+	}
+	for i := range lines {
+		line := &lines[i]
+		line.MSPerQuery = milliseconds(passes[i].median()) / float64(line.Queries)
+		line.GBPerS = passes[i].gbPerS()
+		line.BandwidthGBPerS = bandwidth[line.Threads].gbPerS()
+		line.PopcountGBPerS = popcount[line.Threads].gbPerS() / float64(line.QueryBits)
+		line.RatioToBandwidth = line.GBPerS / line.BandwidthGBPerS
+		line.RatioToPopcount = line.GBPerS / line.PopcountGBPerS
+	}
+	return lines, nil
+}
+
+// oneAnd returns 1 and n, which may be the same.
+func oneAnd(n int) []int { return slices.Compact([]int{1, n}) }
+
+// measurement is something done again and again.
+type measurement struct {
+	bytes float64 // that are compared or read when it is done once
+	once  func()
+	took  []time.Duration
+	total time.Duration
+}
+
+const (
+	// minTimes is how often a thing is done at least.
+	minTimes = 5
+	// turnsEach is how many turns it takes to fill the time of a thing that is quick.
+	turnsEach = 10
+)
+
+func (m *measurement) enough(least time.Duration) bool {
+	return len(m.took) >= minTimes && m.total >= least
+}
+
+func (m *measurement) turn(ctx context.Context, least time.Duration) {
+	for end := m.total + least; m.total < end && ctx.Err() == nil; {
+		start := time.Now()
+		m.once()
+		took := max(time.Since(start), 1)
+		m.took = append(m.took, took)
+		m.total += took
+	}
+}
+
+func (m *measurement) median() time.Duration {
+	return percentile(slices.Sorted(slices.Values(m.took)), 0.5)
+}
+
+func (m *measurement) gbPerS() float64 { return m.bytes / m.median().Seconds() / 1e9 }
+
+// turns are measurements that take turns, so that what else the machine does
+// hits all of them alike.
+type turns []*measurement
+
+func (t *turns) add(bytes float64, once func()) *measurement {
+	m := &measurement{bytes: bytes, once: once}
+	*t = append(*t, m)
+	return m
+}
+
+// take goes round until all have enough.
+func (t turns) take(ctx context.Context, least time.Duration) error {
+	for _, m := range t {
+		m.once() // memory is touched, scratch is made
+	}
+	for {
+		again := false
+		for _, m := range t {
+			if !m.enough(least) {
+				m.turn(ctx, least/turnsEach)
+			}
+			again = again || !m.enough(least)
+		}
+		if err := ctx.Err(); err != nil || !again {
+			return err
+		}
+	}
+}
