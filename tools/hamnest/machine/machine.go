@@ -6,6 +6,8 @@
 // Go for everything else.
 package machine
 
+//go:generate go -C ../../../index/_asm run ./machine -out ../../tools/hamnest/machine/kernels_amd64.s -stubs ../../tools/hamnest/machine/kernels_amd64.go -pkg machine
+
 import (
 	"math/rand/v2"
 	"sync"
