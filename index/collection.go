@@ -309,8 +309,8 @@ type Stats struct {
 	// Vectors can be found; Retired rows were replaced or deleted, and hold space
 	// until compaction; Sealed rows are packed in blocks.
 	Vectors, Retired, Sealed uint64
-	// MemoryBytes are the codes and what is kept beside them; DiskBytes the
-	// file, of which DiskFreeBytes are free for later commits.
+	// MemoryBytes are the codes and what is kept beside them; DiskBytes what the
+	// file takes of the disk, of which DiskFreeBytes are free for later commits.
 	MemoryBytes, DiskBytes, DiskFreeBytes uint64
 	// CodeBytesPerVector and VectorBytesPerVector are payload.
 	CodeBytesPerVector, VectorBytesPerVector uint64

@@ -173,14 +173,15 @@ func (s *Shard) Schema() Schema { return s.schema }
 // Path returns the file's path.
 func (s *Shard) Path() string { return s.path }
 
-// Size returns the size of the file and how much of it is free for later commits.
+// Size returns the bytes of disk that the file takes and how much of them is free
+// for later commits.
 func (s *Shard) Size() (bytes, free int64, err error) {
 	info, err := os.Stat(s.path)
 	if err != nil {
 		return 0, 0, fmt.Errorf("storage: %w", err)
 	}
 	stats := s.db.Stats()
-	return info.Size(), int64(stats.FreePageN+stats.PendingPageN) * int64(s.db.Info().PageSize), nil
+	return allocated(info), int64(stats.FreePageN+stats.PendingPageN) * int64(s.db.Info().PageSize), nil
 }
 
 // Close waits for the commit and the reads under way and closes the file.

@@ -79,6 +79,7 @@ func (w *treeWalk) readFreelist(meta uint64) {
 	for b := w.read(at, 8*count); len(b) > 0; b = b[8:] {
 		w.free = append(w.free, binary.NativeEndian.Uint64(b))
 	}
+	slices.Sort(w.free) // as bbolt wrote it, but for damage
 }
 
 // tree walks down from root, a level at a time, and returns the leaves.

@@ -823,7 +823,7 @@ type CollectionStats struct {
 	Sealed uint64 `protobuf:"varint,3,opt,name=sealed,proto3" json:"sealed,omitempty"`
 	// Resident bytes of the codes and what is kept beside them.
 	MemoryBytes uint64 `protobuf:"varint,4,opt,name=memory_bytes,json=memoryBytes,proto3" json:"memory_bytes,omitempty"`
-	// Size of the collection's files.
+	// What the collection's files take of the disk.
 	DiskBytes uint64 `protobuf:"varint,5,opt,name=disk_bytes,json=diskBytes,proto3" json:"disk_bytes,omitempty"`
 	// Bytes inside the files that are free for later writes.
 	DiskFreeBytes uint64 `protobuf:"varint,6,opt,name=disk_free_bytes,json=diskFreeBytes,proto3" json:"disk_free_bytes,omitempty"`
