@@ -1,6 +1,7 @@
 package storage
 
 import (
+	"bytes"
 	"encoding/binary"
 	"math"
 	"os"
@@ -15,8 +16,8 @@ import (
 // free, the next commit writes over it.
 
 // checkTrees returns an error when a page of the file that must not be is the child
-// of a branch page, or the root of a bucket: a branch page that is in a tree already,
-// a page with buckets in it, a free page. It reads branch pages only, some hundreds
+// of a branch page, or the root of a bucket: a branch page or a root that is in a tree
+// already, a page with buckets or bitmaps in it, a free page. It reads branch pages only, some hundreds
 // for a million rows: leaves are all equally deep, so that the first tells where they
 // begin. Of other damage it says nothing: that stays with the reader who meets it.
 func checkTrees(db *bolt.DB, file *os.File) error {
@@ -30,12 +31,23 @@ func checkTrees(db *bolt.DB, file *os.File) error {
 		for _, page := range leaves { // they have the buckets in them
 			w.taken[page] = true
 		}
-		return tx.ForEach(func(_ []byte, b *bolt.Bucket) error {
+		return tx.ForEach(func(name []byte, b *bolt.Bucket) error {
 			if b == nil || b.RootPage() == 0 { // inline
 				return nil
 			}
-			_, err := w.tree(uint64(b.RootPage()))
-			return err
+			leaves, err := w.tree(uint64(b.RootPage()))
+			if err != nil {
+				return err
+			}
+			w.taken[uint64(b.RootPage())] = true
+			// The first of rows has the key of the first bitmap, and a checksum of the
+			// same kind: only its page tells them apart.
+			if bytes.Equal(name, bucketRetired) {
+				for _, page := range leaves {
+					w.taken[page] = true
+				}
+			}
+			return nil
 		})
 	})
 }

@@ -1,6 +1,7 @@
 package storage
 
 import (
+	"bytes"
 	"encoding/binary"
 	"errors"
 	"fmt"
@@ -407,7 +408,7 @@ func TestAFileWhosePagesAreNoTreesIsRefused(t *testing.T) {
 	makeFlipFile(t, "with branches", path)
 	s := openShard(t, path)
 	content := snapshot(t, s)
-	rows, ids := rootPage(t, s, bucketRows), rootPage(t, s, bucketIDs)
+	rows, ids, retired := rootPage(t, s, bucketRows), rootPage(t, s, bucketIDs), rootPage(t, s, bucketRetired)
 	mustClose(t, s)
 	count := int64(binary.NativeEndian.Uint16(content[rows*4096+10:]))
 	if count < 3 {
@@ -415,6 +416,9 @@ func TestAFileWhosePagesAreNoTreesIsRefused(t *testing.T) {
 	}
 	child := func(i int64) int64 { return rows*4096 + 16 + 16*i + 8 }
 	root, freelist := bboltPages(t, path)
+	rootOf := func(bucket string, page int64) int64 {
+		return int64(bytes.LastIndex(content, binary.NativeEndian.AppendUint64([]byte(bucket), uint64(page))) + len(bucket))
+	}
 	free := int64(binary.NativeEndian.Uint64(content[freelist*4096+16:]))
 	for _, tt := range []struct {
 		name string
@@ -428,6 +432,9 @@ func TestAFileWhosePagesAreNoTreesIsRefused(t *testing.T) {
 		{"a child is the page with the buckets in it", child(1), root},
 		{"a child is the list of free pages", child(1), freelist},
 		{"a child is a free page", child(count - 1), free},
+		{"a child is the page of the bitmaps", child(0), retired},
+		{"rows has the root of the bitmaps", rootOf("rows", rows), retired},
+		{"rows has the root of ids", rootOf("rows", rows), ids},
 		{"a page in use is free", freelist*4096 + 16, rows},
 		{"a leaf in use is free", freelist*4096 + 16, int64(binary.NativeEndian.Uint64(content[child(1):]))},
 	} {
