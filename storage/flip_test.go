@@ -179,6 +179,9 @@ func mayEnd(t *testing.T, at int, doing, stderr string) string {
 	if doing == "pages" && (strings.Contains(stderr, "bbolt.(*Tx).check") || strings.Contains(stderr, outOfMemory)) {
 		return "killed in bbolt's check"
 	}
+	if raceEnabled && strings.Contains(stderr, "fatal error: checkptr") {
+		return "killed by the race detector" // which also watches pointers, to the last byte
+	}
 	t.Errorf("flip %d killed its process in %s:\n%.3000s", at, doing, stderr)
 	return "killed"
 }
