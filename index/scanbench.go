@@ -93,7 +93,10 @@ func (b *ScanBench) Run(ctx context.Context, queries, dims, threads, candidates 
 	return hits
 }
 
-// planesLane is laneScratch for queries of 4 bits.
+// planesCodes is how many codes make a query with magnitudes: its signs and its planes.
+const planesCodes = 1 + hamming.Planes
+
+// planesLane is laneScratch for queries with magnitudes.
 type planesLane struct {
 	tiles    []hamming.Tile
 	counters []topk.Counter
@@ -101,10 +104,10 @@ type planesLane struct {
 	matches  [blockRows / hamming.Lanes * hamming.TileQueries]hamming.Match
 }
 
-// RunPlanes is Run for queries of 4 bits a dimension, see hamming.Tile.ResetPlanes,
-// for which the engine has no stage yet: the loop is that of scanLane.
+// RunPlanes is Run for queries with magnitudes, see hamming.Tile.ResetPlanes, for
+// which the engine has no stage yet: the loop is that of scanLane.
 func (b *ScanBench) RunPlanes(ctx context.Context, queries, dims, threads, candidates int) [][]topk.Hit {
-	all := b.codes(queries*hamming.TileQueries, dims)
+	all := b.codes(queries*planesCodes, dims)
 	lanes := max(1, min(threads, len(b.view.segments)))
 	b.planes = slices.Grow(b.planes[:0], lanes)[:lanes]
 	var g errgroup.Group
@@ -128,12 +131,13 @@ func (b *ScanBench) RunPlanes(ctx context.Context, queries, dims, threads, candi
 	return hits
 }
 
-// reset prepares for queries of hamming.TileQueries planes each.
-func (l *planesLane) reset(planes [][]uint64, candidates int) {
-	n := len(planes) / hamming.TileQueries
+// reset prepares for queries of planesCodes codes each.
+func (l *planesLane) reset(codes [][]uint64, candidates int) {
+	n := len(codes) / planesCodes
 	l.tiles, l.counters = slices.Grow(l.tiles[:0], n)[:n], slices.Grow(l.counters[:0], n)[:n]
 	for q := range n {
-		l.tiles[q].ResetPlanes((*[hamming.TileQueries][]uint64)(planes[q*hamming.TileQueries:]))
+		query := codes[q*planesCodes:][:planesCodes]
+		l.tiles[q].ResetPlanes(query[0], (*[hamming.Planes][]uint64)(query[1:]))
 		l.counters[q].Reset(candidates, 0, l.tiles[q].MaxDistance())
 	}
 }

@@ -34,12 +34,12 @@ func (b *ScanBench) nearest(candidates int, distance func(row []uint64) int) []t
 	return topk.Nearest(hits, candidates, 0)
 }
 
-// lacked is the sum of a query's values over the dimensions whose bit row lacks.
-func lacked(planes [][]uint64, row []uint64) int {
+// weighted is the sum of a query's magnitudes where row differs from its signs.
+func weighted(signs []uint64, planes [][]uint64, row []uint64) int {
 	d := 0
 	for j, p := range planes {
 		for w, x := range p {
-			d += bits.OnesCount64(x&^row[w]) << j
+			d += bits.OnesCount64(x&(signs[w]^row[w])) << j
 		}
 	}
 	return d
@@ -72,9 +72,10 @@ func TestScanBenchFindsTheNearestRows(t *testing.T) {
 					}
 				}
 				got = b.RunPlanes(t.Context(), queries, tt.dims, threads, candidates)
-				all := b.codes(queries*hamming.TileQueries, tt.dims)
+				all := b.codes(queries*planesCodes, tt.dims)
 				for q := range queries {
-					want := b.nearest(candidates, func(row []uint64) int { return lacked(all[q*hamming.TileQueries:][:hamming.TileQueries], row) })
+					query := all[q*planesCodes:][:planesCodes]
+					want := b.nearest(candidates, func(row []uint64) int { return weighted(query[0], query[1:], row) })
 					if !slices.Equal(got[q], want) {
 						t.Errorf("query %d of 4 bits: hits %v, want %v", q, got[q], want)
 					}

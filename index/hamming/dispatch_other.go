@@ -5,7 +5,3 @@ package hamming
 func scan(dst []Match, t *Tile, columns []Column, groups int, limits *[TileQueries]int64) int {
 	return scanGeneric(dst, t, columns, groups, limits)
 }
-
-func planes(dst []Match, t *Tile, columns []Column, groups int, limits *[TileQueries]int64) int {
-	return planesGeneric(dst, t, columns, groups, limits)
-}

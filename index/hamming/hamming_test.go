@@ -97,17 +97,21 @@ func distance(a, b []uint64) uint32 {
 	return uint32(d)
 }
 
-// lacked is what ResetPlanes promises, dimension by dimension.
-func lacked(planes [][]uint64, row []uint64) uint32 {
+// weighted is what ResetPlanes promises, dimension by dimension.
+func weighted(signs []uint64, planes *[Planes][]uint64, row []uint64) uint32 {
 	var d uint32
 	for i := range 64 * len(row) {
-		if row[i/64]>>(i%64)&1 == 0 {
+		if (row[i/64]^signs[i/64])>>(i%64)&1 == 1 {
 			for j, p := range planes {
 				d += uint32(p[i/64]>>(i%64)&1) << j
 			}
 		}
 	}
 	return d
+}
+
+func randomPlanes(r *rand.Rand, words int) *[Planes][]uint64 {
+	return (*[Planes][]uint64)(randomQueries(r, Planes, words))
 }
 
 // want lists the matches by the definition.
@@ -167,11 +171,11 @@ func TestScanFindsTheRowsBelowTheLimits(t *testing.T) {
 					got := tile.Scan(dst, d.columns, rows/Lanes, &limits)
 					compare(t, fmt.Sprintf("%v, %d rows, %d queries, limits %v", s, rows, n, limits), got, want)
 				}
-				planes := randomQueries(r, TileQueries, words)
-				tile.ResetPlanes((*[TileQueries][]uint64)(planes))
+				signs, planes := randomQueries(r, 1, words)[0], randomPlanes(r, words)
+				tile.ResetPlanes(signs, planes)
 				for _, limit := range []uint32{0, 1, tile.MaxDistance() / 2, tile.MaxDistance(), tile.MaxDistance() + 1} {
 					limits := [TileQueries]uint32{limit}
-					want := d.want(1, &limits, func(_ int, row []uint64) uint32 { return lacked(planes, row) })
+					want := d.want(1, &limits, func(_ int, row []uint64) uint32 { return weighted(signs, planes, row) })
 					got := tile.Scan(dst, d.columns, rows/Lanes, &limits)
 					compare(t, fmt.Sprintf("%v, %d rows, planes, limit %d", s, rows, limit), got, want)
 				}
@@ -193,7 +197,7 @@ func TestLongRowsAreCountedWhole(t *testing.T) {
 			}
 			for _, full := range []bool{false, true} {
 				d := newData(r, shape{used, used}, rows)
-				queries, planes := randomQueries(r, TileQueries, words), randomQueries(r, TileQueries, words)
+				queries, planes := randomQueries(r, TileQueries, words), randomPlanes(r, words)
 				if full {
 					for c := range d.columns {
 						fill(d.columns[c].Words, ^uint64(0))
@@ -203,6 +207,8 @@ func TestLongRowsAreCountedWhole(t *testing.T) {
 					}
 					for j := range TileQueries {
 						fill(queries[j], 0)
+					}
+					for j := range Planes {
 						fill(planes[j], ^uint64(0))
 					}
 				}
@@ -218,9 +224,10 @@ func TestLongRowsAreCountedWhole(t *testing.T) {
 						compare(t, fmt.Sprintf("used %v, full %v, %d queries, limit %d", used, full, n, limit), got, want)
 					}
 				}
-				tile.ResetPlanes((*[TileQueries][]uint64)(planes))
+				signs := queries[0]
+				tile.ResetPlanes(signs, planes)
 				limits := [TileQueries]uint32{tile.MaxDistance() + 1}
-				want := d.want(1, &limits, func(_ int, row []uint64) uint32 { return lacked(planes, row) })
+				want := d.want(1, &limits, func(_ int, row []uint64) uint32 { return weighted(signs, planes, row) })
 				got := tile.Scan(dst, d.columns, rows/Lanes, &limits)
 				compare(t, fmt.Sprintf("used %v, full %v, planes", used, full), got, want)
 			}
@@ -234,13 +241,34 @@ func fill[T any](s []T, x T) {
 	}
 }
 
+func TestMagnitudesOfOneAreHammingDistance(t *testing.T) {
+	eachKernel(t, func(t *testing.T) {
+		r := rand.New(rand.NewPCG(13, 14))
+		d := newData(r, shape{[]int{4, 3}, []int{4, 3}}, 24)
+		query := randomQueries(r, 1, 7)[0]
+		planes := &[Planes][]uint64{make([]uint64, 7), make([]uint64, 7), make([]uint64, 7), make([]uint64, 7)}
+		fill(planes[0], ^uint64(0))
+		limits := [TileQueries]uint32{64*7 + 1}
+		var one, tile Tile
+		one.Reset(query)
+		tile.ResetPlanes(query, planes)
+		if tile.MaxDistance() != one.MaxDistance() {
+			t.Errorf("distances to %d, want %d", tile.MaxDistance(), one.MaxDistance())
+		}
+		compare(t, "magnitudes", tile.Scan(make([]Match, 0, 3), d.columns, 3, &limits), one.Scan(make([]Match, 0, 3), d.columns, 3, &limits))
+	})
+}
+
 func TestRowAgreesWithScan(t *testing.T) {
 	r := rand.New(rand.NewPCG(3, 4))
 	d := newData(r, shape{[]int{5}, []int{3}}, 24)
-	query := randomQueries(r, 1, 3)[0]
+	query, planes := randomQueries(r, 1, 3)[0], randomPlanes(r, 3)
 	for i, row := range d.rows {
 		if got, want := Row(query, d.columns[0].Words, 5, i), distance(query, row); got != want {
 			t.Errorf("row %d: %d, want %d", i, got, want)
+		}
+		if got, want := RowPlanes(query, planes, d.columns[0].Words, 5, i), weighted(query, planes, row); got != want {
+			t.Errorf("row %d with magnitudes: %d, want %d", i, got, want)
 		}
 	}
 }
@@ -288,6 +316,24 @@ func TestScanRefusesSizesThatDisagree(t *testing.T) {
 	}
 }
 
+func TestATileRefusesWordsThatDisagree(t *testing.T) {
+	one, two := []uint64{1}, []uint64{1, 2}
+	for name, reset := range map[string]func(*Tile){
+		"queries":       func(tile *Tile) { tile.Reset(two, one) },
+		"longer plane":  func(tile *Tile) { tile.ResetPlanes(one, &[Planes][]uint64{one, one, two, one}) },
+		"missing plane": func(tile *Tile) { tile.ResetPlanes(one, &[Planes][]uint64{one, one, one}) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			defer func() {
+				if recover() == nil {
+					t.Error("no panic")
+				}
+			}()
+			reset(new(Tile))
+		})
+	}
+}
+
 func FuzzScanAgreesWithTheTwin(f *testing.F) {
 	f.Add(uint64(1), uint8(4), uint8(4), uint8(3), uint8(2), uint32(100))
 	f.Add(uint64(2), uint8(17), uint8(1), uint8(9), uint8(4), uint32(1<<31))
@@ -299,32 +345,20 @@ func FuzzScanAgreesWithTheTwin(f *testing.F) {
 		n := 1 + int(queries)%TileQueries
 		var tile Tile
 		tile.Reset(randomQueries(r, n, s.used[0])...)
-		var limits [TileQueries]uint32
-		for j := range n {
-			limits[j] = limit
-		}
-		var bounds [TileQueries]int64
-		for j, l := range limits {
-			bounds[j] = int64(l)
-		}
-		want := make([]Match, int(groups%20)*TileQueries+1)
-		want = want[:scanGeneric(want, &tile, d.columns, int(groups%20), &bounds)]
 		var planes Tile
-		planes.ResetPlanes((*[TileQueries][]uint64)(randomQueries(r, TileQueries, s.used[0])))
-		bounds[0] = planes.top - int64(limit)
-		wantPlanes := make([]Match, int(groups%20)+1)
-		wantPlanes = wantPlanes[:planesGeneric(wantPlanes, &planes, d.columns, int(groups%20), &bounds)]
-		for i := range wantPlanes {
-			for l, sum := range wantPlanes[i].Distances {
-				wantPlanes[i].Distances[l] = uint32(planes.top) - sum
-			}
-		}
+		planes.ResetPlanes(randomQueries(r, 1, s.used[0])[0], randomPlanes(r, s.used[0]))
 		before := active
 		defer func() { active = before }()
+		scan := func(tile *Tile, queries int) []Match {
+			var limits [TileQueries]uint32
+			fill(limits[:queries], limit)
+			return tile.Scan(make([]Match, 0, int(groups%20)*TileQueries), d.columns, int(groups%20), &limits)
+		}
+		active = isa.Generic
+		want, wantPlanes := scan(&tile, n), scan(&planes, 1)
 		for _, active = range isa.Usable() {
-			dst := make([]Match, 0, int(groups%20)*TileQueries)
-			compare(t, Kernel(), tile.Scan(dst, d.columns, int(groups%20), &limits), want)
-			compare(t, Kernel()+", planes", planes.Scan(dst, d.columns, int(groups%20), &limits), wantPlanes)
+			compare(t, Kernel(), scan(&tile, n), want)
+			compare(t, Kernel()+", planes", scan(&planes, 1), wantPlanes)
 		}
 	})
 }
@@ -352,8 +386,26 @@ func BenchmarkScan(b *testing.B) {
 				tile.Reset(randomQueries(r, n, words)...)
 				run("1bit", n)
 			}
-			tile.ResetPlanes((*[TileQueries][]uint64)(randomQueries(r, TileQueries, words)))
+			tile.ResetPlanes(randomQueries(r, 1, words)[0], randomPlanes(r, words))
 			run("4bit", 1)
 		}
+	}
+}
+
+func BenchmarkRow(b *testing.B) {
+	r := rand.New(rand.NewPCG(7, 8))
+	for _, words := range []int{4, 12, 16} {
+		d := newData(r, shape{[]int{words}, []int{words}}, 1024)
+		query, planes := randomQueries(r, 1, words)[0], randomPlanes(r, words)
+		b.Run(fmt.Sprintf("bits=%d/form=1bit", 64*words), func(b *testing.B) {
+			for i := 0; b.Loop(); i++ {
+				Row(query, d.columns[0].Words, words, i*333%1024)
+			}
+		})
+		b.Run(fmt.Sprintf("bits=%d/form=4bit", 64*words), func(b *testing.B) {
+			for i := 0; b.Loop(); i++ {
+				RowPlanes(query, planes, d.columns[0].Words, words, i*333%1024)
+			}
+		})
 	}
 }

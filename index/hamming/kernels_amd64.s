@@ -40,11 +40,11 @@ DATA nibbleMask<>+14(SB)/1, $0x0f
 DATA nibbleMask<>+15(SB)/1, $0x0f
 GLOBL nibbleMask<>(SB), RODATA|NOPTR, $16
 
-// func scan1AVX512(out *byte, query *uint64, columns *byte, ncolumns int, groups int, limits *int64) (matches int)
+// func scan1AVX512(out *byte, tile *uint64, columns *byte, ncolumns int, groups int, limits *int64) (matches int)
 // Requires: AVX, AVX512DQ, AVX512F, AVX512VPOPCNTDQ, MMX+
 TEXT ·scan1AVX512(SB), NOSPLIT, $0-56
 	MOVQ         out+0(FP), AX
-	MOVQ         query+8(FP), CX
+	MOVQ         tile+8(FP), CX
 	MOVQ         columns+16(FP), DX
 	MOVQ         ncolumns+24(FP), BX
 	MOVQ         groups+32(FP), SI
@@ -73,8 +73,8 @@ column_by1:
 
 word_by1:
 	VPBROADCASTQ (R11), Z2
-	VMOVDQU64    (R13), Z3
 	PREFETCHT0   8192(R13)
+	VMOVDQU64    (R13), Z3
 	VPXORQ       Z3, Z2, Z2
 	VPOPCNTQ     Z2, Z2
 	VPADDQ       Z2, Z1, Z1
@@ -105,11 +105,11 @@ done_by1:
 	MOVQ DI, matches+48(FP)
 	RET
 
-// func scan1AVX2(out *byte, query *uint64, columns *byte, ncolumns int, groups int, limits *int64) (matches int)
+// func scan1AVX2(out *byte, tile *uint64, columns *byte, ncolumns int, groups int, limits *int64) (matches int)
 // Requires: AVX, AVX2, MMX+
 TEXT ·scan1AVX2(SB), NOSPLIT, $0-56
 	MOVQ           out+0(FP), AX
-	MOVQ           query+8(FP), CX
+	MOVQ           tile+8(FP), CX
 	MOVQ           columns+16(FP), DX
 	MOVQ           ncolumns+24(FP), BX
 	MOVQ           groups+32(FP), SI
@@ -196,11 +196,11 @@ done_by1:
 	MOVQ DI, matches+48(FP)
 	RET
 
-// func scan4AVX512(out *byte, query *uint64, columns *byte, ncolumns int, groups int, limits *int64) (matches int)
+// func scan4AVX512(out *byte, tile *uint64, columns *byte, ncolumns int, groups int, limits *int64) (matches int)
 // Requires: AVX, AVX512DQ, AVX512F, AVX512VPOPCNTDQ
 TEXT ·scan4AVX512(SB), NOSPLIT, $0-56
 	MOVQ         out+0(FP), AX
-	MOVQ         query+8(FP), CX
+	MOVQ         tile+8(FP), CX
 	MOVQ         columns+16(FP), DX
 	MOVQ         ncolumns+24(FP), BX
 	MOVQ         groups+32(FP), SI
@@ -495,11 +495,11 @@ done_by1:
 	MOVQ DI, matches+48(FP)
 	RET
 
-// func scan4AVX2(out *byte, query *uint64, columns *byte, ncolumns int, groups int, limits *int64) (matches int)
+// func scan4AVX2(out *byte, tile *uint64, columns *byte, ncolumns int, groups int, limits *int64) (matches int)
 // Requires: AVX, AVX2
 TEXT ·scan4AVX2(SB), NOSPLIT, $0-56
 	MOVQ           out+0(FP), AX
-	MOVQ           query+8(FP), CX
+	MOVQ           tile+8(FP), CX
 	MOVQ           columns+16(FP), DX
 	MOVQ           ncolumns+24(FP), BX
 	MOVQ           groups+32(FP), SI
@@ -711,11 +711,11 @@ done_by1:
 	MOVQ DI, matches+48(FP)
 	RET
 
-// func planes4AVX512(out *byte, query *uint64, columns *byte, ncolumns int, groups int, limits *int64) (matches int)
+// func planesAVX512(out *byte, tile *uint64, columns *byte, ncolumns int, groups int, limits *int64) (matches int)
 // Requires: AVX, AVX512DQ, AVX512F, AVX512VPOPCNTDQ, MMX+
-TEXT ·planes4AVX512(SB), NOSPLIT, $0-56
+TEXT ·planesAVX512(SB), NOSPLIT, $0-56
 	MOVQ         out+0(FP), AX
-	MOVQ         query+8(FP), CX
+	MOVQ         tile+8(FP), CX
 	MOVQ         columns+16(FP), DX
 	MOVQ         ncolumns+24(FP), BX
 	MOVQ         groups+32(FP), SI
@@ -755,37 +755,38 @@ word_by2:
 	VPBROADCASTQ 8(R11), Z10
 	VPBROADCASTQ 16(R11), Z11
 	VPBROADCASTQ 24(R11), Z12
-	VMOVDQU64    (R13), Z13
+	VPBROADCASTQ 32(R11), Z13
 	PREFETCHT0   8192(R13)
-	VPANDQ       Z13, Z9, Z14
+	VPXORQ       (R13), Z9, Z14
+	VPANDQ       Z14, Z10, Z15
+	VPOPCNTQ     Z15, Z15
+	VPADDQ       Z15, Z1, Z1
+	VPANDQ       Z14, Z11, Z15
+	VPOPCNTQ     Z15, Z15
+	VPADDQ       Z15, Z2, Z2
+	VPANDQ       Z14, Z12, Z15
+	VPOPCNTQ     Z15, Z15
+	VPADDQ       Z15, Z3, Z3
+	VPANDQ       Z14, Z13, Z14
 	VPOPCNTQ     Z14, Z14
-	VPADDQ       Z14, Z1, Z1
-	VPANDQ       Z13, Z10, Z14
-	VPOPCNTQ     Z14, Z14
-	VPADDQ       Z14, Z2, Z2
-	VPANDQ       Z13, Z11, Z14
-	VPOPCNTQ     Z14, Z14
-	VPADDQ       Z14, Z3, Z3
-	VPANDQ       Z13, Z12, Z13
-	VPOPCNTQ     Z13, Z13
-	VPADDQ       Z13, Z4, Z4
-	VMOVDQU64    (R14), Z13
+	VPADDQ       Z14, Z4, Z4
 	PREFETCHT0   8192(R14)
-	VPANDQ       Z13, Z9, Z9
-	VPOPCNTQ     Z9, Z9
-	VPADDQ       Z9, Z5, Z5
-	VPANDQ       Z13, Z10, Z9
-	VPOPCNTQ     Z9, Z9
-	VPADDQ       Z9, Z6, Z6
-	VPANDQ       Z13, Z11, Z9
-	VPOPCNTQ     Z9, Z9
-	VPADDQ       Z9, Z7, Z7
-	VPANDQ       Z13, Z12, Z9
+	VPXORQ       (R14), Z9, Z9
+	VPANDQ       Z9, Z10, Z10
+	VPOPCNTQ     Z10, Z10
+	VPADDQ       Z10, Z5, Z5
+	VPANDQ       Z9, Z11, Z10
+	VPOPCNTQ     Z10, Z10
+	VPADDQ       Z10, Z6, Z6
+	VPANDQ       Z9, Z12, Z10
+	VPOPCNTQ     Z10, Z10
+	VPADDQ       Z10, Z7, Z7
+	VPANDQ       Z9, Z13, Z9
 	VPOPCNTQ     Z9, Z9
 	VPADDQ       Z9, Z8, Z8
 	ADDQ         $0x40, R13
 	ADDQ         $0x40, R14
-	ADDQ         $0x20, R11
+	ADDQ         $0x28, R11
 	DECQ         R12
 	JNZ          word_by2
 	ADDQ         $0x28, R9
@@ -797,10 +798,10 @@ word_by2:
 	VPADDQ       Z2, Z4, Z4
 	VPADDQ       Z4, Z4, Z4
 	VPADDQ       Z1, Z4, Z4
-	VPCMPQ       $0x06, Z0, Z4, K1
+	VPCMPQ       $0x01, Z0, Z4, K1
 	KMOVB        K1, R9
 	TESTL        R9, R9
-	JZ           skip23
+	JZ           skip24
 	MOVL         R8, (AX)
 	MOVB         $0x00, 4(AX)
 	MOVB         R9, 5(AX)
@@ -808,7 +809,7 @@ word_by2:
 	ADDQ         $0x28, AX
 	INCQ         DI
 
-skip23:
+skip24:
 	INCQ    R8
 	VPADDQ  Z8, Z8, Z8
 	VPADDQ  Z7, Z8, Z8
@@ -816,10 +817,10 @@ skip23:
 	VPADDQ  Z6, Z8, Z8
 	VPADDQ  Z8, Z8, Z8
 	VPADDQ  Z5, Z8, Z8
-	VPCMPQ  $0x06, Z0, Z8, K1
+	VPCMPQ  $0x01, Z0, Z8, K1
 	KMOVB   K1, R9
 	TESTL   R9, R9
-	JZ      skip24
+	JZ      skip26
 	MOVL    R8, (AX)
 	MOVB    $0x00, 4(AX)
 	MOVB    R9, 5(AX)
@@ -827,7 +828,7 @@ skip23:
 	ADDQ    $0x28, AX
 	INCQ    DI
 
-skip24:
+skip26:
 	INCQ R8
 	JMP  groups_by2
 
@@ -837,10 +838,10 @@ groups_by1:
 	SUBQ   R8, R9
 	CMPQ   R9, $0x01
 	JL     done_by1
-	VPXORQ Z15, Z15, Z15
 	VPXORQ Z16, Z16, Z16
 	VPXORQ Z17, Z17, Z17
 	VPXORQ Z18, Z18, Z18
+	VPXORQ Z19, Z19, Z19
 	MOVQ   DX, R9
 	MOVQ   BX, R10
 	MOVQ   CX, R11
@@ -858,45 +859,46 @@ word_by1:
 	VPBROADCASTQ 8(R11), Z2
 	VPBROADCASTQ 16(R11), Z3
 	VPBROADCASTQ 24(R11), Z4
-	VMOVDQU64    (R13), Z5
+	VPBROADCASTQ 32(R11), Z5
 	PREFETCHT0   8192(R13)
-	VPANDQ       Z5, Z1, Z1
+	VPXORQ       (R13), Z1, Z1
+	VPANDQ       Z1, Z2, Z2
+	VPOPCNTQ     Z2, Z2
+	VPADDQ       Z2, Z16, Z16
+	VPANDQ       Z1, Z3, Z2
+	VPOPCNTQ     Z2, Z2
+	VPADDQ       Z2, Z17, Z17
+	VPANDQ       Z1, Z4, Z2
+	VPOPCNTQ     Z2, Z2
+	VPADDQ       Z2, Z18, Z18
+	VPANDQ       Z1, Z5, Z1
 	VPOPCNTQ     Z1, Z1
-	VPADDQ       Z1, Z15, Z15
-	VPANDQ       Z5, Z2, Z1
-	VPOPCNTQ     Z1, Z1
-	VPADDQ       Z1, Z16, Z16
-	VPANDQ       Z5, Z3, Z1
-	VPOPCNTQ     Z1, Z1
-	VPADDQ       Z1, Z17, Z17
-	VPANDQ       Z5, Z4, Z1
-	VPOPCNTQ     Z1, Z1
-	VPADDQ       Z1, Z18, Z18
+	VPADDQ       Z1, Z19, Z19
 	ADDQ         $0x40, R13
-	ADDQ         $0x20, R11
+	ADDQ         $0x28, R11
 	DECQ         R12
 	JNZ          word_by1
 	ADDQ         $0x28, R9
 	DECQ         R10
 	JNZ          column_by1
-	VPADDQ       Z18, Z18, Z18
-	VPADDQ       Z17, Z18, Z18
-	VPADDQ       Z18, Z18, Z18
-	VPADDQ       Z16, Z18, Z18
-	VPADDQ       Z18, Z18, Z18
-	VPADDQ       Z15, Z18, Z18
-	VPCMPQ       $0x06, Z0, Z18, K1
+	VPADDQ       Z19, Z19, Z19
+	VPADDQ       Z18, Z19, Z19
+	VPADDQ       Z19, Z19, Z19
+	VPADDQ       Z17, Z19, Z19
+	VPADDQ       Z19, Z19, Z19
+	VPADDQ       Z16, Z19, Z19
+	VPCMPQ       $0x01, Z0, Z19, K1
 	KMOVB        K1, R9
 	TESTL        R9, R9
-	JZ           skip25
+	JZ           skip28
 	MOVL         R8, (AX)
 	MOVB         $0x00, 4(AX)
 	MOVB         R9, 5(AX)
-	VPMOVQD      Z18, 8(AX)
+	VPMOVQD      Z19, 8(AX)
 	ADDQ         $0x28, AX
 	INCQ         DI
 
-skip25:
+skip28:
 	INCQ R8
 	JMP  groups_by1
 
@@ -905,11 +907,11 @@ done_by1:
 	MOVQ DI, matches+48(FP)
 	RET
 
-// func planes4AVX2(out *byte, query *uint64, columns *byte, ncolumns int, groups int, limits *int64) (matches int)
+// func planesAVX2(out *byte, tile *uint64, columns *byte, ncolumns int, groups int, limits *int64) (matches int)
 // Requires: AVX, AVX2, MMX+
-TEXT ·planes4AVX2(SB), NOSPLIT, $0-56
+TEXT ·planesAVX2(SB), NOSPLIT, $0-56
 	MOVQ           out+0(FP), AX
-	MOVQ           query+8(FP), CX
+	MOVQ           tile+8(FP), CX
 	MOVQ           columns+16(FP), DX
 	MOVQ           ncolumns+24(FP), BX
 	MOVQ           groups+32(FP), SI
@@ -927,12 +929,6 @@ groups_by1:
 	JL    done_by1
 	VPXOR Y3, Y3, Y3
 	VPXOR Y4, Y4, Y4
-	VPXOR Y5, Y5, Y5
-	VPXOR Y6, Y6, Y6
-	VPXOR Y7, Y7, Y7
-	VPXOR Y8, Y8, Y8
-	VPXOR Y9, Y9, Y9
-	VPXOR Y10, Y10, Y10
 	MOVQ  DX, R10
 	MOVQ  BX, R11
 	MOVQ  CX, R12
@@ -947,122 +943,113 @@ column_by1:
 
 word_by1:
 	PREFETCHT0   8192(R14)
-	VPBROADCASTQ (R12), Y11
-	VPAND        (R14), Y11, Y12
-	VPSRLW       $0x04, Y12, Y13
-	VPAND        Y1, Y12, Y12
-	VPAND        Y1, Y13, Y13
-	VPSHUFB      Y12, Y0, Y12
-	VPSHUFB      Y13, Y0, Y13
-	VPADDB       Y13, Y12, Y12
-	VPSADBW      Y2, Y12, Y12
-	VPADDQ       Y12, Y3, Y3
-	VPAND        32(R14), Y11, Y11
-	VPSRLW       $0x04, Y11, Y12
+	VPBROADCASTQ (R12), Y5
+	VPXOR        (R14), Y5, Y6
+	VPXOR        32(R14), Y5, Y5
+	VPBROADCASTQ 32(R12), Y7
+	VPAND        Y6, Y7, Y8
+	VPSRLW       $0x04, Y8, Y9
+	VPAND        Y1, Y8, Y8
+	VPAND        Y1, Y9, Y9
+	VPSHUFB      Y8, Y0, Y8
+	VPSHUFB      Y9, Y0, Y9
+	VPADDB       Y9, Y8, Y8
+	VPAND        Y5, Y7, Y7
+	VPSRLW       $0x04, Y7, Y9
+	VPAND        Y1, Y7, Y7
+	VPAND        Y1, Y9, Y9
+	VPSHUFB      Y7, Y0, Y7
+	VPSHUFB      Y9, Y0, Y9
+	VPADDB       Y9, Y7, Y7
+	VPBROADCASTQ 24(R12), Y9
+	VPAND        Y6, Y9, Y10
+	VPSRLW       $0x04, Y10, Y11
+	VPAND        Y1, Y10, Y10
 	VPAND        Y1, Y11, Y11
-	VPAND        Y1, Y12, Y12
+	VPSHUFB      Y10, Y0, Y10
 	VPSHUFB      Y11, Y0, Y11
-	VPSHUFB      Y12, Y0, Y12
-	VPADDB       Y12, Y11, Y11
-	VPSADBW      Y2, Y11, Y11
-	VPADDQ       Y11, Y7, Y7
-	VPBROADCASTQ 8(R12), Y11
-	VPAND        (R14), Y11, Y12
-	VPSRLW       $0x04, Y12, Y13
-	VPAND        Y1, Y12, Y12
-	VPAND        Y1, Y13, Y13
-	VPSHUFB      Y12, Y0, Y12
-	VPSHUFB      Y13, Y0, Y13
-	VPADDB       Y13, Y12, Y12
-	VPSADBW      Y2, Y12, Y12
-	VPADDQ       Y12, Y4, Y4
-	VPAND        32(R14), Y11, Y11
-	VPSRLW       $0x04, Y11, Y12
+	VPADDB       Y11, Y10, Y10
+	VPADDB       Y8, Y8, Y8
+	VPADDB       Y8, Y10, Y10
+	VPAND        Y5, Y9, Y8
+	VPSRLW       $0x04, Y8, Y9
+	VPAND        Y1, Y8, Y8
+	VPAND        Y1, Y9, Y9
+	VPSHUFB      Y8, Y0, Y8
+	VPSHUFB      Y9, Y0, Y9
+	VPADDB       Y9, Y8, Y8
+	VPADDB       Y7, Y7, Y7
+	VPADDB       Y7, Y8, Y8
+	VPBROADCASTQ 16(R12), Y7
+	VPAND        Y6, Y7, Y9
+	VPSRLW       $0x04, Y9, Y11
+	VPAND        Y1, Y9, Y9
 	VPAND        Y1, Y11, Y11
-	VPAND        Y1, Y12, Y12
+	VPSHUFB      Y9, Y0, Y9
 	VPSHUFB      Y11, Y0, Y11
-	VPSHUFB      Y12, Y0, Y12
-	VPADDB       Y12, Y11, Y11
-	VPSADBW      Y2, Y11, Y11
-	VPADDQ       Y11, Y8, Y8
-	VPBROADCASTQ 16(R12), Y11
-	VPAND        (R14), Y11, Y12
-	VPSRLW       $0x04, Y12, Y13
-	VPAND        Y1, Y12, Y12
-	VPAND        Y1, Y13, Y13
-	VPSHUFB      Y12, Y0, Y12
-	VPSHUFB      Y13, Y0, Y13
-	VPADDB       Y13, Y12, Y12
-	VPSADBW      Y2, Y12, Y12
-	VPADDQ       Y12, Y5, Y5
-	VPAND        32(R14), Y11, Y11
-	VPSRLW       $0x04, Y11, Y12
-	VPAND        Y1, Y11, Y11
-	VPAND        Y1, Y12, Y12
-	VPSHUFB      Y11, Y0, Y11
-	VPSHUFB      Y12, Y0, Y12
-	VPADDB       Y12, Y11, Y11
-	VPSADBW      Y2, Y11, Y11
-	VPADDQ       Y11, Y9, Y9
-	VPBROADCASTQ 24(R12), Y11
-	VPAND        (R14), Y11, Y12
-	VPSRLW       $0x04, Y12, Y13
-	VPAND        Y1, Y12, Y12
-	VPAND        Y1, Y13, Y13
-	VPSHUFB      Y12, Y0, Y12
-	VPSHUFB      Y13, Y0, Y13
-	VPADDB       Y13, Y12, Y12
-	VPSADBW      Y2, Y12, Y12
-	VPADDQ       Y12, Y6, Y6
-	VPAND        32(R14), Y11, Y11
-	VPSRLW       $0x04, Y11, Y12
-	VPAND        Y1, Y11, Y11
-	VPAND        Y1, Y12, Y12
-	VPSHUFB      Y11, Y0, Y11
-	VPSHUFB      Y12, Y0, Y12
-	VPADDB       Y12, Y11, Y11
-	VPSADBW      Y2, Y11, Y11
-	VPADDQ       Y11, Y10, Y10
+	VPADDB       Y11, Y9, Y9
+	VPADDB       Y10, Y10, Y10
+	VPADDB       Y10, Y9, Y9
+	VPAND        Y5, Y7, Y7
+	VPSRLW       $0x04, Y7, Y10
+	VPAND        Y1, Y7, Y7
+	VPAND        Y1, Y10, Y10
+	VPSHUFB      Y7, Y0, Y7
+	VPSHUFB      Y10, Y0, Y10
+	VPADDB       Y10, Y7, Y7
+	VPADDB       Y8, Y8, Y8
+	VPADDB       Y8, Y7, Y7
+	VPBROADCASTQ 8(R12), Y8
+	VPAND        Y6, Y8, Y6
+	VPSRLW       $0x04, Y6, Y10
+	VPAND        Y1, Y6, Y6
+	VPAND        Y1, Y10, Y10
+	VPSHUFB      Y6, Y0, Y6
+	VPSHUFB      Y10, Y0, Y10
+	VPADDB       Y10, Y6, Y6
+	VPADDB       Y9, Y9, Y9
+	VPADDB       Y9, Y6, Y6
+	VPAND        Y5, Y8, Y5
+	VPSRLW       $0x04, Y5, Y8
+	VPAND        Y1, Y5, Y5
+	VPAND        Y1, Y8, Y8
+	VPSHUFB      Y5, Y0, Y5
+	VPSHUFB      Y8, Y0, Y8
+	VPADDB       Y8, Y5, Y5
+	VPADDB       Y7, Y7, Y7
+	VPADDB       Y7, Y5, Y5
+	VPSADBW      Y2, Y6, Y6
+	VPADDQ       Y6, Y3, Y3
+	VPSADBW      Y2, Y5, Y5
+	VPADDQ       Y5, Y4, Y4
 	ADDQ         $0x40, R14
-	ADDQ         $0x20, R12
+	ADDQ         $0x28, R12
 	DECQ         R13
 	JNZ          word_by1
 	ADDQ         $0x28, R10
 	DECQ         R11
 	JNZ          column_by1
-	VPADDQ       Y6, Y6, Y6
-	VPADDQ       Y5, Y6, Y6
-	VPADDQ       Y6, Y6, Y6
-	VPADDQ       Y4, Y6, Y6
-	VPADDQ       Y6, Y6, Y6
-	VPADDQ       Y3, Y6, Y6
-	VPADDQ       Y10, Y10, Y10
-	VPADDQ       Y9, Y10, Y10
-	VPADDQ       Y10, Y10, Y10
-	VPADDQ       Y8, Y10, Y10
-	VPADDQ       Y10, Y10, Y10
-	VPADDQ       Y7, Y10, Y10
-	VPBROADCASTQ (R9), Y3
-	VPCMPGTQ     Y3, Y6, Y4
-	VMOVMSKPD    Y4, R10
-	VPCMPGTQ     Y3, Y10, Y3
-	VMOVMSKPD    Y3, R11
+	VPBROADCASTQ (R9), Y5
+	VPCMPGTQ     Y3, Y5, Y6
+	VMOVMSKPD    Y6, R10
+	VPCMPGTQ     Y4, Y5, Y5
+	VMOVMSKPD    Y5, R11
 	SHLL         $0x04, R11
 	ORL          R11, R10
-	JZ           skip26
+	JZ           skip29
 	MOVL         R8, (AX)
 	MOVB         $0x00, 4(AX)
 	MOVB         R10, 5(AX)
-	VPSHUFD      $0x88, Y6, Y3
+	VPSHUFD      $0x88, Y3, Y3
 	VPERMQ       $0x08, Y3, Y3
 	VMOVDQU      X3, 8(AX)
-	VPSHUFD      $0x88, Y10, Y3
+	VPSHUFD      $0x88, Y4, Y3
 	VPERMQ       $0x08, Y3, Y3
 	VMOVDQU      X3, 24(AX)
 	ADDQ         $0x28, AX
 	INCQ         DI
 
-skip26:
+skip29:
 	INCQ R8
 	JMP  groups_by1
 

@@ -5,14 +5,14 @@ package hamming
 // Compares a tile of 1: see scanGeneric.
 //
 //go:noescape
-func scan1NEON(out *byte, query *uint64, columns *byte, ncolumns int, groups int, limits *int64) (matches int)
+func scan1NEON(out *byte, tile *uint64, columns *byte, ncolumns int, groups int, limits *int64) (matches int)
 
 // Compares a tile of 4: see scanGeneric.
 //
 //go:noescape
-func scan4NEON(out *byte, query *uint64, columns *byte, ncolumns int, groups int, limits *int64) (matches int)
+func scan4NEON(out *byte, tile *uint64, columns *byte, ncolumns int, groups int, limits *int64) (matches int)
 
-// Scores a query of 4 bit planes: see planesGeneric.
+// Compares a query with magnitudes: see scanGeneric.
 //
 //go:noescape
-func planes4NEON(out *byte, query *uint64, columns *byte, ncolumns int, groups int, limits *int64) (matches int)
+func planesNEON(out *byte, tile *uint64, columns *byte, ncolumns int, groups int, limits *int64) (matches int)

@@ -7,7 +7,7 @@
 // kernels knows no arm64. What a kernel computes is written in generic.go, where
 // every argument is a slice; sizes have been checked by Tile.Scan.
 //
-//	func(out *byte, query *uint64, columns *byte, ncolumns, groups int, limits *int64) (matches int)
+//	func(out *byte, tile *uint64, columns *byte, ncolumns, groups int, limits *int64) (matches int)
 //
 // out is []Match, columns []Column; their offsets come from go_asm.h, which the
 // compiler writes. ncolumns, groups and every Used are 1 or more.
@@ -15,9 +15,9 @@
 // # Algorithm
 //
 // A line of eight rows, one word each, is four registers of two rows. Combined with
-// a query (XOR; AND for planes), VCNT leaves the bits set in each byte, eight bytes a
-// row. VADDP adds neighbouring bytes of two registers into one, so that a tree of
-// them brings rows together:
+// a query (XOR; for magnitudes XOR with the signs, then AND with each plane), VCNT
+// leaves the bits set in each byte, eight bytes a row. VADDP adds neighbouring bytes of
+// two registers into one, so that a tree of them brings rows together:
 //
 //	VCNT     8 registers, 2 rows each   8 bytes a row   at most  8 a byte
 //	VADDP    4 registers, 4 rows each   4 bytes a row   at most 16
@@ -36,9 +36,9 @@
 // The sums of a scan start at minus the limit, so that a row passes if its sum is
 // negative: the sign bits of 16 rows are narrowed into one register, and 64 rows' or
 // fewer into one general register of one mask a byte, without a comparison. The
-// limit comes back on only in a match. For that limits are clamped to 0..2^31-1,
+// limit comes back on only in a match. For that limits are clamped to 2^31-1,
 // which changes no answer while sums stay below 2^31-1: rows have fewer than 2^21 words
-// (the planes' sum is at most 15*64 a word), 16 MiB.
+// (magnitudes sum to at most 15*64 a word), 16 MiB.
 //
 // Several lines are worked on side by side in each step, so that a processor which
 // does not reorder instructions has others to issue while one completes.
@@ -52,7 +52,7 @@
 // # Registers, in all kernels
 //
 //	R0   where the next match goes     R9   the tile's next word
-//	R1   query                         R10  the group's next line
+//	R1   tile                          R10  the group's next line
 //	R2   columns                       R11  the next group's next line (scan1)
 //	R3   ncolumns                      R12  words left in the column
 //	R4   groups                        R13  words left before WIDEN
@@ -61,10 +61,11 @@
 //	R7   the column                    R16, R17, R19  scratch; R16 the masks at last
 //	R8   columns left
 //
-//	V0-V3    counts, 8 lanes of 16 bits: of query 0 to 3 (scan1: of two groups in V0, V1)
+//	V0-V3    counts, 8 lanes of 16 bits: of query or plane 0 to 3 (scan1: of two groups in
+//	         V0, V1)
 //	V4-V11   sums, 8 lanes of 32 bits in a pair of registers, for each of V0-V3
-//	V12-V15  minus the limit of query 0 to 3, 4 lanes of 32 bits (planes: V12, the limit)
-//	V16-V19  a line, and V20, V21 two words of queries, in both lanes
+//	V12-V15  minus the limit of query 0 to 3, 4 lanes of 32 bits
+//	V16-V19  a line, and V20, V21 two words of the tile, in both lanes
 //	V22-V29  scratch
 //	V30      1, 2, 4 .. 128, twice: the bit of each lane in a mask
 //	V31      0x80 in each byte: a sign bit
@@ -74,18 +75,13 @@
 // RUN words are as many as 16 bits can count.
 #define RUN 1023
 
-// CLAMP puts x between low, in a register, and 2^31-1. It overwrites R19.
-#define CLAMP(low, x) \
-	CMP  low, x; \
-	CSEL LT, low, x, x; \
-	MOVD $0x7fffffff, R19; \
-	CMP  R19, x; \
-	CSEL GT, R19, x, x
-
-// MINUS_LIMIT sets neg to minus limit j, for limits at R16. It overwrites R17, R19.
+// MINUS_LIMIT sets neg to minus limit j, at most 2^31-1, for limits at R16. It
+// overwrites R17 and R19.
 #define MINUS_LIMIT(j, neg) \
 	MOVD (8*j)(R16), R17; \
-	CLAMP(ZR, R17); \
+	MOVD $0x7fffffff, R19; \
+	CMP  R19, R17; \
+	CSEL GT, R19, R17, R17; \
 	NEG  R17, R17; \
 	VDUP R17, neg.S4
 
@@ -95,7 +91,7 @@
 	VDUP  R16, V30.D2; \
 	VMOVI $0x80, V31.B16
 
-// ADD_BITS combines line a0-a3 with query word qa and b0-b3 with qb, and adds the
+// ADD_BITS combines line a0-a3 with the tile's word qa and b0-b3 with qb, and adds the
 // bits set to the counts na and nb. It overwrites V22-V29.
 #define ADD_BITS(OP, a0, a1, a2, a3, qa, na, b0, b1, b2, b3, qb, nb) \
 	OP      qa.B16, a0.B16, V22.B16; \
@@ -124,9 +120,13 @@
 	VUADDW  V22.B8, na.H8, na.H8; \
 	VUADDW2 V22.B16, nb.H8, nb.H8
 
-// ADD_BITS_4 does so for the line in V16-V19 and four queries, whose words R9 walks.
+// LOAD_LINE loads the group's next line into V16-V19.
+#define LOAD_LINE \
+	VLD1.P 64(R10), [V16.B16, V17.B16, V18.B16, V19.B16]
+
+// ADD_BITS_4 does ADD_BITS for the line in V16-V19 and four words of the tile, which R9
+// walks, and V0-V3.
 #define ADD_BITS_4(OP) \
-	VLD1.P  64(R10), [V16.B16, V17.B16, V18.B16, V19.B16]; \
 	VLD1R.P 8(R9), [V20.D2]; \
 	VLD1R.P 8(R9), [V21.D2]; \
 	ADD_BITS(OP, V16, V17, V18, V19, V20, V0, V16, V17, V18, V19, V21, V1); \
@@ -190,7 +190,7 @@ none:
 // ARGUMENTS loads all but limits, and sets what counts.
 #define ARGUMENTS \
 	MOVD out+0(FP), R0; \
-	MOVD query+8(FP), R1; \
+	MOVD tile+8(FP), R1; \
 	MOVD columns+16(FP), R2; \
 	MOVD ncolumns+24(FP), R3; \
 	MOVD groups+32(FP), R4; \
@@ -221,7 +221,7 @@ none:
 	SUB  R14, R12, R12; \
 	SUB  R14, R13, R13
 
-// func scan1NEON(out *byte, query *uint64, columns *byte, ncolumns int, groups int, limits *int64) (matches int)
+// func scan1NEON(out *byte, tile *uint64, columns *byte, ncolumns int, groups int, limits *int64) (matches int)
 //
 // Two groups at a time, R5 and the next. When R5 is the last, the second line is the
 // first again, and its result is not looked at.
@@ -249,7 +249,7 @@ run:
 	TAKE_RUN
 
 word:
-	VLD1.P  64(R10), [V16.B16, V17.B16, V18.B16, V19.B16]
+	LOAD_LINE
 	VLD1.P  64(R11), [V8.B16, V9.B16, V10.B16, V11.B16]
 	VLD1R.P 8(R9), [V20.D2]
 	ADD_BITS(VEOR, V16, V17, V18, V19, V20, V0, V8, V9, V10, V11, V20, V1)
@@ -283,7 +283,7 @@ done:
 	MOVD R6, matches+48(FP)
 	RET
 
-// func scan4NEON(out *byte, query *uint64, columns *byte, ncolumns int, groups int, limits *int64) (matches int)
+// func scan4NEON(out *byte, tile *uint64, columns *byte, ncolumns int, groups int, limits *int64) (matches int)
 //
 // One group at a time, four queries: the line is loaded once.
 TEXT ·scan4NEON(SB), NOSPLIT, $0-56
@@ -313,6 +313,7 @@ run:
 	TAKE_RUN
 
 word:
+	LOAD_LINE
 	ADD_BITS_4(VEOR)
 	SUBS $1, R14, R14
 	BNE  word
@@ -344,18 +345,15 @@ next:
 	MOVD R6, matches+48(FP)
 	RET
 
-// func planes4NEON(out *byte, query *uint64, columns *byte, ncolumns int, groups int, limits *int64) (matches int)
+// func planesNEON(out *byte, tile *uint64, columns *byte, ncolumns int, groups int, limits *int64) (matches int)
 //
-// As scan4NEON, under AND. The sums start at zero and become one, n3*8 + n2*4 + n1*2
-// + n0 by Horner, in V10 and V11. It passes above the limit: where limit-sum is
-// negative. A limit below zero lets all pass, as -1 does.
-TEXT ·planes4NEON(SB), NOSPLIT, $0-56
+// As scan4NEON, with planes for queries and the line's difference from the signs for
+// the line. The sums become one, n3*8 + n2*4 + n1*2 + n0 by Horner, in V10 and V11: only
+// that of plane 0 starts at minus the limit.
+TEXT ·planesNEON(SB), NOSPLIT, $0-56
 	ARGUMENTS
 	MOVD limits+40(FP), R16
-	MOVD (R16), R17
-	MOVD $-1, R16
-	CLAMP(R16, R17)
-	VDUP R17, V12.S4
+	MINUS_LIMIT(0, V12)
 	CONSTANTS
 
 group:
@@ -363,7 +361,7 @@ group:
 	CLEAR(V1)
 	CLEAR(V2)
 	CLEAR(V3)
-	START_2(V0, V4, V5)
+	START_2(V12, V4, V5)
 	START_2(V0, V6, V7)
 	START_2(V0, V8, V9)
 	START_2(V0, V10, V11)
@@ -376,6 +374,12 @@ run:
 	TAKE_RUN
 
 word:
+	LOAD_LINE
+	VLD1R.P 8(R9), [V20.D2]
+	VEOR    V20.B16, V16.B16, V16.B16
+	VEOR    V20.B16, V17.B16, V17.B16
+	VEOR    V20.B16, V18.B16, V18.B16
+	VEOR    V20.B16, V19.B16, V19.B16
 	ADD_BITS_4(VAND)
 	SUBS $1, R14, R14
 	BNE  word
@@ -402,11 +406,9 @@ counted:
 	VADD V11.S4, V11.S4, V11.S4
 	VADD V4.S4, V10.S4, V10.S4
 	VADD V5.S4, V11.S4, V11.S4
-	VSUB V10.S4, V12.S4, V26.S4
-	VSUB V11.S4, V12.S4, V27.S4
-	SIGNS(V26, V27, V26, V27, V24)
+	SIGNS(V10, V11, V10, V11, V24)
 	MASKS(V24, V24)
-	MATCH(0, 0, V10, V11, V0, none)
+	MATCH(0, 0, V10, V11, V12, none)
 	ADD  $1, R5
 	CMP  R4, R5
 	BLT  group

@@ -54,7 +54,7 @@ func TestKernelsTouchNothingOutsideTheirColumns(t *testing.T) {
 					}
 					// scan runs the tile, whose words and matches are guarded too.
 					scan := func(tile *Tile) []Match {
-						matches := rows / Lanes * tile.size
+						matches := rows / Lanes * tile.form.queries()
 						g := guarded(t, len(tile.words), atEnd)
 						copy(g, tile.words)
 						tile.words = g
@@ -69,7 +69,7 @@ func TestKernelsTouchNothingOutsideTheirColumns(t *testing.T) {
 						}
 					}
 					var tile Tile
-					tile.ResetPlanes((*[TileQueries][]uint64)(randomQueries(r, TileQueries, words)))
+					tile.ResetPlanes(randomQueries(r, 1, words)[0], randomPlanes(r, words))
 					if got := scan(&tile); len(got) != rows/Lanes {
 						t.Errorf("%v: %d matches of planes, want all %d", s, len(got), rows/Lanes)
 					}

@@ -46,7 +46,7 @@ measures what no scan on this machine can exceed. It prints a line for each kern
 of query, prefix, number of queries and number of threads:
 
   kernel              generic (pure Go), avx2 or avx512, each in a process of its own
-  query_bits          bits a dimension of the queries: 1, or 4 in bit planes
+  query_bits          bits a dimension of the queries: 1, or a sign and 4 of magnitude
   bits                leading bits of the codes that are compared
   rows                codes
   queries             how many are compared together; a pass serves 64 at most

@@ -10,14 +10,13 @@ import (
 // "Faster Population Counts Using AVX2 Instructions", 2018, section 3) and sums the
 // bytes of each 64-bit lane with VPSADBW. A group is two registers of four rows.
 type avx2 struct {
-	limits           Mem
 	table, low, zero reg.VecVirtual
 	counts           [][2]([]reg.VecVirtual) // [group][half][query]
-	limitsRegister   reg.GPVirtual
+	limits           reg.GPVirtual
 }
 
 func (a *avx2) prepare(k *kernel) {
-	a.limitsRegister = Load(Param("limits"), GP64()).(reg.GPVirtual)
+	a.limits = Load(Param("limits"), GP64()).(reg.GPVirtual)
 	a.table, a.low, a.zero = YMM(), YMM(), YMM()
 	VBROADCASTI128(nibbleCounts, a.table)
 	VBROADCASTI128(nibbleMask, a.low)
@@ -37,65 +36,88 @@ func (a *avx2) clear(k *kernel, n int) {
 	}
 }
 
-func (a *avx2) word(k *kernel, n int, line func(g int) Mem, query reg.Register) {
+func (a *avx2) word(k *kernel, n int, line func(g int) Mem, tile reg.Register) {
+	broadcast := func(j int) reg.VecVirtual {
+		x := YMM()
+		VPBROADCASTQ(Mem{Base: tile, Disp: 8 * j}, x)
+		return x
+	}
 	for g := range n {
 		k.prefetch(line(g))
+		if k.planes {
+			a.magnitudes(a.counts[g], line(g), broadcast)
+			continue
+		}
 		for j := range k.queries {
-			q := YMM()
-			VPBROADCASTQ(Mem{Base: query, Disp: 8 * j}, q)
+			query := broadcast(j)
 			for half := range 2 {
-				bits, high := YMM(), YMM()
-				if k.planes {
-					VPAND(line(g).Offset(32*half), q, bits)
-				} else {
-					VPXOR(line(g).Offset(32*half), q, bits)
-				}
-				VPSRLW(Imm(4), bits, high)
-				VPAND(a.low, bits, bits)
-				VPAND(a.low, high, high)
-				VPSHUFB(bits, a.table, bits)
-				VPSHUFB(high, a.table, high)
-				VPADDB(high, bits, bits)
-				VPSADBW(a.zero, bits, bits)
-				VPADDQ(bits, a.counts[g][half][j], a.counts[g][half][j])
+				x := YMM()
+				VPXOR(line(g).Offset(32*half), query, x)
+				a.countBytes(x)
+				a.addBytes(x, a.counts[g][half][j])
 			}
 		}
 	}
 }
 
-func (a *avx2) emit(k *kernel, g int) {
-	counts := a.counts[g]
-	if k.planes {
-		var sums [2]reg.VecVirtual
+// magnitudes adds a line under a query with magnitudes. The weighted counts of all
+// planes, by Horner, fit into a byte: 8*15 = 120 at most.
+func (a *avx2) magnitudes(counts [2][]reg.VecVirtual, line Mem, broadcast func(j int) reg.VecVirtual) {
+	signs := broadcast(0)
+	var differ, sums [2]reg.VecVirtual
+	for half := range 2 {
+		differ[half] = YMM()
+		VPXOR(line.Offset(32*half), signs, differ[half])
+	}
+	for j := planes - 1; j >= 0; j-- {
+		plane := broadcast(1 + j)
 		for half := range 2 {
-			sum := counts[half][3]
-			for j := 2; j >= 0; j-- {
-				VPADDQ(sum, sum, sum)
-				VPADDQ(counts[half][j], sum, sum)
+			x := YMM()
+			VPAND(differ[half], plane, x)
+			a.countBytes(x)
+			if sum := sums[half]; sum != nil {
+				VPADDB(sum, sum, sum)
+				VPADDB(sum, x, x)
 			}
-			sums[half] = sum
+			sums[half] = x
 		}
-		a.store(k, 0, sums)
-		return
 	}
-	for j := range k.queries {
-		a.store(k, j, [2]reg.VecVirtual{counts[0][j], counts[1][j]})
+	for half := range 2 {
+		a.addBytes(sums[half], counts[half][0])
 	}
 }
 
-// store writes the match of query j if a lane passes: below the limit, or for
-// planes above it.
+// countBytes turns each byte of x into the number of its bits.
+func (a *avx2) countBytes(x reg.VecVirtual) {
+	high := YMM()
+	VPSRLW(Imm(4), x, high)
+	VPAND(a.low, x, x)
+	VPAND(a.low, high, high)
+	VPSHUFB(x, a.table, x)
+	VPSHUFB(high, a.table, high)
+	VPADDB(high, x, x)
+}
+
+// addBytes adds the bytes of each 64-bit lane of x, which it overwrites, to sums.
+func (a *avx2) addBytes(x, sums reg.VecVirtual) {
+	VPSADBW(a.zero, x, x)
+	VPADDQ(x, sums, sums)
+}
+
+// emit writes the match of each query of which a lane is below the limit.
+func (a *avx2) emit(k *kernel, g int) {
+	for j := range k.queries {
+		a.store(k, j, [2]reg.VecVirtual{a.counts[g][0][j], a.counts[g][1][j]})
+	}
+}
+
 func (a *avx2) store(k *kernel, j int, counts [2]reg.VecVirtual) {
 	limit, mask, upper, skip := YMM(), GP64(), GP64(), fresh("skip")
-	VPBROADCASTQ(Mem{Base: a.limitsRegister, Disp: 8 * j}, limit)
+	VPBROADCASTQ(Mem{Base: a.limits, Disp: 8 * j}, limit)
 	for half, r := range []reg.GPVirtual{mask, upper} {
-		pass := YMM()
-		if k.planes {
-			VPCMPGTQ(limit, counts[half], pass)
-		} else {
-			VPCMPGTQ(counts[half], limit, pass)
-		}
-		VMOVMSKPD(pass, r.As32())
+		below := YMM()
+		VPCMPGTQ(counts[half], limit, below)
+		VMOVMSKPD(below, r.As32())
 	}
 	SHLL(Imm(4), upper.As32())
 	ORL(upper.As32(), mask.As32())

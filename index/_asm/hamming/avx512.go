@@ -8,26 +8,26 @@ import (
 
 // avx512 counts with VPOPCNTQ: a group is one register of 64-bit lanes.
 type avx512 struct {
-	limits []reg.VecVirtual
-	counts [][]reg.VecVirtual // [group][query]
+	limits []reg.VecVirtual   // by query
+	counts [][]reg.VecVirtual // [group][query or plane]
 }
 
 func (a *avx512) prepare(k *kernel) {
 	limits := Load(Param("limits"), GP64())
-	n := k.queries
-	if k.planes {
-		n = 1
-	}
-	for j := range n {
+	for j := range k.queries {
 		a.limits = append(a.limits, ZMM())
 		VPBROADCASTQ(Mem{Base: limits, Disp: 8 * j}, a.limits[j])
 	}
 }
 
 func (a *avx512) clear(k *kernel, n int) {
+	counts := k.queries
+	if k.planes {
+		counts = planes
+	}
 	a.counts = make([][]reg.VecVirtual, n)
 	for g := range a.counts {
-		for range k.queries {
+		for range counts {
 			c := ZMM()
 			VPXORQ(c, c, c)
 			a.counts[g] = append(a.counts[g], c)
@@ -35,23 +35,29 @@ func (a *avx512) clear(k *kernel, n int) {
 	}
 }
 
-func (a *avx512) word(k *kernel, n int, line func(g int) Mem, query reg.Register) {
-	queries := make([]reg.VecVirtual, k.queries)
-	for j := range queries {
-		queries[j] = ZMM()
-		VPBROADCASTQ(Mem{Base: query, Disp: 8 * j}, queries[j])
+func (a *avx512) word(k *kernel, n int, line func(g int) Mem, tile reg.Register) {
+	words := make([]reg.VecVirtual, k.tileWords())
+	for j := range words {
+		words[j] = ZMM()
+		VPBROADCASTQ(Mem{Base: tile, Disp: 8 * j}, words[j])
 	}
 	for g := range n {
 		x := ZMM()
-		VMOVDQU64(line(g), x)
 		k.prefetch(line(g))
-		for j, q := range queries {
-			bits := ZMM()
-			if k.planes {
-				VPANDQ(x, q, bits)
-			} else {
-				VPXORQ(x, q, bits)
+		if k.planes {
+			VPXORQ(line(g), words[0], x)
+			for j, plane := range words[1:] {
+				bits := ZMM()
+				VPANDQ(x, plane, bits)
+				VPOPCNTQ(bits, bits)
+				VPADDQ(bits, a.counts[g][j], a.counts[g][j])
 			}
+			continue
+		}
+		VMOVDQU64(line(g), x)
+		for j, query := range words {
+			bits := ZMM()
+			VPXORQ(x, query, bits)
 			VPOPCNTQ(bits, bits)
 			VPADDQ(bits, a.counts[g][j], a.counts[g][j])
 		}
@@ -61,14 +67,12 @@ func (a *avx512) word(k *kernel, n int, line func(g int) Mem, query reg.Register
 func (a *avx512) emit(k *kernel, g int) {
 	counts := a.counts[g]
 	if k.planes {
-		sum := counts[3] // 8*c3 + 4*c2 + 2*c1 + c0, by Horner
-		for j := 2; j >= 0; j-- {
+		sum := counts[planes-1] // 8*c3 + 4*c2 + 2*c1 + c0, by Horner
+		for j := planes - 2; j >= 0; j-- {
 			VPADDQ(sum, sum, sum)
 			VPADDQ(counts[j], sum, sum)
 		}
-		// The caller's limit is on max-sum; what it gives is max-limit: sum > that.
-		a.emitOne(k, 0, sum, 6)
-		return
+		counts = []reg.VecVirtual{sum}
 	}
 	masks := make([]reg.OpmaskVirtual, len(counts))
 	for j, c := range counts {
@@ -87,13 +91,6 @@ func (a *avx512) emit(k *kernel, g int) {
 		a.store(k, j, counts[j], m)
 	}
 	Label(none)
-}
-
-// emitOne stores the lanes of counts that compare with limit j by predicate.
-func (a *avx512) emitOne(k *kernel, j int, counts reg.VecVirtual, predicate uint64) {
-	m := K()
-	VPCMPQ(Imm(predicate), a.limits[j], counts, m)
-	a.store(k, j, counts, m)
 }
 
 func (a *avx512) store(k *kernel, j int, counts reg.VecVirtual, m reg.OpmaskVirtual) {

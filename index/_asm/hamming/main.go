@@ -39,8 +39,9 @@ type isa interface {
 	prepare(k *kernel)
 	// clear zeroes the counts of n groups.
 	clear(k *kernel, n int)
-	// word adds one word of n groups: line(g) is where the group's line is.
-	word(k *kernel, n int, line func(g int) Mem, query reg.Register)
+	// word adds one word of n groups: line(g) is where the group's line is, and tile
+	// where the tile's words for it are.
+	word(k *kernel, n int, line func(g int) Mem, tile reg.Register)
 	// emit writes the matches of group g of those at hand.
 	emit(k *kernel, g int)
 }
@@ -49,10 +50,21 @@ type isa interface {
 type kernel struct {
 	isa
 	name    string
-	queries int  // of the tile, or the planes of one query
-	planes  bool // bit planes under AND, instead of queries under XOR
+	queries int  // of the tile
+	planes  bool // of the one query: its signs and its planes
 
 	out, count, group reg.GPVirtual
+}
+
+// planes is hamming.Planes.
+const planes = 4
+
+// tileWords is how many words of the tile belong to a word of a row.
+func (k *kernel) tileWords() int {
+	if k.planes {
+		return 1 + planes
+	}
+	return k.queries
 }
 
 func main() {
@@ -60,26 +72,26 @@ func main() {
 	for _, queries := range []int{1, 4} {
 		// One query alone waits for memory: it goes group by group, in the order in
 		// which they lie there. With four, two groups at a time use each broadcast twice.
-		(&kernel{isa: new(avx512), name: "scan%dAVX512", queries: queries}).write(map[int]int{1: 1, 4: 2}[queries])
-		(&kernel{isa: new(avx2), name: "scan%dAVX2", queries: queries}).write(1)
+		(&kernel{isa: new(avx512), name: fmt.Sprintf("scan%dAVX512", queries), queries: queries}).write(map[int]int{1: 1, 4: 2}[queries])
+		(&kernel{isa: new(avx2), name: fmt.Sprintf("scan%dAVX2", queries), queries: queries}).write(1)
 	}
-	(&kernel{isa: new(avx512), name: "planes%dAVX512", queries: 4, planes: true}).write(2)
-	(&kernel{isa: new(avx2), name: "planes%dAVX2", queries: 4, planes: true}).write(1)
+	(&kernel{isa: new(avx512), name: "planesAVX512", queries: 1, planes: true}).write(2)
+	(&kernel{isa: new(avx2), name: "planesAVX2", queries: 1, planes: true}).write(1)
 	Generate()
 }
 
 // write emits the function, which takes several groups at a time and the rest
 // one by one.
 func (k *kernel) write(several int) {
-	TEXT(fmt.Sprintf(k.name, k.queries), NOSPLIT, "func(out *byte, query *uint64, columns *byte, ncolumns int, groups int, limits *int64) (matches int)")
+	TEXT(k.name, NOSPLIT, "func(out *byte, tile *uint64, columns *byte, ncolumns int, groups int, limits *int64) (matches int)")
 	Pragma("noescape")
 	if k.planes {
-		Doc("Scores a query of 4 bit planes: see planesGeneric.")
+		Doc("Compares a query with magnitudes: see scanGeneric.")
 	} else {
 		Doc(fmt.Sprintf("Compares a tile of %d: see scanGeneric.", k.queries))
 	}
 	k.out = Load(Param("out"), GP64()).(reg.GPVirtual)
-	query := Load(Param("query"), GP64())
+	tile := Load(Param("tile"), GP64())
 	columns := Load(Param("columns"), GP64())
 	ncolumns := Load(Param("ncolumns"), GP64())
 	groups := Load(Param("groups"), GP64())
@@ -88,7 +100,7 @@ func (k *kernel) write(several int) {
 	XORQ(k.group, k.group)
 	k.prepare(k)
 	for _, n := range []int{several, 1} {
-		k.loop(n, query, columns, ncolumns, groups)
+		k.loop(n, tile, columns, ncolumns, groups)
 		if several == 1 {
 			break
 		}
@@ -99,7 +111,7 @@ func (k *kernel) write(several int) {
 }
 
 // loop emits the walk over n groups at a time.
-func (k *kernel) loop(n int, query, columns, ncolumns, groups reg.Register) {
+func (k *kernel) loop(n int, tile, columns, ncolumns, groups reg.Register) {
 	label := func(format string, args ...any) string { return fmt.Sprintf(format+"_by%d", append(args, n)...) }
 	Label(label("groups"))
 	left := GP64()
@@ -108,10 +120,10 @@ func (k *kernel) loop(n int, query, columns, ncolumns, groups reg.Register) {
 	CMPQ(left, Imm(uint64(n)))
 	JL(LabelRef(label("done")))
 	k.clear(k, n)
-	column, more, q := GP64(), GP64(), GP64()
+	column, more, at := GP64(), GP64(), GP64()
 	MOVQ(columns, column)
 	MOVQ(ncolumns, more)
-	MOVQ(query, q)
+	MOVQ(tile, at)
 
 	Label(label("column"))
 	stride, words := GP64(), GP64() // bytes of a group; words left to compare
@@ -130,11 +142,11 @@ func (k *kernel) loop(n int, query, columns, ncolumns, groups reg.Register) {
 	MOVQ(Mem{Base: column, Disp: columnUsed}, words)
 
 	Label(label("word"))
-	k.word(k, n, func(g int) Mem { return Mem{Base: lines[g]} }, q)
+	k.word(k, n, func(g int) Mem { return Mem{Base: lines[g]} }, at)
 	for g := range lines {
 		ADDQ(Imm(lineBytes), lines[g])
 	}
-	ADDQ(Imm(uint64(8*k.queries)), q)
+	ADDQ(Imm(uint64(8*k.tileWords())), at)
 	DECQ(words)
 	JNZ(LabelRef(label("word")))
 	ADDQ(Imm(columnSize), column)
@@ -157,7 +169,7 @@ const ahead = 8192
 // column's end: a prefetch never faults. A tile of queries finds its lines in the
 // cache and has no use for it.
 func (k *kernel) prefetch(m Mem) {
-	if k.queries == 1 || k.planes {
+	if k.queries == 1 {
 		PREFETCHT0(m.Offset(ahead))
 	}
 }
