@@ -48,6 +48,59 @@ func FuzzSigns(f *testing.F) {
 	})
 }
 
+// Bytes that are read are the bits of the dialect's definition and are written back
+// as they were; bytes that are refused have padding that is not zero.
+func FuzzDialects(f *testing.F) {
+	f.Add([]byte{0x4e, 0xa0}, uint8(11))
+	f.Add([]byte{0xce, 0x20, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80}, uint8(65))
+	f.Add([]byte{0xff}, uint8(7))
+	f.Fuzz(func(t *testing.T, b []byte, n uint8) {
+		dims := min(int(n), 8*len(b))
+		packed := b[:Bytes(dims)]
+		for _, d := range dialects {
+			want, padded := make([]uint64, Words(dims)), true
+			for i := range 8 * len(packed) {
+				if i < dims {
+					want[i/64] |= bit(d, packed, i) << (i % 64)
+				} else if bit(d, packed, i) == 1 {
+					padded = false
+				}
+			}
+			got := make([]uint64, Words(dims))
+			if err := d.Unpack(got, packed, dims); (err == nil) != padded {
+				t.Errorf("%v, %d dims of % x: error %v, zero padding %t", d, dims, packed, err, padded)
+			}
+			if !padded {
+				continue
+			}
+			if !slices.Equal(got, want) {
+				t.Errorf("%v, %d dims of % x: %x, want %x", d, dims, packed, got, want)
+			}
+			if back := d.AppendPacked(nil, got, dims); !slices.Equal(back, packed) {
+				t.Errorf("%v, %d dims of % x: back % x", d, dims, packed, back)
+			}
+			clear(got)
+			if err := ParseBits(got, string(AppendBits(nil, want, dims)), dims); err != nil || !slices.Equal(got, want) {
+				t.Errorf("%v, %d dims of % x: %x by way of text, %v, want %x", d, dims, packed, got, err, want)
+			}
+		}
+	})
+}
+
+// A code of 12 dimensions that numpy.packbits made, as Postgres and Faiss would
+// have it.
+func ExampleDialect() {
+	c := make([]uint64, Words(12))
+	if err := Numpy.Unpack(c, []byte{0b10110000, 0b00010000}, 12); err != nil {
+		fmt.Println(err)
+	}
+	fmt.Printf("%s\n", AppendBits(nil, c, 12))
+	fmt.Printf("%08b\n", Faiss.AppendPacked(nil, c, 12))
+	// Output:
+	// 101100000001
+	// [00001101 00001000]
+}
+
 // Dimension 0 is the lowest bit of the first byte: what numpy calls little and
 // Faiss writes.
 func ExampleSigns() {
