@@ -1,10 +1,12 @@
-// Package npy reads matrices of numbers from NumPy's .npy files, block by block.
+// Package npy reads and writes matrices of numbers as NumPy's .npy files, block by
+// block.
 //
 // It reads what embedding models write: two-dimensional little-endian arrays in C
-// order, of float16, float32 or float64 (vectors) and of int32 or int64 (row
-// numbers), and is strict about all else: a file is accepted only when its header
-// is well-formed and its length is exactly what the header says. The format is
-// described in https://numpy.org/doc/stable/reference/generated/numpy.lib.format.html.
+// order, of float16, float32 or float64 (vectors), of uint8 or int8 (packed codes)
+// and of int32 or int64 (row numbers), and is strict about all else: a file is
+// accepted only when its header is well-formed and its length is exactly what the
+// header says. The format is described in
+// https://numpy.org/doc/stable/reference/generated/numpy.lib.format.html.
 //
 // The package is our own because sbinet/npyio brings gonum along and has no
 // float16, which is what most stored embeddings are.
@@ -25,25 +27,30 @@ import (
 // package reads, as opposed to one that could not be read at all.
 var ErrFormat = errors.New("not a readable .npy matrix")
 
-// dtype is the type of one element, spelled as in the header.
-type dtype string
+// Type is the type of one element, spelled as in the header.
+type Type string
 
+// The types of elements that are read.
 const (
-	float16LE dtype = "<f2"
-	float32LE dtype = "<f4"
-	float64LE dtype = "<f8"
-	int32LE   dtype = "<i4"
-	int64LE   dtype = "<i8"
+	Float16 Type = "<f2"
+	Float32 Type = "<f4"
+	Float64 Type = "<f8"
+	Uint8   Type = "|u1"
+	Int8    Type = "|i1"
+	Int32   Type = "<i4"
+	Int64   Type = "<i8"
 )
 
-// size returns the bytes an element takes, or 0 for a dtype that is not read.
-func (d dtype) size() int {
-	switch d {
-	case float16LE:
+// Size returns the bytes an element takes, or 0 for a type that is not read.
+func (t Type) Size() int {
+	switch t {
+	case Uint8, Int8:
+		return 1
+	case Float16:
 		return 2
-	case float32LE, int32LE:
+	case Float32, Int32:
 		return 4
-	case float64LE, int64LE:
+	case Float64, Int64:
 		return 8
 	}
 	return 0
@@ -53,7 +60,7 @@ func (d dtype) size() int {
 type Reader struct {
 	src        io.ReaderAt
 	dataOffset int64
-	dtype      dtype
+	elem       Type
 	rows, cols int
 	scratch    []byte // the bytes of the rows last read
 }
@@ -69,7 +76,7 @@ func NewReader(src io.ReaderAt, size int64) (*Reader, error) {
 	if err != nil {
 		return nil, err
 	}
-	r := &Reader{src: src, dataOffset: dataOffset, dtype: dtype(h.descr)}
+	r := &Reader{src: src, dataOffset: dataOffset, elem: Type(h.descr)}
 	if err := r.setShape(h, size-dataOffset); err != nil {
 		return nil, err
 	}
@@ -79,9 +86,8 @@ func NewReader(src io.ReaderAt, size int64) (*Reader, error) {
 // setShape takes over the header's shape if it is one this package reads and
 // accounts for exactly dataBytes bytes.
 func (r *Reader) setShape(h header, dataBytes int64) error {
-	elem := r.dtype.size()
-	if elem == 0 {
-		return formatErrorf("elements are %q, want one of <f2, <f4, <f8, <i4, <i8 (numbers, little-endian)", h.descr)
+	if r.elem.Size() == 0 {
+		return formatErrorf("elements are %q, want one of <f2, <f4, <f8, |u1, |i1, <i4, <i8 (numbers, little-endian)", h.descr)
 	}
 	if h.fortran {
 		return formatErrorf("fortran_order is True, want False: save numpy.ascontiguousarray(a) instead")
@@ -94,7 +100,7 @@ func (r *Reader) setShape(h header, dataBytes int64) error {
 		return formatErrorf("shape %v has rows of 0 numbers, want at least 1", h.shape)
 	}
 	over1, elems := bits.Mul64(rows, cols)
-	over2, want := bits.Mul64(elems, uint64(elem))
+	over2, want := bits.Mul64(elems, uint64(r.elem.Size()))
 	if over1 != 0 || over2 != 0 || want > math.MaxInt64 || rows > math.MaxInt || cols > math.MaxInt {
 		return formatErrorf("shape %v of %s is more than any file holds", h.shape, h.descr)
 	}
@@ -120,24 +126,32 @@ func (r *Reader) Rows() int { return r.rows }
 func (r *Reader) Cols() int { return r.cols }
 
 // RowBytes returns the bytes that a row takes in the file.
-func (r *Reader) RowBytes() int { return r.cols * r.dtype.size() }
+func (r *Reader) RowBytes() int { return r.cols * r.elem.Size() }
 
 // CheckFloats returns nil when the elements are floating-point numbers.
 func (r *Reader) CheckFloats() error {
-	switch r.dtype {
-	case float16LE, float32LE, float64LE:
+	switch r.elem {
+	case Float16, Float32, Float64:
 		return nil
 	}
-	return formatErrorf("elements are %q, want vectors of <f2, <f4 or <f8", string(r.dtype))
+	return formatErrorf("elements are %q, want vectors of <f2, <f4 or <f8", string(r.elem))
 }
 
-// CheckInts returns nil when the elements are integers.
+// CheckInts returns nil when the elements are integers that number rows.
 func (r *Reader) CheckInts() error {
-	switch r.dtype {
-	case int32LE, int64LE:
+	switch r.elem {
+	case Int32, Int64:
 		return nil
 	}
-	return formatErrorf("elements are %q, want row numbers of <i4 or <i8", string(r.dtype))
+	return formatErrorf("elements are %q, want row numbers of <i4 or <i8", string(r.elem))
+}
+
+// CheckBytes returns nil when the elements are of the type want, Uint8 or Int8.
+func (r *Reader) CheckBytes(want Type) error {
+	if r.elem != want {
+		return formatErrorf("elements are %q, want packed codes of %s", string(r.elem), want)
+	}
+	return nil
 }
 
 // ReadFloats overwrites dst, of a whole number of rows, with the rows from row on.
@@ -151,12 +165,12 @@ func (r *Reader) ReadFloats(dst []float32, row int) error {
 	if err != nil {
 		return err
 	}
-	switch r.dtype {
-	case float16LE:
+	switch r.elem {
+	case Float16:
 		for i := range dst {
 			dst[i] = float16.Frombits(binary.LittleEndian.Uint16(b[2*i:])).Float32()
 		}
-	case float32LE:
+	case Float32:
 		for i := range dst {
 			dst[i] = math.Float32frombits(binary.LittleEndian.Uint32(b[4*i:]))
 		}
@@ -181,7 +195,7 @@ func (r *Reader) ReadInts(dst []int64, row int) error {
 	if err != nil {
 		return err
 	}
-	if r.dtype == int32LE {
+	if r.elem == Int32 {
 		for i := range dst {
 			dst[i] = int64(int32(binary.LittleEndian.Uint32(b[4*i:])))
 		}
@@ -193,6 +207,20 @@ func (r *Reader) ReadInts(dst []int64, row int) error {
 	return nil
 }
 
+// ReadBytes overwrites dst, of a whole number of rows, with the rows from row on. The
+// elements are uint8, or int8 in two's complement.
+func (r *Reader) ReadBytes(dst []byte, row int) error {
+	if r.elem.Size() != 1 {
+		return formatErrorf("elements are %q, want packed codes of %s or %s", string(r.elem), Uint8, Int8)
+	}
+	b, err := r.read(len(dst), row)
+	if err != nil {
+		return err
+	}
+	copy(dst, b)
+	return nil
+}
+
 // read returns the bytes of n elements from the start of row on, valid until the
 // next call. It panics if they are not whole rows of the matrix: that is a bug in
 // the caller.
@@ -200,7 +228,7 @@ func (r *Reader) read(n, row int) ([]byte, error) {
 	if n%r.cols != 0 || row < 0 || row+n/r.cols > r.rows {
 		panic(fmt.Sprintf("npy: read of %d elements at row %d of a %d x %d matrix", n, row, r.rows, r.cols))
 	}
-	size := n * r.dtype.size()
+	size := n * r.elem.Size()
 	if cap(r.scratch) < size {
 		r.scratch = make([]byte, size)
 	}

@@ -122,6 +122,45 @@ func TestIntegersOfBothWidthsAreReadAsInt64(t *testing.T) {
 	}
 }
 
+func TestBytesAreReadAsTheyAre(t *testing.T) {
+	data := []byte{0, 1, 0x7f, 0x80, 0xff, 0x4e}
+	for _, tt := range []struct{ elem, other Type }{{Uint8, Int8}, {Int8, Uint8}} {
+		t.Run(string(tt.elem), func(t *testing.T) {
+			r, err := open(matrix(string(tt.elem), "(3, 2)", data))
+			if err != nil {
+				t.Fatal(err)
+			}
+			if r.Rows() != 3 || r.Cols() != 2 || r.RowBytes() != 2 {
+				t.Errorf("%d rows of %d columns in %d bytes, want 3 of 2 in 2", r.Rows(), r.Cols(), r.RowBytes())
+			}
+			got := make([]byte, 4)
+			if err := r.ReadBytes(got, 1); err != nil || !bytes.Equal(got, data[2:]) {
+				t.Errorf("rows 1 and 2 are % x, %v, want % x", got, err, data[2:])
+			}
+			if err := r.CheckBytes(tt.elem); err != nil {
+				t.Error(err)
+			}
+			err = r.CheckBytes(tt.other)
+			if want := fmt.Sprintf("elements are %q, want packed codes of %s", tt.elem, tt.other); !errors.Is(err, ErrFormat) || !strings.Contains(err.Error(), want) {
+				t.Errorf("error %v, want one with %q", err, want)
+			}
+			if err := r.ReadFloats(make([]float32, 2), 0); !errors.Is(err, ErrFormat) {
+				t.Errorf("bytes read as floats give %v, want ErrFormat", err)
+			}
+			if err := r.ReadInts(make([]int64, 2), 0); !errors.Is(err, ErrFormat) {
+				t.Errorf("bytes read as row numbers give %v, want ErrFormat", err)
+			}
+		})
+	}
+	r, err := open(matrix("<f4", "(1, 2)", make([]byte, 8)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := r.ReadBytes(make([]byte, 2), 0); !errors.Is(err, ErrFormat) {
+		t.Errorf("floats read as bytes give %v, want ErrFormat", err)
+	}
+}
+
 func TestNaNAndInfinityArePassedOn(t *testing.T) {
 	inf := float32(math.Inf(1))
 	r, err := open(matrix("<f8", "(1, 2)", encode(t, []float64{math.NaN(), math.Inf(1)})))
@@ -193,8 +232,12 @@ func TestFilesThatAreNotSuchAMatrixAreRefused(t *testing.T) {
 		{"the header only", good[:128], "found 0 bytes after the header, want 24 for shape [2 3] of <f4: the file is truncated"},
 		{"one byte short", good[:len(good)-1], "found 23 bytes after the header, want 24 for shape [2 3] of <f4: the file is truncated"},
 		{"one byte over", append(bytes.Clone(good), 0), "found 25 bytes after the header, want 24 for shape [2 3] of <f4: something follows the array"},
-		{"big-endian floats", matrix(">f4", "(2, 3)", make([]byte, 24)), `elements are ">f4", want one of <f2, <f4, <f8, <i4, <i8`},
-		{"elements of no type that is read", matrix("|u1", "(2, 3)", make([]byte, 6)), `elements are "|u1", want one of`},
+		{"big-endian floats", matrix(">f4", "(2, 3)", make([]byte, 24)), `elements are ">f4", want one of <f2, <f4, <f8, |u1, |i1, <i4, <i8`},
+		{"elements of no type that is read", matrix("<u2", "(2, 3)", make([]byte, 12)), `elements are "<u2", want one of <f2, <f4, <f8, |u1, |i1, <i4, <i8`},
+		{"bytes with an order", matrix("<u1", "(2, 3)", make([]byte, 6)), `elements are "<u1", want one of`},
+		{"bits that are not packed", matrix("|b1", "(2, 3)", make([]byte, 6)), `elements are "|b1", want one of`},
+		{"bytes, one short", matrix("|u1", "(2, 3)", make([]byte, 5)), "found 5 bytes after the header, want 6 for shape [2 3] of |u1: the file is truncated"},
+		{"bytes of a shape that overflows", matrix("|i1", "(9223372036854775807, 2)", nil), "more than any file holds"},
 		{"Fortran order", file(1, "{'descr': '<f4', 'fortran_order': True, 'shape': (2, 3)}", make([]byte, 24)), "fortran_order is True, want False"},
 		{"one dimension", matrix("<f4", "(6,)", make([]byte, 24)), "shape [6] has 1 dimensions, want 2"},
 		{"no dimension", matrix("<f4", "()", make([]byte, 4)), "shape [] has 0 dimensions, want 2"},
@@ -244,6 +287,7 @@ func TestFileThatShrinksWhileItIsReadGivesAnError(t *testing.T) {
 func FuzzNewReader(f *testing.F) {
 	f.Add(matrix("<f2", "(2, 3)", make([]byte, 12)))
 	f.Add(matrix("<i8", "(1, 1)", make([]byte, 8)))
+	f.Add(matrix("|u1", "(3, 2)", make([]byte, 6)))
 	f.Add(file(2, "{'shape': (0, 5L), 'fortran_order': False, 'descr': \"<f8\"}", nil))
 	f.Add(file(3, "{'descr': [('a', '<f4')]}", nil))
 	f.Add(matrix("<f4", "(4611686018427387904, 4)", nil))
@@ -261,9 +305,12 @@ func FuzzNewReader(f *testing.F) {
 		if r.Rows() == 0 {
 			return
 		}
-		if r.CheckInts() == nil {
+		switch {
+		case r.CheckInts() == nil:
 			err = r.ReadInts(make([]int64, r.Cols()), r.Rows()-1)
-		} else {
+		case r.CheckFloats() != nil:
+			err = r.ReadBytes(make([]byte, r.Cols()), r.Rows()-1)
+		default:
 			err = r.ReadFloats(make([]float32, r.Cols()), r.Rows()-1)
 		}
 		if err != nil && !errors.Is(err, ErrFormat) {
@@ -274,12 +321,12 @@ func FuzzNewReader(f *testing.F) {
 
 func BenchmarkReadFloats(b *testing.B) {
 	const rows, cols = 1024, 768
-	for _, descr := range []dtype{float16LE, float32LE, float64LE} {
-		b.Run("dtype="+string(descr), func(b *testing.B) {
+	for _, elem := range []Type{Float16, Float32, Float64} {
+		b.Run("dtype="+string(elem), func(b *testing.B) {
 			// Bytes of 0x3c are a number near 1 in every width: zeros would be
 			// converted faster than what embeddings hold.
-			data := bytes.Repeat([]byte{0x3c}, rows*cols*descr.size())
-			r, err := open(matrix(string(descr), fmt.Sprintf("(%d, %d)", rows, cols), data))
+			data := bytes.Repeat([]byte{0x3c}, rows*cols*elem.Size())
+			r, err := open(matrix(string(elem), fmt.Sprintf("(%d, %d)", rows, cols), data))
 			if err != nil {
 				b.Fatal(err)
 			}

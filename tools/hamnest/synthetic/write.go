@@ -11,11 +11,12 @@ import (
 	"path/filepath"
 	"runtime"
 	"slices"
-	"strings"
 	"sync/atomic"
 
 	"github.com/x448/float16"
 	"golang.org/x/sync/errgroup"
+
+	"github.com/hamnest/hamnest/tools/hamnest/npy"
 )
 
 // Names of the files of a set.
@@ -48,12 +49,12 @@ func (s Set) Write(ctx context.Context, dir string, step func(stage string, rows
 	for i := range generators {
 		generators[i] = g.share()
 	}
-	descr, appendVector := "<f4", appendFloat32
+	elem, appendVector := npy.Float32, appendFloat32
 	if s.Float16 {
-		descr, appendVector = "<f2", appendFloat16
+		elem, appendVector = npy.Float16, appendFloat16
 	}
 	b := blocks{workers: workers, step: func(rows int) { step("writing vectors", rows) }}
-	err = w.create(ctx, b, BaseName, descr, s.Rows, s.Dims, func(dst []byte, worker, row int) []byte {
+	err = w.create(ctx, b, BaseName, elem, s.Rows, s.Dims, func(dst []byte, worker, row int) []byte {
 		return appendVector(dst, generators[worker].vector(baseStream, row))
 	})
 	if err != nil {
@@ -64,7 +65,7 @@ func (s Set) Write(ctx context.Context, dir string, step func(stage string, rows
 		queries[q] = slices.Clone(g.vector(queryStream, q))
 	}
 	one := blocks{workers: 1, step: func(int) {}}
-	err = w.create(ctx, one, QueriesName, "<f4", s.Queries, s.Dims, func(dst []byte, _, row int) []byte {
+	err = w.create(ctx, one, QueriesName, npy.Float32, s.Queries, s.Dims, func(dst []byte, _, row int) []byte {
 		return appendFloat32(dst, queries[row])
 	})
 	if err != nil {
@@ -75,7 +76,7 @@ func (s Set) Write(ctx context.Context, dir string, step func(stage string, rows
 	if err != nil {
 		return err
 	}
-	return w.create(ctx, one, TruthName, "<i4", s.Queries, TruthColumns, func(dst []byte, _, row int) []byte {
+	return w.create(ctx, one, TruthName, npy.Int32, s.Queries, TruthColumns, func(dst []byte, _, row int) []byte {
 		for _, a := range truth[row] {
 			dst = binary.LittleEndian.AppendUint32(dst, a.row)
 		}
@@ -117,7 +118,7 @@ const blockBytes = 1 << 20
 
 // create makes a .npy file. appendRow appends the bytes of a row; the number of the
 // worker that calls it says whose memory it may use.
-func (w *writer) create(ctx context.Context, b blocks, name, descr string, rows, cols int, appendRow func(dst []byte, worker, row int) []byte) (err error) {
+func (w *writer) create(ctx context.Context, b blocks, name string, elem npy.Type, rows, cols int, appendRow func(dst []byte, worker, row int) []byte) (err error) {
 	path := filepath.Join(w.dir, name)
 	file, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o666)
 	if errors.Is(err, fs.ErrExist) {
@@ -128,11 +129,11 @@ func (w *writer) create(ctx context.Context, b blocks, name, descr string, rows,
 	}
 	w.made = append(w.made, path)
 	defer func() { err = errors.Join(err, file.Close()) }()
-	header := npyHeader(descr, rows, cols)
+	header := npy.Header(elem, rows, cols)
 	if _, err := file.WriteAt(header, 0); err != nil {
 		return err
 	}
-	rowBytes := cols * map[string]int{"<f2": 2, "<f4": 4, "<i4": 4}[descr]
+	rowBytes := cols * elem.Size()
 	scratch := make([][]byte, b.workers)
 	return b.each(ctx, rows, max(1, blockBytes/rowBytes), func(worker, first, end int) error {
 		block := scratch[worker][:0]
@@ -175,14 +176,4 @@ func (b blocks) each(ctx context.Context, rows, size int, work func(worker, firs
 		})
 	}
 	return g.Wait()
-}
-
-// npyHeader returns the start of a .npy file as NumPy writes it: version 1.0, padded
-// such that the numbers begin at a multiple of 64.
-func npyHeader(descr string, rows, cols int) []byte {
-	dict := fmt.Sprintf("{'descr': '%s', 'fortran_order': False, 'shape': (%d, %d), }", descr, rows, cols)
-	const before, align = 10, 64 // magic, version, length
-	size := (before + len(dict) + 1 + align - 1) / align * align
-	dict += strings.Repeat(" ", size-before-len(dict)-1) + "\n"
-	return append(binary.LittleEndian.AppendUint16([]byte("\x93NUMPY\x01\x00"), uint16(len(dict))), dict...)
 }
