@@ -37,10 +37,14 @@ func TestMetricsAreReadAndWrittenByName(t *testing.T) {
 }
 
 func TestKindsAreReadAndWrittenByName(t *testing.T) {
-	if k, err := ParseKind("plain"); err != nil || k != Plain || k.String() != "plain" {
-		t.Errorf("plain is read as %v (%v)", k, err)
+	for k, name := range map[Kind]string{
+		Plain: "plain", Centred: "centred", Nested: "nested", NestedCentred: "nested+centred", Full: "full", FullCentred: "full+centred",
+	} {
+		if got, err := ParseKind(name); err != nil || got != k || k.String() != name {
+			t.Errorf("%q is read as %v (%v) and %d is written as %q", name, got, err, k, k)
+		}
 	}
-	if _, err := ParseKind("fancy"); err == nil || !strings.Contains(err.Error(), `unknown profile "fancy", want one of ["plain"]`) {
+	if _, err := ParseKind("fancy"); err == nil || !strings.Contains(err.Error(), `unknown profile "fancy", want one of ["plain" "centred"`) {
 		t.Errorf("an unknown kind: %v", err)
 	}
 }
@@ -126,7 +130,7 @@ func TestNewProfileFillsInTheLadder(t *testing.T) {
 		{768, []int{128, 256}, []int{128, 256, 768}},
 		{100, []int{64, 100}, []int{64, 100}},
 	} {
-		p, err := NewProfile(Plain, tt.dims, tt.ladder)
+		p, err := NewProfile(Plain, Cosine, tt.dims, tt.ladder)
 		if err != nil || !slices.Equal(p.Ladder(), tt.want) || p.Dims() != tt.dims || p.Kind() != Plain {
 			t.Errorf("dims %d, ladder %v: %v (%v), want %v", tt.dims, tt.ladder, p.Ladder(), err, tt.want)
 		}
@@ -145,7 +149,7 @@ func TestNewProfileRefusesAShapeThatCannotBe(t *testing.T) {
 		ladder []int
 		want   string
 	}{
-		{"unknown kind", 9, 1, nil, "no profile has number 9"},
+		{"unknown kind", 9, 1, nil, `unknown profile "Kind(9)"`},
 		{"no dims", Plain, 0, nil, "0 dimensions, want 1 to 65536"},
 		{"too many dims", Plain, 65537, nil, "65537 dimensions, want 1 to 65536"},
 		{"a step off the grid", Plain, 300, []int{100}, "ladder step 100, want a multiple of 64"},
@@ -157,7 +161,7 @@ func TestNewProfileRefusesAShapeThatCannotBe(t *testing.T) {
 		{"too many steps with dims", Plain, 64 * 18, long[:16], "has 17 steps, want at most 16"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			if _, err := NewProfile(tt.kind, tt.dims, tt.ladder); err == nil || !strings.Contains(err.Error(), tt.want) {
+			if _, err := NewProfile(tt.kind, Cosine, tt.dims, tt.ladder); err == nil || !strings.Contains(err.Error(), tt.want) {
 				t.Errorf("error %v, want %q", err, tt.want)
 			}
 		})
@@ -166,7 +170,7 @@ func TestNewProfileRefusesAShapeThatCannotBe(t *testing.T) {
 
 func profile(t *testing.T, dims int, ladder ...int) *Profile {
 	t.Helper()
-	p, err := NewProfile(Plain, dims, ladder)
+	p, err := NewProfile(Plain, Cosine, dims, ladder)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -183,7 +187,7 @@ func TestPrefixesAreMultiplesOf64AndLadderSteps(t *testing.T) {
 			t.Errorf("%d dims: prefix and query allowed %v, want %v", dims, got, want)
 		}
 	}
-	if err := p.CheckQuery(64); err == nil || !strings.Contains(err.Error(), "has 64 dimensions, want 300 or a shorter step of the ladder [128 300]") {
+	if err := p.CheckQuery(64); err == nil || !strings.Contains(err.Error(), "has 64 dimensions, want 300 or a shorter step of [128 300]") {
 		t.Errorf("it says %v", err)
 	}
 }
@@ -196,10 +200,10 @@ func TestTheFirstBitsOfACodeAreTheCodeOfTheFirstDims(t *testing.T) {
 		v[i] = float32(r.NormFloat64())
 	}
 	whole := make([]uint64, code.Words(300))
-	p.Encode(whole, v)
+	p.Encode(whole, nil, v)
 	for _, dims := range []int{64, 128, 192, 256} {
 		prefix := make([]uint64, code.Words(dims))
-		p.Encode(prefix, v[:dims])
+		p.Encode(prefix, nil, v[:dims])
 		if !slices.Equal(prefix, whole[:len(prefix)]) {
 			t.Errorf("%d dims: %x, want %x", dims, prefix, whole[:len(prefix)])
 		}
@@ -270,13 +274,13 @@ func FuzzProfileState(f *testing.F) {
 // A query is encoded as a stored vector is; the number of bits in which the codes
 // differ estimates the angle.
 func ExampleProfile_Encode() {
-	p, err := NewProfile(Plain, 4, nil)
+	p, err := NewProfile(Plain, Cosine, 4, nil)
 	if err != nil {
 		panic(err)
 	}
 	a, b := make([]uint64, 1), make([]uint64, 1)
-	p.Encode(a, []float32{0.5, -0.1, 0.3, 0})
-	p.Encode(b, []float32{0.4, 0.2, 0.1, -0.6})
+	p.Encode(a, nil, []float32{0.5, -0.1, 0.3, 0})
+	p.Encode(b, nil, []float32{0.4, 0.2, 0.1, -0.6})
 	fmt.Printf("%04b %04b differ in %d bits\n", a[0], b[0], code.Distance(a, b))
 	// Output: 0101 0111 differ in 1 bits
 }

@@ -35,7 +35,7 @@ func TestEveryPrefixThatIsAllowedIsACodeOfItsOwn(t *testing.T) {
 			v[i] = float32(rng.NormFloat64())
 		}
 		whole := make([]uint64, code.Words(dims))
-		p.Encode(whole, v)
+		p.Encode(whole, nil, v)
 		allowed := 0
 		for n := 1; n <= dims; n++ {
 			if p.CheckPrefix(n) != nil {
@@ -46,7 +46,7 @@ func TestEveryPrefixThatIsAllowedIsACodeOfItsOwn(t *testing.T) {
 			}
 			allowed++
 			prefix := make([]uint64, code.Words(n))
-			p.Encode(prefix, v[:n])
+			p.Encode(prefix, nil, v[:n])
 			if !slices.Equal(prefix, whole[:len(prefix)]) {
 				t.Errorf("%d of %d dims: %x, want %x", n, dims, prefix, whole[:len(prefix)])
 			}

@@ -7,7 +7,6 @@ import (
 	"errors"
 	"fmt"
 	"maps"
-	"math"
 	"runtime"
 	"slices"
 	"sync"
@@ -26,10 +25,7 @@ import (
 type Collection struct {
 	catalog *storage.Catalog
 	shard   *storage.Shard
-	profile *encoder.Profile
-	metric  encoder.Metric
-
-	fingerprint string // of profile
+	codec   *codec
 
 	labelsMu sync.Mutex // held while the labels change
 	entry    atomic.Pointer[storage.Entry]
@@ -82,8 +78,8 @@ func (c *Collection) load() error {
 	if err != nil {
 		return err
 	}
-	c.profile, c.metric, c.fingerprint = state.Profile, state.Metric, state.Profile.Fingerprint()
-	c.writer = newBuilder(newLayout(c.profile.Ladder(), scalarCount(c.metric)))
+	c.codec = newCodec(state)
+	c.writer = newBuilder(c.codec.layout())
 	b := c.writer
 	var rows uint64
 	err = c.shard.View(func(r *storage.Reader) error {
@@ -157,13 +153,13 @@ func (c *Collection) Info() Info {
 	return Info{
 		Spec: Spec{
 			Name:    e.Name,
-			Dims:    c.profile.Dims(),
-			Ladder:  c.profile.Ladder(),
-			Metric:  c.metric,
-			Profile: c.profile.Kind(),
+			Dims:    c.codec.profile.Dims(),
+			Ladder:  c.codec.profile.Ladder(),
+			Metric:  c.codec.metric,
+			Profile: c.codec.profile.Kind(),
 			Labels:  maps.Clone(e.Labels),
 		},
-		ProfileFingerprint: c.fingerprint,
+		ProfileFingerprint: c.codec.fingerprint,
 		Created:            e.Created,
 	}
 }
@@ -244,7 +240,7 @@ func (c *Collection) record(r *storage.Reader, slot uint64, id string, metadata 
 		if err != nil {
 			return Record{}, err
 		}
-		record.Vector = make([]float32, c.profile.Dims())
+		record.Vector = make([]float32, c.codec.profile.Dims())
 		encoder.DecodeFloat32(record.Vector, stored)
 	}
 	return record, nil
@@ -351,7 +347,7 @@ func (c *Collection) Stats() (Stats, error) {
 		VectorBytesPerVector: uint64(schema.VectorBytes),
 		Commits:              state.Commits,
 		Kernel:               hamming.Kernel(),
-		ProfileFingerprint:   c.fingerprint,
+		ProfileFingerprint:   c.codec.fingerprint,
 	}, nil
 }
 
@@ -368,24 +364,7 @@ func (c *Collection) Check(ctx context.Context) (CheckReport, error) {
 		return CheckReport{}, err
 	}
 	defer release()
-	vector := make([]float32, c.profile.Dims())
-	want := make([]uint64, code.Words(c.profile.Dims()))
-	return c.shard.Check(ctx, func(_ uint64, words []uint64, scalars []float32, stored []byte) error {
-		encoder.DecodeFloat32(vector, stored)
-		if err := encoder.Validate(vector, c.profile.Dims(), c.metric); err != nil {
-			return fmt.Errorf("vector %w", err)
-		}
-		c.profile.Encode(want, vector)
-		if d := code.Distance(words, want); d != 0 {
-			return fmt.Errorf("code differs in %d bits from that of the vector", d)
-		}
-		for i, x := range c.scalars(nil, vector) {
-			if math.Float32bits(x) != math.Float32bits(scalars[i]) {
-				return fmt.Errorf("scalar %d is %v, want %v", i, scalars[i], x)
-			}
-		}
-		return nil
-	})
+	return c.shard.Check(ctx, c.codec.check())
 }
 
 // CheckPages proves the structure of the file's pages, which Check takes for

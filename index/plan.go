@@ -47,7 +47,7 @@ func (c *Collection) plan(q Query) (*plan, error) {
 	if p.dims = q.Dims; p.dims == 0 {
 		p.dims = len(p.vector)
 	}
-	if err := c.profile.CheckPrefix(p.dims); err != nil {
+	if err := c.codec.profile.CheckPrefix(p.dims); err != nil {
 		return nil, invalid("dims", "%v", err)
 	}
 	if p.dims > len(p.vector) {
@@ -67,10 +67,10 @@ func (c *Collection) plan(q Query) (*plan, error) {
 			return nil, invalid("exact", "set together with candidates, oversampling, rescore_candidates or rescore, which it has no use for")
 		}
 		p.stage = RescoreVectors
-		p.scorer = newScorer(c.metric, p.vector[:p.dims])
+		p.scorer = newScorer(c.codec.metric, p.vector[:p.dims])
 		return p, nil
 	}
-	p.scorer = newScorer(c.metric, p.vector)
+	p.scorer = newScorer(c.codec.metric, p.vector)
 	return p, c.planStages(p)
 }
 
@@ -81,10 +81,10 @@ func (c *Collection) planVector(p *plan) error {
 		return invalid("vector", "exactly one of vector and id must be given")
 	}
 	if q.ID == "" {
-		if err := c.profile.CheckQuery(len(q.Vector)); err != nil {
+		if err := c.codec.profile.CheckQuery(len(q.Vector)); err != nil {
 			return invalid("vector", "%v", err)
 		}
-		if err := encoder.Validate(q.Vector, len(q.Vector), c.metric); err != nil {
+		if err := encoder.Validate(q.Vector, len(q.Vector), c.codec.metric); err != nil {
 			return invalid("vector", "%v", err)
 		}
 		return nil
@@ -125,7 +125,7 @@ func (c *Collection) planStages(p *plan) error {
 			return invalid("oversampling", "%v, want at least 1", q.Oversampling)
 		}
 		p.c1 = int(min(math.Ceil(q.Oversampling*float64(q.K)), maxRows)) + p.self
-	case p.stage == RescoreNone && c.metric == encoder.Cosine:
+	case p.stage == RescoreNone && c.codec.metric == encoder.Cosine:
 		p.c1 = p.wanted // the scan's order is final
 	default:
 		perHit := DefaultOversampling * (q.K + p.cursor.seen)

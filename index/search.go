@@ -71,8 +71,7 @@ func (c *Collection) run(ctx context.Context, plans []*plan) ([]*Result, error) 
 	var jobs []*scanJob
 	for _, p := range plans {
 		if !p.query.Exact {
-			p.code = make([]uint64, code.Words(len(p.vector)))
-			c.profile.Encode(p.code, p.vector)
+			p.code = c.codec.profile.Query(p.vector).Signs
 			p.job = &scanJob{query: p.code[:code.Words(p.dims)], dims: p.dims, k: p.c1, ties: p.ties}
 			jobs = append(jobs, p.job)
 		}
@@ -99,7 +98,7 @@ func (c *Collection) run(ctx context.Context, plans []*plan) ([]*Result, error) 
 		}
 		r := &results[i].Receipt
 		r.Dims, r.Rescore, r.Exact = p.dims, p.stage, p.query.Exact
-		r.Kernel, r.ProfileFingerprint = hamming.Kernel(), c.fingerprint
+		r.Kernel, r.ProfileFingerprint = hamming.Kernel(), c.codec.fingerprint
 		r.Total = time.Since(start)
 		return nil
 	}
@@ -150,8 +149,8 @@ func (c *Collection) runStages(ctx context.Context, p *plan) (*Result, error) {
 		} else {
 			for _, h := range hits {
 				var norm float64
-				if scalarCount(c.metric) > 0 {
-					norm = float64(v.scalar(0, h.Row))
+				if c.codec.keepsNorm() {
+					norm = float64(v.scalar(c.codec.profile.Scalars(), h.Row))
 				}
 				rank.offer(h.Row, p.scorer.estimate(int(h.Distance), compared, norm))
 			}
@@ -221,7 +220,7 @@ func (c *Collection) answer(p *plan, rank *ranker) (*Result, error) {
 func (c *Collection) hitBytes(q Query, id, metadata []byte) int {
 	n := len(id)
 	if q.WithVector {
-		n += 4 * c.profile.Dims()
+		n += 4 * c.codec.profile.Dims()
 	}
 	if q.WithMetadata {
 		n += len(metadata)

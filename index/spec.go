@@ -63,7 +63,7 @@ func (s *Spec) profile() (*encoder.Profile, error) {
 		add("dims", fmt.Errorf("%d, want 1 to %d", s.Dims, encoder.MaxDims))
 		return nil, &e
 	}
-	profile, err := encoder.NewProfile(s.Profile, s.Dims, s.Ladder)
+	profile, err := encoder.NewProfile(s.Profile, s.Metric, s.Dims, s.Ladder)
 	add("ladder", err)
 	if len(e.Violations) > 0 {
 		return nil, &e
@@ -101,7 +101,7 @@ func newSchema(metric encoder.Metric, profile *encoder.Profile) (storage.Schema,
 	}
 	return storage.Schema{
 		Dims:        profile.Dims(),
-		Scalars:     scalarCount(metric),
+		Scalars:     (&codec{metric: metric, profile: profile}).scalars(),
 		VectorBytes: 4 * profile.Dims(),
 		Engine:      engine,
 	}, nil
@@ -128,13 +128,4 @@ func readSchema(schema storage.Schema) (engineState, error) {
 			want.Dims, want.Scalars, want.VectorBytes, ErrCorrupt)
 	}
 	return e, nil
-}
-
-// scalarCount is how many numbers stand beside each code: the vector's norm where
-// a score cannot be estimated without it.
-func scalarCount(m encoder.Metric) int {
-	if m == encoder.Cosine {
-		return 0
-	}
-	return 1
 }

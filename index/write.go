@@ -5,12 +5,10 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
-	"math"
 	"unicode/utf8"
 
 	"github.com/hamnest/hamnest/encoder"
 	"github.com/hamnest/hamnest/encoder/code"
-	"github.com/hamnest/hamnest/index/dense"
 	"github.com/hamnest/hamnest/storage"
 )
 
@@ -132,9 +130,11 @@ func (c *Collection) Remove(ctx context.Context, ids []string) (int, error) {
 
 // encode turns the well-formed records into ops, which share no memory with them.
 func (c *Collection) encode(records []Record) ([]storage.Op, []RecordError) {
-	dims := c.profile.Dims()
+	dims := c.codec.profile.Dims()
 	words := code.Words(dims)
 	codes := make([]uint64, len(records)*words)
+	perRow := c.codec.scalars()
+	scalars := make([]float32, len(records)*perRow)
 	vectors := make([]byte, 0, len(records)*4*dims)
 	ops := make([]storage.Op, 0, len(records))
 	var refused []RecordError
@@ -144,24 +144,15 @@ func (c *Collection) encode(records []Record) ([]storage.Op, []RecordError) {
 			refused = append(refused, RecordError{i, r.ID, field, err.Error()})
 			continue
 		}
-		op := storage.Op{ID: r.ID, Code: codes[:words:words], Metadata: bytes.Clone(r.Metadata)}
-		codes = codes[words:]
-		c.profile.Encode(op.Code, r.Vector)
+		op := storage.Op{ID: r.ID, Code: codes[:words:words], Scalars: scalars[:perRow:perRow], Metadata: bytes.Clone(r.Metadata)}
+		codes, scalars = codes[words:], scalars[perRow:]
+		c.codec.encode(op.Code, op.Scalars, r.Vector)
 		start := len(vectors)
 		vectors = encoder.AppendFloat32(vectors, r.Vector)
 		op.Vector = vectors[start:len(vectors):len(vectors)]
-		op.Scalars = c.scalars(nil, r.Vector)
 		ops = append(ops, op)
 	}
 	return ops, refused
-}
-
-// scalars appends the numbers that stand beside v's code.
-func (c *Collection) scalars(dst []float32, v []float32) []float32 {
-	if scalarCount(c.metric) == 0 {
-		return dst
-	}
-	return append(dst, float32(min(dense.Norm(v), math.MaxFloat32)))
 }
 
 // checkRecord returns which part of r is malformed, and why.
@@ -169,7 +160,7 @@ func (c *Collection) checkRecord(r *Record) (field string, err error) {
 	if err := checkID(r.ID); err != nil {
 		return "id", err
 	}
-	if err := encoder.Validate(r.Vector, c.profile.Dims(), c.metric); err != nil {
+	if err := encoder.Validate(r.Vector, c.codec.profile.Dims(), c.codec.metric); err != nil {
 		return "vector", err
 	}
 	return "metadata", checkMetadata(r.Metadata)

@@ -117,7 +117,7 @@ func (f *benchScanFlags) check() error {
 			return fmt.Errorf("--query-bits has %d, want 1 or 4", n)
 		}
 	}
-	profile, err := encoder.NewProfile(encoder.Plain, f.bits, nil)
+	profile, err := encoder.NewProfile(encoder.Plain, encoder.Cosine, f.bits, nil)
 	if err != nil {
 		return fmt.Errorf("--bits is %d: %w", f.bits, err)
 	}

@@ -181,7 +181,7 @@ func TestBadSearchesAreRefused(t *testing.T) {
 		{"k that is no number", `invalid argument "many" for "-k, --k"`, []string{"--id", "doc0", "-k", "many"}},
 		{"an id that is not there", `vector "nope": index: not found`, []string{"--id", "nope"}},
 		{"queries of wrong dims", "short.npy: row 0: ", []string{"--query", short}},
-		{"a vector of wrong dims", "has 2 dimensions, want 128 or a shorter step of the ladder [64 128]", []string{"--vector", "[1, 2]"}},
+		{"a vector of wrong dims", "has 2 dimensions, want 128 or a shorter step of [64 128]", []string{"--vector", "[1, 2]"}},
 		{"a vector that is none", `--vector: found "1, 2", want a JSON array`, []string{"--vector", "1, 2"}},
 		{"a vector of words", `--vector: component 0 is "\"a\"", want a number`, []string{"--vector", `["a"]`}},
 		{"a query with an infinity", "row 1: ", []string{"--query", infinite}},

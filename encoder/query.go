@@ -1,0 +1,231 @@
+package encoder
+
+import (
+	"math"
+	"math/bits"
+
+	"github.com/hamnest/hamnest/encoder/code"
+)
+
+// Planes is how many bit planes the magnitudes of a query take: with its signs, a
+// query of 1 + Planes bits a dimension.
+const Planes = 4
+
+// Query is a query vector in the forms in which it can be compared with codes:
+//
+//   - 1 bit: Signs; rows are ranked by Hamming distance.
+//   - 4 bits: Signs and Planes; the distance of a row is the sum of the quantised
+//     magnitudes over the dimensions whose signs differ, a weighted Hamming distance.
+//   - float32: Floats; the inner product with the row's signs.
+//
+// The first words, and floats, up to a prefix at which CheckPrefix sees one are the
+// query of the prefix.
+type Query struct {
+	// Signs is the code of the query: bit i is 1 when Floats[i] > 0.
+	Signs []uint64
+	// Planes holds the magnitudes, quantised to 0 to 15 in steps of one size: bit j
+	// of dimension i's is bit i of Planes[j].
+	Planes [Planes][]uint64
+	// Floats is the transformed query: centred, rotated.
+	Floats []float32
+
+	step    float64      // of the magnitudes
+	blocks  []queryBlock // none for Plain
+	centred bool
+}
+
+// queryBlock is what estimates need to know of one block.
+type queryBlock struct {
+	width      int
+	magnitudes float64 // sum of the quantised magnitudes, in units of Floats
+	constant   float64 // <q, m> - |m|^2
+	mean       float64 // |m|^2
+	squares    float64 // of the query as it was scaled, not centred
+	variance   float64 // of the product with a row's signs, the float32 form
+	quantised  float64 // and of the 4-bit form
+}
+
+// Query makes v, of dimensions that CheckQuery accepts, ready to be compared with
+// codes. v must have passed Validate.
+func (p *Profile) Query(v []float32) *Query {
+	words := code.Words(len(v))
+	memory := make([]uint64, (1+Planes)*words)
+	q := &Query{Signs: memory[:words:words], Floats: make([]float32, len(v)), centred: p.mean != nil}
+	for j := range q.Planes {
+		q.Planes[j] = memory[(1+j)*words : (2+j)*words : (2+j)*words]
+	}
+	p.transform(q.Floats, v)
+	code.Signs(q.Signs, q.Floats)
+	q.quantise()
+	if p.kind != Plain {
+		q.setBlocks(p, v)
+	}
+	return q
+}
+
+// setBlocks sums up what estimates need.
+func (q *Query) setBlocks(p *Profile, v []float32) {
+	products := make([]float32, len(p.blocks))
+	if p.mean != nil {
+		p.meanProducts(products, v)
+	}
+	scale := 1.0
+	if n := norm(v); p.unit && n > 0 {
+		scale = 1 / n
+	}
+	first := 0
+	for b, end := range p.blocks {
+		if first == len(v) {
+			return
+		}
+		block := queryBlock{width: end - first, magnitudes: q.magnitudes(first, end)}
+		if p.mean != nil {
+			block.mean = p.squares[b]
+			block.constant = float64(products[b]) - block.mean
+		}
+		n := norm(v[first:end]) * scale
+		block.squares = n * n
+		if width := float64(block.width); width > 1 {
+			n := norm(q.Floats[first:end])
+			block.variance = n * n * signVariance * width / (width - 1)
+			block.quantised = block.variance + width*q.step*q.step/12
+		}
+		q.blocks = append(q.blocks, block)
+		first = end
+	}
+}
+
+// maxMagnitude is the largest value of the planes.
+const maxMagnitude = 1<<Planes - 1
+
+// quantise fills the planes.
+func (q *Query) quantise() {
+	var largest float32
+	for _, x := range q.Floats {
+		largest = max(largest, x, -x)
+	}
+	q.step = float64(largest) / maxMagnitude
+	if q.step == 0 {
+		return
+	}
+	for i, x := range q.Floats {
+		u := uint64(math.Round(math.Abs(float64(x)) / q.step))
+		for j := range q.Planes {
+			q.Planes[j][i/code.WordBits] |= u >> j & 1 << (i % code.WordBits)
+		}
+	}
+}
+
+// signVariance is the variance of a dimension of a row's signs at right angles to
+// the row: with x of length 1 in random orientation, |x|_1 is sqrt(2/pi) sqrt(dims).
+const signVariance = 1 - 2/math.Pi
+
+// magnitudes is the sum of the quantised magnitudes of dimensions first to end-1, in
+// units of Floats. first is a multiple of 64, and so is end unless it is the last.
+func (q *Query) magnitudes(first, end int) float64 {
+	sum := 0
+	for j, plane := range q.Planes {
+		for _, w := range plane[first/code.WordBits : code.Words(end)] {
+			sum += bits.OnesCount64(w) << j
+		}
+	}
+	return q.step * float64(sum)
+}
+
+// Blocks is how many blocks the first dims dimensions are.
+func (q *Query) Blocks(dims int) int {
+	first := 0
+	for b := range q.blocks {
+		if first >= dims {
+			return b
+		}
+		first += q.blocks[b].width
+	}
+	return len(q.blocks)
+}
+
+// An Estimate of the inner product of a query and a vector, both as the profile
+// scales them, over the blocks that were compared.
+type Estimate struct {
+	Product float64
+	// Deviation is the standard deviation of Product's error over random rotations;
+	// for a profile that does not rotate, only an indication of it.
+	Deviation float64
+}
+
+// Estimate estimates the inner product over the first len(distances) blocks, in
+// each of which the row is at the given distance from the query's 4-bit form.
+// scalars are the row's. Not for Plain; see PlainCosine.
+//
+// Block by block it is RaBitQ's estimator (Gao and Long, SIGMOD 2024, section 3.2):
+// a rotation makes the error of each a random number of mean 0, and the rotations
+// are independent, so that variances add. docs/recall.md derives it.
+func (q *Query) Estimate(distances []uint32, scalars []float32) Estimate {
+	var product, variance float64
+	for b, d := range distances {
+		block, factor := &q.blocks[b], float64(scalars[b])
+		product += float64(factor*(block.magnitudes-float64(2*q.step*float64(d)))) + block.constant
+		variance += float64(factor * factor * block.quantised)
+	}
+	return q.estimate(product, variance, len(distances), scalars)
+}
+
+// EstimateFloat is Estimate for the float32 form: products[b] is the inner product
+// of block b of Floats and the row's signs.
+func (q *Query) EstimateFloat(products, scalars []float32) Estimate {
+	var product, variance float64
+	for b, s := range products {
+		block, factor := &q.blocks[b], float64(scalars[b])
+		product += float64(factor*float64(s)) + block.constant
+		variance += float64(factor * factor * block.variance)
+	}
+	return q.estimate(product, variance, len(products), scalars)
+}
+
+func (q *Query) estimate(product, variance float64, blocks int, scalars []float32) Estimate {
+	if q.centred { // the products with the mean come after the factors
+		for _, m := range scalars[len(scalars)/2:][:blocks] {
+			product += float64(m)
+		}
+	}
+	return Estimate{product, math.Sqrt(variance)}
+}
+
+// PlainCosine returns the estimate of the cosine over the first dims dimensions, of a
+// Plain row at a given distance from the query's 4-bit form: signs of random
+// orientation have sqrt(2/pi) of their length along the vector.
+func (q *Query) PlainCosine(dims int) func(distance uint32) float64 {
+	magnitudes := q.magnitudes(0, dims)
+	length := norm(q.Floats[:dims]) * math.Sqrt(float64(dims)*2/math.Pi)
+	return func(distance uint32) float64 {
+		if length == 0 {
+			return 0
+		}
+		return max(-1, min(1, (magnitudes-float64(2*q.step*float64(distance)))/length))
+	}
+}
+
+// Norm is the Euclidean norm of the query, as the profile scales it, over its first
+// blocks blocks.
+func (q *Query) Norm(blocks int) float64 {
+	var sum float64
+	for b := range blocks {
+		sum += q.blocks[b].squares
+	}
+	return math.Sqrt(sum)
+}
+
+// RowNorm estimates the norm of a row's vector, as the profile scales it, over its
+// first blocks blocks, from its scalars: |x| is |x|^2/|x|_1 * sqrt(2/pi) * sqrt(dims)
+// for x in random orientation.
+func (q *Query) RowNorm(blocks int, scalars []float32) float64 {
+	var sum float64
+	for b := range blocks {
+		block, factor := &q.blocks[b], float64(scalars[b])
+		sum += float64(factor * factor * float64(block.width) * 2 / math.Pi)
+		if q.centred {
+			sum += float64(2*float64(scalars[len(scalars)/2+b])) - block.mean
+		}
+	}
+	return math.Sqrt(max(0, sum))
+}
