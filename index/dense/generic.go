@@ -34,3 +34,30 @@ func squaredL2Generic(a, b []float32, s *sums) {
 		a, b = a[lanes:], b[lanes:]
 	}
 }
+
+// In the other formats: the numbers of 16 lanes at a time are decoded, and then they
+// are float32s.
+
+func (f Format) dotGeneric(a []float32, b []byte, s *sums) {
+	var y sums
+	for i := 0; i < len(a); i += lanes {
+		f.decode(y[:], b, i)
+		dotGeneric(a[i:i+lanes], y[:], s)
+	}
+}
+
+func (f Format) dotSquaresGeneric(a []float32, b []byte, s *[2]sums) {
+	var y sums
+	for i := 0; i < len(a); i += lanes {
+		f.decode(y[:], b, i)
+		dotSquaresGeneric(a[i:i+lanes], y[:], s)
+	}
+}
+
+func (f Format) squaredL2Generic(a []float32, b []byte, s *sums) {
+	var y sums
+	for i := 0; i < len(a); i += lanes {
+		f.decode(y[:], b, i)
+		squaredL2Generic(a[i:i+lanes], y[:], s)
+	}
+}

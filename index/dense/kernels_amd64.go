@@ -4,32 +4,122 @@
 
 package dense
 
-// dotAVX512 sums the products of a and b over blocks*16 elements, by lane.
+// dotFloat32AVX512 sums the products of a and b over blocks*16 elements, by lane.
 //
 //go:noescape
-func dotAVX512(a *float32, b *float32, blocks int, sums *float32)
+func dotFloat32AVX512(a *float32, b *byte, blocks int, sums *float32)
 
-// dotSquaresAVX512 sums the products of a and b, and then the squares of b over blocks*16 elements, by lane.
+// dotSquaresFloat32AVX512 sums the products of a and b, and then the squares of b over blocks*16 elements, by lane.
 //
 //go:noescape
-func dotSquaresAVX512(a *float32, b *float32, blocks int, sums *float32)
+func dotSquaresFloat32AVX512(a *float32, b *byte, blocks int, sums *float32)
 
-// squaredL2AVX512 sums the squared differences of a and b over blocks*16 elements, by lane.
+// squaredL2Float32AVX512 sums the squared differences of a and b over blocks*16 elements, by lane.
 //
 //go:noescape
-func squaredL2AVX512(a *float32, b *float32, blocks int, sums *float32)
+func squaredL2Float32AVX512(a *float32, b *byte, blocks int, sums *float32)
 
-// dotAVX2 sums the products of a and b over blocks*16 elements, by lane.
+// dotFloat16AVX512 sums the products of a and b over blocks*16 elements, by lane.
 //
 //go:noescape
-func dotAVX2(a *float32, b *float32, blocks int, sums *float32)
+func dotFloat16AVX512(a *float32, b *byte, blocks int, sums *float32)
 
-// dotSquaresAVX2 sums the products of a and b, and then the squares of b over blocks*16 elements, by lane.
+// dotSquaresFloat16AVX512 sums the products of a and b, and then the squares of b over blocks*16 elements, by lane.
 //
 //go:noescape
-func dotSquaresAVX2(a *float32, b *float32, blocks int, sums *float32)
+func dotSquaresFloat16AVX512(a *float32, b *byte, blocks int, sums *float32)
 
-// squaredL2AVX2 sums the squared differences of a and b over blocks*16 elements, by lane.
+// squaredL2Float16AVX512 sums the squared differences of a and b over blocks*16 elements, by lane.
 //
 //go:noescape
-func squaredL2AVX2(a *float32, b *float32, blocks int, sums *float32)
+func squaredL2Float16AVX512(a *float32, b *byte, blocks int, sums *float32)
+
+// dotBFloat16AVX512 sums the products of a and b over blocks*16 elements, by lane.
+//
+//go:noescape
+func dotBFloat16AVX512(a *float32, b *byte, blocks int, sums *float32)
+
+// dotSquaresBFloat16AVX512 sums the products of a and b, and then the squares of b over blocks*16 elements, by lane.
+//
+//go:noescape
+func dotSquaresBFloat16AVX512(a *float32, b *byte, blocks int, sums *float32)
+
+// squaredL2BFloat16AVX512 sums the squared differences of a and b over blocks*16 elements, by lane.
+//
+//go:noescape
+func squaredL2BFloat16AVX512(a *float32, b *byte, blocks int, sums *float32)
+
+// dotInt8AVX512 sums the products of a and b over blocks*16 elements, by lane.
+//
+//go:noescape
+func dotInt8AVX512(a *float32, b *byte, blocks int, sums *float32)
+
+// dotSquaresInt8AVX512 sums the products of a and b, and then the squares of b over blocks*16 elements, by lane.
+//
+//go:noescape
+func dotSquaresInt8AVX512(a *float32, b *byte, blocks int, sums *float32)
+
+// squaredL2Int8AVX512 sums the squared differences of a and b over blocks*16 elements, by lane.
+//
+//go:noescape
+func squaredL2Int8AVX512(a *float32, b *byte, blocks int, sums *float32)
+
+// dotFloat32AVX2 sums the products of a and b over blocks*16 elements, by lane.
+//
+//go:noescape
+func dotFloat32AVX2(a *float32, b *byte, blocks int, sums *float32)
+
+// dotSquaresFloat32AVX2 sums the products of a and b, and then the squares of b over blocks*16 elements, by lane.
+//
+//go:noescape
+func dotSquaresFloat32AVX2(a *float32, b *byte, blocks int, sums *float32)
+
+// squaredL2Float32AVX2 sums the squared differences of a and b over blocks*16 elements, by lane.
+//
+//go:noescape
+func squaredL2Float32AVX2(a *float32, b *byte, blocks int, sums *float32)
+
+// dotFloat16AVX2 sums the products of a and b over blocks*16 elements, by lane.
+//
+//go:noescape
+func dotFloat16AVX2(a *float32, b *byte, blocks int, sums *float32)
+
+// dotSquaresFloat16AVX2 sums the products of a and b, and then the squares of b over blocks*16 elements, by lane.
+//
+//go:noescape
+func dotSquaresFloat16AVX2(a *float32, b *byte, blocks int, sums *float32)
+
+// squaredL2Float16AVX2 sums the squared differences of a and b over blocks*16 elements, by lane.
+//
+//go:noescape
+func squaredL2Float16AVX2(a *float32, b *byte, blocks int, sums *float32)
+
+// dotBFloat16AVX2 sums the products of a and b over blocks*16 elements, by lane.
+//
+//go:noescape
+func dotBFloat16AVX2(a *float32, b *byte, blocks int, sums *float32)
+
+// dotSquaresBFloat16AVX2 sums the products of a and b, and then the squares of b over blocks*16 elements, by lane.
+//
+//go:noescape
+func dotSquaresBFloat16AVX2(a *float32, b *byte, blocks int, sums *float32)
+
+// squaredL2BFloat16AVX2 sums the squared differences of a and b over blocks*16 elements, by lane.
+//
+//go:noescape
+func squaredL2BFloat16AVX2(a *float32, b *byte, blocks int, sums *float32)
+
+// dotInt8AVX2 sums the products of a and b over blocks*16 elements, by lane.
+//
+//go:noescape
+func dotInt8AVX2(a *float32, b *byte, blocks int, sums *float32)
+
+// dotSquaresInt8AVX2 sums the products of a and b, and then the squares of b over blocks*16 elements, by lane.
+//
+//go:noescape
+func dotSquaresInt8AVX2(a *float32, b *byte, blocks int, sums *float32)
+
+// squaredL2Int8AVX2 sums the squared differences of a and b over blocks*16 elements, by lane.
+//
+//go:noescape
+func squaredL2Int8AVX2(a *float32, b *byte, blocks int, sums *float32)

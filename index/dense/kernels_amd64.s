@@ -4,9 +4,9 @@
 
 #include "textflag.h"
 
-// func dotAVX512(a *float32, b *float32, blocks int, sums *float32)
+// func dotFloat32AVX512(a *float32, b *byte, blocks int, sums *float32)
 // Requires: AVX, AVX512DQ, AVX512F
-TEXT ·dotAVX512(SB), NOSPLIT, $0-32
+TEXT ·dotFloat32AVX512(SB), NOSPLIT, $0-32
 	MOVQ   a+0(FP), AX
 	MOVQ   b+8(FP), CX
 	MOVQ   blocks+16(FP), DX
@@ -30,9 +30,9 @@ done:
 	VZEROUPPER
 	RET
 
-// func dotSquaresAVX512(a *float32, b *float32, blocks int, sums *float32)
+// func dotSquaresFloat32AVX512(a *float32, b *byte, blocks int, sums *float32)
 // Requires: AVX, AVX512DQ, AVX512F
-TEXT ·dotSquaresAVX512(SB), NOSPLIT, $0-32
+TEXT ·dotSquaresFloat32AVX512(SB), NOSPLIT, $0-32
 	MOVQ   a+0(FP), AX
 	MOVQ   b+8(FP), CX
 	MOVQ   blocks+16(FP), DX
@@ -60,9 +60,9 @@ done:
 	VZEROUPPER
 	RET
 
-// func squaredL2AVX512(a *float32, b *float32, blocks int, sums *float32)
+// func squaredL2Float32AVX512(a *float32, b *byte, blocks int, sums *float32)
 // Requires: AVX, AVX512DQ, AVX512F
-TEXT ·squaredL2AVX512(SB), NOSPLIT, $0-32
+TEXT ·squaredL2Float32AVX512(SB), NOSPLIT, $0-32
 	MOVQ   a+0(FP), AX
 	MOVQ   b+8(FP), CX
 	MOVQ   blocks+16(FP), DX
@@ -87,9 +87,273 @@ done:
 	VZEROUPPER
 	RET
 
-// func dotAVX2(a *float32, b *float32, blocks int, sums *float32)
+// func dotFloat16AVX512(a *float32, b *byte, blocks int, sums *float32)
+// Requires: AVX, AVX512DQ, AVX512F
+TEXT ·dotFloat16AVX512(SB), NOSPLIT, $0-32
+	MOVQ   a+0(FP), AX
+	MOVQ   b+8(FP), CX
+	MOVQ   blocks+16(FP), DX
+	MOVQ   sums+24(FP), BX
+	VXORPS Z0, Z0, Z0
+	TESTQ  DX, DX
+	JZ     done
+
+block:
+	VMOVUPS   (AX), Z1
+	VCVTPH2PS (CX), Z2
+	VMULPS    Z1, Z2, Z1
+	VADDPS    Z1, Z0, Z0
+	ADDQ      $0x40, AX
+	ADDQ      $0x20, CX
+	DECQ      DX
+	JNZ       block
+
+done:
+	VMOVUPS Z0, (BX)
+	VZEROUPPER
+	RET
+
+// func dotSquaresFloat16AVX512(a *float32, b *byte, blocks int, sums *float32)
+// Requires: AVX, AVX512DQ, AVX512F
+TEXT ·dotSquaresFloat16AVX512(SB), NOSPLIT, $0-32
+	MOVQ   a+0(FP), AX
+	MOVQ   b+8(FP), CX
+	MOVQ   blocks+16(FP), DX
+	MOVQ   sums+24(FP), BX
+	VXORPS Z0, Z0, Z0
+	VXORPS Z1, Z1, Z1
+	TESTQ  DX, DX
+	JZ     done
+
+block:
+	VMOVUPS   (AX), Z2
+	VCVTPH2PS (CX), Z3
+	VMULPS    Z2, Z3, Z2
+	VADDPS    Z2, Z0, Z0
+	VMULPS    Z3, Z3, Z2
+	VADDPS    Z2, Z1, Z1
+	ADDQ      $0x40, AX
+	ADDQ      $0x20, CX
+	DECQ      DX
+	JNZ       block
+
+done:
+	VMOVUPS Z0, (BX)
+	VMOVUPS Z1, 64(BX)
+	VZEROUPPER
+	RET
+
+// func squaredL2Float16AVX512(a *float32, b *byte, blocks int, sums *float32)
+// Requires: AVX, AVX512DQ, AVX512F
+TEXT ·squaredL2Float16AVX512(SB), NOSPLIT, $0-32
+	MOVQ   a+0(FP), AX
+	MOVQ   b+8(FP), CX
+	MOVQ   blocks+16(FP), DX
+	MOVQ   sums+24(FP), BX
+	VXORPS Z0, Z0, Z0
+	TESTQ  DX, DX
+	JZ     done
+
+block:
+	VMOVUPS   (AX), Z1
+	VCVTPH2PS (CX), Z2
+	VSUBPS    Z2, Z1, Z1
+	VMULPS    Z1, Z1, Z1
+	VADDPS    Z1, Z0, Z0
+	ADDQ      $0x40, AX
+	ADDQ      $0x20, CX
+	DECQ      DX
+	JNZ       block
+
+done:
+	VMOVUPS Z0, (BX)
+	VZEROUPPER
+	RET
+
+// func dotBFloat16AVX512(a *float32, b *byte, blocks int, sums *float32)
+// Requires: AVX, AVX512DQ, AVX512F
+TEXT ·dotBFloat16AVX512(SB), NOSPLIT, $0-32
+	MOVQ   a+0(FP), AX
+	MOVQ   b+8(FP), CX
+	MOVQ   blocks+16(FP), DX
+	MOVQ   sums+24(FP), BX
+	VXORPS Z0, Z0, Z0
+	TESTQ  DX, DX
+	JZ     done
+
+block:
+	VMOVUPS   (AX), Z1
+	VPMOVZXWD (CX), Z2
+	VPSLLD    $0x10, Z2, Z2
+	VMULPS    Z1, Z2, Z1
+	VADDPS    Z1, Z0, Z0
+	ADDQ      $0x40, AX
+	ADDQ      $0x20, CX
+	DECQ      DX
+	JNZ       block
+
+done:
+	VMOVUPS Z0, (BX)
+	VZEROUPPER
+	RET
+
+// func dotSquaresBFloat16AVX512(a *float32, b *byte, blocks int, sums *float32)
+// Requires: AVX, AVX512DQ, AVX512F
+TEXT ·dotSquaresBFloat16AVX512(SB), NOSPLIT, $0-32
+	MOVQ   a+0(FP), AX
+	MOVQ   b+8(FP), CX
+	MOVQ   blocks+16(FP), DX
+	MOVQ   sums+24(FP), BX
+	VXORPS Z0, Z0, Z0
+	VXORPS Z1, Z1, Z1
+	TESTQ  DX, DX
+	JZ     done
+
+block:
+	VMOVUPS   (AX), Z2
+	VPMOVZXWD (CX), Z3
+	VPSLLD    $0x10, Z3, Z3
+	VMULPS    Z2, Z3, Z2
+	VADDPS    Z2, Z0, Z0
+	VMULPS    Z3, Z3, Z2
+	VADDPS    Z2, Z1, Z1
+	ADDQ      $0x40, AX
+	ADDQ      $0x20, CX
+	DECQ      DX
+	JNZ       block
+
+done:
+	VMOVUPS Z0, (BX)
+	VMOVUPS Z1, 64(BX)
+	VZEROUPPER
+	RET
+
+// func squaredL2BFloat16AVX512(a *float32, b *byte, blocks int, sums *float32)
+// Requires: AVX, AVX512DQ, AVX512F
+TEXT ·squaredL2BFloat16AVX512(SB), NOSPLIT, $0-32
+	MOVQ   a+0(FP), AX
+	MOVQ   b+8(FP), CX
+	MOVQ   blocks+16(FP), DX
+	MOVQ   sums+24(FP), BX
+	VXORPS Z0, Z0, Z0
+	TESTQ  DX, DX
+	JZ     done
+
+block:
+	VMOVUPS   (AX), Z1
+	VPMOVZXWD (CX), Z2
+	VPSLLD    $0x10, Z2, Z2
+	VSUBPS    Z2, Z1, Z1
+	VMULPS    Z1, Z1, Z1
+	VADDPS    Z1, Z0, Z0
+	ADDQ      $0x40, AX
+	ADDQ      $0x20, CX
+	DECQ      DX
+	JNZ       block
+
+done:
+	VMOVUPS Z0, (BX)
+	VZEROUPPER
+	RET
+
+// func dotInt8AVX512(a *float32, b *byte, blocks int, sums *float32)
+// Requires: AVX, AVX512DQ, AVX512F
+TEXT ·dotInt8AVX512(SB), NOSPLIT, $0-32
+	MOVQ         a+0(FP), AX
+	MOVQ         b+8(FP), CX
+	MOVQ         blocks+16(FP), DX
+	MOVQ         sums+24(FP), BX
+	VXORPS       Z0, Z0, Z0
+	TESTQ        DX, DX
+	JZ           done
+	VBROADCASTSS (CX), Z1
+	ADDQ         $0x04, CX
+
+block:
+	VMOVUPS   (AX), Z2
+	VPMOVSXBD (CX), Z3
+	VCVTDQ2PS Z3, Z3
+	VMULPS    Z1, Z3, Z3
+	VMULPS    Z2, Z3, Z2
+	VADDPS    Z2, Z0, Z0
+	ADDQ      $0x40, AX
+	ADDQ      $0x10, CX
+	DECQ      DX
+	JNZ       block
+
+done:
+	VMOVUPS Z0, (BX)
+	VZEROUPPER
+	RET
+
+// func dotSquaresInt8AVX512(a *float32, b *byte, blocks int, sums *float32)
+// Requires: AVX, AVX512DQ, AVX512F
+TEXT ·dotSquaresInt8AVX512(SB), NOSPLIT, $0-32
+	MOVQ         a+0(FP), AX
+	MOVQ         b+8(FP), CX
+	MOVQ         blocks+16(FP), DX
+	MOVQ         sums+24(FP), BX
+	VXORPS       Z0, Z0, Z0
+	VXORPS       Z1, Z1, Z1
+	TESTQ        DX, DX
+	JZ           done
+	VBROADCASTSS (CX), Z2
+	ADDQ         $0x04, CX
+
+block:
+	VMOVUPS   (AX), Z3
+	VPMOVSXBD (CX), Z4
+	VCVTDQ2PS Z4, Z4
+	VMULPS    Z2, Z4, Z4
+	VMULPS    Z3, Z4, Z3
+	VADDPS    Z3, Z0, Z0
+	VMULPS    Z4, Z4, Z3
+	VADDPS    Z3, Z1, Z1
+	ADDQ      $0x40, AX
+	ADDQ      $0x10, CX
+	DECQ      DX
+	JNZ       block
+
+done:
+	VMOVUPS Z0, (BX)
+	VMOVUPS Z1, 64(BX)
+	VZEROUPPER
+	RET
+
+// func squaredL2Int8AVX512(a *float32, b *byte, blocks int, sums *float32)
+// Requires: AVX, AVX512DQ, AVX512F
+TEXT ·squaredL2Int8AVX512(SB), NOSPLIT, $0-32
+	MOVQ         a+0(FP), AX
+	MOVQ         b+8(FP), CX
+	MOVQ         blocks+16(FP), DX
+	MOVQ         sums+24(FP), BX
+	VXORPS       Z0, Z0, Z0
+	TESTQ        DX, DX
+	JZ           done
+	VBROADCASTSS (CX), Z1
+	ADDQ         $0x04, CX
+
+block:
+	VMOVUPS   (AX), Z2
+	VPMOVSXBD (CX), Z3
+	VCVTDQ2PS Z3, Z3
+	VMULPS    Z1, Z3, Z3
+	VSUBPS    Z3, Z2, Z2
+	VMULPS    Z2, Z2, Z2
+	VADDPS    Z2, Z0, Z0
+	ADDQ      $0x40, AX
+	ADDQ      $0x10, CX
+	DECQ      DX
+	JNZ       block
+
+done:
+	VMOVUPS Z0, (BX)
+	VZEROUPPER
+	RET
+
+// func dotFloat32AVX2(a *float32, b *byte, blocks int, sums *float32)
 // Requires: AVX
-TEXT ·dotAVX2(SB), NOSPLIT, $0-32
+TEXT ·dotFloat32AVX2(SB), NOSPLIT, $0-32
 	MOVQ   a+0(FP), AX
 	MOVQ   b+8(FP), CX
 	MOVQ   blocks+16(FP), DX
@@ -119,9 +383,9 @@ done:
 	VZEROUPPER
 	RET
 
-// func dotSquaresAVX2(a *float32, b *float32, blocks int, sums *float32)
+// func dotSquaresFloat32AVX2(a *float32, b *byte, blocks int, sums *float32)
 // Requires: AVX
-TEXT ·dotSquaresAVX2(SB), NOSPLIT, $0-32
+TEXT ·dotSquaresFloat32AVX2(SB), NOSPLIT, $0-32
 	MOVQ   a+0(FP), AX
 	MOVQ   b+8(FP), CX
 	MOVQ   blocks+16(FP), DX
@@ -159,9 +423,9 @@ done:
 	VZEROUPPER
 	RET
 
-// func squaredL2AVX2(a *float32, b *float32, blocks int, sums *float32)
+// func squaredL2Float32AVX2(a *float32, b *byte, blocks int, sums *float32)
 // Requires: AVX
-TEXT ·squaredL2AVX2(SB), NOSPLIT, $0-32
+TEXT ·squaredL2Float32AVX2(SB), NOSPLIT, $0-32
 	MOVQ   a+0(FP), AX
 	MOVQ   b+8(FP), CX
 	MOVQ   blocks+16(FP), DX
@@ -186,6 +450,348 @@ block:
 	ADDQ    $0x40, CX
 	DECQ    DX
 	JNZ     block
+
+done:
+	VMOVUPS Y0, (BX)
+	VMOVUPS Y1, 32(BX)
+	VZEROUPPER
+	RET
+
+// func dotFloat16AVX2(a *float32, b *byte, blocks int, sums *float32)
+// Requires: AVX, F16C
+TEXT ·dotFloat16AVX2(SB), NOSPLIT, $0-32
+	MOVQ   a+0(FP), AX
+	MOVQ   b+8(FP), CX
+	MOVQ   blocks+16(FP), DX
+	MOVQ   sums+24(FP), BX
+	VXORPS Y0, Y0, Y0
+	VXORPS Y1, Y1, Y1
+	TESTQ  DX, DX
+	JZ     done
+
+block:
+	VMOVUPS   (AX), Y2
+	VCVTPH2PS (CX), Y3
+	VMULPS    Y2, Y3, Y2
+	VADDPS    Y2, Y0, Y0
+	VMOVUPS   32(AX), Y2
+	VCVTPH2PS 16(CX), Y3
+	VMULPS    Y2, Y3, Y2
+	VADDPS    Y2, Y1, Y1
+	ADDQ      $0x40, AX
+	ADDQ      $0x20, CX
+	DECQ      DX
+	JNZ       block
+
+done:
+	VMOVUPS Y0, (BX)
+	VMOVUPS Y1, 32(BX)
+	VZEROUPPER
+	RET
+
+// func dotSquaresFloat16AVX2(a *float32, b *byte, blocks int, sums *float32)
+// Requires: AVX, F16C
+TEXT ·dotSquaresFloat16AVX2(SB), NOSPLIT, $0-32
+	MOVQ   a+0(FP), AX
+	MOVQ   b+8(FP), CX
+	MOVQ   blocks+16(FP), DX
+	MOVQ   sums+24(FP), BX
+	VXORPS Y0, Y0, Y0
+	VXORPS Y1, Y1, Y1
+	VXORPS Y2, Y2, Y2
+	VXORPS Y3, Y3, Y3
+	TESTQ  DX, DX
+	JZ     done
+
+block:
+	VMOVUPS   (AX), Y4
+	VCVTPH2PS (CX), Y5
+	VMULPS    Y4, Y5, Y4
+	VADDPS    Y4, Y0, Y0
+	VMULPS    Y5, Y5, Y4
+	VADDPS    Y4, Y1, Y1
+	VMOVUPS   32(AX), Y4
+	VCVTPH2PS 16(CX), Y5
+	VMULPS    Y4, Y5, Y4
+	VADDPS    Y4, Y2, Y2
+	VMULPS    Y5, Y5, Y4
+	VADDPS    Y4, Y3, Y3
+	ADDQ      $0x40, AX
+	ADDQ      $0x20, CX
+	DECQ      DX
+	JNZ       block
+
+done:
+	VMOVUPS Y0, (BX)
+	VMOVUPS Y2, 32(BX)
+	VMOVUPS Y1, 64(BX)
+	VMOVUPS Y3, 96(BX)
+	VZEROUPPER
+	RET
+
+// func squaredL2Float16AVX2(a *float32, b *byte, blocks int, sums *float32)
+// Requires: AVX, F16C
+TEXT ·squaredL2Float16AVX2(SB), NOSPLIT, $0-32
+	MOVQ   a+0(FP), AX
+	MOVQ   b+8(FP), CX
+	MOVQ   blocks+16(FP), DX
+	MOVQ   sums+24(FP), BX
+	VXORPS Y0, Y0, Y0
+	VXORPS Y1, Y1, Y1
+	TESTQ  DX, DX
+	JZ     done
+
+block:
+	VMOVUPS   (AX), Y2
+	VCVTPH2PS (CX), Y3
+	VSUBPS    Y3, Y2, Y2
+	VMULPS    Y2, Y2, Y2
+	VADDPS    Y2, Y0, Y0
+	VMOVUPS   32(AX), Y2
+	VCVTPH2PS 16(CX), Y3
+	VSUBPS    Y3, Y2, Y2
+	VMULPS    Y2, Y2, Y2
+	VADDPS    Y2, Y1, Y1
+	ADDQ      $0x40, AX
+	ADDQ      $0x20, CX
+	DECQ      DX
+	JNZ       block
+
+done:
+	VMOVUPS Y0, (BX)
+	VMOVUPS Y1, 32(BX)
+	VZEROUPPER
+	RET
+
+// func dotBFloat16AVX2(a *float32, b *byte, blocks int, sums *float32)
+// Requires: AVX, AVX2
+TEXT ·dotBFloat16AVX2(SB), NOSPLIT, $0-32
+	MOVQ   a+0(FP), AX
+	MOVQ   b+8(FP), CX
+	MOVQ   blocks+16(FP), DX
+	MOVQ   sums+24(FP), BX
+	VXORPS Y0, Y0, Y0
+	VXORPS Y1, Y1, Y1
+	TESTQ  DX, DX
+	JZ     done
+
+block:
+	VMOVUPS   (AX), Y2
+	VPMOVZXWD (CX), Y3
+	VPSLLD    $0x10, Y3, Y3
+	VMULPS    Y2, Y3, Y2
+	VADDPS    Y2, Y0, Y0
+	VMOVUPS   32(AX), Y2
+	VPMOVZXWD 16(CX), Y3
+	VPSLLD    $0x10, Y3, Y3
+	VMULPS    Y2, Y3, Y2
+	VADDPS    Y2, Y1, Y1
+	ADDQ      $0x40, AX
+	ADDQ      $0x20, CX
+	DECQ      DX
+	JNZ       block
+
+done:
+	VMOVUPS Y0, (BX)
+	VMOVUPS Y1, 32(BX)
+	VZEROUPPER
+	RET
+
+// func dotSquaresBFloat16AVX2(a *float32, b *byte, blocks int, sums *float32)
+// Requires: AVX, AVX2
+TEXT ·dotSquaresBFloat16AVX2(SB), NOSPLIT, $0-32
+	MOVQ   a+0(FP), AX
+	MOVQ   b+8(FP), CX
+	MOVQ   blocks+16(FP), DX
+	MOVQ   sums+24(FP), BX
+	VXORPS Y0, Y0, Y0
+	VXORPS Y1, Y1, Y1
+	VXORPS Y2, Y2, Y2
+	VXORPS Y3, Y3, Y3
+	TESTQ  DX, DX
+	JZ     done
+
+block:
+	VMOVUPS   (AX), Y4
+	VPMOVZXWD (CX), Y5
+	VPSLLD    $0x10, Y5, Y5
+	VMULPS    Y4, Y5, Y4
+	VADDPS    Y4, Y0, Y0
+	VMULPS    Y5, Y5, Y4
+	VADDPS    Y4, Y1, Y1
+	VMOVUPS   32(AX), Y4
+	VPMOVZXWD 16(CX), Y5
+	VPSLLD    $0x10, Y5, Y5
+	VMULPS    Y4, Y5, Y4
+	VADDPS    Y4, Y2, Y2
+	VMULPS    Y5, Y5, Y4
+	VADDPS    Y4, Y3, Y3
+	ADDQ      $0x40, AX
+	ADDQ      $0x20, CX
+	DECQ      DX
+	JNZ       block
+
+done:
+	VMOVUPS Y0, (BX)
+	VMOVUPS Y2, 32(BX)
+	VMOVUPS Y1, 64(BX)
+	VMOVUPS Y3, 96(BX)
+	VZEROUPPER
+	RET
+
+// func squaredL2BFloat16AVX2(a *float32, b *byte, blocks int, sums *float32)
+// Requires: AVX, AVX2
+TEXT ·squaredL2BFloat16AVX2(SB), NOSPLIT, $0-32
+	MOVQ   a+0(FP), AX
+	MOVQ   b+8(FP), CX
+	MOVQ   blocks+16(FP), DX
+	MOVQ   sums+24(FP), BX
+	VXORPS Y0, Y0, Y0
+	VXORPS Y1, Y1, Y1
+	TESTQ  DX, DX
+	JZ     done
+
+block:
+	VMOVUPS   (AX), Y2
+	VPMOVZXWD (CX), Y3
+	VPSLLD    $0x10, Y3, Y3
+	VSUBPS    Y3, Y2, Y2
+	VMULPS    Y2, Y2, Y2
+	VADDPS    Y2, Y0, Y0
+	VMOVUPS   32(AX), Y2
+	VPMOVZXWD 16(CX), Y3
+	VPSLLD    $0x10, Y3, Y3
+	VSUBPS    Y3, Y2, Y2
+	VMULPS    Y2, Y2, Y2
+	VADDPS    Y2, Y1, Y1
+	ADDQ      $0x40, AX
+	ADDQ      $0x20, CX
+	DECQ      DX
+	JNZ       block
+
+done:
+	VMOVUPS Y0, (BX)
+	VMOVUPS Y1, 32(BX)
+	VZEROUPPER
+	RET
+
+// func dotInt8AVX2(a *float32, b *byte, blocks int, sums *float32)
+// Requires: AVX, AVX2
+TEXT ·dotInt8AVX2(SB), NOSPLIT, $0-32
+	MOVQ         a+0(FP), AX
+	MOVQ         b+8(FP), CX
+	MOVQ         blocks+16(FP), DX
+	MOVQ         sums+24(FP), BX
+	VXORPS       Y0, Y0, Y0
+	VXORPS       Y1, Y1, Y1
+	TESTQ        DX, DX
+	JZ           done
+	VBROADCASTSS (CX), Y2
+	ADDQ         $0x04, CX
+
+block:
+	VMOVUPS   (AX), Y3
+	VPMOVSXBD (CX), Y4
+	VCVTDQ2PS Y4, Y4
+	VMULPS    Y2, Y4, Y4
+	VMULPS    Y3, Y4, Y3
+	VADDPS    Y3, Y0, Y0
+	VMOVUPS   32(AX), Y3
+	VPMOVSXBD 8(CX), Y4
+	VCVTDQ2PS Y4, Y4
+	VMULPS    Y2, Y4, Y4
+	VMULPS    Y3, Y4, Y3
+	VADDPS    Y3, Y1, Y1
+	ADDQ      $0x40, AX
+	ADDQ      $0x10, CX
+	DECQ      DX
+	JNZ       block
+
+done:
+	VMOVUPS Y0, (BX)
+	VMOVUPS Y1, 32(BX)
+	VZEROUPPER
+	RET
+
+// func dotSquaresInt8AVX2(a *float32, b *byte, blocks int, sums *float32)
+// Requires: AVX, AVX2
+TEXT ·dotSquaresInt8AVX2(SB), NOSPLIT, $0-32
+	MOVQ         a+0(FP), AX
+	MOVQ         b+8(FP), CX
+	MOVQ         blocks+16(FP), DX
+	MOVQ         sums+24(FP), BX
+	VXORPS       Y0, Y0, Y0
+	VXORPS       Y1, Y1, Y1
+	VXORPS       Y2, Y2, Y2
+	VXORPS       Y3, Y3, Y3
+	TESTQ        DX, DX
+	JZ           done
+	VBROADCASTSS (CX), Y4
+	ADDQ         $0x04, CX
+
+block:
+	VMOVUPS   (AX), Y5
+	VPMOVSXBD (CX), Y6
+	VCVTDQ2PS Y6, Y6
+	VMULPS    Y4, Y6, Y6
+	VMULPS    Y5, Y6, Y5
+	VADDPS    Y5, Y0, Y0
+	VMULPS    Y6, Y6, Y5
+	VADDPS    Y5, Y1, Y1
+	VMOVUPS   32(AX), Y5
+	VPMOVSXBD 8(CX), Y6
+	VCVTDQ2PS Y6, Y6
+	VMULPS    Y4, Y6, Y6
+	VMULPS    Y5, Y6, Y5
+	VADDPS    Y5, Y2, Y2
+	VMULPS    Y6, Y6, Y5
+	VADDPS    Y5, Y3, Y3
+	ADDQ      $0x40, AX
+	ADDQ      $0x10, CX
+	DECQ      DX
+	JNZ       block
+
+done:
+	VMOVUPS Y0, (BX)
+	VMOVUPS Y2, 32(BX)
+	VMOVUPS Y1, 64(BX)
+	VMOVUPS Y3, 96(BX)
+	VZEROUPPER
+	RET
+
+// func squaredL2Int8AVX2(a *float32, b *byte, blocks int, sums *float32)
+// Requires: AVX, AVX2
+TEXT ·squaredL2Int8AVX2(SB), NOSPLIT, $0-32
+	MOVQ         a+0(FP), AX
+	MOVQ         b+8(FP), CX
+	MOVQ         blocks+16(FP), DX
+	MOVQ         sums+24(FP), BX
+	VXORPS       Y0, Y0, Y0
+	VXORPS       Y1, Y1, Y1
+	TESTQ        DX, DX
+	JZ           done
+	VBROADCASTSS (CX), Y2
+	ADDQ         $0x04, CX
+
+block:
+	VMOVUPS   (AX), Y3
+	VPMOVSXBD (CX), Y4
+	VCVTDQ2PS Y4, Y4
+	VMULPS    Y2, Y4, Y4
+	VSUBPS    Y4, Y3, Y3
+	VMULPS    Y3, Y3, Y3
+	VADDPS    Y3, Y0, Y0
+	VMOVUPS   32(AX), Y3
+	VPMOVSXBD 8(CX), Y4
+	VCVTDQ2PS Y4, Y4
+	VMULPS    Y2, Y4, Y4
+	VSUBPS    Y4, Y3, Y3
+	VMULPS    Y3, Y3, Y3
+	VADDPS    Y3, Y1, Y1
+	ADDQ      $0x40, AX
+	ADDQ      $0x10, CX
+	DECQ      DX
+	JNZ       block
 
 done:
 	VMOVUPS Y0, (BX)

@@ -12,10 +12,10 @@ import (
 )
 
 // guarded returns a copy of v before or after which is a fault.
-func guarded(t *testing.T, v []float32, atEnd bool) []float32 {
+func guarded[T byte | float32](t *testing.T, v []T, atEnd bool) []T {
 	t.Helper()
-	page := os.Getpagesize()
-	inner := (4*len(v) + page - 1) / page * page
+	page, size := os.Getpagesize(), int(unsafe.Sizeof(v[0]))
+	inner := (size*len(v) + page - 1) / page * page
 	mem, err := unix.Mmap(-1, 0, inner+2*page, unix.PROT_READ|unix.PROT_WRITE, unix.MAP_ANON|unix.MAP_PRIVATE)
 	if err != nil {
 		t.Fatal(err)
@@ -30,7 +30,7 @@ func guarded(t *testing.T, v []float32, atEnd bool) []float32 {
 			t.Fatal(err)
 		}
 	}
-	room := unsafe.Slice((*float32)(unsafe.Pointer(&mem[page])), inner/4)
+	room := unsafe.Slice((*T)(unsafe.Pointer(&mem[page])), inner/size)
 	if atEnd {
 		room = room[len(room)-len(v):]
 	}
@@ -51,6 +51,14 @@ func TestKernelsTouchNothingOutsideTheirVectors(t *testing.T) {
 				squaredL2(x, y, &s[1])
 				dotSquares(x, y, s)
 				Dot(a, b)
+				for _, f := range formats {
+					stored := guarded(t, f.Append(nil, random(r, max(whole, 1))), atEnd)
+					f.dot(x, stored, &s[1])
+					f.squaredL2(x, stored, &s[1])
+					f.dotSquares(x, stored, s)
+					stored = guarded(t, f.Append(nil, random(r, n)), atEnd)
+					f.Dot(a, stored)
+				}
 			}
 		}
 	})

@@ -18,7 +18,7 @@ type Set int
 const (
 	// Generic is pure Go.
 	Generic Set = iota
-	// AVX2 is amd64 with AVX and AVX2.
+	// AVX2 is amd64 with AVX, AVX2 and F16C.
 	AVX2
 	// AVX512 is amd64 with AVX512F, AVX512DQ and AVX512VPOPCNTDQ.
 	AVX512

@@ -9,7 +9,7 @@ func supported(s Set) bool {
 	case AVX512:
 		return cpuid.CPU.Supports(cpuid.AVX512F, cpuid.AVX512DQ, cpuid.AVX512VPOPCNTDQ)
 	case AVX2:
-		return cpuid.CPU.Supports(cpuid.AVX, cpuid.AVX2)
+		return cpuid.CPU.Supports(cpuid.AVX, cpuid.AVX2, cpuid.F16C)
 	default:
 		return s == Generic
 	}
