@@ -4,18 +4,12 @@ import (
 	"context"
 	"encoding/base64"
 	"encoding/binary"
-	"errors"
-	"fmt"
 	"maps"
-	"runtime"
-	"slices"
 	"sync"
 	"sync/atomic"
 
-	"golang.org/x/sync/errgroup"
 	"golang.org/x/sync/semaphore"
 
-	"github.com/hamnest/hamnest/encoder"
 	"github.com/hamnest/hamnest/encoder/code"
 	"github.com/hamnest/hamnest/index/hamming"
 	"github.com/hamnest/hamnest/storage"
@@ -24,111 +18,50 @@ import (
 // Collection is one set of vectors. It is safe for concurrent use.
 type Collection struct {
 	catalog *storage.Catalog
-	shard   *storage.Shard
-	codec   *codec
 
 	labelsMu sync.Mutex // held while the labels change
 	entry    atomic.Pointer[storage.Entry]
 
-	// life is held for reading by every call under way, and by close to wait for
-	// them; after it closed is set.
-	life   sync.RWMutex
-	closed bool
-
-	view  atomic.Pointer[view]
-	scans *sharer
+	// life is held while current or closed changes, and while a call joins the users
+	// of the one in force.
+	life    sync.RWMutex
+	closed  bool
+	current atomic.Pointer[generation]
 
 	queue   chan *Pending
 	room    *semaphore.Weighted // bytes that the queue may still take
-	writer  *builder
-	written chan struct{} // closed when the writer has ended
+	written chan struct{}       // closed when the writer has ended
 }
 
 // openCollection opens the shard of e and loads its codes.
 func openCollection(catalog *storage.Catalog, e storage.Entry) (*Collection, error) {
-	shard, err := storage.OpenShard(catalog.ShardPath(e))
+	g, err := openGeneration(catalog.ShardPath(e))
 	if err != nil {
 		return nil, err
 	}
 	c := &Collection{
 		catalog: catalog,
-		shard:   shard,
 		queue:   make(chan *Pending, queueLength),
 		room:    semaphore.NewWeighted(queueBytes),
 		written: make(chan struct{}),
 	}
-	c.scans = newSharer(
-		func(jobs []*scanJob, lanes int) { pass(c.view.Load(), jobs, lanes) },
-		func() int { return wantLanes(c.view.Load().rows) },
-	)
 	c.entry.Store(&e)
-	if err := c.load(); err != nil {
-		if c.writer != nil {
-			err = errors.Join(err, c.writer.release())
-		}
-		return nil, errors.Join(err, shard.Close())
-	}
+	c.current.Store(g)
 	go c.write()
 	return c, nil
 }
 
-// load reads the engine's state and fills the first view from storage.
-func (c *Collection) load() error {
-	state, err := readSchema(c.shard.Schema())
-	if err != nil {
-		return err
-	}
-	c.codec = newCodec(state)
-	c.writer = newBuilder(c.codec.layout())
-	b := c.writer
-	var rows uint64
-	err = c.shard.View(func(r *storage.Reader) error {
-		rows = r.State().Next
-		if rows > maxRows {
-			return fmt.Errorf("%d rows, want at most %d: %w", rows, uint64(maxRows), ErrFull)
-		}
-		if err := b.grow(uint32(rows)); err != nil {
-			return err
-		}
-		return r.Retired(func(first uint64, words []uint64) error {
-			b.next.retired[first/segmentRows] = newRetired(words)
-			return nil
-		})
-	})
-	if err != nil {
-		return err
-	}
-	var g errgroup.Group
-	g.SetLimit(runtime.GOMAXPROCS(0))
-	for i, seg := range b.next.segments {
-		first := uint64(i) * segmentRows
-		g.Go(func() error {
-			return c.shard.View(func(r *storage.Reader) error {
-				return b.load(r, seg, first, min(first+segmentRows, rows))
-			})
-		})
-	}
-	if err := g.Wait(); err != nil {
-		return err
-	}
-	b.next.rows, b.next.live = uint32(rows), rows
-	for _, bits := range b.next.retired {
-		if bits != nil {
-			b.next.live -= uint64(bits.Count())
-		}
-	}
-	c.view.Store(b.publish())
-	return nil
-}
-
-// acquire keeps the collection open until the returned function is called.
-func (c *Collection) acquire() (release func(), err error) {
+// acquire returns the generation in force, which stays whole until the returned
+// function is called.
+func (c *Collection) acquire() (g *generation, release func(), err error) {
 	c.life.RLock()
+	defer c.life.RUnlock()
 	if c.closed {
-		c.life.RUnlock()
-		return nil, ErrClosed
+		return nil, nil, ErrClosed
 	}
-	return c.life.RUnlock, nil
+	g = c.current.Load()
+	g.users.Add(1)
+	return g, g.users.Done, nil
 }
 
 // close waits for the calls under way and for what they have queued to be
@@ -141,25 +74,26 @@ func (c *Collection) close() error {
 	}
 	c.closed = true
 	c.life.Unlock()
+	g := c.current.Load()
+	g.users.Wait() // or they would write to a closed queue
 	close(c.queue)
 	<-c.written
-	c.scans.wait() // a search that was cancelled may have left its pass running
-	return errors.Join(c.shard.Close(), c.writer.release())
+	return g.close()
 }
 
 // Info describes the collection.
 func (c *Collection) Info() Info {
-	e := c.entry.Load()
+	e, codec := c.entry.Load(), c.current.Load().codec
 	return Info{
 		Spec: Spec{
 			Name:    e.Name,
-			Dims:    c.codec.profile.Dims(),
-			Ladder:  c.codec.profile.Ladder(),
-			Metric:  c.codec.metric,
-			Profile: c.codec.profile.Kind(),
+			Dims:    codec.profile.Dims(),
+			Ladder:  codec.profile.Ladder(),
+			Metric:  codec.metric,
+			Profile: codec.profile.Kind(),
 			Labels:  maps.Clone(e.Labels),
 		},
-		ProfileFingerprint: c.codec.fingerprint,
+		ProfileFingerprint: codec.fingerprint,
 		Created:            e.Created,
 	}
 }
@@ -169,7 +103,7 @@ func (c *Collection) SetLabels(ctx context.Context, labels map[string]string) er
 	if err := checkLabels(labels); err != nil {
 		return invalid("labels", "%v", err)
 	}
-	release, err := c.acquire()
+	_, release, err := c.acquire()
 	if err != nil {
 		return err
 	}
@@ -188,17 +122,17 @@ func (c *Collection) SetLabels(ctx context.Context, labels map[string]string) er
 }
 
 // Count returns the number of vectors that a search can return.
-func (c *Collection) Count() uint64 { return c.view.Load().live }
+func (c *Collection) Count() uint64 { return c.current.Load().view.Load().live }
 
 // Get reads vectors by id: found in the order of ids, and the ids missing.
 // Vector and Metadata are filled in when asked for.
 func (c *Collection) Get(ctx context.Context, ids []string, withVector, withMetadata bool) (found []Record, missing []string, err error) {
-	release, err := c.acquire()
+	g, release, err := c.acquire()
 	if err != nil {
 		return nil, nil, err
 	}
 	defer release()
-	err = c.shard.View(func(r *storage.Reader) error {
+	err = g.shard.View(func(r *storage.Reader) error {
 		for _, id := range ids {
 			if err := ctx.Err(); err != nil {
 				return err
@@ -215,7 +149,7 @@ func (c *Collection) Get(ctx context.Context, ids []string, withVector, withMeta
 			if err != nil {
 				return err
 			}
-			record, err := c.record(r, slot, id, metadata, withVector, withMetadata)
+			record, err := g.record(r, slot, id, metadata, withVector, withMetadata)
 			if err != nil {
 				return err
 			}
@@ -229,23 +163,6 @@ func (c *Collection) Get(ctx context.Context, ids []string, withVector, withMeta
 	return found, missing, nil
 }
 
-// record copies what was asked for of a row out of the reader.
-func (c *Collection) record(r *storage.Reader, slot uint64, id string, metadata []byte, withVector, withMetadata bool) (Record, error) {
-	record := Record{ID: id}
-	if withMetadata {
-		record.Metadata = slices.Clone(metadata)
-	}
-	if withVector {
-		stored, err := r.Vector(slot)
-		if err != nil {
-			return Record{}, err
-		}
-		record.Vector = make([]float32, c.codec.profile.Dims())
-		encoder.DecodeFloat32(record.Vector, stored)
-	}
-	return record, nil
-}
-
 // List returns up to n >= 1 records in the order in which they were stored, and
 // the token with which the next page continues, empty at the end. The first page
 // has no token. A record that does not change while one pages is listed exactly
@@ -255,14 +172,14 @@ func (c *Collection) List(ctx context.Context, n int, token string, withVector, 
 	if err != nil {
 		return nil, "", err
 	}
-	release, err := c.acquire()
+	g, release, err := c.acquire()
 	if err != nil {
 		return nil, "", err
 	}
 	defer release()
 	var records []Record
 	next := ""
-	err = c.shard.View(func(r *storage.Reader) error {
+	err = g.shard.View(func(r *storage.Reader) error {
 		return r.Rows(from, func(slot uint64, id, metadata []byte) (bool, error) {
 			if err := ctx.Err(); err != nil {
 				return false, err
@@ -271,7 +188,7 @@ func (c *Collection) List(ctx context.Context, n int, token string, withVector, 
 				next = listToken(slot)
 				return false, nil
 			}
-			record, err := c.record(r, slot, string(id), metadata, withVector, withMetadata)
+			record, err := g.record(r, slot, string(id), metadata, withVector, withMetadata)
 			records = append(records, record)
 			return true, err
 		})
@@ -318,36 +235,36 @@ type Stats struct {
 
 // Stats measures the collection.
 func (c *Collection) Stats() (Stats, error) {
-	release, err := c.acquire()
+	g, release, err := c.acquire()
 	if err != nil {
 		return Stats{}, err
 	}
 	defer release()
 	var state storage.State
-	err = c.shard.View(func(r *storage.Reader) error {
+	err = g.shard.View(func(r *storage.Reader) error {
 		state = r.State()
 		return nil
 	})
 	if err != nil {
 		return Stats{}, err
 	}
-	size, free, err := c.shard.Size()
+	size, free, err := g.shard.Size()
 	if err != nil {
 		return Stats{}, err
 	}
-	schema := c.shard.Schema()
+	schema := g.shard.Schema()
 	return Stats{
 		Vectors:              state.Live,
 		Retired:              state.Next - state.Live,
 		Sealed:               state.Next - state.Next%uint64(schema.BlockRows),
-		MemoryBytes:          c.view.Load().memoryBytes(),
+		MemoryBytes:          g.view.Load().memoryBytes(),
 		DiskBytes:            uint64(size),
 		DiskFreeBytes:        uint64(free),
 		CodeBytesPerVector:   uint64(8 * code.Words(schema.Dims)),
 		VectorBytesPerVector: uint64(schema.VectorBytes),
 		Commits:              state.Commits,
 		Kernel:               hamming.Kernel(),
-		ProfileFingerprint:   c.codec.fingerprint,
+		ProfileFingerprint:   g.codec.fingerprint,
 	}, nil
 }
 
@@ -359,22 +276,22 @@ type CheckReport = storage.Report
 // profile gives it. Searches and writes go on meanwhile. Damage is in the report;
 // the error is for what kept Check from reading.
 func (c *Collection) Check(ctx context.Context) (CheckReport, error) {
-	release, err := c.acquire()
+	g, release, err := c.acquire()
 	if err != nil {
 		return CheckReport{}, err
 	}
 	defer release()
-	return c.shard.Check(ctx, c.codec.check())
+	return g.shard.Check(ctx, g.codec.check())
 }
 
 // CheckPages proves the structure of the file's pages, which Check takes for
 // granted, and returns what is wrong with it, a line each. Writes wait meanwhile. A
 // damaged page can end the process: this is for one that does nothing else.
 func (c *Collection) CheckPages() ([]string, error) {
-	release, err := c.acquire()
+	g, release, err := c.acquire()
 	if err != nil {
 		return nil, err
 	}
 	defer release()
-	return c.shard.CheckPages(), nil
+	return g.shard.CheckPages(), nil
 }

@@ -16,16 +16,16 @@ const exactRows = 1024
 
 // runExact compares the query with every stored vector. Rows of a view are never
 // rewritten, so reading them over several transactions still gives one answer.
-func (c *Collection) runExact(ctx context.Context, p *plan) (*Result, error) {
-	lap, v := time.Now(), c.view.Load()
+func (g *generation) runExact(ctx context.Context, p *plan) (*Result, error) {
+	lap, v := time.Now(), g.view.Load()
 	var receipt Receipt
 	var next atomic.Uint32 // blocks given to workers
 	blocks := (v.rows + exactRows - 1) / exactRows
 	ranks := make([]*ranker, min(runtime.GOMAXPROCS(0), int(blocks)))
-	g, ctx := errgroup.WithContext(ctx)
+	workers, ctx := errgroup.WithContext(ctx)
 	for w := range ranks {
 		ranks[w] = newRanker(p, nil)
-		g.Go(func() error {
+		workers.Go(func() error {
 			scratch := make([]float32, p.dims)
 			for {
 				block := next.Add(1) - 1
@@ -35,7 +35,7 @@ func (c *Collection) runExact(ctx context.Context, p *plan) (*Result, error) {
 				if err := ctx.Err(); err != nil {
 					return err
 				}
-				err := c.shard.View(func(r *storage.Reader) error {
+				err := g.shard.View(func(r *storage.Reader) error {
 					ranks[w].reader = r
 					return exactBlock(v, ranks[w], block*exactRows, scratch)
 				})
@@ -45,11 +45,11 @@ func (c *Collection) runExact(ctx context.Context, p *plan) (*Result, error) {
 			}
 		})
 	}
-	if err := g.Wait(); err != nil {
+	if err := workers.Wait(); err != nil {
 		return nil, err
 	}
 	var result *Result
-	err := c.shard.View(func(r *storage.Reader) error {
+	err := g.shard.View(func(r *storage.Reader) error {
 		rank := newRanker(p, r)
 		for _, part := range ranks {
 			part.reader = r
@@ -62,7 +62,7 @@ func (c *Collection) runExact(ctx context.Context, p *plan) (*Result, error) {
 			receipt.RowsScanned += part.read
 		}
 		var err error
-		result, err = c.answer(p, rank)
+		result, err = g.answer(p, rank)
 		return err
 	})
 	receipt.VectorsRead = receipt.RowsScanned

@@ -30,7 +30,7 @@ type plan struct {
 }
 
 // plan checks q and settles what its zero fields mean.
-func (c *Collection) plan(q Query) (*plan, error) {
+func (g *generation) plan(q Query) (*plan, error) {
 	if q.K < 1 {
 		return nil, invalid("k", "%d, want at least 1", q.K)
 	}
@@ -41,13 +41,13 @@ func (c *Collection) plan(q Query) (*plan, error) {
 		return nil, invalid("min_score", "NaN, want a number")
 	}
 	p := &plan{query: q, vector: q.Vector, stage: q.Rescore}
-	if err := c.planVector(p); err != nil {
+	if err := g.planVector(p); err != nil {
 		return nil, err
 	}
 	if p.dims = q.Dims; p.dims == 0 {
 		p.dims = len(p.vector)
 	}
-	if err := c.codec.profile.CheckPrefix(p.dims); err != nil {
+	if err := g.codec.profile.CheckPrefix(p.dims); err != nil {
 		return nil, invalid("dims", "%v", err)
 	}
 	if p.dims > len(p.vector) {
@@ -67,29 +67,29 @@ func (c *Collection) plan(q Query) (*plan, error) {
 			return nil, invalid("exact", "set together with candidates, oversampling, rescore_candidates or rescore, which it has no use for")
 		}
 		p.stage = RescoreVectors
-		p.scorer = newScorer(c.codec.metric, p.vector[:p.dims])
+		p.scorer = newScorer(g.codec.metric, p.vector[:p.dims])
 		return p, nil
 	}
-	p.scorer = newScorer(c.codec.metric, p.vector)
-	return p, c.planStages(p)
+	p.scorer = newScorer(g.codec.metric, p.vector)
+	return p, g.planStages(p)
 }
 
 // planVector checks what to search for, and reads it when it is a stored vector.
-func (c *Collection) planVector(p *plan) error {
+func (g *generation) planVector(p *plan) error {
 	q := p.query
 	if (len(q.Vector) == 0) == (q.ID == "") {
 		return invalid("vector", "exactly one of vector and id must be given")
 	}
 	if q.ID == "" {
-		if err := c.codec.profile.CheckQuery(len(q.Vector)); err != nil {
+		if err := g.codec.profile.CheckQuery(len(q.Vector)); err != nil {
 			return invalid("vector", "%v", err)
 		}
-		if err := encoder.Validate(q.Vector, len(q.Vector), c.codec.metric); err != nil {
+		if err := encoder.Validate(q.Vector, len(q.Vector), g.codec.metric); err != nil {
 			return invalid("vector", "%v", err)
 		}
 		return nil
 	}
-	return c.shard.View(func(r *storage.Reader) error {
+	return g.shard.View(func(r *storage.Reader) error {
 		slot, err := r.Slot(q.ID)
 		if err != nil {
 			return err
@@ -97,14 +97,14 @@ func (c *Collection) planVector(p *plan) error {
 		if slot == storage.NoSlot {
 			return fmt.Errorf("vector %q: %w", q.ID, ErrNotFound)
 		}
-		record, err := c.record(r, slot, q.ID, nil, true, false)
+		record, err := g.record(r, slot, q.ID, nil, true, false)
 		p.vector = record.Vector
 		return err
 	})
 }
 
 // planStages settles how many rows each stage keeps.
-func (c *Collection) planStages(p *plan) error {
+func (g *generation) planStages(p *plan) error {
 	q := p.query
 	if q.Rescore > RescoreVectors {
 		return invalid("rescore", "no mode has number %d", q.Rescore)
@@ -125,7 +125,7 @@ func (c *Collection) planStages(p *plan) error {
 			return invalid("oversampling", "%v, want at least 1", q.Oversampling)
 		}
 		p.c1 = int(min(math.Ceil(q.Oversampling*float64(q.K)), maxRows)) + p.self
-	case p.stage == RescoreNone && c.codec.metric == encoder.Cosine:
+	case p.stage == RescoreNone && g.codec.metric == encoder.Cosine:
 		p.c1 = p.wanted // the scan's order is final
 	default:
 		perHit := DefaultOversampling * (q.K + p.cursor.seen)

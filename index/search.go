@@ -20,16 +20,16 @@ import (
 // vector, id, k, dims, candidates, oversampling, rescore_candidates, rescore,
 // exact, min_score, page_token; ErrNotFound when Query.ID is not there.
 func (c *Collection) Search(ctx context.Context, q Query) (*Result, error) {
-	release, err := c.acquire()
+	g, release, err := c.acquire()
 	if err != nil {
 		return nil, err
 	}
 	defer release()
-	p, err := c.plan(q)
+	p, err := g.plan(q)
 	if err != nil {
 		return nil, err
 	}
-	results, err := c.run(ctx, []*plan{p})
+	results, err := g.run(ctx, []*plan{p})
 	if err != nil {
 		return nil, err
 	}
@@ -39,7 +39,7 @@ func (c *Collection) Search(ctx context.Context, q Query) (*Result, error) {
 // BatchSearch answers several queries, all or none. Errors are as for Search, the
 // fields prefixed with requests[i].
 func (c *Collection) BatchSearch(ctx context.Context, queries []Query) ([]*Result, error) {
-	release, err := c.acquire()
+	g, release, err := c.acquire()
 	if err != nil {
 		return nil, err
 	}
@@ -47,7 +47,7 @@ func (c *Collection) BatchSearch(ctx context.Context, queries []Query) ([]*Resul
 	plans := make([]*plan, len(queries))
 	var all InvalidError
 	for i, q := range queries {
-		p, err := c.plan(q)
+		p, err := g.plan(q)
 		var bad *InvalidError
 		switch {
 		case errors.As(err, &bad):
@@ -62,22 +62,22 @@ func (c *Collection) BatchSearch(ctx context.Context, queries []Query) ([]*Resul
 	if len(all.Violations) > 0 {
 		return nil, &all
 	}
-	return c.run(ctx, plans)
+	return g.run(ctx, plans)
 }
 
 // run carries plans out: S1 of all of them together, and then the rest of each.
-func (c *Collection) run(ctx context.Context, plans []*plan) ([]*Result, error) {
+func (g *generation) run(ctx context.Context, plans []*plan) ([]*Result, error) {
 	start := time.Now()
 	var jobs []*scanJob
 	for _, p := range plans {
 		if !p.query.Exact {
-			p.code = c.codec.profile.Query(p.vector).Signs
+			p.code = g.codec.profile.Query(p.vector).Signs
 			p.job = &scanJob{query: p.code[:code.Words(p.dims)], dims: p.dims, k: p.c1, ties: p.ties}
 			jobs = append(jobs, p.job)
 		}
 	}
 	if len(jobs) > 0 {
-		if err := c.scans.run(ctx, jobs); err != nil {
+		if err := g.scans.run(ctx, jobs); err != nil {
 			return nil, err
 		}
 	}
@@ -86,9 +86,9 @@ func (c *Collection) run(ctx context.Context, plans []*plan) ([]*Result, error) 
 	finish := func(ctx context.Context, i int) (err error) {
 		p := plans[i]
 		if p.query.Exact {
-			results[i], err = c.runExact(ctx, p)
+			results[i], err = g.runExact(ctx, p)
 		} else {
-			results[i], err = c.runStages(ctx, p)
+			results[i], err = g.runStages(ctx, p)
 			if err == nil {
 				results[i].Receipt.Scan = scan
 			}
@@ -98,23 +98,23 @@ func (c *Collection) run(ctx context.Context, plans []*plan) ([]*Result, error) 
 		}
 		r := &results[i].Receipt
 		r.Dims, r.Rescore, r.Exact = p.dims, p.stage, p.query.Exact
-		r.Kernel, r.ProfileFingerprint = hamming.Kernel(), c.codec.fingerprint
+		r.Kernel, r.ProfileFingerprint = hamming.Kernel(), g.codec.fingerprint
 		r.Total = time.Since(start)
 		return nil
 	}
 	if len(plans) == 1 {
 		return results, finish(ctx, 0)
 	}
-	g, ctx := errgroup.WithContext(ctx)
-	g.SetLimit(runtime.GOMAXPROCS(0))
+	group, ctx := errgroup.WithContext(ctx)
+	group.SetLimit(runtime.GOMAXPROCS(0))
 	for i := range plans {
-		g.Go(func() error { return finish(ctx, i) })
+		group.Go(func() error { return finish(ctx, i) })
 	}
-	return results, g.Wait()
+	return results, group.Wait()
 }
 
 // runStages is S2 and S3 for what S1 kept.
-func (c *Collection) runStages(ctx context.Context, p *plan) (*Result, error) {
+func (g *generation) runStages(ctx context.Context, p *plan) (*Result, error) {
 	var receipt Receipt
 	v, hits, scanned := p.job.view, p.job.hits(), p.job.query
 	receipt.RowsScanned = uint64(v.rows)
@@ -137,7 +137,7 @@ func (c *Collection) runStages(ctx context.Context, p *plan) (*Result, error) {
 
 	lap = time.Now()
 	var result *Result
-	err := c.shard.View(func(r *storage.Reader) error {
+	err := g.shard.View(func(r *storage.Reader) error {
 		rank := newRanker(p, r)
 		if p.stage == RescoreVectors {
 			if err := rescore(ctx, rank, hits); err != nil {
@@ -149,14 +149,14 @@ func (c *Collection) runStages(ctx context.Context, p *plan) (*Result, error) {
 		} else {
 			for _, h := range hits {
 				var norm float64
-				if c.codec.keepsNorm() {
-					norm = float64(v.scalar(c.codec.profile.Scalars(), h.Row))
+				if g.codec.keepsNorm() {
+					norm = float64(v.scalar(g.codec.profile.Scalars(), h.Row))
 				}
 				rank.offer(h.Row, p.scorer.estimate(int(h.Distance), compared, norm))
 			}
 		}
 		var err error
-		result, err = c.answer(p, rank)
+		result, err = g.answer(p, rank)
 		return err
 	})
 	if err != nil {
@@ -185,7 +185,7 @@ func rescore(ctx context.Context, rank *ranker, hits []topk.Hit) error {
 }
 
 // answer turns the ranked rows into hits.
-func (c *Collection) answer(p *plan, rank *ranker) (*Result, error) {
+func (g *generation) answer(p *plan, rank *ranker) (*Result, error) {
 	result := &Result{Hits: []Hit{}}
 	ranked := rank.sorted()
 	if rank.err != nil {
@@ -204,10 +204,10 @@ func (c *Collection) answer(p *plan, rank *ranker) (*Result, error) {
 			result.NextPageToken = p.cursor.next(p.query, last)
 			break
 		}
-		if err := p.query.Budget.take(c.hitBytes(p.query, id, metadata)); err != nil {
+		if err := p.query.Budget.take(g.hitBytes(p.query, id, metadata)); err != nil {
 			return nil, err
 		}
-		record, err := c.record(rank.reader, uint64(s.row), string(id), metadata, p.query.WithVector, p.query.WithMetadata)
+		record, err := g.record(rank.reader, uint64(s.row), string(id), metadata, p.query.WithVector, p.query.WithMetadata)
 		if err != nil {
 			return nil, err
 		}
@@ -217,10 +217,10 @@ func (c *Collection) answer(p *plan, rank *ranker) (*Result, error) {
 }
 
 // hitBytes is what a hit takes of a Budget.
-func (c *Collection) hitBytes(q Query, id, metadata []byte) int {
+func (g *generation) hitBytes(q Query, id, metadata []byte) int {
 	n := len(id)
 	if q.WithVector {
-		n += 4 * c.codec.profile.Dims()
+		n += 4 * g.codec.profile.Dims()
 	}
 	if q.WithMetadata {
 		n += len(metadata)

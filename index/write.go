@@ -76,7 +76,7 @@ func (p *Pending) Wait(ctx context.Context) error {
 // waits, its error is returned and the write goes on. *InvalidError with fields
 // like vectors[17].id, .vector and .metadata.
 func (c *Collection) Upsert(ctx context.Context, records []Record) error {
-	ops, refused := c.encode(records)
+	ops, refused := c.current.Load().codec.ops(records)
 	if len(refused) > 0 {
 		e := &InvalidError{}
 		for _, r := range refused {
@@ -96,7 +96,7 @@ func (c *Collection) Upsert(ctx context.Context, records []Record) error {
 // others are stored together. Submit blocks while the queue is full. records may
 // be reused when it returns.
 func (c *Collection) Submit(ctx context.Context, records []Record) (*Pending, []RecordError, error) {
-	ops, refused := c.encode(records)
+	ops, refused := c.current.Load().codec.ops(records)
 	p, err := c.enqueue(ctx, ops)
 	return p, refused, err
 }
@@ -128,12 +128,11 @@ func (c *Collection) Remove(ctx context.Context, ids []string) (int, error) {
 	return n, nil
 }
 
-// encode turns the well-formed records into ops, which share no memory with them.
-func (c *Collection) encode(records []Record) ([]storage.Op, []RecordError) {
-	dims := c.codec.profile.Dims()
+// ops encodes the well-formed records; the ops share no memory with them.
+func (c *codec) ops(records []Record) ([]storage.Op, []RecordError) {
+	dims, perRow := c.profile.Dims(), c.scalars()
 	words := code.Words(dims)
 	codes := make([]uint64, len(records)*words)
-	perRow := c.codec.scalars()
 	scalars := make([]float32, len(records)*perRow)
 	vectors := make([]byte, 0, len(records)*4*dims)
 	ops := make([]storage.Op, 0, len(records))
@@ -146,7 +145,7 @@ func (c *Collection) encode(records []Record) ([]storage.Op, []RecordError) {
 		}
 		op := storage.Op{ID: r.ID, Code: codes[:words:words], Scalars: scalars[:perRow:perRow], Metadata: bytes.Clone(r.Metadata)}
 		codes, scalars = codes[words:], scalars[perRow:]
-		c.codec.encode(op.Code, op.Scalars, r.Vector)
+		c.encode(op.Code, op.Scalars, r.Vector)
 		start := len(vectors)
 		vectors = encoder.AppendFloat32(vectors, r.Vector)
 		op.Vector = vectors[start:len(vectors):len(vectors)]
@@ -156,11 +155,11 @@ func (c *Collection) encode(records []Record) ([]storage.Op, []RecordError) {
 }
 
 // checkRecord returns which part of r is malformed, and why.
-func (c *Collection) checkRecord(r *Record) (field string, err error) {
+func (c *codec) checkRecord(r *Record) (field string, err error) {
 	if err := checkID(r.ID); err != nil {
 		return "id", err
 	}
-	if err := encoder.Validate(r.Vector, c.codec.profile.Dims(), c.codec.metric); err != nil {
+	if err := encoder.Validate(r.Vector, c.profile.Dims(), c.metric); err != nil {
 		return "vector", err
 	}
 	return "metadata", checkMetadata(r.Metadata)
@@ -190,7 +189,7 @@ func checkMetadata(m []byte) error {
 
 // enqueue hands ops to the writer, waiting for room.
 func (c *Collection) enqueue(ctx context.Context, ops []storage.Op) (*Pending, error) {
-	release, err := c.acquire()
+	_, release, err := c.acquire()
 	if err != nil {
 		return nil, err
 	}
@@ -250,7 +249,7 @@ func (c *Collection) commit(group []*Pending) {
 	for _, p := range group {
 		ops = append(ops, p.ops...)
 	}
-	applied, err := c.store(ops)
+	applied, err := c.current.Load().store(ops)
 	if err != nil && len(group) > 1 {
 		// One may be to blame, an id whose row is damaged say: not the others.
 		for i := range group {
@@ -267,34 +266,4 @@ func (c *Collection) commit(group []*Pending) {
 		c.room.Release(p.bytes)
 		close(p.done)
 	}
-}
-
-func (c *Collection) store(ops []storage.Op) ([]storage.Applied, error) {
-	fresh := 0
-	for i := range ops {
-		if !ops[i].Delete {
-			fresh++
-		}
-	}
-	rows := uint64(c.writer.next.rows) + uint64(fresh)
-	if rows > maxRows {
-		return nil, fmt.Errorf("%d rows given out, want at most %d: %w", rows, uint64(maxRows), ErrFull)
-	}
-	if err := c.writer.grow(uint32(rows)); err != nil { // before anything is durable
-		return nil, err
-	}
-	applied, err := c.shard.Commit(ops)
-	if err != nil {
-		return nil, err
-	}
-	for i, a := range applied {
-		if a.Slot != storage.NoSlot {
-			c.writer.add(ops[i].Code, ops[i].Scalars)
-		}
-		if a.Retired != storage.NoSlot {
-			c.writer.retire(uint32(a.Retired))
-		}
-	}
-	c.view.Store(c.writer.publish())
-	return applied, nil
 }

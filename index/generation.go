@@ -1,0 +1,160 @@
+package index
+
+import (
+	"errors"
+	"fmt"
+	"runtime"
+	"slices"
+	"sync"
+	"sync/atomic"
+
+	"golang.org/x/sync/errgroup"
+
+	"github.com/hamnest/hamnest/encoder"
+	"github.com/hamnest/hamnest/storage"
+)
+
+// generation is the rows of a collection as one codec makes them: the file, the codes
+// in memory and what scans them, which mean nothing without each other. A collection
+// has one at a time. A call takes the one in force when it begins and uses it to
+// its end.
+type generation struct {
+	shard  *storage.Shard
+	codec  *codec
+	view   atomic.Pointer[view]
+	scans  *sharer
+	writer *builder // makes the next view; the writer's
+
+	users sync.WaitGroup // calls under way: none begins when it is no longer in force
+}
+
+// openGeneration opens a shard and loads its codes.
+func openGeneration(path string) (*generation, error) {
+	shard, err := storage.OpenShard(path)
+	if err != nil {
+		return nil, err
+	}
+	g, err := newGeneration(shard)
+	if err != nil {
+		return nil, errors.Join(err, shard.Close())
+	}
+	if err := g.load(); err != nil {
+		return nil, errors.Join(err, g.close())
+	}
+	return g, nil
+}
+
+// newGeneration makes a generation of shard, which it takes over unless it fails.
+// The view is still to be loaded.
+func newGeneration(shard *storage.Shard) (*generation, error) {
+	state, err := readSchema(shard.Schema())
+	if err != nil {
+		return nil, err
+	}
+	g := &generation{shard: shard, codec: newCodec(state)}
+	g.writer = newBuilder(g.codec.layout())
+	g.scans = newSharer(
+		func(jobs []*scanJob, lanes int) { pass(g.view.Load(), jobs, lanes) },
+		func() int { return wantLanes(g.view.Load().rows) },
+	)
+	return g, nil
+}
+
+// load fills the first view from storage.
+func (g *generation) load() error {
+	b := g.writer
+	var rows uint64
+	err := g.shard.View(func(r *storage.Reader) error {
+		rows = r.State().Next
+		if rows > maxRows {
+			return fmt.Errorf("%d rows, want at most %d: %w", rows, uint64(maxRows), ErrFull)
+		}
+		if err := b.grow(uint32(rows)); err != nil {
+			return err
+		}
+		return r.Retired(func(first uint64, words []uint64) error {
+			b.next.retired[first/segmentRows] = newRetired(words)
+			return nil
+		})
+	})
+	if err != nil {
+		return err
+	}
+	var loads errgroup.Group
+	loads.SetLimit(runtime.GOMAXPROCS(0))
+	for i, seg := range b.next.segments {
+		first := uint64(i) * segmentRows
+		loads.Go(func() error {
+			return g.shard.View(func(r *storage.Reader) error {
+				return b.load(r, seg, first, min(first+segmentRows, rows))
+			})
+		})
+	}
+	if err := loads.Wait(); err != nil {
+		return err
+	}
+	b.next.rows, b.next.live = uint32(rows), rows
+	for _, bits := range b.next.retired {
+		if bits != nil {
+			b.next.live -= uint64(bits.Count())
+		}
+	}
+	g.view.Store(b.publish())
+	return nil
+}
+
+// close waits for the users and frees memory and file. The generation is no longer
+// in force, or its collection is closed.
+func (g *generation) close() error {
+	g.users.Wait()
+	g.scans.wait() // a search that was cancelled may have left its pass running
+	return errors.Join(g.shard.Close(), g.writer.release())
+}
+
+// store makes ops durable and then visible.
+func (g *generation) store(ops []storage.Op) ([]storage.Applied, error) {
+	fresh := 0
+	for i := range ops {
+		if !ops[i].Delete {
+			fresh++
+		}
+	}
+	rows := uint64(g.writer.next.rows) + uint64(fresh)
+	if rows > maxRows {
+		return nil, fmt.Errorf("%d rows given out, want at most %d: %w", rows, uint64(maxRows), ErrFull)
+	}
+	if err := g.writer.grow(uint32(rows)); err != nil { // before anything is durable
+		return nil, err
+	}
+	applied, err := g.shard.Commit(ops)
+	if err != nil {
+		return nil, err
+	}
+	for i, a := range applied {
+		if a.Slot != storage.NoSlot {
+			g.writer.add(ops[i].Code, ops[i].Scalars)
+		}
+		if a.Retired != storage.NoSlot {
+			g.writer.retire(uint32(a.Retired))
+		}
+	}
+	g.view.Store(g.writer.publish())
+	return applied, nil
+}
+
+// record copies what was asked for of a row out of the reader.
+func (g *generation) record(r *storage.Reader, slot uint64, id string, metadata []byte, withVector, withMetadata bool) (Record, error) {
+	record := Record{ID: id}
+	if withMetadata {
+		record.Metadata = slices.Clone(metadata)
+	}
+	if withVector {
+		stored, err := r.Vector(slot)
+		if err != nil {
+			return Record{}, err
+		}
+		record.Vector = make([]float32, g.codec.profile.Dims())
+		encoder.DecodeFloat32(record.Vector, stored)
+	}
+	return record, nil
+}
