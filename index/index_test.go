@@ -311,56 +311,6 @@ func (w *twin) compare(t *testing.T, r *rand.Rand, c *Collection, seed uint64) {
 	}
 }
 
-func TestScanOverManySegmentsKeepsWhatOnePassWould(t *testing.T) {
-	const dims, rows = 128, 3*segmentRows + 1029
-	r := rand.New(rand.NewPCG(9, 9))
-	b := newBuilder(newLayout([]int{64, dims}, 0))
-	if err := b.grow(rows); err != nil {
-		t.Fatal(err)
-	}
-	defer func() {
-		if err := b.release(); err != nil {
-			t.Error(err)
-		}
-	}()
-	codes := make([][]uint64, rows)
-	for i := range codes {
-		codes[i] = []uint64{r.Uint64(), r.Uint64()}
-		b.add(codes[i], nil)
-	}
-	for range 1000 {
-		if row := r.Uint32N(rows); b.next.retired[row/segmentRows] == nil || !b.next.retired[row/segmentRows].Test(uint(row%segmentRows)) {
-			b.retire(row)
-			codes[row] = nil
-		}
-	}
-	v := b.publish()
-	for _, words := range []int{1, 2} {
-		query := []uint64{r.Uint64(), r.Uint64()}[:words]
-		var all []candidate
-		for row, c := range codes {
-			if c != nil {
-				all = append(all, candidate{row: row, distance: int(v.distance(query, uint32(row)))})
-			}
-		}
-		for _, k := range []int{1, 100, 5000} {
-			job := &scanJob{ctx: t.Context(), query: query, dims: 64 * words, k: k, ties: 3, done: make(chan struct{})}
-			pass(v, []*scanJob{job}, 3)
-			got := job.hits()
-			want := nearest(slices.Clone(all), k, true)
-			want = want[:min(len(want), k+3)]
-			if len(got) != len(want) {
-				t.Fatalf("k %d: %d hits, want %d", k, len(got), len(want))
-			}
-			for i := range got {
-				if int(got[i].Row) != want[i].row || int(got[i].Distance) != want[i].distance {
-					t.Fatalf("k %d: hit %d is %v, want %v", k, i, got[i], want[i])
-				}
-			}
-		}
-	}
-}
-
 func TestAPublishedViewDoesNotChange(t *testing.T) {
 	b := newBuilder(newLayout([]int{64}, 1))
 	if err := b.grow(20); err != nil {
@@ -388,28 +338,5 @@ func TestAPublishedViewDoesNotChange(t *testing.T) {
 	}
 	if now.scalar(0, 10) != 99 || now.distance([]uint64{99}, 10) != 0 {
 		t.Error("the new view lacks the row added last")
-	}
-}
-
-// A commit that fails leaves room in the builder that no row has taken. What an
-// empty code is near to must not find rows there.
-func TestRoomThatNoRowHasTakenIsNotScanned(t *testing.T) {
-	b := newBuilder(newLayout([]int{64}, 0))
-	if err := b.grow(3 * segmentRows); err != nil {
-		t.Fatal(err)
-	}
-	defer func() {
-		if err := b.release(); err != nil {
-			t.Error(err)
-		}
-	}()
-	for rows := range 3 {
-		v := b.publish()
-		job := &scanJob{ctx: t.Context(), query: []uint64{0}, dims: 64, k: 10, done: make(chan struct{})}
-		pass(v, []*scanJob{job}, 4)
-		if got := job.hits(); len(got) != rows {
-			t.Errorf("%d rows: found %v", rows, got)
-		}
-		b.add([]uint64{^uint64(0)}, nil)
 	}
 }

@@ -17,23 +17,25 @@ import (
 // once a block.
 const blockRows = 1024
 
-// scanJob is S1 of one search: the k rows nearest to query in its first dims bits,
-// and up to ties more that tie with the last.
+// scanJob is S1 of one search: the k rows whose first words are nearest to query, and
+// up to ties more that tie with the last.
 type scanJob struct {
-	ctx           context.Context
-	query         []uint64
-	dims, k, ties int
+	ctx     context.Context
+	query   []uint64
+	planes  *[hamming.Planes][]uint64 // magnitudes, of which query has the signs; nil: none
+	k, ties int
 
 	view  *view         // that was scanned
 	parts [][]topk.Hit  // what each lane found
 	done  chan struct{} // closed when view and parts are set
 }
 
-// hits returns what the pass found, nearest first.
+// hits returns what the pass found, by row.
 func (j *scanJob) hits() []topk.Hit {
 	if len(j.parts) == 1 {
 		return j.parts[0]
 	}
+	// Each lane's rows ascend, and are all below those of the next.
 	return topk.Nearest(slices.Concat(j.parts...), j.k, j.ties)
 }
 
@@ -45,8 +47,7 @@ func pass(v *view, jobs []*scanJob, lanes int) {
 		j.view, j.parts = v, make([][]topk.Hit, lanes)
 		defer close(j.done)
 	}
-	// Queries over the same number of words make a tile.
-	slices.SortStableFunc(jobs, func(a, b *scanJob) int { return len(a.query) - len(b.query) })
+	slices.SortStableFunc(jobs, func(a, b *scanJob) int { return a.shared() - b.shared() })
 	var g errgroup.Group
 	for lane := 1; lane < lanes; lane++ {
 		g.Go(func() error {
@@ -56,6 +57,23 @@ func pass(v *view, jobs []*scanJob, lanes int) {
 	}
 	scanLane(v, jobs, 0, lanes)
 	_ = g.Wait() // lanes do not fail
+}
+
+// shared is the number of words over which the query can share a tile with others of
+// that number; 0 for one with magnitudes, which has a tile of its own.
+func (j *scanJob) shared() int {
+	if j.planes != nil {
+		return 0
+	}
+	return len(j.query)
+}
+
+// distance returns the distance of row from the query.
+func (j *scanJob) distance(v *view, row uint32) uint32 {
+	if j.planes != nil {
+		return v.distancePlanes(j.query, j.planes, row)
+	}
+	return v.distance(j.query, row)
 }
 
 // laneScratch is what one lane needs for a pass.
@@ -92,26 +110,36 @@ func scanLane(v *view, jobs []*scanJob, lane, lanes int) {
 	}
 }
 
-// setTiles cuts jobs, sorted by the words of their queries, into tiles.
+// setTiles cuts jobs, those that can share a tile side by side, into tiles.
 func (s *laneScratch) setTiles(v *view, jobs []*scanJob) {
 	s.tiles = s.tiles[:0]
 	for len(jobs) > 0 {
-		n := 1
-		for n < min(len(jobs), hamming.TileQueries) && len(jobs[n].query) == len(jobs[0].query) {
-			n++
-		}
 		s.tiles = slices.Grow(s.tiles, 1)[:len(s.tiles)+1] // what a tile holds is used again
 		t := &s.tiles[len(s.tiles)-1]
-		t.jobs = jobs[:n]
-		queries := make([][]uint64, n)
+		n := t.set(jobs)
 		for j, job := range t.jobs {
-			queries[j] = job.query
 			// A wish for more rows than there are is no reason to take more memory.
-			t.counters[j].Reset(max(1, min(job.k, int(v.rows))), job.ties, uint32(job.dims))
+			t.counters[j].Reset(max(1, min(job.k, int(v.rows))), job.ties, t.queries.MaxDistance()+1)
 		}
-		t.queries.Reset(queries...)
 		jobs = jobs[n:]
 	}
+}
+
+// set makes t a tile of the first jobs, and returns how many.
+func (t *tile) set(jobs []*scanJob) int {
+	shared, n := jobs[0].shared(), 1
+	if shared == 0 {
+		t.queries.ResetPlanes(jobs[0].query, jobs[0].planes)
+	} else {
+		queries := [hamming.TileQueries][]uint64{jobs[0].query}
+		for n < min(len(jobs), len(queries)) && jobs[n].shared() == shared {
+			queries[n] = jobs[n].query
+			n++
+		}
+		t.queries.Reset(queries[:n]...)
+	}
+	t.jobs = jobs[:n]
+	return n
 }
 
 // segment pushes the rows of segment i that are not retired and near enough to
@@ -136,7 +164,7 @@ func (s *laneScratch) segment(v *view, i int) bool {
 		}
 		for t := range s.tiles {
 			for j, job := range s.tiles[t].jobs {
-				s.tiles[t].counters[j].Push(first+uint32(at), v.distance(job.query, first+uint32(at)))
+				s.tiles[t].counters[j].Push(first+uint32(at), job.distance(v, first+uint32(at)))
 			}
 		}
 	}

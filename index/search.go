@@ -72,7 +72,7 @@ func (g *generation) run(ctx context.Context, plans []*plan) ([]*Result, error) 
 	for _, p := range plans {
 		if !p.query.Exact {
 			p.code = g.codec.profile.Query(p.vector).Signs
-			p.job = &scanJob{query: p.code[:code.Words(p.dims)], dims: p.dims, k: p.c1, ties: p.ties}
+			p.job = &scanJob{query: p.code[:code.Words(p.dims)], k: p.c1, ties: p.ties}
 			jobs = append(jobs, p.job)
 		}
 	}

@@ -3,14 +3,10 @@ package index
 import (
 	"context"
 	"errors"
-	"fmt"
-	"math/rand/v2"
 	"runtime"
 	"slices"
 	"sync"
 	"testing"
-
-	"github.com/hamnest/hamnest/index/topk"
 )
 
 // passLog is the passes of a sharer, held up until a test lets them end.
@@ -136,57 +132,3 @@ func TestABatchIsSpreadOverTheFreeLanesByTiles(t *testing.T) {
 		t.Errorf("passes of %v jobs, %d lanes free, want %v and 4", l.jobs, s.free, want)
 	}
 }
-
-// TestAPassGivesEachJobWhatItWouldFindAlone mixes sizes, wishes and a job whose
-// context has ended.
-func TestAPassGivesEachJobWhatItWouldFindAlone(t *testing.T) {
-	const rows = 2*segmentRows + 5001
-	r := rand.New(rand.NewPCG(4, 4))
-	b := newBuilder(newLayout([]int{64, 192}, 0))
-	if err := b.grow(rows); err != nil {
-		t.Fatal(err)
-	}
-	defer func() {
-		if err := b.release(); err != nil {
-			t.Error(err)
-		}
-	}()
-	for range rows {
-		b.add([]uint64{r.Uint64(), r.Uint64(), r.Uint64()}, nil)
-	}
-	for row := uint32(0); row < rows; row += 17 {
-		b.retire(row)
-	}
-	v := b.publish()
-	ended, cancel := context.WithCancel(t.Context())
-	cancel()
-	newJob := func(i int) *scanJob {
-		words := 1 + i%3
-		query := []uint64{r.Uint64(), r.Uint64(), r.Uint64()}[:words]
-		j := &scanJob{ctx: t.Context(), query: query, dims: 64 * words, k: 1 + 37*i, ties: i % 4, done: make(chan struct{})}
-		if i == 5 {
-			j.ctx = ended
-		}
-		return j
-	}
-	for _, lanes := range []int{1, 2, 5} {
-		var jobs []*scanJob
-		for i := range 11 {
-			jobs = append(jobs, newJob(i))
-		}
-		pass(v, slices.Clone(jobs), lanes)
-		for i, j := range jobs {
-			<-j.done
-			if j.ctx == ended {
-				continue
-			}
-			alone := &scanJob{ctx: t.Context(), query: j.query, dims: j.dims, k: j.k, ties: j.ties, done: make(chan struct{})}
-			pass(v, []*scanJob{alone}, 1)
-			if got, want := j.hits(), alone.hits(); !slices.Equal(got, want) {
-				t.Errorf("%d lanes: job %d found %v, alone %v", lanes, i, first(got), first(want))
-			}
-		}
-	}
-}
-
-func first(hits []topk.Hit) string { return fmt.Sprint(len(hits), hits[:min(5, len(hits))]) }

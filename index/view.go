@@ -100,6 +100,22 @@ func (v *view) distance(query []uint64, row uint32) uint32 {
 	return d
 }
 
+// distancePlanes returns the distance of the query of signs and planes, see
+// hamming.RowPlanes, from the first len(signs) words of row.
+func (v *view) distancePlanes(signs []uint64, planes *[hamming.Planes][]uint64, row uint32) uint32 {
+	seg, at := v.segments[row/segmentRows], int(row%segmentRows)
+	var d uint32
+	for c := 0; c < len(seg.columns) && v.layout.start[c] < len(signs); c++ {
+		start, end := v.layout.start[c], min(len(signs), v.layout.start[c]+v.layout.width[c])
+		var part [hamming.Planes][]uint64
+		for j, p := range planes {
+			part[j] = p[start:end]
+		}
+		d += hamming.RowPlanes(signs[start:end], &part, seg.columns[c], v.layout.width[c], at)
+	}
+	return d
+}
+
 // block appends to dst the columns that hold the first words words of rows
 // at..at+rows-1 of seg, in whole groups.
 func (v *view) block(dst []hamming.Column, seg *segment, at, rows, words int) []hamming.Column {

@@ -5,8 +5,8 @@
 package topk
 
 import (
-	"cmp"
-	"slices"
+	"math"
+	"math/bits"
 )
 
 // Hit is a row at a distance from a query.
@@ -15,93 +15,114 @@ type Hit struct {
 	Distance uint32
 }
 
-// compare orders hits: nearer first, then lower row.
-func compare(a, b Hit) int {
-	if c := cmp.Compare(a.Distance, b.Distance); c != 0 {
-		return c
-	}
-	return cmp.Compare(a.Row, b.Row)
+// Nearest cuts hits, in ascending order of rows, to the k >= 1 nearest and up to ties
+// more at the distance of the k-th. Of hits at one distance lower rows are nearer.
+// The order stays.
+func Nearest(hits []Hit, k, ties int) []Hit {
+	hits, _ = cut(hits, k, ties)
+	return hits
 }
 
-// Nearest sorts hits by distance, then row, and cuts them to the first k and up
-// to ties more at the distance of the k-th.
-func Nearest(hits []Hit, k, ties int) []Hit {
-	slices.SortFunc(hits, compare)
-	if len(hits) <= k {
-		return hits
+// cut is Nearest. A hit of a higher row than any of hits is one of those to keep
+// only at a distance below limit.
+func cut(hits []Hit, k, ties int) (kept []Hit, limit uint32) {
+	if len(hits) < k {
+		return hits, math.MaxUint32
 	}
-	end := k
-	for end < len(hits) && end-k < ties && hits[end].Distance == hits[k-1].Distance {
-		end++
+	last, nearer := kth(hits, k)
+	room := k + ties - nearer // for hits at distance last
+	n := 0
+	for _, h := range hits {
+		if h.Distance > last || h.Distance == last && room == 0 {
+			continue
+		}
+		if h.Distance == last {
+			room--
+		}
+		hits[n] = h
+		n++
 	}
-	return hits[:end]
+	if room == 0 {
+		return hits[:n], last
+	}
+	return hits[:n], last + 1
+}
+
+// kth returns the distance of the k-th nearest of hits, 1 <= k <= len(hits), and how
+// many are nearer. It counts hits by the leading bits of their distances, then those
+// that agree in these by the next, until one distance is left.
+func kth(hits []Hit, k int) (distance uint32, nearer int) {
+	low, high := hits[0].Distance, hits[0].Distance
+	for _, h := range hits {
+		low, high = min(low, h.Distance), max(high, h.Distance)
+	}
+	for {
+		var counts [256]int
+		shift := max(bits.Len32(high-low), 8) - 8
+		for _, h := range hits {
+			if h.Distance >= low && h.Distance <= high {
+				counts[(h.Distance-low)>>shift]++
+			}
+		}
+		bin := uint32(0)
+		for nearer+counts[bin] < k {
+			nearer += counts[bin]
+			bin++
+		}
+		low += bin << shift
+		if shift == 0 {
+			return low, nearer
+		}
+		high = low + min(high-low, 1<<shift-1)
+	}
 }
 
 // Counter keeps the k nearest of the rows pushed to it, and up to ties more at the
-// distance of the k-th, in O(1) a row: since distances are small integers, a
-// histogram says how far the k-th nearest can be at most, and only nearer rows are
-// kept (the counting method of Faiss' HCounterState). Rows are pushed in ascending
-// order, so that of rows at one distance the first come is the first ranked.
+// distance of the k-th, in O(1) a row: it takes any row below a limit, and when it has
+// twice what it must keep, counting by distance finds what that is, and the next limit.
+// Rows are pushed in ascending order, so that of rows at one distance the first come
+// is the first ranked.
 //
 // A Counter can be used again after Reset. It is for one goroutine.
 type Counter struct {
 	k, ties int
-	hist    []int // hist[d]: how many hits at distance d <= edge were kept
-	hits    []Hit // those kept, and some that have since become too far
-	edge    uint32
-	below   int // hits nearer than edge
 	limit   uint32
+	hits    []Hit
+	full    int // hits that are too many
 }
 
-// Reset prepares for the k >= 1 nearest of rows at distances 0 to maxDistance.
-func (c *Counter) Reset(k, ties int, maxDistance uint32) {
-	c.k, c.ties = k, ties
-	c.hist = slices.Grow(c.hist[:0], int(maxDistance)+1)[:maxDistance+1]
-	clear(c.hist)
-	c.hits = c.hits[:0]
-	c.edge, c.below, c.limit = maxDistance, 0, maxDistance+1
+// slack keeps small counters from counting all the time.
+const slack = 64
+
+// Reset prepares for the k >= 1 nearest of rows at distances below limit.
+func (c *Counter) Reset(k, ties int, limit uint32) {
+	c.k, c.ties, c.limit = k, ties, limit
+	c.hits, c.full = c.hits[:0], 2*k+slack
 }
 
 // Limit returns the distance from which on Push ignores rows. It only falls.
 func (c *Counter) Limit() uint32 { return c.limit }
 
-// Push offers a row at a distance up to Reset's maxDistance.
+// Push offers a row at a distance.
 func (c *Counter) Push(row, distance uint32) {
 	if distance >= c.limit {
 		return
 	}
-	c.hist[distance]++
 	c.hits = append(c.hits, Hit{row, distance})
-	if distance < c.edge {
-		c.below++
-	}
-	// edge is the least distance that k hits do not exceed, once there are k.
-	for c.below >= c.k {
-		c.edge--
-		c.below -= c.hist[c.edge]
-	}
-	if surplus := c.below + c.hist[c.edge] - c.k; surplus >= c.ties {
-		c.limit = c.edge // all later rows at edge are one tie too many
-	} else if c.below+c.hist[c.edge] >= c.k {
-		c.limit = c.edge + 1
-	}
-	if len(c.hits) >= 2*(c.k+c.ties)+compactSlack {
+	if len(c.hits) >= c.full {
 		c.compact()
 	}
 }
 
-// compactSlack keeps small counters from compacting all the time.
-const compactSlack = 1024
-
 // compact drops the hits that have become too far.
 func (c *Counter) compact() {
-	c.hits = slices.DeleteFunc(c.hits, func(h Hit) bool { return h.Distance > c.edge })
+	hits, limit := cut(c.hits, c.k, c.ties)
+	c.hits, c.limit, c.full = hits, min(c.limit, limit), 2*len(hits)+slack
 }
 
-// Hits returns the k nearest and the ties, by distance and then row. The slice is
-// the Counter's until the next Reset.
+// Hits returns the k nearest and the ties, by row. The slice is the Counter's until
+// the next Reset.
 func (c *Counter) Hits() []Hit {
 	c.compact()
-	c.hits = Nearest(c.hits, c.k, c.ties)
 	return c.hits
 }

@@ -8,14 +8,15 @@ import (
 	"testing"
 )
 
-// sorted is the plain twin of Counter: everything, in order, cut.
+// sorted is the plain twin of Counter and Nearest: everything, nearest first, cut, and
+// back in the order of rows.
 func sorted(hits []Hit, k, ties int) []Hit {
-	all := slices.Clone(hits)
-	slices.SortStableFunc(all, func(a, b Hit) int { return cmp.Compare(a.Distance, b.Distance) })
+	all := slices.SortedStableFunc(slices.Values(hits), func(a, b Hit) int { return cmp.Compare(a.Distance, b.Distance) })
 	end := min(k, len(all))
 	for end < len(all) && end < k+ties && all[end].Distance == all[k-1].Distance {
 		end++
 	}
+	slices.SortFunc(all[:end], func(a, b Hit) int { return cmp.Compare(a.Row, b.Row) })
 	return all[:end]
 }
 
@@ -23,13 +24,13 @@ func TestCounterKeepsWhatSortingWould(t *testing.T) {
 	var c Counter
 	for seed := range uint64(300) {
 		r := rand.New(rand.NewPCG(seed, 1))
-		maxDistance := []int{1, 3, 64, 1024}[r.IntN(4)]
+		maxDistance := []int{1, 3, 64, 1024, 1_000_000}[r.IntN(5)]
 		n := []int{0, 1, 2, 50, 5000}[r.IntN(5)]
 		k := []int{1, 2, 10, 100, 6000}[r.IntN(5)]
 		ties := []int{0, 1, 7, 10_000}[r.IntN(4)]
 		spread := 1 + r.IntN(maxDistance+1) // small: heavy ties
 		hits := make([]Hit, n)
-		c.Reset(k, ties, uint32(maxDistance))
+		c.Reset(k, ties, uint32(maxDistance)+1)
 		for i := range hits {
 			d := r.IntN(spread)
 			if seed%3 == 0 { // far first, so that the edge falls all the way
@@ -45,25 +46,44 @@ func TestCounterKeepsWhatSortingWould(t *testing.T) {
 		if got := c.Hits(); !slices.Equal(got, want) {
 			t.Fatalf("seed %d (n %d, k %d, ties %d, distances to %d): got %d hits %v, want %d %v", seed, n, k, ties, spread-1, len(got), head(got), len(want), head(want))
 		}
+		if got := Nearest(hits, k, ties); !slices.Equal(got, want) {
+			t.Fatalf("seed %d (n %d, k %d, ties %d, distances to %d): nearest are %d hits %v, want %d %v", seed, n, k, ties, spread-1, len(got), head(got), len(want), head(want))
+		}
 	}
 }
 
 func head(hits []Hit) []Hit { return hits[:min(len(hits), 12)] }
 
-func TestCounterHoldsLittleMoreThanItKeeps(t *testing.T) {
+func TestCounterIgnoresRowsFromItsFirstLimitOn(t *testing.T) {
 	var c Counter
-	c.Reset(10, 5, 1_000_000)
-	for i := range uint32(1_000_000) {
-		c.Push(i, 1_000_000-i)
+	c.Reset(3, 0, 7)
+	for row, d := range []uint32{9, 6, 7, 8} {
+		c.Push(uint32(row), d)
 	}
-	if got := cap(c.hits); got > 4*(10+5)+4*compactSlack {
-		t.Errorf("room for %d hits to keep 15", got)
+	if got, want := c.Hits(), []Hit{{1, 6}}; !slices.Equal(got, want) {
+		t.Errorf("got %v, want %v", got, want)
 	}
 }
 
-func TestNearestMergesWhatCountersFound(t *testing.T) {
-	got := Nearest([]Hit{{9, 2}, {1, 2}, {5, 1}, {7, 2}, {3, 4}}, 2, 1)
-	if want := []Hit{{5, 1}, {1, 2}, {7, 2}}; !slices.Equal(got, want) {
+func TestCounterHoldsLittleMoreThanTwiceWhatItKeeps(t *testing.T) {
+	for _, distance := range []func(row uint32) uint32{
+		func(row uint32) uint32 { return 1_000_000 - row }, // each row nearer than all before
+		func(uint32) uint32 { return 7 },                   // all tie
+	} {
+		var c Counter
+		c.Reset(10, 5, 1_000_001)
+		for row := range uint32(1_000_000) {
+			c.Push(row, distance(row))
+			if n, most := len(c.hits), 2*(10+5)+slack; n > most {
+				t.Fatalf("after row %d: %d hits, want at most %d", row, n, most)
+			}
+		}
+	}
+}
+
+func TestNearestKeepsTheLowestRowsThatTie(t *testing.T) {
+	got := Nearest([]Hit{{1, 2}, {3, 4}, {5, 1}, {7, 2}, {9, 2}, {11, 0xffffffff}}, 2, 1)
+	if want := []Hit{{1, 2}, {5, 1}, {7, 2}}; !slices.Equal(got, want) {
 		t.Errorf("got %v, want %v", got, want)
 	}
 }
@@ -98,10 +118,15 @@ func BenchmarkSelect(b *testing.B) {
 		b.Run(fmt.Sprintf("by=counter/k=%d", k), func(b *testing.B) {
 			var c Counter
 			for b.Loop() {
-				c.Reset(k, 0, 1024)
-				for row, d := range distances {
-					if d < c.Limit() {
-						c.Push(uint32(row), d)
+				c.Reset(k, 0, 1025)
+				row := uint32(0)
+				for block := range slices.Chunk(distances, 1024) {
+					limit := c.Limit() // as a kernel does, once a block
+					for _, d := range block {
+						if d < limit {
+							c.Push(row, d)
+						}
+						row++
 					}
 				}
 				c.Hits()
@@ -110,7 +135,9 @@ func BenchmarkSelect(b *testing.B) {
 		})
 		b.Run(fmt.Sprintf("by=heap/k=%d", k), func(b *testing.B) {
 			for b.Loop() {
-				h := NewHeap(k, compare)
+				h := NewHeap(k, func(a, b Hit) int {
+					return cmp.Or(cmp.Compare(a.Distance, b.Distance), cmp.Compare(a.Row, b.Row))
+				})
 				for row, d := range distances {
 					h.Offer(Hit{uint32(row), d})
 				}
