@@ -195,13 +195,19 @@ func (q *Query) estimate(product, variance float64, blocks int, scalars []float3
 // Plain row at a given distance from the query's 4-bit form: signs of random
 // orientation have sqrt(2/pi) of their length along the vector.
 func (q *Query) PlainCosine(dims int) func(distance uint32) float64 {
-	magnitudes := q.magnitudes(0, dims)
+	magnitudes, cosine := q.magnitudes(0, dims), q.PlainCosineFloat(dims)
+	return func(distance uint32) float64 { return cosine(magnitudes - float64(2*q.step*float64(distance))) }
+}
+
+// PlainCosineFloat is PlainCosine for the float32 form, given the inner product of
+// the first dims of Floats and the row's signs.
+func (q *Query) PlainCosineFloat(dims int) func(product float64) float64 {
 	length := norm(q.Floats[:dims]) * math.Sqrt(float64(dims)*2/math.Pi)
-	return func(distance uint32) float64 {
+	return func(product float64) float64 {
 		if length == 0 {
 			return 0
 		}
-		return max(-1, min(1, (magnitudes-float64(2*q.step*float64(distance)))/length))
+		return max(-1, min(1, product/length))
 	}
 }
 

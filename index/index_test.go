@@ -7,11 +7,14 @@ import (
 	"fmt"
 	"log/slog"
 	"math"
+	mathbits "math/bits"
 	"math/rand/v2"
 	"slices"
 	"testing"
 
 	"github.com/hamnest/hamnest/encoder"
+	"github.com/hamnest/hamnest/encoder/code"
+	"github.com/hamnest/hamnest/index/hamming"
 )
 
 // openDB opens a database in dir that is closed at cleanup, after every collection
@@ -59,6 +62,25 @@ func create(t *testing.T, db *DB, spec Spec) *Collection {
 	return c
 }
 
+// createWith is create with a profile that is fitted already.
+func createWith(t *testing.T, db *DB, name string, metric encoder.Metric, profile *encoder.Profile) *Collection {
+	t.Helper()
+	schema, err := newSchema(metric, profile)
+	if err != nil {
+		t.Fatal(err)
+	}
+	entry, err := db.catalog.Create(name, nil, schema)
+	if err != nil {
+		t.Fatal(err)
+	}
+	c, err := openCollection(db.catalog, entry)
+	if err != nil {
+		t.Fatal(err)
+	}
+	db.collections[name] = c
+	return c
+}
+
 // whole returns a vector of small whole numbers, never all zero. Their products
 // sum exactly in float32, so that a twin can expect the very same scores, and they
 // give many ties.
@@ -91,8 +113,11 @@ func search(t *testing.T, c *Collection, q Query) *Result {
 
 // twin is a plain collection: what Search should return, by the definitions.
 type twin struct {
-	metric encoder.Metric
-	rows   []Record // in the order stored; ID "" is a retired row
+	metric  encoder.Metric
+	profile *encoder.Profile
+	rows    []Record // in the order stored; ID "" is a retired row
+	words   [][]uint64
+	scalars [][]float32
 }
 
 func (w *twin) exact(q, v []float32) float32 {
@@ -113,37 +138,125 @@ func (w *twin) exact(q, v []float32) float32 {
 	return float32(max(-1, min(1, dot/math.Sqrt(qq)/math.Sqrt(vv))))
 }
 
-func (w *twin) estimate(q, v []float32, h, bits int) float32 {
-	var qq, vv float64
-	for _, x := range q {
-		qq += float64(x) * float64(x)
-	}
-	for _, x := range v {
-		vv += float64(x) * float64(x)
-	}
-	cosine := math.Cos(math.Pi * float64(h) / float64(bits))
-	qn, vn := math.Sqrt(qq), float64(float32(math.Sqrt(vv)))
-	switch w.metric {
-	case encoder.Dot:
-		return float32(cosine * qn * vn)
-	case encoder.L2:
-		return float32(min(0, 2*cosine*qn*vn-qn*qn-vn*vn))
-	}
-	return float32(cosine)
-}
-
-func hammingDistance(a, b []float32, dims int) int {
+// codeDistance is a row's distance from the query over some dims: the sum of the
+// magnitudes, all 1 in the 1-bit form, where the signs differ.
+func codeDistance(q *encoder.Query, words []uint64, first, end, bits int) int {
 	d := 0
-	for i := range dims {
-		if (a[i] > 0) != (b[i] > 0) {
-			d++
+	for w := first / 64; w < code.Words(end); w++ {
+		differ := q.Signs[w] ^ words[w]
+		if end < 64*(w+1) {
+			differ &= 1<<(end%64) - 1
+		}
+		for ; differ != 0; differ &= differ - 1 {
+			if bits == 1 {
+				d++
+				continue
+			}
+			for j, plane := range q.Planes {
+				d += int(plane[w]>>mathbits.TrailingZeros64(differ)&1) << j
+			}
 		}
 	}
 	return d
 }
 
+// signedSum is the inner product of the query's dims first to end-1 and a row's signs,
+// added up ladder step by ladder step in the order of the tables.
+func (w *twin) signedSum(q *encoder.Query, words []uint64, first, end int) float32 {
+	var sum float32
+	from := 0
+	for _, step := range w.profile.Ladder() {
+		if to := min(step, end); from >= first && from < end {
+			var f hamming.Floats
+			f.Reset(q.Floats[from:to])
+			column := make([]uint64, hamming.Lanes*code.Words(to-from))
+			hamming.Put(column, words[from/64:code.Words(to)], 0)
+			sum += f.Row(column, code.Words(to-from), 0)
+		}
+		from = step
+	}
+	return sum
+}
+
+// estimate is the score that the first dims bits of a code suggest, and how far off
+// it may be.
+func (w *twin) estimate(q Query, e *encoder.Query, row, dims, bits int) (score float32, deviation float64) {
+	v := w.rows[row].Vector
+	words, scalars := w.code(row)
+	qn, vn := length(q.Vector), float64(float32(length(v)))
+	if w.profile.Kind() == encoder.Plain {
+		var cosine float64
+		switch bits {
+		case 1:
+			cosine = math.Cos(math.Pi * float64(codeDistance(e, words, 0, dims, 1)) / float64(dims))
+		case 4:
+			cosine = e.PlainCosine(dims)(uint32(codeDistance(e, words, 0, dims, 4)))
+		case 32:
+			cosine = e.PlainCosineFloat(dims)(float64(w.signedSum(e, words, 0, dims)))
+		}
+		switch w.metric {
+		case encoder.Dot:
+			return float32(cosine * qn * vn), math.Inf(1)
+		case encoder.L2:
+			return float32(min(0, 2*cosine*qn*vn-qn*qn-vn*vn)), math.Inf(1)
+		}
+		return float32(cosine), math.Inf(1)
+	}
+	var distances []uint32
+	var products []float32
+	first := 0
+	for _, end := range w.profile.Blocks() {
+		if end <= dims {
+			distances = append(distances, uint32(codeDistance(e, words, first, end, 4)))
+			products = append(products, w.signedSum(e, words, first, end))
+		}
+		first = end
+	}
+	got := e.Estimate(distances, scalars)
+	if bits == 32 {
+		got = e.EstimateFloat(products, scalars)
+	}
+	score64, deviation := got.Product, got.Deviation
+	qn = e.Norm(len(distances))
+	spread := 0.0
+	if dims < len(v) { // all that is known of the row's length is an estimate
+		vn = e.RowNorm(len(distances), scalars)
+		spread = math.Sqrt((math.Pi - 3) / float64(dims))
+	}
+	switch {
+	case w.metric == encoder.L2:
+		return float32(min(0, 2*score64-qn*qn-vn*vn)), 2 * math.Hypot(deviation, vn*vn*spread)
+	case w.metric == encoder.Cosine && spread > 0:
+		score64 /= qn * vn
+		deviation = math.Hypot(deviation/(qn*vn), score64*spread)
+	}
+	if w.metric == encoder.Cosine {
+		score64 = max(-1, min(1, score64))
+	}
+	return float32(score64), deviation
+}
+
+// code returns what stands for a row.
+func (w *twin) code(row int) (words []uint64, scalars []float32) {
+	for i := len(w.words); i <= row; i++ {
+		words, scalars := make([]uint64, code.Words(w.profile.Dims())), make([]float32, w.profile.Scalars())
+		w.profile.Encode(words, scalars, w.rows[i].Vector)
+		w.words, w.scalars = append(w.words, words), append(w.scalars, scalars)
+	}
+	return w.words[row], w.scalars[row]
+}
+
+func length(v []float32) float64 {
+	var sum float64
+	for _, x := range v {
+		sum += float64(x) * float64(x)
+	}
+	return math.Sqrt(sum)
+}
+
 type candidate struct {
 	row, distance int
+	best          float64 // the best score that the bound leaves possible
 	hit           Hit
 }
 
@@ -161,36 +274,68 @@ func nearest(all []candidate, k int, ties bool) []candidate {
 // search is S1, S2, S3 spelled out. c1 and c2 are as the query resolves them.
 func (w *twin) search(q Query, dims, c1, c2 int) []Hit {
 	var all []candidate
+	e := w.profile.Query(q.Vector)
+	scanBits, refineBits := max(q.ScanBits, 1), cmp.Or(q.RefineBits, 4)
 	for row, r := range w.rows {
 		if r.ID != "" {
-			all = append(all, candidate{row: row, distance: hammingDistance(q.Vector, r.Vector, min(dims, len(q.Vector))), hit: Hit{ID: r.ID}})
+			words, _ := w.code(row)
+			distance := codeDistance(e, words, 0, min(dims, len(q.Vector)), scanBits)
+			all = append(all, candidate{row: row, distance: distance, hit: Hit{ID: r.ID}})
 		}
 	}
-	ties := q.Rescore == RescoreNone || q.Rescore == RescoreCodes
-	if !q.Exact {
-		all = nearest(all, c1, ties)
-		bits := dims
-		if q.Rescore == RescoreCodes || c2 < c1 {
-			bits = len(q.Vector)
-			for i := range all {
-				all[i].distance = hammingDistance(q.Vector, w.rows[all[i].row].Vector, bits)
-			}
-			slices.SortFunc(all, func(a, b candidate) int { return cmp.Compare(a.row, b.row) })
-			all = nearest(all, c2, ties)
-		}
-		for i, c := range all {
-			v := w.rows[c.row].Vector
-			if ties {
-				all[i].hit.Score = w.estimate(q.Vector, v, c.distance, bits)
-			} else {
-				all[i].hit.Score = w.exact(q.Vector, v)
-			}
-		}
-	} else {
+	if q.Exact {
 		for i, c := range all {
 			all[i].hit.Score = w.exact(q.Vector[:dims], w.rows[c.row].Vector)
 		}
+		return best(all, q.K)
 	}
+	plain := w.profile.Kind() == encoder.Plain
+	all = nearest(all, c1, q.Rescore == RescoreNone && plain && w.metric == encoder.Cosine)
+	compared := len(q.Vector)
+	if q.Rescore == RescoreNone {
+		compared = dims
+		if plain {
+			refineBits = scanBits
+		}
+	}
+	bound := math.Inf(1)
+	if w.profile.Kind().Rotates() {
+		bound = cmp.Or(q.Bound, DefaultBound)
+	}
+	for i, c := range all {
+		score, deviation := w.estimate(q, e, c.row, compared, refineBits)
+		all[i].hit.Score, all[i].best = score, float64(score)
+		if !math.IsInf(bound, 1) {
+			all[i].best += bound * deviation
+		}
+	}
+	if q.Rescore == RescoreNone || q.Rescore == RescoreCodes {
+		return best(all, q.K)
+	}
+	if c2 < c1 || !math.IsInf(bound, 1) {
+		slices.SortFunc(all, func(a, b candidate) int {
+			return cmp.Or(cmp.Compare(b.best, a.best), cmp.Compare(a.row, b.row))
+		})
+		all = all[:min(len(all), c2)]
+	}
+	var read []candidate
+	for batch := max(16, q.K+1); len(all) > 0; batch = 16 {
+		ranked := best(read, q.K+1)
+		if len(ranked) == q.K+1 && !math.IsInf(bound, 1) && all[0].best < float64(ranked[q.K].Score) {
+			break
+		}
+		n := min(batch, len(all))
+		for _, c := range all[:n] {
+			c.hit.Score = w.exact(q.Vector, w.rows[c.row].Vector)
+			read = append(read, c)
+		}
+		all = all[n:]
+	}
+	return best(read, q.K)
+}
+
+// best returns the k best hits.
+func best(all []candidate, k int) []Hit {
 	hits := make([]Hit, len(all))
 	for i, c := range all {
 		hits[i] = c.hit
@@ -198,7 +343,7 @@ func (w *twin) search(q Query, dims, c1, c2 int) []Hit {
 	slices.SortFunc(hits, func(a, b Hit) int {
 		return cmp.Or(cmp.Compare(b.Score, a.Score), cmp.Compare(a.ID, b.ID))
 	})
-	return hits[:min(len(hits), q.K)]
+	return hits[:min(len(hits), k)]
 }
 
 func sameHits(got, want []Hit) error {
@@ -214,50 +359,59 @@ func sameHits(got, want []Hit) error {
 }
 
 // TestSearchDoesWhatTheDefinitionsSay compares every kind of search with the twin,
-// over sizes around groups, blocks and the seal, under every metric.
+// over sizes around groups, blocks and the seal, under every metric and profile.
 func TestSearchDoesWhatTheDefinitionsSay(t *testing.T) {
-	for _, metric := range []encoder.Metric{encoder.Cosine, encoder.Dot, encoder.L2} {
-		for _, shape := range []struct {
-			dims   int
-			ladder []int
-		}{{1, nil}, {64, nil}, {65, []int{64}}, {100, nil}, {320, []int{64, 192}}, {768, nil}} {
-			for _, rows := range []int{0, 1, 7, 8, 9, 250, 1023, 1024, 1031} {
-				if shape.dims == 768 && rows > 250 && testing.Short() {
-					continue
+	for _, kind := range []encoder.Kind{encoder.Plain, encoder.Nested, encoder.NestedCentred, encoder.Full} {
+		for _, metric := range []encoder.Metric{encoder.Cosine, encoder.Dot, encoder.L2} {
+			for _, shape := range []struct {
+				dims   int
+				ladder []int
+			}{{1, nil}, {64, nil}, {65, []int{64}}, {100, nil}, {320, []int{64, 192}}, {400, []int{128, 256}}, {768, nil}} {
+				for _, rows := range []int{0, 1, 7, 8, 9, 250, 1023, 1024, 1031} {
+					if shape.dims == 768 && rows > 250 && testing.Short() || kind != encoder.Plain && (shape.dims < 300 || rows != 9 && rows != 1031) {
+						continue
+					}
+					t.Run(fmt.Sprintf("%v/%v/dims=%d/rows=%d", kind, metric, shape.dims, rows), func(t *testing.T) {
+						seed := uint64(1000*rows + shape.dims)
+						r := rand.New(rand.NewPCG(seed, uint64(metric)))
+						var records []Record
+						for i := range rows {
+							records = append(records, Record{ID: fmt.Sprintf("%d", (i*7919)%10007), Vector: whole(r, shape.dims)})
+						}
+						sample := [][]float32{whole(r, shape.dims), whole(r, shape.dims), whole(r, shape.dims)}
+						profile, err := encoder.FitProfile(kind, metric, shape.dims, shape.ladder, sample)
+						if err != nil {
+							t.Fatal(err)
+						}
+						c := createWith(t, openDB(t, t.TempDir()), "c", metric, profile)
+						w := &twin{metric: metric, profile: profile}
+						if rows > 0 {
+							upsert(t, c, records...)
+						}
+						w.rows = slices.Clone(records)
+						w.retireSome(t, r, c, records)
+						w.compare(t, r, c, seed)
+					})
 				}
-				t.Run(fmt.Sprintf("%v/dims=%d/rows=%d", metric, shape.dims, rows), func(t *testing.T) {
-					seed := uint64(1000*rows + shape.dims)
-					r := rand.New(rand.NewPCG(seed, uint64(metric)))
-					c := create(t, openDB(t, t.TempDir()), Spec{Name: "c", Dims: shape.dims, Ladder: shape.ladder, Metric: metric})
-					w := &twin{metric: metric}
-					var records []Record
-					for i := range rows {
-						records = append(records, Record{ID: fmt.Sprintf("%d", (i*7919)%10007), Vector: whole(r, shape.dims)})
-					}
-					if rows > 0 {
-						upsert(t, c, records...)
-					}
-					w.rows = slices.Clone(records)
-					for i := range records { // retire a fifth, by deleting and by replacing
-						switch i % 10 {
-						case 3:
-							if n, err := c.Remove(t.Context(), []string{records[i].ID}); n != 1 || err != nil {
-								t.Fatal(n, err)
-							}
-							w.rows[i].ID = ""
-						case 6:
-							again := Record{ID: records[i].ID, Vector: whole(r, shape.dims)}
-							upsert(t, c, again)
-							w.rows[i].ID = ""
-							w.rows = append(w.rows, again)
-						}
-						if i > 100 {
-							break
-						}
-					}
-					w.compare(t, r, c, seed)
-				})
 			}
+		}
+	}
+}
+
+// retireSome retires a fifth of the first rows, by deleting and by replacing.
+func (w *twin) retireSome(t *testing.T, r *rand.Rand, c *Collection, records []Record) {
+	for i := range records[:min(len(records), 100)] {
+		switch i % 10 {
+		case 3:
+			if n, err := c.Remove(t.Context(), []string{records[i].ID}); n != 1 || err != nil {
+				t.Fatal(n, err)
+			}
+			w.rows[i].ID = ""
+		case 6:
+			again := Record{ID: records[i].ID, Vector: whole(r, len(records[i].Vector))}
+			upsert(t, c, again)
+			w.rows[i].ID = ""
+			w.rows = append(w.rows, again)
 		}
 	}
 }
@@ -269,21 +423,27 @@ func (w *twin) compare(t *testing.T, r *rand.Rand, c *Collection, seed uint64) {
 	for range 25 {
 		q := Query{K: 1 + r.IntN(20), Vector: whole(r, info.Dims)}
 		if r.IntN(3) == 0 { // a Matryoshka prefix as the query
-			q.Vector = q.Vector[:info.Ladder[r.IntN(len(info.Ladder))]]
-			q.Vector[0] = 1 // not all zero
+			if step := info.Ladder[r.IntN(len(info.Ladder))]; w.profile.CheckQuery(step) == nil {
+				q.Vector = q.Vector[:step]
+				q.Vector[0] = 1 // not all zero
+			}
 		}
 		dims := len(q.Vector)
-		if r.IntN(2) == 0 && dims > 64 {
-			dims = 64 * (1 + r.IntN((dims-1)/64))
-			q.Dims = dims
+		if at := 64 * (1 + r.IntN(1+dims/64)); r.IntN(2) == 0 && at <= dims && w.profile.CheckPrefix(at) == nil {
+			q.Dims, dims = at, at
 		}
 		q.Exact = r.IntN(4) == 0
 		c1 := min(max(MinDefaultCandidates, DefaultOversampling*q.K), MaxDefaultCandidates)
 		c2 := c1
 		if !q.Exact {
 			q.Rescore = []Rescore{RescoreAuto, RescoreNone, RescoreCodes, RescoreVectors}[r.IntN(4)]
-			if q.Rescore == RescoreNone && w.metric == encoder.Cosine {
+			if q.Rescore == RescoreNone && w.metric == encoder.Cosine && w.profile.Kind() == encoder.Plain {
 				c1 = q.K
+			}
+			q.ScanBits = []int{0, 1, 4}[r.IntN(3)]
+			q.RefineBits = []int{0, 4, 32}[r.IntN(3)]
+			if r.IntN(2) == 0 && w.profile.Kind().Rotates() {
+				q.Bound = []float64{.3, 1, 4, math.Inf(1)}[r.IntN(4)]
 			}
 			switch r.IntN(3) {
 			case 0:
@@ -294,7 +454,7 @@ func (w *twin) compare(t *testing.T, r *rand.Rand, c *Collection, seed uint64) {
 				c1 = int(math.Ceil(q.Oversampling * float64(q.K)))
 			}
 			c2 = c1
-			if r.IntN(2) == 0 && q.Rescore != RescoreNone {
+			if r.IntN(2) == 0 && q.Rescore != RescoreNone && q.Rescore != RescoreCodes {
 				q.RescoreCandidates = q.K + r.IntN(c1-q.K+1)
 				c2 = q.RescoreCandidates
 			}

@@ -1,6 +1,7 @@
 package index
 
 import (
+	"cmp"
 	"fmt"
 	"math"
 
@@ -25,8 +26,10 @@ type plan struct {
 	stage  Rescore
 	cursor cursor
 
-	code []uint64 // of vector; not for exact searches
-	job  *scanJob // S1
+	scanBits, refineBits int
+	bound                float64        // infinite: none
+	encoded              *encoder.Query // of vector; not for exact searches
+	job                  *scanJob       // S1
 }
 
 // plan checks q and settles what its zero fields mean.
@@ -63,8 +66,9 @@ func (g *generation) plan(q Query) (*plan, error) {
 		p.wanted++
 	}
 	if q.Exact {
-		if q.Candidates != 0 || q.Oversampling != 0 || q.RescoreCandidates != 0 || q.Rescore != RescoreAuto {
-			return nil, invalid("exact", "set together with candidates, oversampling, rescore_candidates or rescore, which it has no use for")
+		if q.Candidates != 0 || q.Oversampling != 0 || q.RescoreCandidates != 0 || q.RescoreOversampling != 0 || q.Rescore != RescoreAuto ||
+			q.ScanBits != 0 || q.RefineBits != 0 || q.Bound != 0 {
+			return nil, invalid("exact", "set together with candidates, oversampling, rescore_candidates, rescore_oversampling, rescore, scan_bits, refine_bits or bound, which it has no use for")
 		}
 		p.stage = RescoreVectors
 		p.scorer = newScorer(g.codec.metric, p.vector[:p.dims])
@@ -103,7 +107,7 @@ func (g *generation) planVector(p *plan) error {
 	})
 }
 
-// planStages settles how many rows each stage keeps.
+// planStages settles in which form each stage compares, and how many rows it keeps.
 func (g *generation) planStages(p *plan) error {
 	q := p.query
 	if q.Rescore > RescoreVectors {
@@ -112,34 +116,71 @@ func (g *generation) planStages(p *plan) error {
 	if p.stage == RescoreAuto {
 		p.stage = RescoreVectors
 	}
-	switch {
-	case q.Candidates != 0 && q.Oversampling != 0:
-		return invalid("oversampling", "set together with candidates")
-	case q.Candidates != 0:
-		if q.Candidates < q.K {
-			return invalid("candidates", "%d, want at least k = %d", q.Candidates, q.K)
-		}
-		p.c1 = min(q.Candidates, maxRows) + p.self
-	case q.Oversampling != 0:
-		if !(q.Oversampling >= 1) || math.IsInf(q.Oversampling, 0) { // not: NaN too
-			return invalid("oversampling", "%v, want at least 1", q.Oversampling)
-		}
-		p.c1 = int(min(math.Ceil(q.Oversampling*float64(q.K)), maxRows)) + p.self
-	case p.stage == RescoreNone && g.codec.metric == encoder.Cosine:
-		p.c1 = p.wanted // the scan's order is final
-	default:
+	if err := g.planForms(p); err != nil {
+		return err
+	}
+	scanIsFinal := p.stage == RescoreNone && g.codec.metric == encoder.Cosine && g.codec.profile.Kind() == encoder.Plain
+	p.c1, p.c2 = p.wanted, 0
+	if !scanIsFinal {
 		perHit := DefaultOversampling * (q.K + p.cursor.seen)
 		p.c1 = max(p.wanted, MinDefaultCandidates, min(perHit, MaxDefaultCandidates))
 	}
-	p.c2 = p.c1
-	if q.RescoreCandidates != 0 {
-		if q.RescoreCandidates < q.K || q.RescoreCandidates > p.c1 {
-			return invalid("rescore_candidates", "%d, want k = %d to candidates = %d", q.RescoreCandidates, q.K, p.c1)
+	if q.Candidates != 0 || q.Oversampling != 0 {
+		n, err := candidates("candidates", q.Candidates, "oversampling", q.Oversampling, q.K)
+		if err != nil {
+			return err
 		}
-		p.c2 = min(q.RescoreCandidates+p.self, p.c1)
+		p.c1 = n + p.self
 	}
-	if p.stage != RescoreVectors {
+	p.c2 = p.c1
+	if q.RescoreCandidates != 0 || q.RescoreOversampling != 0 {
+		n, err := candidates("rescore_candidates", q.RescoreCandidates, "rescore_oversampling", q.RescoreOversampling, q.K)
+		if err != nil {
+			return err
+		}
+		if q.RescoreCandidates > p.c1 {
+			return invalid("rescore_candidates", "%d, want k = %d to candidates = %d", n, q.K, p.c1)
+		}
+		p.c2 = min(n+p.self, p.c1)
+	}
+	if scanIsFinal {
 		p.ties = maxTies
+	}
+	return nil
+}
+
+// candidates settles how many rows a stage keeps, given as a count or a multiple of k.
+func candidates(field string, count int, multipleField string, multiple float64, k int) (int, error) {
+	switch {
+	case count != 0 && multiple != 0:
+		return 0, invalid(multipleField, "set together with %s", field)
+	case count != 0 && count < k:
+		return 0, invalid(field, "%d, want at least k = %d", count, k)
+	case count != 0:
+		return min(count, maxRows), nil
+	case !(multiple >= 1) || math.IsInf(multiple, 0): // not: NaN too
+		return 0, invalid(multipleField, "%v, want at least 1", multiple)
+	}
+	return int(min(math.Ceil(multiple*float64(k)), maxRows)), nil
+}
+
+// planForms settles the bits in which the query is compared, and the bound.
+func (g *generation) planForms(p *plan) error {
+	q := p.query
+	if p.scanBits = cmp.Or(q.ScanBits, 1); p.scanBits != 1 && p.scanBits != encoder.Planes {
+		return invalid("scan_bits", "%d, want 1 or %d", q.ScanBits, encoder.Planes)
+	}
+	if p.refineBits = cmp.Or(q.RefineBits, encoder.Planes); p.refineBits != encoder.Planes && p.refineBits != 32 {
+		return invalid("refine_bits", "%d, want %d or 32", q.RefineBits, encoder.Planes)
+	}
+	if p.bound = cmp.Or(q.Bound, DefaultBound); !(p.bound > 0) { // not: NaN too
+		return invalid("bound", "%v, want more than 0", q.Bound)
+	}
+	if !g.codec.profile.Kind().Rotates() {
+		if q.Bound != 0 && !math.IsInf(q.Bound, 1) {
+			return invalid("bound", "%v under profile %v: nothing is known of the errors of a profile that does not rotate", q.Bound, g.codec.profile.Kind())
+		}
+		p.bound = math.Inf(1)
 	}
 	return nil
 }

@@ -13,7 +13,7 @@ const (
 	// RescoreNone ends after the scan; scores are estimates from the first Dims bits.
 	RescoreNone
 	// RescoreCodes ranks the candidates by their whole codes and ends; scores are
-	// estimates from all bits.
+	// estimates from all bits and the scalars beside them.
 	RescoreCodes
 	// RescoreVectors scores the candidates against the stored vectors; scores are exact.
 	RescoreVectors
@@ -35,21 +35,38 @@ type Query struct {
 	ID string
 	// K is how many hits to return, at least 1.
 	K int
-	// Dims is how many leading dimensions the scan looks at: a ladder step or a
-	// multiple of 64, at most the query's own. With Exact, how many are compared.
-	// 0: all of the query's.
+	// Dims is how many leading dimensions the scan looks at, a prefix that the
+	// profile has (encoder.Profile.CheckPrefix), at most the query's own. With
+	// Exact, how many are compared. 0: all of the query's.
 	Dims int
+	// ScanBits is the form of the query in the scan: 1 for its signs, or 4 for its
+	// magnitudes too, in as many bit planes. 0: 1.
+	ScanBits int
 	// Candidates is how many rows the scan keeps, at least K. 0: Oversampling
 	// times K, or if that is 0 too, DefaultOversampling times the hits wanted
 	// within MinDefaultCandidates and MaxDefaultCandidates (under RescoreNone and
-	// Cosine, where the scan's order is final, just the hits wanted and one more,
-	// which tells whether a page follows).
+	// Cosine with plain codes, where the scan's order is final, just the hits wanted
+	// and one more, which tells whether a page follows).
 	Candidates int
 	// Oversampling gives Candidates as a multiple of K, at least 1. Not with Candidates.
 	Oversampling float64
+	// RefineBits is the form of the query in which the candidates' whole codes are
+	// compared with it: 4, or 32 for its floats. 0: 4.
+	RefineBits int
 	// RescoreCandidates is how many candidates the whole codes let through to
-	// the stored vectors, K to Candidates. 0: all of them.
+	// the stored vectors at most, K to Candidates. 0: RescoreOversampling times K, or
+	// if that is 0 too, all of them.
 	RescoreCandidates int
+	// RescoreOversampling gives RescoreCandidates as a multiple of K, at least 1. Not
+	// with RescoreCandidates.
+	RescoreOversampling float64
+	// Bound ends the reading of stored vectors as soon as every candidate left would
+	// have to score better than its whole code suggests by more than Bound standard
+	// deviations of the estimate's error to become a hit. Larger is safer and reads
+	// more; the probability to miss a hit is that of a normal variable beyond Bound.
+	// 0: DefaultBound. Infinite: never, as under profiles that do not rotate, whose
+	// error nothing is known of.
+	Bound float64
 	// Rescore is the stage at which the search ends.
 	Rescore Rescore
 	// Exact compares the query with every stored vector instead of the codes.
@@ -75,6 +92,10 @@ const (
 	MaxDefaultCandidates = 10_000
 )
 
+// DefaultBound is Query.Bound's default: one candidate in 160 at the edge of the hits
+// is left out that should be in.
+const DefaultBound = 2.5
+
 // Hit is one result of a search.
 type Hit struct {
 	ID string
@@ -96,17 +117,21 @@ type Result struct {
 
 // Receipt says what one search did to get its answer.
 type Receipt struct {
-	// Settings in force.
-	Dims               int
-	Rescore            Rescore
-	Exact              bool
-	Kernel             string
-	ProfileFingerprint string
+	// Settings in force. RefineBits is 0 when no whole codes were compared, Bound
+	// when nothing but RescoreCandidates limited the reading of vectors.
+	Dims                 int
+	ScanBits, RefineBits int
+	Bound                float64
+	Rescore              Rescore
+	Exact                bool
+	Kernel               string
+	ProfileFingerprint   string
 
 	// Work done. RowsScanned rows were compared by their codes (or, Exact, by
 	// their vectors); Candidates were kept by the scan and RescoreCandidates by
 	// the whole codes, with what ties with the last when the search ends at the
-	// codes, and with the query's own vector when it is a stored one.
+	// scan, and with the query's own vector when it is a stored one. VectorsRead
+	// of those had been read when the bound said that none of the others can be a hit.
 	RowsScanned       uint64
 	CodeBytesRead     uint64
 	Candidates        int

@@ -56,21 +56,6 @@ func (s *scorer) score(v []float32) float32 {
 	}
 }
 
-// estimate is the similarity that a Hamming distance over bits dimensions
-// suggests for a vector of the given norm (which Cosine does not need): with a
-// fraction distance/bits of signs that differ, the angle is that fraction of pi.
-func (s *scorer) estimate(distance, bits int, norm float64) float32 {
-	cosine := math.Cos(math.Pi * float64(distance) / float64(bits))
-	switch s.metric {
-	case encoder.Dot:
-		return finite(cosine * s.norm * norm)
-	case encoder.L2:
-		return finite(min(0, 2*cosine*s.norm*norm-s.norm*s.norm-norm*norm))
-	default:
-		return float32(cosine)
-	}
-}
-
 // finite is the float32 nearest to score: an infinite one would say less, and JSON
 // has none.
 func finite(score float64) float32 {
@@ -111,6 +96,15 @@ func (k *ranker) offer(row uint32, score float32) {
 		}
 	}
 	k.heap.Offer(scored{row, score})
+}
+
+// worst is the score that a row must reach to matter; false while any would do.
+func (k *ranker) worst() (float32, bool) {
+	last, full := k.heap.Last()
+	if m := k.plan.query.MinScore; m != nil && (!full || *m > last.score) {
+		return *m, true
+	}
+	return last.score, full
 }
 
 func (k *ranker) sorted() []scored { return k.heap.Sorted() }

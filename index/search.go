@@ -1,15 +1,18 @@
 package index
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
+	"math"
 	"runtime"
 	"slices"
 	"time"
 
 	"golang.org/x/sync/errgroup"
 
+	"github.com/hamnest/hamnest/encoder"
 	"github.com/hamnest/hamnest/encoder/code"
 	"github.com/hamnest/hamnest/index/hamming"
 	"github.com/hamnest/hamnest/index/topk"
@@ -71,8 +74,8 @@ func (g *generation) run(ctx context.Context, plans []*plan) ([]*Result, error) 
 	var jobs []*scanJob
 	for _, p := range plans {
 		if !p.query.Exact {
-			p.code = g.codec.profile.Query(p.vector).Signs
-			p.job = &scanJob{query: p.code[:code.Words(p.dims)], k: p.c1, ties: p.ties}
+			p.encoded = g.codec.profile.Query(p.vector)
+			p.job = newScanJob(p)
 			jobs = append(jobs, p.job)
 		}
 	}
@@ -97,7 +100,7 @@ func (g *generation) run(ctx context.Context, plans []*plan) ([]*Result, error) 
 			return err
 		}
 		r := &results[i].Receipt
-		r.Dims, r.Rescore, r.Exact = p.dims, p.stage, p.query.Exact
+		r.Dims, r.ScanBits, r.Rescore, r.Exact = p.dims, p.scanBits, p.stage, p.query.Exact // ScanBits 0: no scan of codes
 		r.Kernel, r.ProfileFingerprint = hamming.Kernel(), g.codec.fingerprint
 		r.Total = time.Since(start)
 		return nil
@@ -113,46 +116,49 @@ func (g *generation) run(ctx context.Context, plans []*plan) ([]*Result, error) 
 	return results, group.Wait()
 }
 
+// newScanJob is S1 of p.
+func newScanJob(p *plan) *scanJob {
+	words := code.Words(p.dims)
+	job := &scanJob{query: p.encoded.Signs[:words], k: p.c1, ties: p.ties}
+	if p.scanBits == encoder.Planes {
+		job.planes = new([encoder.Planes][]uint64)
+		for j, plane := range p.encoded.Planes {
+			job.planes[j] = plane[:words]
+		}
+	}
+	return job
+}
+
 // runStages is S2 and S3 for what S1 kept.
 func (g *generation) runStages(ctx context.Context, p *plan) (*Result, error) {
-	var receipt Receipt
-	v, hits, scanned := p.job.view, p.job.hits(), p.job.query
-	receipt.RowsScanned = uint64(v.rows)
-	receipt.CodeBytesRead = uint64(v.rows) * uint64(8*len(scanned))
-	receipt.Candidates = len(hits)
-
-	lap := time.Now()
-	compared := p.dims
-	if p.stage == RescoreCodes || p.c2 < p.c1 {
-		if compared = len(p.vector); len(scanned) < len(p.code) {
-			for i := range hits {
-				hits[i].Distance = v.distance(p.code, hits[i].Row)
-			}
-			receipt.CodeBytesRead += uint64(len(hits)) * uint64(8*len(p.code))
-		}
-		hits = topk.Nearest(hits, p.c2, p.ties)
-		receipt.Refine = time.Since(lap)
+	v, hits := p.job.view, p.job.hits()
+	receipt := Receipt{
+		RowsScanned:   uint64(v.rows),
+		CodeBytesRead: uint64(v.rows) * uint64(8*len(p.job.query)),
+		Candidates:    len(hits),
 	}
-	receipt.RescoreCandidates = len(hits)
+	lap := time.Now()
+	candidates := g.refine(p, hits, &receipt)
+	receipt.Refine = time.Since(lap)
+	receipt.RescoreCandidates = len(candidates)
 
 	lap = time.Now()
 	var result *Result
 	err := g.shard.View(func(r *storage.Reader) error {
 		rank := newRanker(p, r)
 		if p.stage == RescoreVectors {
-			if err := rescore(ctx, rank, hits); err != nil {
+			if err := rescore(ctx, rank, candidates); err != nil {
 				return err
 			}
-			receipt.VectorsRead = uint64(len(hits))
+			receipt.VectorsRead = rank.read
 			receipt.VectorBytesRead = receipt.VectorsRead * uint64(4*len(p.scorer.query))
+			if !math.IsInf(p.bound, 1) {
+				receipt.Bound = p.bound
+			}
 			receipt.RescoreTime = time.Since(lap)
 		} else {
-			for _, h := range hits {
-				var norm float64
-				if g.codec.keepsNorm() {
-					norm = float64(v.scalar(g.codec.profile.Scalars(), h.Row))
-				}
-				rank.offer(h.Row, p.scorer.estimate(int(h.Distance), compared, norm))
+			for _, e := range candidates {
+				rank.offer(e.row, e.score)
 			}
 		}
 		var err error
@@ -166,20 +172,97 @@ func (g *generation) runStages(ctx context.Context, p *plan) (*Result, error) {
 	return result, nil
 }
 
-// rescore scores hits, whose order it changes, against their stored vectors.
-func rescore(ctx context.Context, rank *ranker, hits []topk.Hit) error {
-	// In the order in which they lie in the file, so that each page is read once.
-	slices.SortFunc(hits, func(a, b topk.Hit) int { return int(a.Row) - int(b.Row) })
-	scratch := make([]float32, len(rank.plan.scorer.query))
-	for i, h := range hits {
-		if i%blockRows == 0 && ctx.Err() != nil {
-			return ctx.Err()
+// refine is S2: it estimates the scores of what S1 kept and leaves the c2 that may
+// score best. Where a search ends at a plain profile's scan, the scan's distances
+// are the estimates; where all vectors are read anyway, none are needed.
+func (g *generation) refine(p *plan, hits []topk.Hit, receipt *Receipt) []estimate {
+	candidates := make([]estimate, len(hits))
+	plain := g.codec.profile.Kind() == encoder.Plain
+	switch {
+	case p.stage == RescoreVectors && p.c2 == p.c1 && math.IsInf(p.bound, 1):
+		for i, h := range hits {
+			candidates[i] = estimate{row: h.Row, deviation: math.Inf(1)}
 		}
-		score, err := rank.plan.scorer.read(rank.reader, h.Row, scratch)
-		if err != nil {
+	case p.stage == RescoreNone && plain:
+		cosine := p.encoded.PlainCosine(p.dims)
+		for i, h := range hits {
+			var norm float64
+			if g.codec.keepsNorm() {
+				norm = float64(p.job.view.scalar(0, h.Row))
+			}
+			x := angle(h.Distance, p.dims)
+			if p.scanBits != 1 {
+				x = cosine(h.Distance)
+			}
+			candidates[i] = estimate{row: h.Row, score: g.codec.scoreOfCosine(x, p.scorer.norm, norm)}
+		}
+	default:
+		dims := len(p.vector)
+		if p.stage == RescoreNone {
+			dims = p.dims
+		}
+		r := newRefiner(g.codec, p.job.view, p, dims, p.refineBits)
+		for i, h := range hits {
+			candidates[i] = r.estimate(h.Row)
+		}
+		receipt.RefineBits = p.refineBits
+		receipt.CodeBytesRead += uint64(len(hits)) * uint64(8*code.Words(dims)+4*g.codec.scalars())
+	}
+	if len(candidates) > p.c2 && p.ties == 0 {
+		slices.SortFunc(candidates, p.mayScore)
+		candidates = candidates[:p.c2]
+	}
+	return candidates
+}
+
+// mayScore orders estimates by the best score that the bound leaves possible, best
+// first, or where there is no bound by the score itself.
+func (p *plan) mayScore(a, b estimate) int {
+	return cmp.Or(cmp.Compare(p.best(b), p.best(a)), cmp.Compare(a.row, b.row))
+}
+
+// best is the best score that the bound leaves possible.
+func (p *plan) best(e estimate) float64 {
+	if math.IsInf(p.bound, 1) {
+		return float64(e.score)
+	}
+	return float64(e.score) + p.bound*e.deviation
+}
+
+// rescoreBatch is how many vectors are read at least before the bound is looked at:
+// reading in the order of the file saves more than the last few cost.
+const rescoreBatch = 16
+
+// rescore scores candidates, whose order it changes, against their stored vectors,
+// until the bound says that none of the others can be a hit.
+func rescore(ctx context.Context, rank *ranker, candidates []estimate) error {
+	p := rank.plan
+	bounded := !math.IsInf(p.bound, 1)
+	batch := len(candidates)
+	if bounded {
+		slices.SortFunc(candidates, p.mayScore)
+		batch = max(rescoreBatch, p.wanted)
+	}
+	scratch := make([]float32, len(p.scorer.query))
+	for len(candidates) > 0 {
+		if worst, full := rank.worst(); bounded && full && p.best(candidates[0]) < float64(worst) {
+			return nil
+		}
+		if err := ctx.Err(); err != nil {
 			return err
 		}
-		rank.offer(h.Row, score)
+		part := candidates[:min(batch, len(candidates))]
+		candidates, batch = candidates[len(part):], rescoreBatch
+		// In the order in which they lie in the file, so that each page is read once.
+		slices.SortFunc(part, func(a, b estimate) int { return cmp.Compare(a.row, b.row) })
+		for _, e := range part {
+			score, err := p.scorer.read(rank.reader, e.row, scratch)
+			if err != nil {
+				return err
+			}
+			rank.read++
+			rank.offer(e.row, score)
+		}
 	}
 	return nil
 }

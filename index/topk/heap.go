@@ -28,6 +28,15 @@ func (h *Heap[T]) Offer(item T) {
 	}
 }
 
+// Last returns the item that ranks last of the k best so far; false while there are
+// fewer than k.
+func (h *Heap[T]) Last() (item T, full bool) {
+	if len(h.items) < h.k {
+		return item, false
+	}
+	return h.items[0], true
+}
+
 // Sorted empties the heap and returns its items, best first.
 func (h *Heap[T]) Sorted() []T {
 	items := h.items

@@ -1,0 +1,180 @@
+package index
+
+import (
+	"math"
+
+	"github.com/hamnest/hamnest/encoder"
+	"github.com/hamnest/hamnest/encoder/code"
+	"github.com/hamnest/hamnest/index/hamming"
+)
+
+// estimate is what a row's code says of its score.
+type estimate struct {
+	row   uint32
+	score float32
+	// deviation is the standard deviation of the score's error; infinite where
+	// nothing is known of it.
+	deviation float64
+}
+
+// refiner estimates the scores of single rows on the metric's scale, by comparing
+// the first dims bits of their codes with a query in its 4-bit or float32 form. It
+// is for one goroutine.
+type refiner struct {
+	codec *codec
+	view  *view
+	query *encoder.Query
+	dims  int
+	norm  float64 // of the query as it was given
+	parts []part
+
+	// The cosine that a distance, or a product, suggests; nil unless the profile is plain.
+	plain      func(distance uint32) float64
+	plainFloat func(product float64) float64
+
+	// One number a block, for the row at hand.
+	distances []uint32
+	products  []float32 // nil: the 4-bit form
+	scalars   []float32
+}
+
+// part is what a query has for one column.
+type part struct {
+	column, block int
+	signs         []uint64
+	planes        [encoder.Planes][]uint64
+	floats        hamming.Floats
+}
+
+// newRefiner prepares for the first dims dimensions of p's query, a prefix of the
+// profile, in a form of so many bits: 4 or 32.
+func newRefiner(c *codec, v *view, p *plan, dims, bits int) *refiner {
+	r := &refiner{codec: c, view: v, query: p.encoded, dims: dims, norm: p.scorer.norm}
+	blocks := c.profile.Blocks()
+	if c.profile.Kind() == encoder.Plain {
+		blocks = []int{c.profile.Dims()} // all at once
+		r.plain, r.plainFloat = r.query.PlainCosine(dims), r.query.PlainCosineFloat(dims)
+	} else {
+		blocks = blocks[:r.query.Blocks(dims)]
+		r.scalars = make([]float32, c.scalars())
+	}
+	r.distances = make([]uint32, len(blocks))
+	if bits == 32 {
+		r.products = make([]float32, len(blocks))
+	}
+	words, block := code.Words(dims), 0
+	for column, start := range v.layout.start {
+		if start >= words {
+			break
+		}
+		for start*code.WordBits >= blocks[block] {
+			block++
+		}
+		end := min(words, start+v.layout.width[column])
+		next := part{column: column, block: block, signs: r.query.Signs[start:end]}
+		for j, plane := range r.query.Planes {
+			next.planes[j] = plane[start:end]
+		}
+		if bits == 32 {
+			next.floats.Reset(r.query.Floats[start*code.WordBits : min(dims, end*code.WordBits)])
+		}
+		r.parts = append(r.parts, next)
+	}
+	return r
+}
+
+// estimate compares one row.
+func (r *refiner) estimate(row uint32) estimate {
+	segment, at := r.view.segments[row/segmentRows], int(row%segmentRows)
+	clear(r.distances)
+	clear(r.products)
+	for i := range r.parts {
+		p := &r.parts[i]
+		column, stride := segment.columns[p.column], r.view.layout.width[p.column]
+		if r.products != nil {
+			r.products[p.block] += p.floats.Row(column, stride, at)
+		} else {
+			r.distances[p.block] += hamming.RowPlanes(p.signs, &p.planes, column, stride, at)
+		}
+	}
+	for i := range r.scalars {
+		r.scalars[i] = segment.scalars[i][at]
+	}
+	var norm float64
+	if r.codec.keepsNorm() {
+		norm = float64(segment.scalars[r.codec.profile.Scalars()][at])
+	}
+	if r.plain != nil {
+		return estimate{row, r.codec.scoreOfCosine(r.plainCosine(), r.norm, norm), math.Inf(1)}
+	}
+	return r.corrected(row, norm)
+}
+
+func (r *refiner) plainCosine() float64 {
+	if r.products == nil {
+		return r.plain(r.distances[0])
+	}
+	return r.plainFloat(float64(r.products[0]))
+}
+
+// corrected is the estimate of a row that has scalars.
+func (r *refiner) corrected(row uint32, norm float64) estimate {
+	blocks, scalars := len(r.distances), r.scalars[:r.codec.profile.Scalars()]
+	var product encoder.Estimate
+	if r.products != nil {
+		product = r.query.EstimateFloat(r.products, scalars)
+	} else {
+		product = r.query.Estimate(r.distances, scalars)
+	}
+	whole := r.dims == r.codec.profile.Dims()
+	score, deviation := product.Product, product.Deviation
+	switch r.codec.metric {
+	case encoder.L2:
+		if !whole {
+			norm = r.query.RowNorm(blocks, scalars)
+			deviation = math.Hypot(deviation, norm*norm*normDeviation(r.dims))
+		}
+		query := r.query.Norm(blocks)
+		score = min(0, 2*score-float64(query*query)-float64(norm*norm))
+		deviation *= 2
+	case encoder.Cosine:
+		if !whole {
+			length := r.query.Norm(blocks) * r.query.RowNorm(blocks, scalars)
+			if length == 0 {
+				score, deviation = 0, 1
+				break
+			}
+			score /= length
+			deviation = math.Hypot(deviation/length, score*normDeviation(r.dims))
+		}
+		score = max(-1, min(1, score))
+	}
+	if !r.codec.profile.Kind().Rotates() {
+		deviation = math.Inf(1)
+	}
+	return estimate{row, finite(score), deviation}
+}
+
+// normDeviation is the relative standard deviation of the norm of a prefix that is
+// estimated from |x|^2/|x|_1: that of |x|_1/|x| for x of so many dimensions in random
+// orientation, sqrt((pi-3)/dims) of its mean.
+func normDeviation(dims int) float64 { return math.Sqrt((math.Pi - 3) / float64(dims)) }
+
+// scoreOfCosine is the score, on the metric's scale, of a vector at an angle to the
+// query, both of known length (which Cosine does not need).
+func (c *codec) scoreOfCosine(cosine, query, row float64) float32 {
+	switch c.metric {
+	case encoder.Dot:
+		return finite(cosine * query * row)
+	case encoder.L2:
+		return finite(min(0, 2*cosine*query*row-query*query-row*row))
+	default:
+		return float32(cosine)
+	}
+}
+
+// angle is the cosine that a Hamming distance over so many bits suggests: with a
+// fraction distance/bits of signs that differ, the angle is that fraction of pi.
+func angle(distance uint32, bits int) float64 {
+	return math.Cos(math.Pi * float64(distance) / float64(bits))
+}
