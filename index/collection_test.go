@@ -593,7 +593,7 @@ func TestTheReceiptSaysWhatWasDone(t *testing.T) {
 		want Receipt
 	}{
 		{"funnel", Query{Dims: 256, Candidates: 100, RescoreCandidates: 20}, Receipt{
-			Dims: 256, ScanBits: 1, RefineBits: 4, Rescore: RescoreVectors, RowsScanned: 300,
+			Dims: 256, ScanBits: 4, RefineBits: 4, Rescore: RescoreVectors, RowsScanned: 300,
 			CodeBytesRead: 300*32 + 100*64, Candidates: 100, RescoreCandidates: 20, VectorsRead: 20, VectorBytesRead: 20 * 2048,
 		}},
 		{"exact over a prefix", Query{Dims: 256, Exact: true}, Receipt{

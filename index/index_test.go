@@ -275,7 +275,7 @@ func nearest(all []candidate, k int, ties bool) []candidate {
 func (w *twin) search(q Query, dims, c1, c2 int) []Hit {
 	var all []candidate
 	e := w.profile.Query(q.Vector)
-	scanBits, refineBits := max(q.ScanBits, 1), cmp.Or(q.RefineBits, 4)
+	scanBits, refineBits := cmp.Or(q.ScanBits, 4), cmp.Or(q.RefineBits, 4)
 	for row, r := range w.rows {
 		if r.ID != "" {
 			words, _ := w.code(row)

@@ -167,7 +167,7 @@ func candidates(field string, count int, multipleField string, multiple float64,
 // planForms settles the bits in which the query is compared, and the bound.
 func (g *generation) planForms(p *plan) error {
 	q := p.query
-	if p.scanBits = cmp.Or(q.ScanBits, 1); p.scanBits != 1 && p.scanBits != encoder.Planes {
+	if p.scanBits = cmp.Or(q.ScanBits, encoder.Planes); p.scanBits != 1 && p.scanBits != encoder.Planes {
 		return invalid("scan_bits", "%d, want 1 or %d", q.ScanBits, encoder.Planes)
 	}
 	if p.refineBits = cmp.Or(q.RefineBits, encoder.Planes); p.refineBits != encoder.Planes && p.refineBits != 32 {

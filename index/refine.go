@@ -1,6 +1,7 @@
 package index
 
 import (
+	"cmp"
 	"math"
 
 	"github.com/hamnest/hamnest/encoder"
@@ -15,6 +16,22 @@ type estimate struct {
 	// deviation is the standard deviation of the score's error; infinite where
 	// nothing is known of it.
 	deviation float64
+	// best is the best score that a search's bound leaves possible; without a bound
+	// the score itself.
+	best float64
+}
+
+// compareBest orders estimates by the best score that is possible, best first, and
+// then by row.
+func compareBest(a, b estimate) int {
+	switch {
+	case a.best > b.best:
+		return -1
+	case a.best < b.best:
+		return 1
+	default:
+		return cmp.Compare(a.row, b.row)
+	}
 }
 
 // refiner estimates the scores of single rows on the metric's scale, by comparing
@@ -105,7 +122,7 @@ func (r *refiner) estimate(row uint32) estimate {
 		norm = float64(segment.scalars[r.codec.profile.Scalars()][at])
 	}
 	if r.plain != nil {
-		return estimate{row, r.codec.scoreOfCosine(r.plainCosine(), r.norm, norm), math.Inf(1)}
+		return estimate{row: row, score: r.codec.scoreOfCosine(r.plainCosine(), r.norm, norm), deviation: math.Inf(1)}
 	}
 	return r.corrected(row, norm)
 }
@@ -152,7 +169,7 @@ func (r *refiner) corrected(row uint32, norm float64) estimate {
 	if !r.codec.profile.Kind().Rotates() {
 		deviation = math.Inf(1)
 	}
-	return estimate{row, finite(score), deviation}
+	return estimate{row: row, score: finite(score), deviation: deviation}
 }
 
 // normDeviation is the relative standard deviation of the norm of a prefix that is

@@ -208,25 +208,17 @@ func (g *generation) refine(p *plan, hits []topk.Hit, receipt *Receipt) []estima
 		receipt.RefineBits = p.refineBits
 		receipt.CodeBytesRead += uint64(len(hits)) * uint64(8*code.Words(dims)+4*g.codec.scalars())
 	}
+	for i := range candidates {
+		e := &candidates[i]
+		if e.best = float64(e.score); !math.IsInf(p.bound, 1) {
+			e.best += p.bound * e.deviation
+		}
+	}
 	if len(candidates) > p.c2 && p.ties == 0 {
-		slices.SortFunc(candidates, p.mayScore)
+		slices.SortFunc(candidates, compareBest)
 		candidates = candidates[:p.c2]
 	}
 	return candidates
-}
-
-// mayScore orders estimates by the best score that the bound leaves possible, best
-// first, or where there is no bound by the score itself.
-func (p *plan) mayScore(a, b estimate) int {
-	return cmp.Or(cmp.Compare(p.best(b), p.best(a)), cmp.Compare(a.row, b.row))
-}
-
-// best is the best score that the bound leaves possible.
-func (p *plan) best(e estimate) float64 {
-	if math.IsInf(p.bound, 1) {
-		return float64(e.score)
-	}
-	return float64(e.score) + p.bound*e.deviation
 }
 
 // rescoreBatch is how many vectors are read at least before the bound is looked at:
@@ -240,12 +232,12 @@ func rescore(ctx context.Context, rank *ranker, candidates []estimate) error {
 	bounded := !math.IsInf(p.bound, 1)
 	batch := len(candidates)
 	if bounded {
-		slices.SortFunc(candidates, p.mayScore)
+		slices.SortFunc(candidates, compareBest)
 		batch = max(rescoreBatch, p.wanted)
 	}
 	scratch := make([]float32, len(p.scorer.query))
 	for len(candidates) > 0 {
-		if worst, full := rank.worst(); bounded && full && p.best(candidates[0]) < float64(worst) {
+		if worst, full := rank.worst(); bounded && full && candidates[0].best < float64(worst) {
 			return nil
 		}
 		if err := ctx.Err(); err != nil {
