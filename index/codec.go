@@ -7,17 +7,19 @@ import (
 	"github.com/hamnest/hamnest/encoder"
 	"github.com/hamnest/hamnest/encoder/code"
 	"github.com/hamnest/hamnest/index/dense"
+	"github.com/hamnest/hamnest/storage"
 )
 
 // codec is how vectors become rows, and what the rows mean. It never changes.
 type codec struct {
+	state       engineState
 	metric      encoder.Metric
 	profile     *encoder.Profile
 	fingerprint string // of profile
 }
 
 func newCodec(state engineState) *codec {
-	return &codec{state.Metric, state.Profile, state.Profile.Fingerprint()}
+	return &codec{state, state.Metric, state.Profile, state.Profile.Fingerprint()}
 }
 
 // scalars is how many numbers stand beside each code: the profile's, and after them
@@ -42,6 +44,21 @@ func (c *codec) encode(words []uint64, scalars []float32, v []float32) {
 	c.profile.Encode(words, scalars[:n], v)
 	if c.keepsNorm() {
 		scalars[n] = float32(min(dense.Norm(v), math.MaxFloat32))
+	}
+}
+
+// encodeStored gives ops their codes and scalars, made of their stored vectors, whatever
+// they had before.
+func (c *codec) encodeStored(ops []storage.Op) {
+	vector := make([]float32, c.profile.Dims())
+	for i := range ops {
+		op := &ops[i]
+		if op.Delete {
+			continue
+		}
+		op.Code, op.Scalars = make([]uint64, code.Words(c.profile.Dims())), make([]float32, c.scalars())
+		encoder.DecodeFloat32(vector, op.Vector)
+		c.encode(op.Code, op.Scalars, vector)
 	}
 }
 

@@ -4,12 +4,15 @@ import (
 	"context"
 	"encoding/base64"
 	"encoding/binary"
+	"log/slog"
 	"maps"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"golang.org/x/sync/semaphore"
 
+	"github.com/hamnest/hamnest/encoder"
 	"github.com/hamnest/hamnest/encoder/code"
 	"github.com/hamnest/hamnest/index/hamming"
 	"github.com/hamnest/hamnest/storage"
@@ -18,6 +21,7 @@ import (
 // Collection is one set of vectors. It is safe for concurrent use.
 type Collection struct {
 	catalog *storage.Catalog
+	log     *slog.Logger
 
 	labelsMu sync.Mutex // held while the labels change
 	entry    atomic.Pointer[storage.Entry]
@@ -28,26 +32,35 @@ type Collection struct {
 	closed  bool
 	current atomic.Pointer[generation]
 
-	queue   chan *Pending
-	room    *semaphore.Weighted // bytes that the queue may still take
-	written chan struct{}       // closed when the writer has ended
+	queue    chan *Pending
+	room     *semaphore.Weighted // bytes that the queue may still take
+	handover chan func()         // what the writer is to do between two commits
+	written  chan struct{}       // closed when the writer has ended
+
+	rewriteMu  sync.Mutex // held while these change
+	rewriting  *rewrite   // nil: none
+	rewriteErr error      // of the last
+	rewrites   sync.WaitGroup
 }
 
 // openCollection opens the shard of e and loads its codes.
-func openCollection(catalog *storage.Catalog, e storage.Entry) (*Collection, error) {
+func openCollection(catalog *storage.Catalog, e storage.Entry, log *slog.Logger) (*Collection, error) {
 	g, err := openGeneration(catalog.ShardPath(e))
 	if err != nil {
 		return nil, err
 	}
 	c := &Collection{
-		catalog: catalog,
-		queue:   make(chan *Pending, queueLength),
-		room:    semaphore.NewWeighted(queueBytes),
-		written: make(chan struct{}),
+		catalog:  catalog,
+		log:      log,
+		queue:    make(chan *Pending, queueLength),
+		room:     semaphore.NewWeighted(queueBytes),
+		handover: make(chan func()),
+		written:  make(chan struct{}),
 	}
 	c.entry.Store(&e)
 	c.current.Store(g)
 	go c.write()
+	c.resume()
 	return c, nil
 }
 
@@ -64,8 +77,8 @@ func (c *Collection) acquire() (g *generation, release func(), err error) {
 	return g, g.users.Done, nil
 }
 
-// close waits for the calls under way and for what they have queued to be
-// durable, and then frees memory and file.
+// close stops a rewrite, waits for the calls under way and for what they have queued to
+// be durable, and then frees memory and file.
 func (c *Collection) close() error {
 	c.life.Lock()
 	if c.closed {
@@ -74,6 +87,12 @@ func (c *Collection) close() error {
 	}
 	c.closed = true
 	c.life.Unlock()
+	c.rewriteMu.Lock()
+	if c.rewriting != nil {
+		c.rewriting.cancel()
+	}
+	c.rewriteMu.Unlock()
+	c.rewrites.Wait()
 	g := c.current.Load()
 	g.users.Wait() // or they would write to a closed queue
 	close(c.queue)
@@ -166,17 +185,18 @@ func (c *Collection) Get(ctx context.Context, ids []string, withVector, withMeta
 // List returns up to n >= 1 records in the order in which they were stored, and
 // the token with which the next page continues, empty at the end. The first page
 // has no token. A record that does not change while one pages is listed exactly
-// once. *InvalidError with field page_token.
+// once. *InvalidError with field page_token, also when the collection was rewritten
+// between two pages: the listing starts anew then.
 func (c *Collection) List(ctx context.Context, n int, token string, withVector, withMetadata bool) ([]Record, string, error) {
-	from, err := parseListToken(token)
-	if err != nil {
-		return nil, "", err
-	}
 	g, release, err := c.acquire()
 	if err != nil {
 		return nil, "", err
 	}
 	defer release()
+	from, err := g.parseListToken(token)
+	if err != nil {
+		return nil, "", err
+	}
 	var records []Record
 	next := ""
 	err = g.shard.View(func(r *storage.Reader) error {
@@ -185,7 +205,7 @@ func (c *Collection) List(ctx context.Context, n int, token string, withVector, 
 				return false, err
 			}
 			if len(records) == n {
-				next = listToken(slot)
+				next = g.listToken(slot)
 				return false, nil
 			}
 			record, err := g.record(r, slot, string(id), metadata, withVector, withMetadata)
@@ -199,22 +219,27 @@ func (c *Collection) List(ctx context.Context, n int, token string, withVector, 
 	return records, next, nil
 }
 
-// A list token is the row to go on from.
-const listTokenVersion = 1
+// A list token is version, generation, and the row to go on from: the rows of another
+// generation have other numbers.
+const listTokenVersion = 2
 
-func listToken(slot uint64) string {
-	return base64.RawURLEncoding.EncodeToString(binary.BigEndian.AppendUint64([]byte{listTokenVersion}, slot))
+func (g *generation) listToken(slot uint64) string {
+	b := binary.BigEndian.AppendUint64([]byte{listTokenVersion}, g.codec.state.Generation)
+	return base64.RawURLEncoding.EncodeToString(binary.BigEndian.AppendUint64(b, slot))
 }
 
-func parseListToken(token string) (uint64, error) {
+func (g *generation) parseListToken(token string) (uint64, error) {
 	if token == "" {
 		return 0, nil
 	}
 	b, err := base64.RawURLEncoding.DecodeString(token)
-	if err != nil || len(b) != 9 || b[0] != listTokenVersion {
+	if err != nil || len(b) != 17 || b[0] != listTokenVersion {
 		return 0, invalid("page_token", "%.50q is not a token that a list has returned", token)
 	}
-	return binary.BigEndian.Uint64(b[1:]), nil
+	if binary.BigEndian.Uint64(b[1:]) != g.codec.state.Generation {
+		return 0, invalid("page_token", "the collection was rewritten since the page before: list from the start")
+	}
+	return binary.BigEndian.Uint64(b[9:]), nil
 }
 
 // Stats is what a collection holds and what it costs.
@@ -231,6 +256,20 @@ type Stats struct {
 	Commits uint64
 	// Kernel scans; ProfileFingerprint names the encoder state.
 	Kernel, ProfileFingerprint string
+	// Rewrite is the one under way, nil when there is none; see Collection.Update.
+	Rewrite *RewriteStats
+	// RewriteError says why the last rewrite was given up, since the collection was
+	// opened; empty when it was not.
+	RewriteError string
+}
+
+// RewriteStats is how far a rewrite is.
+type RewriteStats struct {
+	// Profile is the target.
+	Profile encoder.Kind
+	Started time.Time
+	// Done of Total rows are copied.
+	Done, Total uint64
 }
 
 // Stats measures the collection.
@@ -253,6 +292,7 @@ func (c *Collection) Stats() (Stats, error) {
 		return Stats{}, err
 	}
 	schema := g.shard.Schema()
+	rewriting, rewriteError := c.rewriteStats()
 	return Stats{
 		Vectors:              state.Live,
 		Retired:              state.Next - state.Live,
@@ -265,6 +305,8 @@ func (c *Collection) Stats() (Stats, error) {
 		Commits:              state.Commits,
 		Kernel:               hamming.Kernel(),
 		ProfileFingerprint:   g.codec.fingerprint,
+		Rewrite:              rewriting,
+		RewriteError:         rewriteError,
 	}, nil
 }
 

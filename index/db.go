@@ -66,7 +66,7 @@ func Open(dir string, opts Options) (*DB, error) {
 		return nil, errors.Join(err, catalog.Close())
 	}
 	for _, e := range entries {
-		c, err := openCollection(catalog, e)
+		c, err := openCollection(catalog, e, db.log)
 		if err != nil {
 			db.log.Error("collection cannot be opened", "collection", e.Name, "error", err)
 			db.broken[e.Name] = err
@@ -105,7 +105,7 @@ func (db *DB) Create(ctx context.Context, spec Spec) (*Collection, error) {
 	if err != nil {
 		return nil, err
 	}
-	schema, err := newSchema(spec.Metric, profile)
+	schema, err := engineState{Metric: spec.Metric, Store: storeFloat32, Profile: profile}.schema()
 	if err != nil {
 		return nil, err
 	}
@@ -127,7 +127,7 @@ func (db *DB) Create(ctx context.Context, spec Spec) (*Collection, error) {
 	if err != nil {
 		return nil, err
 	}
-	c, err := openCollection(db.catalog, entry)
+	c, err := openCollection(db.catalog, entry, db.log)
 	db.mu.Lock()
 	defer db.mu.Unlock()
 	if err != nil {

@@ -19,6 +19,8 @@ var (
 	ErrClosed = errors.New("index: closed")
 	// ErrFull is returned when a collection has used up its row numbers.
 	ErrFull = errors.New("index: full")
+	// ErrRewriting is returned by an update while another is under way.
+	ErrRewriting = errors.New("index: the collection is being rewritten")
 	// ErrLocked is returned by Open when another process holds the directory.
 	ErrLocked = storage.ErrLocked
 	// ErrCorrupt is returned when bytes on disk break a rule of storage/FORMAT.md.

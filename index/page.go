@@ -10,7 +10,8 @@ import (
 
 // cursor is where a page token says to go on: after the hit of that score and id.
 type cursor struct {
-	seen  int // hits on the pages before; 0: this is the first page
+	hash  uint64 // of the query
+	seen  int    // hits on the pages before; 0: this is the first page
 	score float32
 	id    string
 }
@@ -28,42 +29,49 @@ const (
 // next returns the token of the page after last, c being the page that ends there.
 func (c cursor) next(q Query, last Hit) string {
 	b := []byte{cursorVersion}
-	b = binary.BigEndian.AppendUint64(b, queryHash(q))
+	b = binary.BigEndian.AppendUint64(b, c.hash)
 	b = binary.BigEndian.AppendUint32(b, uint32(c.seen+q.K))
 	b = binary.BigEndian.AppendUint32(b, math.Float32bits(last.Score))
 	return base64.RawURLEncoding.EncodeToString(append(b, last.ID...))
 }
 
 // parseCursor reads the page token of q, which must be one that next made for the
-// same query.
-func parseCursor(q Query) (cursor, error) {
+// same query, while the scores were those that c gives.
+func (c *codec) parseCursor(q Query) (cursor, error) {
+	hash := c.queryHash(q)
 	if q.PageToken == "" {
-		return cursor{}, nil
+		return cursor{hash: hash}, nil
 	}
 	b, err := base64.RawURLEncoding.DecodeString(q.PageToken)
 	if err != nil || len(b) < cursorHeader || b[0] != cursorVersion {
 		return cursor{}, invalid("page_token", "%.50q is not a token that a search has returned", q.PageToken)
 	}
-	if binary.BigEndian.Uint64(b[1:]) != queryHash(q) {
-		return cursor{}, invalid("page_token", "belongs to another search: everything but the token must be as it was")
+	if binary.BigEndian.Uint64(b[1:]) != hash {
+		return cursor{}, invalid("page_token", "belongs to another search, or the collection was rewritten and scores otherwise: everything but the token must be as it was")
 	}
-	c := cursor{
+	at := cursor{
+		hash:  hash,
 		seen:  int(binary.BigEndian.Uint32(b[9:])),
 		score: math.Float32frombits(binary.BigEndian.Uint32(b[13:])),
 		id:    string(b[cursorHeader:]),
 	}
-	if c.seen > MaxPageDepth-q.K {
-		return cursor{}, invalid("page_token", "the page ends %d hits deep, want at most %d", c.seen+q.K, MaxPageDepth)
+	if at.seen > MaxPageDepth-q.K {
+		return cursor{}, invalid("page_token", "the page ends %d hits deep, want at most %d", at.seen+q.K, MaxPageDepth)
 	}
-	if c.seen < 1 || c.score != c.score {
+	if at.seen < 1 || at.score != at.score {
 		return cursor{}, invalid("page_token", "%.50q is not a token that a search has returned", q.PageToken)
 	}
-	return c, nil
+	return at, nil
 }
 
-// queryHash is over everything in q that settles the ranking.
-func queryHash(q Query) uint64 {
+// queryHash is over everything in q that settles the ranking, and what settles the
+// scores: the stored vectors, and if they are estimates the codes.
+func (c *codec) queryHash(q Query) uint64 {
 	h := fnv.New64a()
+	h.Write([]byte(c.state.Store))
+	if !q.Exact && (q.Rescore == RescoreNone || q.Rescore == RescoreCodes) {
+		h.Write([]byte(c.fingerprint))
+	}
 	minScore := float32(math.Inf(-1))
 	if q.MinScore != nil {
 		minScore = *q.MinScore

@@ -57,7 +57,7 @@ func (g *generation) plan(q Query) (*plan, error) {
 		return nil, invalid("dims", "%d, want at most the %d of the query", p.dims, len(p.vector))
 	}
 	var err error
-	if p.cursor, err = parseCursor(q); err != nil {
+	if p.cursor, err = g.codec.parseCursor(q); err != nil {
 		return nil, err
 	}
 	p.wanted = q.K + p.cursor.seen + 1

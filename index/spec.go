@@ -85,29 +85,31 @@ func checkLabels(labels map[string]string) error {
 
 // engineState is the engine's part of a shard's schema, as JSON.
 type engineState struct {
-	Metric  encoder.Metric   `json:"metric"`
-	Store   string           `json:"store"`
-	Profile *encoder.Profile `json:"profile"`
+	// Generation counts the rewrites of the collection.
+	Generation uint64           `json:"generation,omitempty"`
+	Metric     encoder.Metric   `json:"metric"`
+	Store      string           `json:"store"`
+	Profile    *encoder.Profile `json:"profile"`
 }
 
 // storeFloat32 is the stored precision: vectors as they were given.
 const storeFloat32 = "float32"
 
-// newSchema returns the geometry of a new collection's rows.
-func newSchema(metric encoder.Metric, profile *encoder.Profile) (storage.Schema, error) {
-	engine, err := json.Marshal(engineState{metric, storeFloat32, profile})
+// schema returns the geometry of the rows.
+func (e engineState) schema() (storage.Schema, error) {
+	engine, err := json.Marshal(e)
 	if err != nil {
 		return storage.Schema{}, fmt.Errorf("index: engine state: %w", err)
 	}
 	return storage.Schema{
-		Dims:        profile.Dims(),
-		Scalars:     (&codec{metric: metric, profile: profile}).scalars(),
-		VectorBytes: 4 * profile.Dims(),
+		Dims:        e.Profile.Dims(),
+		Scalars:     newCodec(e).scalars(),
+		VectorBytes: 4 * e.Profile.Dims(),
 		Engine:      engine,
 	}, nil
 }
 
-// readSchema is the reverse of newSchema.
+// readSchema is the reverse of engineState.schema.
 func readSchema(schema storage.Schema) (engineState, error) {
 	var e engineState
 	if err := json.Unmarshal(schema.Engine, &e); err != nil {
@@ -119,7 +121,7 @@ func readSchema(schema storage.Schema) (engineState, error) {
 	if e.Profile == nil {
 		return e, fmt.Errorf("index: engine state without a profile: %w", ErrCorrupt)
 	}
-	want, err := newSchema(e.Metric, e.Profile)
+	want, err := e.schema()
 	if err != nil {
 		return e, err
 	}

@@ -52,6 +52,7 @@ type RecordError struct {
 // Pending is a write under way.
 type Pending struct {
 	ops     []storage.Op
+	codec   *codec // that ops are encoded by
 	bytes   int64
 	applied []storage.Applied
 	done    chan struct{} // closed when err and applied are set
@@ -76,7 +77,8 @@ func (p *Pending) Wait(ctx context.Context) error {
 // waits, its error is returned and the write goes on. *InvalidError with fields
 // like vectors[17].id, .vector and .metadata.
 func (c *Collection) Upsert(ctx context.Context, records []Record) error {
-	ops, refused := c.current.Load().codec.ops(records)
+	codec := c.current.Load().codec
+	ops, refused := codec.ops(records)
 	if len(refused) > 0 {
 		e := &InvalidError{}
 		for _, r := range refused {
@@ -84,7 +86,7 @@ func (c *Collection) Upsert(ctx context.Context, records []Record) error {
 		}
 		return e
 	}
-	p, err := c.enqueue(ctx, ops)
+	p, err := c.enqueue(ctx, codec, ops)
 	if err != nil {
 		return err
 	}
@@ -96,8 +98,9 @@ func (c *Collection) Upsert(ctx context.Context, records []Record) error {
 // others are stored together. Submit blocks while the queue is full. records may
 // be reused when it returns.
 func (c *Collection) Submit(ctx context.Context, records []Record) (*Pending, []RecordError, error) {
-	ops, refused := c.current.Load().codec.ops(records)
-	p, err := c.enqueue(ctx, ops)
+	codec := c.current.Load().codec
+	ops, refused := codec.ops(records)
+	p, err := c.enqueue(ctx, codec, ops)
 	return p, refused, err
 }
 
@@ -112,7 +115,7 @@ func (c *Collection) Remove(ctx context.Context, ids []string) (int, error) {
 		}
 		ops = append(ops, storage.Op{ID: id, Delete: true})
 	}
-	p, err := c.enqueue(ctx, ops)
+	p, err := c.enqueue(ctx, nil, ops)
 	if err != nil {
 		return 0, err
 	}
@@ -187,14 +190,14 @@ func checkMetadata(m []byte) error {
 	return nil
 }
 
-// enqueue hands ops to the writer, waiting for room.
-func (c *Collection) enqueue(ctx context.Context, ops []storage.Op) (*Pending, error) {
+// enqueue hands ops, encoded by codec, to the writer, waiting for room.
+func (c *Collection) enqueue(ctx context.Context, codec *codec, ops []storage.Op) (*Pending, error) {
 	_, release, err := c.acquire()
 	if err != nil {
 		return nil, err
 	}
 	defer release()
-	p := &Pending{ops: ops, done: make(chan struct{})}
+	p := &Pending{ops: ops, codec: codec, done: make(chan struct{})}
 	if len(ops) == 0 {
 		close(p.done)
 		return p, nil
@@ -219,18 +222,31 @@ func (c *Collection) enqueue(ctx context.Context, ops []storage.Op) (*Pending, e
 // write is the writer: it runs until the queue is closed and empty.
 func (c *Collection) write() {
 	defer close(c.written)
-	for p := range c.queue {
-		group := []*Pending{p}
-		for size := p.bytes; size < commitBytes; {
-			next, ok := c.waiting()
+	for {
+		select {
+		case p, ok := <-c.queue:
 			if !ok {
-				break
+				return
 			}
-			group = append(group, next)
-			size += next.bytes
+			c.commit(c.gather(p))
+		case do := <-c.handover:
+			do()
 		}
-		c.commit(group)
 	}
+}
+
+// gather returns p and what waits behind it, up to a commit's worth.
+func (c *Collection) gather(p *Pending) []*Pending {
+	group := []*Pending{p}
+	for size := p.bytes; size < commitBytes; {
+		next, ok := c.waiting()
+		if !ok {
+			break
+		}
+		group = append(group, next)
+		size += next.bytes
+	}
+	return group
 }
 
 // waiting returns the next write if there is one already.
@@ -245,11 +261,16 @@ func (c *Collection) waiting() (*Pending, bool) {
 
 // commit makes a group of writes durable, then visible, and then acknowledges.
 func (c *Collection) commit(group []*Pending) {
+	g := c.current.Load()
 	var ops []storage.Op
 	for _, p := range group {
+		if p.codec != g.codec { // it has waited while the collection was rewritten
+			g.codec.encodeAll(p.ops)
+			p.codec = g.codec
+		}
 		ops = append(ops, p.ops...)
 	}
-	applied, err := c.current.Load().store(ops)
+	applied, err := g.store(ops)
 	if err != nil && len(group) > 1 {
 		// One may be to blame, an id whose row is damaged say: not the others.
 		for i := range group {

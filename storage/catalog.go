@@ -16,10 +16,11 @@ import (
 )
 
 const (
-	catalogFile    = "catalog.db"
-	shardFile      = "shard-0000.db"
-	suffixCreating = ".creating"
-	suffixDeleting = ".deleting"
+	catalogFile     = "catalog.db"
+	shardFile       = "shard-0000.db"
+	suffixCreating  = ".creating"
+	suffixDeleting  = ".deleting"
+	suffixRewriting = ".rewriting"
 )
 
 // Catalog is a directory of collections, held by this process alone while it is
@@ -137,7 +138,8 @@ func (c *Catalog) load() error {
 	return c.recover()
 }
 
-// recover ends creations and deletions that a crash cut short; see FORMAT.md.
+// recover ends creations and deletions that a crash cut short; see FORMAT.md. Rewrites
+// are the engine's to begin anew.
 func (c *Catalog) recover() error {
 	entries, err := c.List()
 	if err != nil {
@@ -146,6 +148,9 @@ func (c *Catalog) recover() error {
 	listed := make(map[string]bool, len(entries))
 	for _, e := range entries {
 		listed[e.ID] = true
+		if err := removeFile(c.ShardPath(e) + suffixCreating); err != nil {
+			return err
+		}
 	}
 	found, err := os.ReadDir(c.dir)
 	if err != nil {

@@ -122,8 +122,8 @@ func (s Schema) validate() error {
 	switch {
 	case s.Dims < 1 || s.Dims > 1<<20:
 		return fmt.Errorf("dims %d, want 1 to %d", s.Dims, 1<<20)
-	case s.Scalars < 0 || s.Scalars > 16:
-		return fmt.Errorf("scalars %d, want 0 to 16", s.Scalars)
+	case s.Scalars < 0 || s.Scalars > 64:
+		return fmt.Errorf("scalars %d, want 0 to 64", s.Scalars)
 	case s.VectorBytes < 0 || s.VectorBytes > 8<<20:
 		return fmt.Errorf("vector_bytes %d, want 0 to %d", s.VectorBytes, 8<<20)
 	case !powerOfTwo(s.BlockRows) || s.BlockRows > 1<<16:

@@ -139,7 +139,19 @@ func (r *remote) Drop(ctx context.Context, name string) error {
 
 func (r *remote) Stats(ctx context.Context, name string) (index.Stats, error) {
 	stats, err := r.client.Stats(ctx, name)
-	return index.Stats(stats), r.explain(err)
+	return index.Stats{
+		Vectors:              stats.Vectors,
+		Retired:              stats.Retired,
+		Sealed:               stats.Sealed,
+		MemoryBytes:          stats.MemoryBytes,
+		DiskBytes:            stats.DiskBytes,
+		DiskFreeBytes:        stats.DiskFreeBytes,
+		CodeBytesPerVector:   stats.CodeBytesPerVector,
+		VectorBytesPerVector: stats.VectorBytesPerVector,
+		Commits:              stats.Commits,
+		Kernel:               stats.Kernel,
+		ProfileFingerprint:   stats.ProfileFingerprint,
+	}, r.explain(err)
 }
 
 func (r *remote) Check(ctx context.Context, name string) (index.CheckReport, error) {

@@ -2,7 +2,9 @@ package main
 
 import (
 	"context"
+	"fmt"
 	"strconv"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -47,14 +49,45 @@ type statsJSON struct {
 	Commits              uint64 `json:"commits"`
 	Kernel               string `json:"kernel"`
 	ProfileFingerprint   string `json:"profile_fingerprint"`
+	// Rewrite is left out when none is under way, RewriteError when the last went well.
+	Rewrite      *rewriteJSON `json:"rewrite,omitempty"`
+	RewriteError string       `json:"rewrite_error,omitempty"`
+}
+
+type rewriteJSON struct {
+	Profile string    `json:"profile"`
+	Started time.Time `json:"started"`
+	Done    uint64    `json:"done"`
+	Total   uint64    `json:"total"`
+}
+
+func statsToJSON(s index.Stats) statsJSON {
+	j := statsJSON{
+		Vectors:              s.Vectors,
+		Retired:              s.Retired,
+		Sealed:               s.Sealed,
+		MemoryBytes:          s.MemoryBytes,
+		DiskBytes:            s.DiskBytes,
+		DiskFreeBytes:        s.DiskFreeBytes,
+		CodeBytesPerVector:   s.CodeBytesPerVector,
+		VectorBytesPerVector: s.VectorBytesPerVector,
+		Commits:              s.Commits,
+		Kernel:               s.Kernel,
+		ProfileFingerprint:   s.ProfileFingerprint,
+		RewriteError:         s.RewriteError,
+	}
+	if r := s.Rewrite; r != nil {
+		j.Rewrite = &rewriteJSON{r.Profile.String(), r.Started, r.Done, r.Total}
+	}
+	return j
 }
 
 func printStats(out output, s index.Stats) error {
 	if out.json {
-		return out.object(statsJSON(s))
+		return out.object(statsToJSON(s))
 	}
 	count := func(n uint64) string { return strconv.FormatUint(n, 10) }
-	return out.table(nil, [][]string{
+	rows := [][]string{
 		{"vectors", count(s.Vectors)},
 		{"retired", count(s.Retired)},
 		{"sealed", count(s.Sealed)},
@@ -66,5 +99,12 @@ func printStats(out output, s index.Stats) error {
 		{"commits", count(s.Commits)},
 		{"kernel", s.Kernel},
 		{"profile fingerprint", s.ProfileFingerprint},
-	})
+	}
+	if r := s.Rewrite; r != nil {
+		rows = append(rows, []string{"rewriting", fmt.Sprintf("to profile %v: %d of %d vectors since %s", r.Profile, r.Done, r.Total, r.Started.Format(time.DateTime))})
+	}
+	if s.RewriteError != "" {
+		rows = append(rows, []string{"rewrite failed", s.RewriteError})
+	}
+	return out.table(nil, rows)
 }

@@ -1,0 +1,458 @@
+package index
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"runtime"
+	"slices"
+	"sync/atomic"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"github.com/hamnest/hamnest/encoder"
+	"github.com/hamnest/hamnest/storage"
+)
+
+// A rewrite gives a collection another codec while it is in use. It fills a new
+// generation from the stored vectors of the one in force, pass by pass:
+//
+//   - A pass takes the old generation's view, whose rows never change, and brings the
+//     new one from the rows of the pass before to those of this view.
+//   - Passes shrink, because each copies only what was written during the last.
+//   - The writer itself does the last one between two commits, so that nothing is
+//     missing, puts the new file in the place of the old, durably, and then the new
+//     generation in force. So a write is acknowledged by the generation that has it.
+//
+// Retired rows are not copied. A rewrite that is cut short changes nothing; the next
+// open begins it anew, because the new file has held its schema from the start.
+const (
+	// pauseRows is how many rows the last pass should have at most: some
+	// milliseconds for which writes wait.
+	pauseRows = 1024
+	// maxPasses ends a race with writes that come faster than they can be copied.
+	maxPasses = 16
+)
+
+// rewrite is one under way.
+type rewrite struct {
+	cancel   context.CancelFunc
+	finished chan struct{}
+	started  time.Time
+	target   atomic.Pointer[engineState] // nil while it is being settled
+	done     atomic.Uint64               // rows copied
+	total    atomic.Uint64               // and to copy in all
+}
+
+// Change says what Update is to change; nil fields stay as they are.
+type Change struct {
+	// Profile is how vectors are to become codes. A mean is that of a sample of the
+	// stored vectors.
+	Profile *encoder.Kind
+}
+
+// Update changes how the collection keeps its vectors. When it returns nil the change
+// is durably begun: codes are made anew from the stored vectors in the background,
+// while searches and writes go on with the old ones, and a crash does not stop it for
+// good. Stats tells how far it is, and Settle waits for it. Meanwhile there are two
+// sets of codes in memory and two files on disk; in the end the space of
+// retired rows is given back too. A change to what is already so does nothing.
+//
+// ErrRewriting when a change is under way; *InvalidError with field profile.
+func (c *Collection) Update(ctx context.Context, change Change) error {
+	r, background, err := c.reserve()
+	if err != nil {
+		return err
+	}
+	g := c.current.Load() // and stays so: there is no other rewrite
+	target, err := g.target(ctx, change)
+	if err == nil && target.same(g.codec.state) {
+		c.finish(r, nil)
+		return nil
+	}
+	var next *generation
+	if err == nil {
+		next, err = c.begin(r, target)
+	}
+	if err != nil {
+		c.finish(r, nil) // the caller is told
+		return err
+	}
+	go c.rewrite(background, r, g, next)
+	return nil
+}
+
+// Settle waits until no rewrite is under way, and returns why the last one failed.
+func (c *Collection) Settle(ctx context.Context) error {
+	for {
+		c.rewriteMu.Lock()
+		r, err := c.rewriting, c.rewriteErr
+		c.rewriteMu.Unlock()
+		if r == nil {
+			return err
+		}
+		select {
+		case <-r.finished:
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
+}
+
+// rewriteStats returns what Stats says of rewrites.
+func (c *Collection) rewriteStats() (under *RewriteStats, failed string) {
+	c.rewriteMu.Lock()
+	defer c.rewriteMu.Unlock()
+	if c.rewriteErr != nil {
+		failed = c.rewriteErr.Error()
+	}
+	r := c.rewriting
+	if r == nil {
+		return nil, failed
+	}
+	target := r.target.Load()
+	if target == nil {
+		return nil, failed
+	}
+	return &RewriteStats{target.Profile.Kind(), r.started, r.done.Load(), r.total.Load()}, failed
+}
+
+// reserve makes sure that there is no other rewrite until finish is called. The
+// context is for the background: it ends when the collection is closed.
+func (c *Collection) reserve() (*rewrite, context.Context, error) {
+	c.life.RLock()
+	defer c.life.RUnlock()
+	if c.closed {
+		return nil, nil, ErrClosed
+	}
+	c.rewriteMu.Lock()
+	defer c.rewriteMu.Unlock()
+	if r := c.rewriting; r != nil {
+		return nil, nil, fmt.Errorf("%w: %d of %d rows since %s", ErrRewriting, r.done.Load(), r.total.Load(), r.started.Format(time.RFC3339))
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	c.rewriting = &rewrite{cancel: cancel, finished: make(chan struct{}), started: time.Now()}
+	c.rewrites.Add(1)
+	return c.rewriting, ctx, nil
+}
+
+// finish ends what reserve began.
+func (c *Collection) finish(r *rewrite, err error) {
+	c.rewriteMu.Lock()
+	defer c.rewriteMu.Unlock()
+	c.rewriting, c.rewriteErr = nil, err
+	r.cancel()
+	close(r.finished)
+	c.rewrites.Done()
+}
+
+// target returns the state that change leads to.
+func (g *generation) target(ctx context.Context, change Change) (engineState, error) {
+	state := g.codec.state
+	state.Generation++
+	if change.Profile == nil || *change.Profile == g.codec.profile.Kind() {
+		return state, nil
+	}
+	var sample [][]float32
+	var err error
+	if change.Profile.Centres() {
+		if sample, err = g.sample(ctx); err != nil {
+			return state, err
+		}
+	}
+	state.Profile, err = encoder.FitProfile(*change.Profile, g.codec.metric, g.codec.profile.Dims(), g.codec.profile.Ladder(), sample)
+	if err != nil {
+		return state, invalid("profile", "%v", err)
+	}
+	return state, nil
+}
+
+// same reports whether rows are kept alike in both states.
+func (e engineState) same(o engineState) bool {
+	return e.Store == o.Store && e.Profile.Fingerprint() == o.Profile.Fingerprint()
+}
+
+// What a profile is fitted to: so many vectors, if they take no more bytes.
+const (
+	sampleRows  = 10_000
+	sampleBytes = 64 << 20
+)
+
+// sample reads stored vectors spread evenly over the collection.
+func (g *generation) sample(ctx context.Context) ([][]float32, error) {
+	v, dims := g.view.Load(), g.codec.profile.Dims()
+	want := min(v.live, sampleRows, max(1, sampleBytes/uint64(4*dims)))
+	var sample [][]float32
+	var row, live uint32
+	for uint64(len(sample)) < want {
+		err := g.shard.View(func(r *storage.Reader) error {
+			for read := 0; read < exactRows && uint64(len(sample)) < want; row++ {
+				if v.isRetired(row) {
+					continue
+				}
+				if live++; uint64(live-1) < uint64(len(sample))*v.live/want {
+					continue
+				}
+				stored, err := r.Vector(uint64(row))
+				if err != nil {
+					return err
+				}
+				vector := make([]float32, dims)
+				encoder.DecodeFloat32(vector, stored)
+				sample = append(sample, vector)
+				read++
+			}
+			return ctx.Err()
+		})
+		if err != nil {
+			return nil, err
+		}
+	}
+	return sample, nil
+}
+
+// begin makes the file of the next generation. When it returns nil a crash does not
+// stop the rewrite.
+func (c *Collection) begin(r *rewrite, target engineState) (*generation, error) {
+	schema, err := target.schema()
+	if err != nil {
+		return nil, err
+	}
+	shard, err := c.catalog.BeginRewrite(*c.entry.Load(), schema)
+	if err != nil {
+		return nil, err
+	}
+	next, err := newGeneration(shard)
+	if err == nil {
+		err = next.load()
+	}
+	if err != nil {
+		return nil, errors.Join(err, shard.Close(), c.catalog.AbandonRewrite(*c.entry.Load()))
+	}
+	r.target.Store(&target)
+	c.info("rewrite begun", "profile", target.Profile.Kind(), "generation", target.Generation)
+	return next, nil
+}
+
+// resume begins the rewrite anew that an earlier process has not finished.
+func (c *Collection) resume() {
+	old := c.current.Load()
+	schema, err := c.catalog.UnfinishedRewrite(*c.entry.Load())
+	if errors.Is(err, fs.ErrNotExist) {
+		return
+	}
+	var target engineState
+	if err == nil {
+		target, err = readSchema(schema)
+	}
+	if err == nil && !target.follows(old.codec.state) {
+		err = fmt.Errorf("index: unfinished rewrite to generation %d of %d dims, want one that follows %d of %d: %w",
+			target.Generation, target.Profile.Dims(), old.codec.state.Generation, old.codec.profile.Dims(), ErrCorrupt)
+	}
+	if errors.Is(err, ErrCorrupt) {
+		err = errors.Join(err, c.catalog.AbandonRewrite(*c.entry.Load()))
+	}
+	r, background, busy := c.reserve()
+	if busy != nil {
+		panic("index: a collection that is being opened is in use: " + busy.Error())
+	}
+	var next *generation
+	if err == nil {
+		next, err = c.begin(r, target)
+	}
+	if err != nil {
+		c.log.Error("rewrite cannot be resumed", "collection", c.entry.Load().Name, "error", err)
+		c.finish(r, err)
+		return
+	}
+	go c.rewrite(background, r, old, next)
+}
+
+// follows reports whether e can be what a rewrite makes of o.
+func (e engineState) follows(o engineState) bool {
+	return e.Generation == o.Generation+1 && e.Metric == o.Metric && slices.Equal(e.Profile.Ladder(), o.Profile.Ladder())
+}
+
+// rewrite fills next, puts it in force, and frees old when its last user has left.
+func (c *Collection) rewrite(ctx context.Context, r *rewrite, old, next *generation) {
+	err := c.fill(ctx, r, old, next)
+	switch {
+	case err == nil:
+		c.info("rewrite done", "rows", r.done.Load(), "seconds", time.Since(r.started).Seconds())
+		c.rewrites.Add(1) // finish must not wait for the users
+		defer c.rewrites.Done()
+		c.finish(r, nil)
+		if err := old.close(); err != nil {
+			c.log.Error("file that was rewritten does not close", "collection", c.entry.Load().Name, "error", err)
+		}
+		return
+	case ctx.Err() != nil: // closing: the next open begins anew
+		err = next.close()
+	default:
+		err = errors.Join(err, next.close(), c.catalog.AbandonRewrite(*c.entry.Load()))
+	}
+	if err != nil {
+		c.log.Error("rewrite failed", "collection", c.entry.Load().Name, "error", err)
+	}
+	c.finish(r, err)
+}
+
+// fill brings next to the rows of old, and puts it in its place.
+func (c *Collection) fill(ctx context.Context, r *rewrite, old, next *generation) error {
+	have := &view{} // the rows of old that next has
+	for range maxPasses {
+		v := old.view.Load()
+		if have.missing(v) <= pauseRows {
+			break
+		}
+		if err := c.pass(ctx, r, old, next, have, v); err != nil {
+			return err
+		}
+		have = v
+	}
+	result := make(chan error, 1)
+	last := func() { result <- c.replace(ctx, r, old, next, have) }
+	select {
+	case c.handover <- last:
+		return <-result
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+// replace is the last pass, which the writer does.
+func (c *Collection) replace(ctx context.Context, r *rewrite, old, next *generation, have *view) error {
+	if err := c.pass(ctx, r, old, next, have, old.view.Load()); err != nil {
+		return err
+	}
+	if err := next.shard.Replace(old.shard); err != nil {
+		return err
+	}
+	c.info("rewrite in place", "generation", next.codec.state.Generation)
+	c.life.Lock() // a call that joins the users of old does so before
+	defer c.life.Unlock()
+	c.current.Store(next)
+	return nil
+}
+
+// missing is how many rows were given or retired since v was the view.
+func (v *view) missing(now *view) uint64 {
+	retired := func(v *view) uint64 { return uint64(v.rows) - v.live }
+	return uint64(now.rows-v.rows) + retired(now) - retired(v)
+}
+
+// pass brings next from the rows that old had in the view have to those that it has
+// in now.
+func (c *Collection) pass(ctx context.Context, r *rewrite, old, next *generation, have, now *view) error {
+	// Removals go first: an id that was replaced is stored again below.
+	retired := have.retiredSince(now)
+	for rows := range slices.Chunk(retired, commitBytes/opBytes) {
+		ops := make([]storage.Op, len(rows))
+		err := old.shard.View(func(reader *storage.Reader) error {
+			for i, row := range rows {
+				id, _, err := reader.Row(uint64(row))
+				if err != nil {
+					return err
+				}
+				ops[i] = storage.Op{ID: string(id), Delete: true}
+			}
+			return nil
+		})
+		if err != nil {
+			return err
+		}
+		if _, err := next.store(ops); err != nil {
+			return err
+		}
+	}
+	r.total.Store(r.done.Load() + now.live - (have.live - uint64(len(retired))))
+	for row := have.rows; row < now.rows; {
+		if err := ctx.Err(); err != nil {
+			return err
+		}
+		var ops []storage.Op
+		var err error
+		if ops, row, err = old.batch(now, row); err != nil {
+			return err
+		}
+		next.codec.encodeAll(ops)
+		if _, err := next.store(ops); err != nil {
+			return err
+		}
+		r.done.Add(uint64(len(ops)))
+		c.log.Debug("rewrite goes on", "collection", c.entry.Load().Name, "done", r.done.Load(), "total", r.total.Load())
+	}
+	return nil
+}
+
+// retiredSince returns the rows of v that are not retired in it, but in now.
+func (v *view) retiredSince(now *view) []uint32 {
+	var rows []uint32
+	for i, before := range v.retired {
+		after := now.retired[i]
+		if after == before {
+			continue
+		}
+		for at, ok := after.NextSet(0); ok; at, ok = after.NextSet(at + 1) {
+			row := uint32(i)*segmentRows + uint32(at)
+			if row >= v.rows {
+				break
+			}
+			if !v.isRetired(row) {
+				rows = append(rows, row)
+			}
+		}
+	}
+	return rows
+}
+
+// batch returns upserts of the rows of v from row on, a commit's worth, without codes,
+// and the row to go on from.
+func (g *generation) batch(v *view, row uint32) ([]storage.Op, uint32, error) {
+	var ops []storage.Op
+	size, each := 0, g.shard.Schema().VectorBytes
+	vectors := make([]byte, 0, commitBytes+each)
+	err := g.shard.View(func(r *storage.Reader) error {
+		for ; row < v.rows && size < commitBytes; row++ {
+			if v.isRetired(row) {
+				continue
+			}
+			id, metadata, err := r.Row(uint64(row))
+			if err != nil {
+				return err
+			}
+			stored, err := r.Vector(uint64(row))
+			if err != nil {
+				return err
+			}
+			vectors = append(vectors, stored...)
+			ops = append(ops, storage.Op{ID: string(id), Vector: vectors[len(vectors)-each:], Metadata: bytes.Clone(metadata)})
+			size += opBytes + len(id) + len(metadata) + each
+		}
+		return nil
+	})
+	return ops, row, err
+}
+
+// encodeAll is encodeStored on half of the cores: the others are for searches.
+func (c *codec) encodeAll(ops []storage.Op) {
+	if len(ops) == 0 {
+		return
+	}
+	workers := max(1, runtime.GOMAXPROCS(0)/2)
+	var group errgroup.Group
+	for part := range slices.Chunk(ops, (len(ops)+workers-1)/workers) {
+		group.Go(func() error {
+			c.encodeStored(part)
+			return nil
+		})
+	}
+	_ = group.Wait() // encoding does not fail
+}
+
+func (c *Collection) info(message string, args ...any) {
+	c.log.Info(message, append([]any{"collection", c.entry.Load().Name}, args...)...)
+}

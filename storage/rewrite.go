@@ -1,0 +1,90 @@
+package storage
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+)
+
+// A rewrite fills a new shard beside the one in use, and then puts it in its place;
+// see FORMAT.md.
+
+// BeginRewrite makes the empty shard that is to replace that of e, durably, and opens
+// it. It takes the place of one that an earlier rewrite has left, which must be closed.
+func (c *Catalog) BeginRewrite(e Entry, schema Schema) (*Shard, error) {
+	creating, rewriting := c.ShardPath(e)+suffixCreating, c.rewritePath(e)
+	if err := removeFile(creating); err != nil {
+		return nil, err
+	}
+	if err := CreateShard(creating, schema); err != nil {
+		return nil, errors.Join(err, removeFile(creating))
+	}
+	if err := os.Rename(creating, rewriting); err != nil {
+		return nil, errors.Join(fmt.Errorf("storage: %w", err), removeFile(creating))
+	}
+	err := syncDir(filepath.Dir(rewriting))
+	if err == nil {
+		var s *Shard
+		if s, err = OpenShard(rewriting); err == nil {
+			return s, nil
+		}
+	}
+	return nil, errors.Join(err, removeFile(rewriting))
+}
+
+// UnfinishedRewrite returns the schema of the shard that a rewrite was filling when
+// its process ended, fs.ErrNotExist when there is none.
+func (c *Catalog) UnfinishedRewrite(e Entry) (Schema, error) {
+	s, err := OpenShard(c.rewritePath(e))
+	if err != nil {
+		return Schema{}, err
+	}
+	return s.schema, s.Close()
+}
+
+// AbandonRewrite removes what a rewrite of the shard of e has left, which must be
+// closed.
+func (c *Catalog) AbandonRewrite(e Entry) error {
+	return errors.Join(removeFile(c.rewritePath(e)), removeFile(c.ShardPath(e)+suffixCreating))
+}
+
+func (c *Catalog) rewritePath(e Entry) string { return c.ShardPath(e) + suffixRewriting }
+
+// Replace puts s, from BeginRewrite, in the place of the shard in use, durably. From
+// then on old takes no commits, but can be read until it is closed, which gives its
+// space back.
+//
+// When it fails old is in its place as before. One thing can be in between: the
+// disk does not say which of the two is. Then neither takes commits, and opening
+// the collection again tells.
+func (s *Shard) Replace(old *Shard) error {
+	old.mu.Lock()
+	defer old.mu.Unlock()
+	if old.broken != nil { // what it holds is not known, and so not what s should hold
+		return fmt.Errorf("storage: %s: %w", old.path, old.broken)
+	}
+	if err := os.Rename(s.path, old.path); err != nil {
+		return fmt.Errorf("storage: %w", err)
+	}
+	if err := syncDir(filepath.Dir(old.path)); err != nil {
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		old.broken, s.broken = err, err
+		return err
+	}
+	old.broken = errReplaced
+	s.path = old.path
+	return nil
+}
+
+var errReplaced = errors.New("another shard has taken its place")
+
+// removeFile removes a file that may not be there.
+func removeFile(path string) error {
+	if err := os.Remove(path); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return fmt.Errorf("storage: %w", err)
+	}
+	return nil
+}
