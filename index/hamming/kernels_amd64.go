@@ -7,29 +7,29 @@ package hamming
 // Compares a tile of 1: see scanGeneric.
 //
 //go:noescape
-func scan1AVX512(out *byte, tile *uint64, columns *byte, ncolumns int, groups int, limits *int64) (matches int)
+func scan1AVX512(out *byte, tile *uint64, columns *byte, ncolumns int, groups int, ahead int, limits *int64) (matches int)
 
 // Compares a tile of 1: see scanGeneric.
 //
 //go:noescape
-func scan1AVX2(out *byte, tile *uint64, columns *byte, ncolumns int, groups int, limits *int64) (matches int)
+func scan1AVX2(out *byte, tile *uint64, columns *byte, ncolumns int, groups int, ahead int, limits *int64) (matches int)
 
 // Compares a tile of 4: see scanGeneric.
 //
 //go:noescape
-func scan4AVX512(out *byte, tile *uint64, columns *byte, ncolumns int, groups int, limits *int64) (matches int)
+func scan4AVX512(out *byte, tile *uint64, columns *byte, ncolumns int, groups int, ahead int, limits *int64) (matches int)
 
 // Compares a tile of 4: see scanGeneric.
 //
 //go:noescape
-func scan4AVX2(out *byte, tile *uint64, columns *byte, ncolumns int, groups int, limits *int64) (matches int)
+func scan4AVX2(out *byte, tile *uint64, columns *byte, ncolumns int, groups int, ahead int, limits *int64) (matches int)
 
 // Compares a query with magnitudes: see scanGeneric.
 //
 //go:noescape
-func planesAVX512(out *byte, tile *uint64, columns *byte, ncolumns int, groups int, limits *int64) (matches int)
+func planesAVX512(out *byte, tile *uint64, columns *byte, ncolumns int, groups int, ahead int, limits *int64) (matches int)
 
 // Compares a query with magnitudes: see scanGeneric.
 //
 //go:noescape
-func planesAVX2(out *byte, tile *uint64, columns *byte, ncolumns int, groups int, limits *int64) (matches int)
+func planesAVX2(out *byte, tile *uint64, columns *byte, ncolumns int, groups int, ahead int, limits *int64) (matches int)

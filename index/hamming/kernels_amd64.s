@@ -40,9 +40,9 @@ DATA nibbleMask<>+14(SB)/1, $0x0f
 DATA nibbleMask<>+15(SB)/1, $0x0f
 GLOBL nibbleMask<>(SB), RODATA|NOPTR, $16
 
-// func scan1AVX512(out *byte, tile *uint64, columns *byte, ncolumns int, groups int, limits *int64) (matches int)
+// func scan1AVX512(out *byte, tile *uint64, columns *byte, ncolumns int, groups int, ahead int, limits *int64) (matches int)
 // Requires: AVX, AVX512DQ, AVX512F, AVX512VPOPCNTDQ, MMX+
-TEXT ·scan1AVX512(SB), NOSPLIT, $0-56
+TEXT ·scan1AVX512(SB), NOSPLIT, $0-64
 	MOVQ         out+0(FP), AX
 	MOVQ         tile+8(FP), CX
 	MOVQ         columns+16(FP), DX
@@ -50,7 +50,7 @@ TEXT ·scan1AVX512(SB), NOSPLIT, $0-56
 	MOVQ         groups+32(FP), SI
 	XORQ         DI, DI
 	XORQ         R8, R8
-	MOVQ         limits+40(FP), R9
+	MOVQ         limits+48(FP), R9
 	VPBROADCASTQ (R9), Z0
 
 groups_by1:
@@ -66,48 +66,56 @@ groups_by1:
 column_by1:
 	MOVQ  24(R9), R12
 	SHLQ  $0x06, R12
-	MOVQ  R8, R13
-	IMULQ R12, R13
-	ADDQ  (R9), R13
-	MOVQ  32(R9), R12
+	MOVQ  R8, R15
+	IMULQ R12, R15
+	ADDQ  (R9), R15
+	MOVQ  32(R9), R13
+	MOVQ  ahead+40(FP), R14
+	IMULQ R12, R14
+	ADDQ  R15, R14
 
 word_by1:
 	VPBROADCASTQ (R11), Z2
-	PREFETCHT0   8192(R13)
-	VMOVDQU64    (R13), Z3
+	PREFETCHT0   (R14)
+	ADDQ         $0x40, R14
+	VMOVDQU64    (R15), Z3
 	VPXORQ       Z3, Z2, Z2
 	VPOPCNTQ     Z2, Z2
 	VPADDQ       Z2, Z1, Z1
-	ADDQ         $0x40, R13
+	ADDQ         $0x40, R15
 	ADDQ         $0x08, R11
-	DECQ         R12
+	DECQ         R13
 	JNZ          word_by1
 	ADDQ         $0x28, R9
 	DECQ         R10
 	JNZ          column_by1
 	VPCMPQ       $0x01, Z0, Z1, K1
+	KORTESTB     K1, K1
+	JZ           none1
 	KMOVB        K1, R9
-	TESTL        R9, R9
-	JZ           skip2
 	MOVL         R8, (AX)
 	MOVB         $0x00, 4(AX)
 	MOVB         R9, 5(AX)
 	VPMOVQD      Z1, 8(AX)
-	ADDQ         $0x28, AX
-	INCQ         DI
+	XORL         R10, R10
+	TESTL        R9, R9
+	SETNE        R10
+	ADDQ         R10, DI
+	LEAQ         (R10)(R10*4), R10
+	LEAQ         (AX)(R10*8), AX
 
-skip2:
+none1:
 	INCQ R8
 	JMP  groups_by1
 
 done_by1:
 	VZEROUPPER
-	MOVQ DI, matches+48(FP)
+	MOVQ DI, matches+56(FP)
 	RET
 
-// func scan1AVX2(out *byte, tile *uint64, columns *byte, ncolumns int, groups int, limits *int64) (matches int)
+// func scan1AVX2(out *byte, tile *uint64, columns *byte, ncolumns int, groups int, ahead int, limits *int64) (matches int)
 // Requires: AVX, AVX2, MMX+
-TEXT ·scan1AVX2(SB), NOSPLIT, $0-56
+TEXT ·scan1AVX2(SB), NOSPLIT, $8-64
 	MOVQ           out+0(FP), AX
 	MOVQ           tile+8(FP), CX
 	MOVQ           columns+16(FP), DX
@@ -115,7 +123,7 @@ TEXT ·scan1AVX2(SB), NOSPLIT, $0-56
 	MOVQ           groups+32(FP), SI
 	XORQ           DI, DI
 	XORQ           R8, R8
-	MOVQ           limits+40(FP), R9
+	MOVQ           limits+48(FP), R9
 	VBROADCASTI128 nibbleCounts<>+0(SB), Y0
 	VBROADCASTI128 nibbleMask<>+0(SB), Y1
 	VPXOR          Y2, Y2, Y2
@@ -134,15 +142,19 @@ groups_by1:
 column_by1:
 	MOVQ  24(R10), R13
 	SHLQ  $0x06, R13
-	MOVQ  R8, R14
-	IMULQ R13, R14
-	ADDQ  (R10), R14
-	MOVQ  32(R10), R13
+	MOVQ  R8, BP
+	IMULQ R13, BP
+	ADDQ  (R10), BP
+	MOVQ  32(R10), R14
+	MOVQ  ahead+40(FP), R15
+	IMULQ R13, R15
+	ADDQ  BP, R15
 
 word_by1:
-	PREFETCHT0   8192(R14)
+	PREFETCHT0   (R15)
+	ADDQ         $0x40, R15
 	VPBROADCASTQ (R12), Y5
-	VPXOR        (R14), Y5, Y6
+	VPXOR        (BP), Y5, Y6
 	VPSRLW       $0x04, Y6, Y7
 	VPAND        Y1, Y6, Y6
 	VPAND        Y1, Y7, Y7
@@ -151,7 +163,7 @@ word_by1:
 	VPADDB       Y7, Y6, Y6
 	VPSADBW      Y2, Y6, Y6
 	VPADDQ       Y6, Y3, Y3
-	VPXOR        32(R14), Y5, Y5
+	VPXOR        32(BP), Y5, Y5
 	VPSRLW       $0x04, Y5, Y6
 	VPAND        Y1, Y5, Y5
 	VPAND        Y1, Y6, Y6
@@ -160,9 +172,9 @@ word_by1:
 	VPADDB       Y6, Y5, Y5
 	VPSADBW      Y2, Y5, Y5
 	VPADDQ       Y5, Y4, Y4
-	ADDQ         $0x40, R14
+	ADDQ         $0x40, BP
 	ADDQ         $0x08, R12
-	DECQ         R13
+	DECQ         R14
 	JNZ          word_by1
 	ADDQ         $0x28, R10
 	DECQ         R11
@@ -174,7 +186,7 @@ word_by1:
 	VMOVMSKPD    Y5, R11
 	SHLL         $0x04, R11
 	ORL          R11, R10
-	JZ           skip3
+	JZ           skip2
 	MOVL         R8, (AX)
 	MOVB         $0x00, 4(AX)
 	MOVB         R10, 5(AX)
@@ -187,18 +199,18 @@ word_by1:
 	ADDQ         $0x28, AX
 	INCQ         DI
 
-skip3:
+skip2:
 	INCQ R8
 	JMP  groups_by1
 
 done_by1:
 	VZEROUPPER
-	MOVQ DI, matches+48(FP)
+	MOVQ DI, matches+56(FP)
 	RET
 
-// func scan4AVX512(out *byte, tile *uint64, columns *byte, ncolumns int, groups int, limits *int64) (matches int)
-// Requires: AVX, AVX512DQ, AVX512F, AVX512VPOPCNTDQ
-TEXT ·scan4AVX512(SB), NOSPLIT, $0-56
+// func scan4AVX512(out *byte, tile *uint64, columns *byte, ncolumns int, groups int, ahead int, limits *int64) (matches int)
+// Requires: AVX, AVX512DQ, AVX512F, AVX512VPOPCNTDQ, MMX+
+TEXT ·scan4AVX512(SB), NOSPLIT, $8-64
 	MOVQ         out+0(FP), AX
 	MOVQ         tile+8(FP), CX
 	MOVQ         columns+16(FP), DX
@@ -206,7 +218,7 @@ TEXT ·scan4AVX512(SB), NOSPLIT, $0-56
 	MOVQ         groups+32(FP), SI
 	XORQ         DI, DI
 	XORQ         R8, R8
-	MOVQ         limits+40(FP), R9
+	MOVQ         limits+48(FP), R9
 	VPBROADCASTQ (R9), Z0
 	VPBROADCASTQ 8(R9), Z1
 	VPBROADCASTQ 16(R9), Z2
@@ -232,18 +244,23 @@ groups_by2:
 column_by2:
 	MOVQ  24(R9), R12
 	SHLQ  $0x06, R12
-	MOVQ  R8, R13
-	IMULQ R12, R13
-	ADDQ  (R9), R13
-	LEAQ  (R13)(R12*1), R14
-	MOVQ  32(R9), R12
+	MOVQ  R8, R15
+	IMULQ R12, R15
+	ADDQ  (R9), R15
+	LEAQ  (R15)(R12*1), BP
+	MOVQ  32(R9), R13
+	MOVQ  ahead+40(FP), R14
+	IMULQ R12, R14
+	ADDQ  R15, R14
 
 word_by2:
 	VPBROADCASTQ (R11), Z12
 	VPBROADCASTQ 8(R11), Z13
 	VPBROADCASTQ 16(R11), Z14
 	VPBROADCASTQ 24(R11), Z15
-	VMOVDQU64    (R13), Z16
+	PREFETCHT0   (R14)
+	ADDQ         $0x40, R14
+	VMOVDQU64    (R15), Z16
 	VPXORQ       Z16, Z12, Z17
 	VPOPCNTQ     Z17, Z17
 	VPADDQ       Z17, Z4, Z4
@@ -256,7 +273,9 @@ word_by2:
 	VPXORQ       Z16, Z15, Z16
 	VPOPCNTQ     Z16, Z16
 	VPADDQ       Z16, Z7, Z7
-	VMOVDQU64    (R14), Z16
+	PREFETCHT0   (R14)
+	ADDQ         $0x40, R14
+	VMOVDQU64    (BP), Z16
 	VPXORQ       Z16, Z12, Z12
 	VPOPCNTQ     Z12, Z12
 	VPADDQ       Z12, Z8, Z8
@@ -269,10 +288,10 @@ word_by2:
 	VPXORQ       Z16, Z15, Z12
 	VPOPCNTQ     Z12, Z12
 	VPADDQ       Z12, Z11, Z11
-	ADDQ         $0x40, R13
-	ADDQ         $0x40, R14
+	ADDQ         $0x40, R15
+	ADDQ         $0x40, BP
 	ADDQ         $0x20, R11
-	DECQ         R12
+	DECQ         R13
 	JNZ          word_by2
 	ADDQ         $0x28, R9
 	DECQ         R10
@@ -284,52 +303,53 @@ word_by2:
 	KORB         K1, K2, K5
 	KORB         K3, K4, K6
 	KORTESTB     K5, K6
-	JZ           none4
+	JZ           none3
 	KMOVB        K1, R9
-	TESTL        R9, R9
-	JZ           skip5
 	MOVL         R8, (AX)
 	MOVB         $0x00, 4(AX)
 	MOVB         R9, 5(AX)
 	VPMOVQD      Z4, 8(AX)
-	ADDQ         $0x28, AX
-	INCQ         DI
+	XORL         R10, R10
+	TESTL        R9, R9
+	SETNE        R10
+	ADDQ         R10, DI
+	LEAQ         (R10)(R10*4), R10
+	LEAQ         (AX)(R10*8), AX
+	KMOVB        K2, R9
+	MOVL         R8, (AX)
+	MOVB         $0x01, 4(AX)
+	MOVB         R9, 5(AX)
+	VPMOVQD      Z5, 8(AX)
+	XORL         R10, R10
+	TESTL        R9, R9
+	SETNE        R10
+	ADDQ         R10, DI
+	LEAQ         (R10)(R10*4), R10
+	LEAQ         (AX)(R10*8), AX
+	KMOVB        K3, R9
+	MOVL         R8, (AX)
+	MOVB         $0x02, 4(AX)
+	MOVB         R9, 5(AX)
+	VPMOVQD      Z6, 8(AX)
+	XORL         R10, R10
+	TESTL        R9, R9
+	SETNE        R10
+	ADDQ         R10, DI
+	LEAQ         (R10)(R10*4), R10
+	LEAQ         (AX)(R10*8), AX
+	KMOVB        K4, R9
+	MOVL         R8, (AX)
+	MOVB         $0x03, 4(AX)
+	MOVB         R9, 5(AX)
+	VPMOVQD      Z7, 8(AX)
+	XORL         R10, R10
+	TESTL        R9, R9
+	SETNE        R10
+	ADDQ         R10, DI
+	LEAQ         (R10)(R10*4), R10
+	LEAQ         (AX)(R10*8), AX
 
-skip5:
-	KMOVB   K2, R9
-	TESTL   R9, R9
-	JZ      skip6
-	MOVL    R8, (AX)
-	MOVB    $0x01, 4(AX)
-	MOVB    R9, 5(AX)
-	VPMOVQD Z5, 8(AX)
-	ADDQ    $0x28, AX
-	INCQ    DI
-
-skip6:
-	KMOVB   K3, R9
-	TESTL   R9, R9
-	JZ      skip7
-	MOVL    R8, (AX)
-	MOVB    $0x02, 4(AX)
-	MOVB    R9, 5(AX)
-	VPMOVQD Z6, 8(AX)
-	ADDQ    $0x28, AX
-	INCQ    DI
-
-skip7:
-	KMOVB   K4, R9
-	TESTL   R9, R9
-	JZ      skip8
-	MOVL    R8, (AX)
-	MOVB    $0x03, 4(AX)
-	MOVB    R9, 5(AX)
-	VPMOVQD Z7, 8(AX)
-	ADDQ    $0x28, AX
-	INCQ    DI
-
-skip8:
-none4:
+none3:
 	INCQ     R8
 	VPCMPQ   $0x01, Z0, Z8, K1
 	VPCMPQ   $0x01, Z1, Z9, K2
@@ -338,52 +358,53 @@ none4:
 	KORB     K1, K2, K5
 	KORB     K3, K4, K6
 	KORTESTB K5, K6
-	JZ       none9
+	JZ       none4
 	KMOVB    K1, R9
-	TESTL    R9, R9
-	JZ       skip10
 	MOVL     R8, (AX)
 	MOVB     $0x00, 4(AX)
 	MOVB     R9, 5(AX)
 	VPMOVQD  Z8, 8(AX)
-	ADDQ     $0x28, AX
-	INCQ     DI
+	XORL     R10, R10
+	TESTL    R9, R9
+	SETNE    R10
+	ADDQ     R10, DI
+	LEAQ     (R10)(R10*4), R10
+	LEAQ     (AX)(R10*8), AX
+	KMOVB    K2, R9
+	MOVL     R8, (AX)
+	MOVB     $0x01, 4(AX)
+	MOVB     R9, 5(AX)
+	VPMOVQD  Z9, 8(AX)
+	XORL     R10, R10
+	TESTL    R9, R9
+	SETNE    R10
+	ADDQ     R10, DI
+	LEAQ     (R10)(R10*4), R10
+	LEAQ     (AX)(R10*8), AX
+	KMOVB    K3, R9
+	MOVL     R8, (AX)
+	MOVB     $0x02, 4(AX)
+	MOVB     R9, 5(AX)
+	VPMOVQD  Z10, 8(AX)
+	XORL     R10, R10
+	TESTL    R9, R9
+	SETNE    R10
+	ADDQ     R10, DI
+	LEAQ     (R10)(R10*4), R10
+	LEAQ     (AX)(R10*8), AX
+	KMOVB    K4, R9
+	MOVL     R8, (AX)
+	MOVB     $0x03, 4(AX)
+	MOVB     R9, 5(AX)
+	VPMOVQD  Z11, 8(AX)
+	XORL     R10, R10
+	TESTL    R9, R9
+	SETNE    R10
+	ADDQ     R10, DI
+	LEAQ     (R10)(R10*4), R10
+	LEAQ     (AX)(R10*8), AX
 
-skip10:
-	KMOVB   K2, R9
-	TESTL   R9, R9
-	JZ      skip11
-	MOVL    R8, (AX)
-	MOVB    $0x01, 4(AX)
-	MOVB    R9, 5(AX)
-	VPMOVQD Z9, 8(AX)
-	ADDQ    $0x28, AX
-	INCQ    DI
-
-skip11:
-	KMOVB   K3, R9
-	TESTL   R9, R9
-	JZ      skip12
-	MOVL    R8, (AX)
-	MOVB    $0x02, 4(AX)
-	MOVB    R9, 5(AX)
-	VPMOVQD Z10, 8(AX)
-	ADDQ    $0x28, AX
-	INCQ    DI
-
-skip12:
-	KMOVB   K4, R9
-	TESTL   R9, R9
-	JZ      skip13
-	MOVL    R8, (AX)
-	MOVB    $0x03, 4(AX)
-	MOVB    R9, 5(AX)
-	VPMOVQD Z11, 8(AX)
-	ADDQ    $0x28, AX
-	INCQ    DI
-
-skip13:
-none9:
+none4:
 	INCQ R8
 	JMP  groups_by2
 
@@ -404,17 +425,22 @@ groups_by1:
 column_by1:
 	MOVQ  24(R9), R12
 	SHLQ  $0x06, R12
-	MOVQ  R8, R13
-	IMULQ R12, R13
-	ADDQ  (R9), R13
-	MOVQ  32(R9), R12
+	MOVQ  R8, R15
+	IMULQ R12, R15
+	ADDQ  (R9), R15
+	MOVQ  32(R9), R13
+	MOVQ  ahead+40(FP), R14
+	IMULQ R12, R14
+	ADDQ  R15, R14
 
 word_by1:
 	VPBROADCASTQ (R11), Z4
 	VPBROADCASTQ 8(R11), Z5
 	VPBROADCASTQ 16(R11), Z6
 	VPBROADCASTQ 24(R11), Z7
-	VMOVDQU64    (R13), Z8
+	PREFETCHT0   (R14)
+	ADDQ         $0x40, R14
+	VMOVDQU64    (R15), Z8
 	VPXORQ       Z8, Z4, Z4
 	VPOPCNTQ     Z4, Z4
 	VPADDQ       Z4, Z18, Z18
@@ -427,9 +453,9 @@ word_by1:
 	VPXORQ       Z8, Z7, Z4
 	VPOPCNTQ     Z4, Z4
 	VPADDQ       Z4, Z21, Z21
-	ADDQ         $0x40, R13
+	ADDQ         $0x40, R15
 	ADDQ         $0x20, R11
-	DECQ         R12
+	DECQ         R13
 	JNZ          word_by1
 	ADDQ         $0x28, R9
 	DECQ         R10
@@ -441,63 +467,64 @@ word_by1:
 	KORB         K1, K2, K5
 	KORB         K3, K4, K6
 	KORTESTB     K5, K6
-	JZ           none14
+	JZ           none5
 	KMOVB        K1, R9
-	TESTL        R9, R9
-	JZ           skip15
 	MOVL         R8, (AX)
 	MOVB         $0x00, 4(AX)
 	MOVB         R9, 5(AX)
 	VPMOVQD      Z18, 8(AX)
-	ADDQ         $0x28, AX
-	INCQ         DI
+	XORL         R10, R10
+	TESTL        R9, R9
+	SETNE        R10
+	ADDQ         R10, DI
+	LEAQ         (R10)(R10*4), R10
+	LEAQ         (AX)(R10*8), AX
+	KMOVB        K2, R9
+	MOVL         R8, (AX)
+	MOVB         $0x01, 4(AX)
+	MOVB         R9, 5(AX)
+	VPMOVQD      Z19, 8(AX)
+	XORL         R10, R10
+	TESTL        R9, R9
+	SETNE        R10
+	ADDQ         R10, DI
+	LEAQ         (R10)(R10*4), R10
+	LEAQ         (AX)(R10*8), AX
+	KMOVB        K3, R9
+	MOVL         R8, (AX)
+	MOVB         $0x02, 4(AX)
+	MOVB         R9, 5(AX)
+	VPMOVQD      Z20, 8(AX)
+	XORL         R10, R10
+	TESTL        R9, R9
+	SETNE        R10
+	ADDQ         R10, DI
+	LEAQ         (R10)(R10*4), R10
+	LEAQ         (AX)(R10*8), AX
+	KMOVB        K4, R9
+	MOVL         R8, (AX)
+	MOVB         $0x03, 4(AX)
+	MOVB         R9, 5(AX)
+	VPMOVQD      Z21, 8(AX)
+	XORL         R10, R10
+	TESTL        R9, R9
+	SETNE        R10
+	ADDQ         R10, DI
+	LEAQ         (R10)(R10*4), R10
+	LEAQ         (AX)(R10*8), AX
 
-skip15:
-	KMOVB   K2, R9
-	TESTL   R9, R9
-	JZ      skip16
-	MOVL    R8, (AX)
-	MOVB    $0x01, 4(AX)
-	MOVB    R9, 5(AX)
-	VPMOVQD Z19, 8(AX)
-	ADDQ    $0x28, AX
-	INCQ    DI
-
-skip16:
-	KMOVB   K3, R9
-	TESTL   R9, R9
-	JZ      skip17
-	MOVL    R8, (AX)
-	MOVB    $0x02, 4(AX)
-	MOVB    R9, 5(AX)
-	VPMOVQD Z20, 8(AX)
-	ADDQ    $0x28, AX
-	INCQ    DI
-
-skip17:
-	KMOVB   K4, R9
-	TESTL   R9, R9
-	JZ      skip18
-	MOVL    R8, (AX)
-	MOVB    $0x03, 4(AX)
-	MOVB    R9, 5(AX)
-	VPMOVQD Z21, 8(AX)
-	ADDQ    $0x28, AX
-	INCQ    DI
-
-skip18:
-none14:
+none5:
 	INCQ R8
 	JMP  groups_by1
 
 done_by1:
 	VZEROUPPER
-	MOVQ DI, matches+48(FP)
+	MOVQ DI, matches+56(FP)
 	RET
 
-// func scan4AVX2(out *byte, tile *uint64, columns *byte, ncolumns int, groups int, limits *int64) (matches int)
-// Requires: AVX, AVX2
-TEXT ·scan4AVX2(SB), NOSPLIT, $0-56
+// func scan4AVX2(out *byte, tile *uint64, columns *byte, ncolumns int, groups int, ahead int, limits *int64) (matches int)
+// Requires: AVX, AVX2, MMX+
+TEXT ·scan4AVX2(SB), NOSPLIT, $8-64
 	MOVQ           out+0(FP), AX
 	MOVQ           tile+8(FP), CX
 	MOVQ           columns+16(FP), DX
@@ -505,7 +532,7 @@ TEXT ·scan4AVX2(SB), NOSPLIT, $0-56
 	MOVQ           groups+32(FP), SI
 	XORQ           DI, DI
 	XORQ           R8, R8
-	MOVQ           limits+40(FP), R9
+	MOVQ           limits+48(FP), R9
 	VBROADCASTI128 nibbleCounts<>+0(SB), Y0
 	VBROADCASTI128 nibbleMask<>+0(SB), Y1
 	VPXOR          Y2, Y2, Y2
@@ -530,14 +557,19 @@ groups_by1:
 column_by1:
 	MOVQ  24(R10), R13
 	SHLQ  $0x06, R13
-	MOVQ  R8, R14
-	IMULQ R13, R14
-	ADDQ  (R10), R14
-	MOVQ  32(R10), R13
+	MOVQ  R8, BP
+	IMULQ R13, BP
+	ADDQ  (R10), BP
+	MOVQ  32(R10), R14
+	MOVQ  ahead+40(FP), R15
+	IMULQ R13, R15
+	ADDQ  BP, R15
 
 word_by1:
+	PREFETCHT0   (R15)
+	ADDQ         $0x40, R15
 	VPBROADCASTQ (R12), Y11
-	VPXOR        (R14), Y11, Y12
+	VPXOR        (BP), Y11, Y12
 	VPSRLW       $0x04, Y12, Y13
 	VPAND        Y1, Y12, Y12
 	VPAND        Y1, Y13, Y13
@@ -546,7 +578,7 @@ word_by1:
 	VPADDB       Y13, Y12, Y12
 	VPSADBW      Y2, Y12, Y12
 	VPADDQ       Y12, Y3, Y3
-	VPXOR        32(R14), Y11, Y11
+	VPXOR        32(BP), Y11, Y11
 	VPSRLW       $0x04, Y11, Y12
 	VPAND        Y1, Y11, Y11
 	VPAND        Y1, Y12, Y12
@@ -556,7 +588,7 @@ word_by1:
 	VPSADBW      Y2, Y11, Y11
 	VPADDQ       Y11, Y7, Y7
 	VPBROADCASTQ 8(R12), Y11
-	VPXOR        (R14), Y11, Y12
+	VPXOR        (BP), Y11, Y12
 	VPSRLW       $0x04, Y12, Y13
 	VPAND        Y1, Y12, Y12
 	VPAND        Y1, Y13, Y13
@@ -565,7 +597,7 @@ word_by1:
 	VPADDB       Y13, Y12, Y12
 	VPSADBW      Y2, Y12, Y12
 	VPADDQ       Y12, Y4, Y4
-	VPXOR        32(R14), Y11, Y11
+	VPXOR        32(BP), Y11, Y11
 	VPSRLW       $0x04, Y11, Y12
 	VPAND        Y1, Y11, Y11
 	VPAND        Y1, Y12, Y12
@@ -575,7 +607,7 @@ word_by1:
 	VPSADBW      Y2, Y11, Y11
 	VPADDQ       Y11, Y8, Y8
 	VPBROADCASTQ 16(R12), Y11
-	VPXOR        (R14), Y11, Y12
+	VPXOR        (BP), Y11, Y12
 	VPSRLW       $0x04, Y12, Y13
 	VPAND        Y1, Y12, Y12
 	VPAND        Y1, Y13, Y13
@@ -584,7 +616,7 @@ word_by1:
 	VPADDB       Y13, Y12, Y12
 	VPSADBW      Y2, Y12, Y12
 	VPADDQ       Y12, Y5, Y5
-	VPXOR        32(R14), Y11, Y11
+	VPXOR        32(BP), Y11, Y11
 	VPSRLW       $0x04, Y11, Y12
 	VPAND        Y1, Y11, Y11
 	VPAND        Y1, Y12, Y12
@@ -594,7 +626,7 @@ word_by1:
 	VPSADBW      Y2, Y11, Y11
 	VPADDQ       Y11, Y9, Y9
 	VPBROADCASTQ 24(R12), Y11
-	VPXOR        (R14), Y11, Y12
+	VPXOR        (BP), Y11, Y12
 	VPSRLW       $0x04, Y12, Y13
 	VPAND        Y1, Y12, Y12
 	VPAND        Y1, Y13, Y13
@@ -603,7 +635,7 @@ word_by1:
 	VPADDB       Y13, Y12, Y12
 	VPSADBW      Y2, Y12, Y12
 	VPADDQ       Y12, Y6, Y6
-	VPXOR        32(R14), Y11, Y11
+	VPXOR        32(BP), Y11, Y11
 	VPSRLW       $0x04, Y11, Y12
 	VPAND        Y1, Y11, Y11
 	VPAND        Y1, Y12, Y12
@@ -612,9 +644,9 @@ word_by1:
 	VPADDB       Y12, Y11, Y11
 	VPSADBW      Y2, Y11, Y11
 	VPADDQ       Y11, Y10, Y10
-	ADDQ         $0x40, R14
+	ADDQ         $0x40, BP
 	ADDQ         $0x20, R12
-	DECQ         R13
+	DECQ         R14
 	JNZ          word_by1
 	ADDQ         $0x28, R10
 	DECQ         R11
@@ -626,7 +658,7 @@ word_by1:
 	VMOVMSKPD    Y11, R11
 	SHLL         $0x04, R11
 	ORL          R11, R10
-	JZ           skip19
+	JZ           skip6
 	MOVL         R8, (AX)
 	MOVB         $0x00, 4(AX)
 	MOVB         R10, 5(AX)
@@ -639,7 +671,7 @@ word_by1:
 	ADDQ         $0x28, AX
 	INCQ         DI
 
-skip19:
+skip6:
 	VPBROADCASTQ 8(R9), Y3
 	VPCMPGTQ     Y4, Y3, Y7
 	VMOVMSKPD    Y7, R10
@@ -647,7 +679,7 @@ skip19:
 	VMOVMSKPD    Y3, R11
 	SHLL         $0x04, R11
 	ORL          R11, R10
-	JZ           skip20
+	JZ           skip7
 	MOVL         R8, (AX)
 	MOVB         $0x01, 4(AX)
 	MOVB         R10, 5(AX)
@@ -660,7 +692,7 @@ skip19:
 	ADDQ         $0x28, AX
 	INCQ         DI
 
-skip20:
+skip7:
 	VPBROADCASTQ 16(R9), Y3
 	VPCMPGTQ     Y5, Y3, Y4
 	VMOVMSKPD    Y4, R10
@@ -668,7 +700,7 @@ skip20:
 	VMOVMSKPD    Y3, R11
 	SHLL         $0x04, R11
 	ORL          R11, R10
-	JZ           skip21
+	JZ           skip8
 	MOVL         R8, (AX)
 	MOVB         $0x02, 4(AX)
 	MOVB         R10, 5(AX)
@@ -681,7 +713,7 @@ skip20:
 	ADDQ         $0x28, AX
 	INCQ         DI
 
-skip21:
+skip8:
 	VPBROADCASTQ 24(R9), Y3
 	VPCMPGTQ     Y6, Y3, Y4
 	VMOVMSKPD    Y4, R10
@@ -689,7 +721,7 @@ skip21:
 	VMOVMSKPD    Y3, R11
 	SHLL         $0x04, R11
 	ORL          R11, R10
-	JZ           skip22
+	JZ           skip9
 	MOVL         R8, (AX)
 	MOVB         $0x03, 4(AX)
 	MOVB         R10, 5(AX)
@@ -702,18 +734,18 @@ skip21:
 	ADDQ         $0x28, AX
 	INCQ         DI
 
-skip22:
+skip9:
 	INCQ R8
 	JMP  groups_by1
 
 done_by1:
 	VZEROUPPER
-	MOVQ DI, matches+48(FP)
+	MOVQ DI, matches+56(FP)
 	RET
 
-// func planesAVX512(out *byte, tile *uint64, columns *byte, ncolumns int, groups int, limits *int64) (matches int)
+// func planesAVX512(out *byte, tile *uint64, columns *byte, ncolumns int, groups int, ahead int, limits *int64) (matches int)
 // Requires: AVX, AVX512DQ, AVX512F, AVX512VPOPCNTDQ, MMX+
-TEXT ·planesAVX512(SB), NOSPLIT, $0-56
+TEXT ·planesAVX512(SB), NOSPLIT, $8-64
 	MOVQ         out+0(FP), AX
 	MOVQ         tile+8(FP), CX
 	MOVQ         columns+16(FP), DX
@@ -721,7 +753,7 @@ TEXT ·planesAVX512(SB), NOSPLIT, $0-56
 	MOVQ         groups+32(FP), SI
 	XORQ         DI, DI
 	XORQ         R8, R8
-	MOVQ         limits+40(FP), R9
+	MOVQ         limits+48(FP), R9
 	VPBROADCASTQ (R9), Z0
 
 groups_by2:
@@ -744,11 +776,14 @@ groups_by2:
 column_by2:
 	MOVQ  24(R9), R12
 	SHLQ  $0x06, R12
-	MOVQ  R8, R13
-	IMULQ R12, R13
-	ADDQ  (R9), R13
-	LEAQ  (R13)(R12*1), R14
-	MOVQ  32(R9), R12
+	MOVQ  R8, R15
+	IMULQ R12, R15
+	ADDQ  (R9), R15
+	LEAQ  (R15)(R12*1), BP
+	MOVQ  32(R9), R13
+	MOVQ  ahead+40(FP), R14
+	IMULQ R12, R14
+	ADDQ  R15, R14
 
 word_by2:
 	VPBROADCASTQ (R11), Z9
@@ -756,8 +791,9 @@ word_by2:
 	VPBROADCASTQ 16(R11), Z11
 	VPBROADCASTQ 24(R11), Z12
 	VPBROADCASTQ 32(R11), Z13
-	PREFETCHT0   8192(R13)
-	VPXORQ       (R13), Z9, Z14
+	PREFETCHT0   (R14)
+	ADDQ         $0x40, R14
+	VPXORQ       (R15), Z9, Z14
 	VPANDQ       Z14, Z10, Z15
 	VPOPCNTQ     Z15, Z15
 	VPADDQ       Z15, Z1, Z1
@@ -770,8 +806,9 @@ word_by2:
 	VPANDQ       Z14, Z13, Z14
 	VPOPCNTQ     Z14, Z14
 	VPADDQ       Z14, Z4, Z4
-	PREFETCHT0   8192(R14)
-	VPXORQ       (R14), Z9, Z9
+	PREFETCHT0   (R14)
+	ADDQ         $0x40, R14
+	VPXORQ       (BP), Z9, Z9
 	VPANDQ       Z9, Z10, Z10
 	VPOPCNTQ     Z10, Z10
 	VPADDQ       Z10, Z5, Z5
@@ -784,10 +821,10 @@ word_by2:
 	VPANDQ       Z9, Z13, Z9
 	VPOPCNTQ     Z9, Z9
 	VPADDQ       Z9, Z8, Z8
-	ADDQ         $0x40, R13
-	ADDQ         $0x40, R14
+	ADDQ         $0x40, R15
+	ADDQ         $0x40, BP
 	ADDQ         $0x28, R11
-	DECQ         R12
+	DECQ         R13
 	JNZ          word_by2
 	ADDQ         $0x28, R9
 	DECQ         R10
@@ -799,36 +836,44 @@ word_by2:
 	VPADDQ       Z4, Z4, Z4
 	VPADDQ       Z1, Z4, Z4
 	VPCMPQ       $0x01, Z0, Z4, K1
+	KORTESTB     K1, K1
+	JZ           none10
 	KMOVB        K1, R9
-	TESTL        R9, R9
-	JZ           skip24
 	MOVL         R8, (AX)
 	MOVB         $0x00, 4(AX)
 	MOVB         R9, 5(AX)
 	VPMOVQD      Z4, 8(AX)
-	ADDQ         $0x28, AX
-	INCQ         DI
+	XORL         R10, R10
+	TESTL        R9, R9
+	SETNE        R10
+	ADDQ         R10, DI
+	LEAQ         (R10)(R10*4), R10
+	LEAQ         (AX)(R10*8), AX
 
-skip24:
-	INCQ    R8
-	VPADDQ  Z8, Z8, Z8
-	VPADDQ  Z7, Z8, Z8
-	VPADDQ  Z8, Z8, Z8
-	VPADDQ  Z6, Z8, Z8
-	VPADDQ  Z8, Z8, Z8
-	VPADDQ  Z5, Z8, Z8
-	VPCMPQ  $0x01, Z0, Z8, K1
-	KMOVB   K1, R9
-	TESTL   R9, R9
-	JZ      skip26
-	MOVL    R8, (AX)
-	MOVB    $0x00, 4(AX)
-	MOVB    R9, 5(AX)
-	VPMOVQD Z8, 8(AX)
-	ADDQ    $0x28, AX
-	INCQ    DI
+none10:
+	INCQ     R8
+	VPADDQ   Z8, Z8, Z8
+	VPADDQ   Z7, Z8, Z8
+	VPADDQ   Z8, Z8, Z8
+	VPADDQ   Z6, Z8, Z8
+	VPADDQ   Z8, Z8, Z8
+	VPADDQ   Z5, Z8, Z8
+	VPCMPQ   $0x01, Z0, Z8, K1
+	KORTESTB K1, K1
+	JZ       none11
+	KMOVB    K1, R9
+	MOVL     R8, (AX)
+	MOVB     $0x00, 4(AX)
+	MOVB     R9, 5(AX)
+	VPMOVQD  Z8, 8(AX)
+	XORL     R10, R10
+	TESTL    R9, R9
+	SETNE    R10
+	ADDQ     R10, DI
+	LEAQ     (R10)(R10*4), R10
+	LEAQ     (AX)(R10*8), AX
 
-skip26:
+none11:
 	INCQ R8
 	JMP  groups_by2
 
@@ -849,10 +894,13 @@ groups_by1:
 column_by1:
 	MOVQ  24(R9), R12
 	SHLQ  $0x06, R12
-	MOVQ  R8, R13
-	IMULQ R12, R13
-	ADDQ  (R9), R13
-	MOVQ  32(R9), R12
+	MOVQ  R8, R15
+	IMULQ R12, R15
+	ADDQ  (R9), R15
+	MOVQ  32(R9), R13
+	MOVQ  ahead+40(FP), R14
+	IMULQ R12, R14
+	ADDQ  R15, R14
 
 word_by1:
 	VPBROADCASTQ (R11), Z1
@@ -860,8 +908,9 @@ word_by1:
 	VPBROADCASTQ 16(R11), Z3
 	VPBROADCASTQ 24(R11), Z4
 	VPBROADCASTQ 32(R11), Z5
-	PREFETCHT0   8192(R13)
-	VPXORQ       (R13), Z1, Z1
+	PREFETCHT0   (R14)
+	ADDQ         $0x40, R14
+	VPXORQ       (R15), Z1, Z1
 	VPANDQ       Z1, Z2, Z2
 	VPOPCNTQ     Z2, Z2
 	VPADDQ       Z2, Z16, Z16
@@ -874,9 +923,9 @@ word_by1:
 	VPANDQ       Z1, Z5, Z1
 	VPOPCNTQ     Z1, Z1
 	VPADDQ       Z1, Z19, Z19
-	ADDQ         $0x40, R13
+	ADDQ         $0x40, R15
 	ADDQ         $0x28, R11
-	DECQ         R12
+	DECQ         R13
 	JNZ          word_by1
 	ADDQ         $0x28, R9
 	DECQ         R10
@@ -888,28 +937,32 @@ word_by1:
 	VPADDQ       Z19, Z19, Z19
 	VPADDQ       Z16, Z19, Z19
 	VPCMPQ       $0x01, Z0, Z19, K1
+	KORTESTB     K1, K1
+	JZ           none12
 	KMOVB        K1, R9
-	TESTL        R9, R9
-	JZ           skip28
 	MOVL         R8, (AX)
 	MOVB         $0x00, 4(AX)
 	MOVB         R9, 5(AX)
 	VPMOVQD      Z19, 8(AX)
-	ADDQ         $0x28, AX
-	INCQ         DI
+	XORL         R10, R10
+	TESTL        R9, R9
+	SETNE        R10
+	ADDQ         R10, DI
+	LEAQ         (R10)(R10*4), R10
+	LEAQ         (AX)(R10*8), AX
 
-skip28:
+none12:
 	INCQ R8
 	JMP  groups_by1
 
 done_by1:
 	VZEROUPPER
-	MOVQ DI, matches+48(FP)
+	MOVQ DI, matches+56(FP)
 	RET
 
-// func planesAVX2(out *byte, tile *uint64, columns *byte, ncolumns int, groups int, limits *int64) (matches int)
+// func planesAVX2(out *byte, tile *uint64, columns *byte, ncolumns int, groups int, ahead int, limits *int64) (matches int)
 // Requires: AVX, AVX2, MMX+
-TEXT ·planesAVX2(SB), NOSPLIT, $0-56
+TEXT ·planesAVX2(SB), NOSPLIT, $8-64
 	MOVQ           out+0(FP), AX
 	MOVQ           tile+8(FP), CX
 	MOVQ           columns+16(FP), DX
@@ -917,7 +970,7 @@ TEXT ·planesAVX2(SB), NOSPLIT, $0-56
 	MOVQ           groups+32(FP), SI
 	XORQ           DI, DI
 	XORQ           R8, R8
-	MOVQ           limits+40(FP), R9
+	MOVQ           limits+48(FP), R9
 	VBROADCASTI128 nibbleCounts<>+0(SB), Y0
 	VBROADCASTI128 nibbleMask<>+0(SB), Y1
 	VPXOR          Y2, Y2, Y2
@@ -936,16 +989,20 @@ groups_by1:
 column_by1:
 	MOVQ  24(R10), R13
 	SHLQ  $0x06, R13
-	MOVQ  R8, R14
-	IMULQ R13, R14
-	ADDQ  (R10), R14
-	MOVQ  32(R10), R13
+	MOVQ  R8, BP
+	IMULQ R13, BP
+	ADDQ  (R10), BP
+	MOVQ  32(R10), R14
+	MOVQ  ahead+40(FP), R15
+	IMULQ R13, R15
+	ADDQ  BP, R15
 
 word_by1:
-	PREFETCHT0   8192(R14)
+	PREFETCHT0   (R15)
+	ADDQ         $0x40, R15
 	VPBROADCASTQ (R12), Y5
-	VPXOR        (R14), Y5, Y6
-	VPXOR        32(R14), Y5, Y5
+	VPXOR        (BP), Y5, Y6
+	VPXOR        32(BP), Y5, Y5
 	VPBROADCASTQ 32(R12), Y7
 	VPAND        Y6, Y7, Y8
 	VPSRLW       $0x04, Y8, Y9
@@ -1022,9 +1079,9 @@ word_by1:
 	VPADDQ       Y6, Y3, Y3
 	VPSADBW      Y2, Y5, Y5
 	VPADDQ       Y5, Y4, Y4
-	ADDQ         $0x40, R14
+	ADDQ         $0x40, BP
 	ADDQ         $0x28, R12
-	DECQ         R13
+	DECQ         R14
 	JNZ          word_by1
 	ADDQ         $0x28, R10
 	DECQ         R11
@@ -1036,7 +1093,7 @@ word_by1:
 	VMOVMSKPD    Y5, R11
 	SHLL         $0x04, R11
 	ORL          R11, R10
-	JZ           skip29
+	JZ           skip13
 	MOVL         R8, (AX)
 	MOVB         $0x00, 4(AX)
 	MOVB         R10, 5(AX)
@@ -1049,11 +1106,11 @@ word_by1:
 	ADDQ         $0x28, AX
 	INCQ         DI
 
-skip29:
+skip13:
 	INCQ R8
 	JMP  groups_by1
 
 done_by1:
 	VZEROUPPER
-	MOVQ DI, matches+48(FP)
+	MOVQ DI, matches+56(FP)
 	RET

@@ -43,7 +43,7 @@ func (a *avx2) word(k *kernel, n int, line func(g int) Mem, tile reg.Register) {
 		return x
 	}
 	for g := range n {
-		k.prefetch(line(g))
+		k.prefetch()
 		if k.planes {
 			a.magnitudes(a.counts[g], line(g), broadcast)
 			continue

@@ -43,7 +43,7 @@ func (a *avx512) word(k *kernel, n int, line func(g int) Mem, tile reg.Register)
 	}
 	for g := range n {
 		x := ZMM()
-		k.prefetch(line(g))
+		k.prefetch()
 		if k.planes {
 			VPXORQ(line(g), words[0], x)
 			for j, plane := range words[1:] {
@@ -80,25 +80,30 @@ func (a *avx512) emit(k *kernel, g int) {
 		VPCMPQ(Imm(1), a.limits[j], c, masks[j]) // c < limit
 	}
 	none := fresh("none")
+	low, high := masks[0], masks[0]
 	if len(masks) == 4 {
-		low, high := K(), K()
+		low, high = K(), K()
 		KORB(masks[0], masks[1], low)
 		KORB(masks[2], masks[3], high)
-		KORTESTB(low, high)
-		JZ(LabelRef(none))
 	}
+	KORTESTB(low, high)
+	JZ(LabelRef(none))
 	for j, m := range masks {
 		a.store(k, j, counts[j], m)
 	}
 	Label(none)
 }
 
+// store writes the match of query j where the next goes, which comes after it
+// unless no lane passes: there is room, and what nothing predicts is no branch.
 func (a *avx512) store(k *kernel, j int, counts reg.VecVirtual, m reg.OpmaskVirtual) {
-	mask, skip := GP64(), fresh("skip")
+	mask, one := GP64(), GP64()
 	KMOVB(m, mask.As32())
-	TESTL(mask.As32(), mask.As32())
-	JZ(LabelRef(skip))
 	VPMOVQD(counts, k.match(j, mask))
-	k.advance()
-	Label(skip)
+	XORL(one.As32(), one.As32())
+	TESTL(mask.As32(), mask.As32())
+	SETNE(one.As8())
+	ADDQ(one, k.count)
+	LEAQ(Mem{Base: one, Index: one, Scale: 4}, one)
+	LEAQ(Mem{Base: k.out, Index: one, Scale: matchSize / 5}, k.out)
 }

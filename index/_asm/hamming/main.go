@@ -54,6 +54,7 @@ type kernel struct {
 	planes  bool // of the one query: its signs and its planes
 
 	out, count, group reg.GPVirtual
+	soon              reg.GPVirtual // the line to ask for next
 }
 
 // planes is hamming.Planes.
@@ -70,8 +71,8 @@ func (k *kernel) tileWords() int {
 func main() {
 	ConstraintExpr("!purego")
 	for _, queries := range []int{1, 4} {
-		// One query alone waits for memory: it goes group by group, in the order in
-		// which they lie there. With four, two groups at a time use each broadcast twice.
+		// One query alone waits for memory: it goes group by group. With four, two groups
+		// at a time use each broadcast twice.
 		(&kernel{isa: new(avx512), name: fmt.Sprintf("scan%dAVX512", queries), queries: queries}).write(map[int]int{1: 1, 4: 2}[queries])
 		(&kernel{isa: new(avx2), name: fmt.Sprintf("scan%dAVX2", queries), queries: queries}).write(1)
 	}
@@ -83,7 +84,7 @@ func main() {
 // write emits the function, which takes several groups at a time and the rest
 // one by one.
 func (k *kernel) write(several int) {
-	TEXT(k.name, NOSPLIT, "func(out *byte, tile *uint64, columns *byte, ncolumns int, groups int, limits *int64) (matches int)")
+	TEXT(k.name, NOSPLIT, "func(out *byte, tile *uint64, columns *byte, ncolumns int, groups, ahead int, limits *int64) (matches int)")
 	Pragma("noescape")
 	if k.planes {
 		Doc("Compares a query with magnitudes: see scanGeneric.")
@@ -127,6 +128,7 @@ func (k *kernel) loop(n int, tile, columns, ncolumns, groups reg.Register) {
 
 	Label(label("column"))
 	stride, words := GP64(), GP64() // bytes of a group; words left to compare
+	k.soon = GP64()
 	MOVQ(Mem{Base: column, Disp: columnStride}, stride)
 	SHLQ(Imm(6), stride)
 	lines := make([]reg.GPVirtual, n)
@@ -140,6 +142,9 @@ func (k *kernel) loop(n int, tile, columns, ncolumns, groups reg.Register) {
 		LEAQ(Mem{Base: lines[g-1], Index: stride, Scale: 1}, lines[g])
 	}
 	MOVQ(Mem{Base: column, Disp: columnUsed}, words)
+	Load(Param("ahead"), k.soon)
+	IMULQ(stride, k.soon)
+	ADDQ(lines[0], k.soon)
 
 	Label(label("word"))
 	k.word(k, n, func(g int) Mem { return Mem{Base: lines[g]} }, at)
@@ -161,17 +166,14 @@ func (k *kernel) loop(n int, tile, columns, ncolumns, groups reg.Register) {
 	Label(label("done"))
 }
 
-// ahead is how far before its use a line is asked for, in bytes of its column: of
-// 2,048 to 16,384 the best over 1,000,000 codes of 256 to 1,024 bits.
-const ahead = 8192
-
-// prefetch asks for the line that comes ahead of the one at m, which may be past the
-// column's end: a prefetch never faults. A tile of queries finds its lines in the
-// cache and has no use for it.
-func (k *kernel) prefetch(m Mem) {
-	if k.queries == 1 {
-		PREFETCHT0(m.Offset(ahead))
-	}
+// prefetch asks for one more line of the groups that come ahead of those at hand. It
+// may be past the column's end: a prefetch never faults. Lines are asked for in the
+// order in which they lie, whatever the order in which several groups use them: by
+// turns, a column of 4 words was read from memory at three quarters of the speed. Of
+// groups of which not all words are compared, several at a time, some are left out.
+func (k *kernel) prefetch() {
+	PREFETCHT0(Mem{Base: k.soon})
+	ADDQ(Imm(lineBytes), k.soon)
 }
 
 // match emits the head of a match of query j, whose mask is not zero, and returns
