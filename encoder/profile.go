@@ -29,14 +29,17 @@ const (
 	Full
 	// FullCentred subtracts the mean as well.
 	FullCentred
+	// Auto is none of these, but the wish that package index choose one of them by
+	// measuring. No profile is of this kind.
+	Auto
 )
 
 var kindNames = [...]string{
-	Plain: "plain", Centred: "centred", Nested: "nested", NestedCentred: "nested+centred", Full: "full", FullCentred: "full+centred",
+	Plain: "plain", Centred: "centred", Nested: "nested", NestedCentred: "nested+centred", Full: "full", FullCentred: "full+centred", Auto: "auto",
 }
 
 // ParseKind returns the kind of that name: plain, centred, nested, nested+centred,
-// full or full+centred.
+// full, full+centred or auto.
 func ParseKind(name string) (Kind, error) {
 	for k, n := range kindNames {
 		if n == name {
@@ -59,7 +62,7 @@ func (k Kind) Centres() bool { return k == Centred || k == NestedCentred || k ==
 
 // Rotates reports whether the kind rotates, in which case the error of an estimate
 // is that of RaBitQ; see [Query.Estimate].
-func (k Kind) Rotates() bool { return k >= Nested }
+func (k Kind) Rotates() bool { return k >= Nested && k <= FullCentred }
 
 // MaxDims is the largest vector size, and MaxLadder the most ladder steps.
 const (
@@ -141,6 +144,9 @@ func newProfile(s profileState) (*Profile, error) {
 	kind, err := ParseKind(s.Kind)
 	if err != nil {
 		return nil, err
+	}
+	if kind == Auto {
+		return nil, fmt.Errorf("encoder: profile %v has to be chosen by measuring", kind)
 	}
 	if s.Dims < 1 || s.Dims > MaxDims {
 		return nil, fmt.Errorf("encoder: %d dimensions, want 1 to %d", s.Dims, MaxDims)

@@ -41,6 +41,7 @@ type Collection struct {
 	rewriting  *rewrite   // nil: none
 	rewriteErr error      // of the last
 	rewrites   sync.WaitGroup
+	fitAt      atomic.Uint64 // rows at which the profile that is wanted is fitted
 }
 
 // openCollection opens the shard of e and loads its codes.
@@ -59,8 +60,10 @@ func openCollection(catalog *storage.Catalog, e storage.Entry, log *slog.Logger)
 	}
 	c.entry.Store(&e)
 	c.current.Store(g)
+	c.fitAt.Store(fitRows)
 	go c.write()
 	c.resume()
+	c.fitWhenDue()
 	return c, nil
 }
 
@@ -109,9 +112,11 @@ func (c *Collection) Info() Info {
 			Dims:    codec.profile.Dims(),
 			Ladder:  codec.profile.Ladder(),
 			Metric:  codec.metric,
-			Profile: codec.profile.Kind(),
+			Profile: codec.state.wanted(),
 			Labels:  maps.Clone(e.Labels),
 		},
+		ProfileInForce:     codec.profile.Kind(),
+		ProfileReason:      codec.state.Why,
 		ProfileFingerprint: codec.fingerprint,
 		Created:            e.Created,
 	}

@@ -434,7 +434,7 @@ func TestAMalformedSpecIsRefusedByField(t *testing.T) {
 		{"too many dims", "dims", Spec{Name: "a", Dims: 65537}},
 		{"a ladder step off the grid", "ladder", Spec{Name: "a", Dims: 300, Ladder: []int{100}}},
 		{"an unknown metric", "metric", Spec{Name: "a", Dims: 1, Metric: 9}},
-		{"an unknown profile", "ladder", Spec{Name: "a", Dims: 1, Profile: 9}},
+		{"an unknown profile", "profile", Spec{Name: "a", Dims: 1, Profile: 9}},
 		{"a long label", "labels", Spec{Name: "a", Dims: 1, Labels: map[string]string{"a": strings.Repeat("x", 256)}}},
 	} {
 		t.Run(tt.name, func(t *testing.T) {

@@ -99,13 +99,13 @@ func (db *DB) Close() error {
 }
 
 // Create makes an empty collection, durably. ErrExists when the name is taken;
-// *InvalidError with fields name, dims, ladder, metric, labels.
+// *InvalidError with fields name, dims, ladder, metric, profile, labels.
 func (db *DB) Create(ctx context.Context, spec Spec) (*Collection, error) {
-	profile, err := spec.profile()
+	state, err := spec.state()
 	if err != nil {
 		return nil, err
 	}
-	schema, err := engineState{Metric: spec.Metric, Store: storeFloat32, Profile: profile}.schema()
+	schema, err := state.schema()
 	if err != nil {
 		return nil, err
 	}

@@ -49,8 +49,9 @@ type rewrite struct {
 
 // Change says what Update is to change; nil fields stay as they are.
 type Change struct {
-	// Profile is how vectors are to become codes. A mean is that of a sample of the
-	// stored vectors.
+	// Profile is how vectors are to become codes. What a kind needs to know of the
+	// vectors, and what encoder.Auto measures, is of a sample of those stored; when there
+	// are fewer than 256 it waits for more, as it does in a new collection.
 	Profile *encoder.Kind
 }
 
@@ -153,26 +154,89 @@ func (c *Collection) finish(r *rewrite, err error) {
 func (g *generation) target(ctx context.Context, change Change) (engineState, error) {
 	state := g.codec.state
 	state.Generation++
-	if change.Profile == nil || *change.Profile == g.codec.profile.Kind() {
+	if change.Profile == nil {
 		return state, nil
 	}
+	kind := *change.Profile
+	if _, err := encoder.ParseKind(kind.String()); err != nil {
+		return state, invalid("profile", "%v", err)
+	}
+	if kind == state.wanted() && kind != encoder.Auto {
+		return state, nil
+	}
+	state.Want, state.Why = "", ""
+	if needsVectors(kind) && g.view.Load().live < updateRows {
+		state.Want = kind.String()
+		return state, nil
+	}
+	return g.fit(ctx, state, kind)
+}
+
+// fit returns state with a profile of that kind, or the one that it leads to.
+func (g *generation) fit(ctx context.Context, state engineState, kind encoder.Kind) (engineState, error) {
+	profile, metric := g.codec.profile, g.codec.metric
 	var sample [][]float32
 	var err error
-	if change.Profile.Centres() {
+	if needsVectors(kind) {
 		if sample, err = g.sample(ctx); err != nil {
 			return state, err
 		}
 	}
-	state.Profile, err = encoder.FitProfile(*change.Profile, g.codec.metric, g.codec.profile.Dims(), g.codec.profile.Ladder(), sample)
-	if err != nil {
-		return state, invalid("profile", "%v", err)
+	state.Want, state.Why = "", ""
+	if kind == encoder.Auto {
+		state.Want = kind.String()
+		if kind, state.Why, err = chooseProfile(ctx, sample, metric, profile.Dims(), profile.Ladder()); err != nil {
+			return state, err
+		}
 	}
-	return state, nil
+	state.Profile, err = encoder.FitProfile(kind, metric, profile.Dims(), profile.Ladder(), sample)
+	return state, err
 }
 
-// same reports whether rows are kept alike in both states.
+// same reports whether e is what a change asked for that led to o: the same mean of other
+// vectors is not worth a rewrite.
 func (e engineState) same(o engineState) bool {
-	return e.Store == o.Store && e.Profile.Fingerprint() == o.Profile.Fingerprint()
+	return e.Store == o.Store && e.Profile.Kind() == o.Profile.Kind() && e.Want == o.Want && e.waits() == o.waits()
+}
+
+const (
+	// fitRows is how many vectors a new collection fits its profile to, at least: the
+	// mean of so many is wrong by a thirtieth of a vector's length, and a choice between
+	// profiles sees gains of a few hundredths.
+	fitRows = 1024
+	// updateRows is how many Update is content with: there may never be more.
+	updateRows = 256
+)
+
+// fitWhenDue begins the rewrite to the profile that is wanted when there are vectors
+// enough for it.
+func (c *Collection) fitWhenDue() {
+	g := c.current.Load()
+	if !g.codec.state.waits() || g.view.Load().live < c.fitAt.Load() {
+		return
+	}
+	r, ctx, err := c.reserve()
+	if err != nil { // closing, or a rewrite is under way, which will ask again
+		return
+	}
+	if c.current.Load() != g {
+		c.finish(r, nil)
+		return
+	}
+	go func() {
+		state := g.codec.state
+		state.Generation++
+		state, err := g.fit(ctx, state, state.wanted())
+		var next *generation
+		if err == nil {
+			next, err = c.begin(r, state)
+		}
+		if err == nil {
+			c.rewrite(ctx, r, g, next)
+			return
+		}
+		c.giveUp(ctx, r, err)
+	}()
 }
 
 // What a profile is fitted to: so many vectors, if they take no more bytes.
@@ -285,6 +349,7 @@ func (c *Collection) rewrite(ctx context.Context, r *rewrite, old, next *generat
 		c.rewrites.Add(1) // finish must not wait for the users
 		defer c.rewrites.Done()
 		c.finish(r, nil)
+		c.fitWhenDue() // it may have become so meanwhile
 		if err := old.close(); err != nil {
 			c.log.Error("file that was rewritten does not close", "collection", c.entry.Load().Name, "error", err)
 		}
@@ -294,8 +359,17 @@ func (c *Collection) rewrite(ctx context.Context, r *rewrite, old, next *generat
 	default:
 		err = errors.Join(err, next.close(), c.catalog.AbandonRewrite(*c.entry.Load()))
 	}
+	c.giveUp(ctx, r, err)
+}
+
+// giveUp ends a rewrite that failed, or that closing the collection stopped.
+func (c *Collection) giveUp(ctx context.Context, r *rewrite, err error) {
+	if ctx.Err() != nil && errors.Is(err, ctx.Err()) {
+		err = nil
+	}
 	if err != nil {
 		c.log.Error("rewrite failed", "collection", c.entry.Load().Name, "error", err)
+		c.fitAt.Store(2 * c.Count()) // trying again at every write would help nobody
 	}
 	c.finish(r, err)
 }

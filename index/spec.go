@@ -23,7 +23,9 @@ type Spec struct {
 	Ladder []int
 	// Metric says what scores mean.
 	Metric encoder.Metric
-	// Profile says how vectors become codes.
+	// Profile says how vectors become codes. A kind that subtracts a mean, and
+	// encoder.Auto, need vectors to look at: codes are plain until there are 1,024, and
+	// are then made anew in the background; see Collection.Update.
 	Profile encoder.Kind
 	// Labels are the owner's notes: at most MaxLabels, keys of 1 to 63 and values
 	// of up to 255 bytes.
@@ -33,9 +35,15 @@ type Spec struct {
 // MaxLabels is the most labels a collection may have.
 const MaxLabels = 64
 
-// Info describes a collection: its Spec, defaults filled in, and more.
+// Info describes a collection: its Spec, defaults filled in, and more. Profile is what
+// is wanted.
 type Info struct {
 	Spec
+	// ProfileInForce is how codes are made now.
+	ProfileInForce encoder.Kind
+	// ProfileReason says why encoder.Auto led to it, with what was measured; empty
+	// otherwise.
+	ProfileReason string
 	// ProfileFingerprint names the frozen encoder state.
 	ProfileFingerprint string
 	// Created is when the collection was made.
@@ -44,8 +52,9 @@ type Info struct {
 
 var namePattern = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._-]{0,127}$`)
 
-// profile checks the spec and makes its encoder.
-func (s *Spec) profile() (*encoder.Profile, error) {
+// state checks the spec and returns what an empty collection has of it.
+func (s *Spec) state() (engineState, error) {
+	state := engineState{Metric: s.Metric, Store: storeFloat32}
 	var e InvalidError
 	add := func(field string, err error) {
 		if err != nil {
@@ -61,15 +70,28 @@ func (s *Spec) profile() (*encoder.Profile, error) {
 	add("labels", checkLabels(s.Labels))
 	if s.Dims < 1 || s.Dims > encoder.MaxDims {
 		add("dims", fmt.Errorf("%d, want 1 to %d", s.Dims, encoder.MaxDims))
-		return nil, &e
+		return state, &e
 	}
-	profile, err := encoder.NewProfile(s.Profile, s.Metric, s.Dims, s.Ladder)
+	kind := s.Profile
+	if needsVectors(kind) {
+		state.Want, kind = kind.String(), encoder.Plain
+	}
+	if _, err := encoder.ParseKind(kind.String()); err != nil {
+		add("profile", err)
+		return state, &e
+	}
+	var err error
+	state.Profile, err = encoder.NewProfile(kind, s.Metric, s.Dims, s.Ladder)
 	add("ladder", err)
 	if len(e.Violations) > 0 {
-		return nil, &e
+		return state, &e
 	}
-	return profile, nil
+	return state, nil
 }
+
+// needsVectors reports whether a profile of that kind can only be made with vectors to
+// look at.
+func needsVectors(kind encoder.Kind) bool { return kind.Centres() || kind == encoder.Auto }
 
 func checkLabels(labels map[string]string) error {
 	if len(labels) > MaxLabels {
@@ -90,7 +112,24 @@ type engineState struct {
 	Metric     encoder.Metric   `json:"metric"`
 	Store      string           `json:"store"`
 	Profile    *encoder.Profile `json:"profile"`
+	// Want is the kind that was asked for, where it is not that of Profile: a mean
+	// that there are no vectors for yet, or encoder.Auto.
+	Want string `json:"want,omitempty"`
+	// Why is the reason for which encoder.Auto led to Profile; empty: not yet.
+	Why string `json:"why,omitempty"`
 }
+
+// wanted is the kind that was asked for.
+func (e engineState) wanted() encoder.Kind {
+	if kind, err := encoder.ParseKind(e.Want); err == nil {
+		return kind
+	}
+	return e.Profile.Kind()
+}
+
+// waits reports whether the collection is to be rewritten when there are vectors to
+// fit a profile to.
+func (e engineState) waits() bool { return e.Want != "" && e.Why == "" }
 
 // storeFloat32 is the stored precision: vectors as they were given.
 const storeFloat32 = "float32"
@@ -120,6 +159,9 @@ func readSchema(schema storage.Schema) (engineState, error) {
 	}
 	if e.Profile == nil {
 		return e, fmt.Errorf("index: engine state without a profile: %w", ErrCorrupt)
+	}
+	if kind, err := encoder.ParseKind(e.Want); e.Want != "" && (err != nil || !needsVectors(kind)) {
+		return e, fmt.Errorf("index: engine state wants profile %q, one that is fitted: %w", e.Want, ErrCorrupt)
 	}
 	want, err := e.schema()
 	if err != nil {

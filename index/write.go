@@ -278,6 +278,7 @@ func (c *Collection) commit(group []*Pending) {
 		}
 		return
 	}
+	c.fitWhenDue()
 	for _, p := range group {
 		if p.err = err; err == nil {
 			p.applied = applied[:len(p.ops):len(p.ops)]
