@@ -141,7 +141,7 @@ func TestCollections(t *testing.T) {
 	}
 	want := Collection{
 		Name: "docs", Dims: 768, Ladder: []int{256, 512, 768}, Metric: L2, Profile: Plain, Labels: map[string]string{"a": "b"},
-		ProfileFingerprint: created.ProfileFingerprint, Created: created.Created,
+		ProfileInForce: Plain, ProfileFingerprint: created.ProfileFingerprint, Created: created.Created,
 	}
 	if !reflect.DeepEqual(created, want) || len(created.ProfileFingerprint) != 16 || created.Created.IsZero() {
 		t.Errorf("created %+v, want %+v", created, want)
@@ -308,6 +308,17 @@ func TestSearch(t *testing.T) {
 		got, err = c.Search(ctx, "docs", SearchRequest{Vector: records[5].Vector, K: 3, Candidates: 20, Rescore: RescoreCodes})
 		if err != nil || got.Receipt.Candidates < 20 || got.Receipt.Candidates == 100 || got.Receipt.Rescore != RescoreCodes {
 			t.Errorf("receipt %+v, %v, want 20 candidates, those that tie with the last, and the codes", got.Receipt, err)
+		}
+		got, err = c.Search(ctx, "docs", SearchRequest{Vector: records[5].Vector, K: 3, ScanBits: 1, RefineBits: 32, RescoreOversampling: 3, Bound: math.Inf(1)})
+		if err != nil || got.Receipt.ScanBits != 1 || got.Receipt.RefineBits != 32 || got.Receipt.RescoreCandidates != 9 || got.Receipt.Bound != 0 {
+			t.Errorf("receipt %+v, %v, want 1 bit, 32 bits, 9 rescored and no bound", got.Receipt, err)
+		}
+		if _, err := c.CreateCollection(ctx, Collection{Name: "rotated", Dims: testDims, Profile: Full}); err != nil {
+			t.Fatal(err)
+		}
+		got, err = c.Search(ctx, "rotated", SearchRequest{Vector: records[5].Vector, K: 3, Bound: 1.5})
+		if err != nil || got.Receipt.Bound != 1.5 {
+			t.Errorf("receipt %+v, %v, want a bound of 1.5", got.Receipt, err)
 		}
 		least := float32(0.99)
 		got, err = c.Search(ctx, "docs", SearchRequest{Vector: records[5].Vector, K: 3, MinScore: &least})

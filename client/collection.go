@@ -27,8 +27,28 @@ const (
 // Profile says how vectors become codes.
 type Profile string
 
-// Plain takes the signs of the components.
-const Plain Profile = "plain"
+// All but Plain work in blocks of at least 256 dimensions that end at ladder steps: a
+// search may stop at the end of a block and nowhere in between. Those with a mean, and
+// Auto, need vectors to look at: codes are plain until there are 1024, and are then made
+// anew in the background.
+const (
+	// Plain takes the signs of the components.
+	Plain Profile = "plain"
+	// Centred subtracts the mean of the collection's vectors first.
+	Centred Profile = "centred"
+	// Nested rotates each block at random first: for models trained for Matryoshka
+	// sizes.
+	Nested Profile = "nested"
+	// NestedCentred subtracts the mean and then rotates each block.
+	NestedCentred Profile = "nested+centred"
+	// Full rotates all dimensions together, as one block: for models without such
+	// sizes.
+	Full Profile = "full"
+	// FullCentred subtracts the mean and then rotates all dimensions together.
+	FullCentred Profile = "full+centred"
+	// Auto is the one of the others that measures best on the collection's own vectors.
+	Auto Profile = "auto"
+)
 
 // Collection is a set of vectors of one size under one metric.
 type Collection struct {
@@ -42,10 +62,15 @@ type Collection struct {
 	Ladder []int
 	// Metric says what scores mean. Empty, when creating: Cosine.
 	Metric Metric
-	// Profile says how vectors become codes. Empty, when creating: Plain.
+	// Profile says how vectors are to become codes. Empty, when creating: Plain.
 	Profile Profile
 	// Labels are the owner's notes: at most 64, keys to 63 and values to 255 bytes.
 	Labels map[string]string
+	// ProfileInForce says how vectors become codes now, never Auto. Set by the server.
+	ProfileInForce Profile
+	// ProfileReason says, for people, why Auto led to it; empty otherwise. Set by the
+	// server.
+	ProfileReason string
 	// ProfileFingerprint names the frozen encoder state. Set by the server.
 	ProfileFingerprint string
 	// Created is when the collection was made. Set by the server.

@@ -12,53 +12,56 @@ import (
 )
 
 // Names are sent as the numbers of the enums, whose own names are the same behind
-// a prefix. A name that this client does not know is refused before it is sent; a
-// number that it does not know, of a newer server, comes out as the enum writes it.
+// a prefix, with _ between words. A name that this client does not know is refused
+// before it is sent; a number that it does not know, of a newer server, comes out as
+// the enum writes it.
 
 func metricToProto(req *request, m Metric) hamnestv1.Metric {
-	return hamnestv1.Metric(enumNumber(req, "collection.metric", "METRIC_", string(m), hamnestv1.Metric_value))
+	return hamnestv1.Metric(enumNumber(req, "collection.metric", "METRIC_", "_", string(m), hamnestv1.Metric_value))
 }
 
 func metricFromProto(m hamnestv1.Metric) Metric {
-	return Metric(enumName("METRIC_", m.String()))
+	return Metric(enumName("METRIC_", "_", m.String()))
 }
 
 func profileToProto(req *request, p Profile) hamnestv1.Profile {
-	return hamnestv1.Profile(enumNumber(req, "collection.profile", "PROFILE_", string(p), hamnestv1.Profile_value))
+	return hamnestv1.Profile(enumNumber(req, "collection.profile", "PROFILE_", "+", string(p), hamnestv1.Profile_value))
 }
 
 func profileFromProto(p hamnestv1.Profile) Profile {
-	return Profile(enumName("PROFILE_", p.String()))
+	return Profile(enumName("PROFILE_", "+", p.String()))
 }
 
 func rescoreToProto(req *request, field string, r Rescore) hamnestv1.Rescore {
-	return hamnestv1.Rescore(enumNumber(req, field, "RESCORE_", string(r), hamnestv1.Rescore_value))
+	return hamnestv1.Rescore(enumNumber(req, field, "RESCORE_", "_", string(r), hamnestv1.Rescore_value))
 }
 
 func rescoreFromProto(r hamnestv1.Rescore) Rescore {
-	return Rescore(enumName("RESCORE_", r.String()))
+	return Rescore(enumName("RESCORE_", "_", r.String()))
 }
 
 // unspecified is the name of every enum's zero, which is the empty name here.
 const unspecified = "unspecified"
 
-func enumNumber(req *request, field, prefix, name string, numbers map[string]int32) int32 {
+// enumNumber returns the number of a name whose words separator stands between.
+func enumNumber(req *request, field, prefix, separator, name string, numbers map[string]int32) int32 {
 	if name == "" {
 		return 0
 	}
-	number, ok := numbers[prefix+strings.ToUpper(name)]
-	if !ok || number == 0 || name != strings.ToLower(name) {
+	long := prefix + strings.ToUpper(strings.ReplaceAll(name, separator, "_"))
+	number, ok := numbers[long]
+	if !ok || number == 0 || name != enumName(prefix, separator, long) {
 		req.refuse(field, fmt.Sprintf("is %q, which has no meaning here", name))
 	}
 	return number
 }
 
-func enumName(prefix, name string) string {
-	name = strings.ToLower(strings.TrimPrefix(name, prefix))
+func enumName(prefix, separator, long string) string {
+	name := strings.ToLower(strings.TrimPrefix(long, prefix))
 	if name == unspecified {
 		return ""
 	}
-	return name
+	return strings.ReplaceAll(name, "_", separator)
 }
 
 func labelsToProto(req *request, labels map[string]string) map[string]string {
@@ -84,6 +87,8 @@ func collectionFromProto(c *hamnestv1.Collection) Collection {
 		Metric:             metricFromProto(c.GetMetric()),
 		Profile:            profileFromProto(c.GetProfile()),
 		Labels:             c.GetLabels(),
+		ProfileInForce:     profileFromProto(c.GetProfileInForce()),
+		ProfileReason:      c.GetProfileReason(),
 		ProfileFingerprint: c.GetProfileFingerprint(),
 		Created:            created,
 	}
@@ -152,6 +157,8 @@ func searchToProto(req *request, path string, s SearchRequest) *hamnestv1.Search
 	message := &hamnestv1.SearchRequest{
 		K:                 req.uint32(path+"k", s.K),
 		Dims:              req.uint32(path+"dims", s.Dims),
+		ScanBits:          req.uint32(path+"scan_bits", s.ScanBits),
+		RefineBits:        req.uint32(path+"refine_bits", s.RefineBits),
 		RescoreCandidates: req.uint32(path+"rescore_candidates", s.RescoreCandidates),
 		Rescore:           rescoreToProto(req, path+"rescore", s.Rescore),
 		Exact:             s.Exact,
@@ -176,6 +183,15 @@ func searchToProto(req *request, path string, s SearchRequest) *hamnestv1.Search
 	case s.Oversampling != 0:
 		message.FirstStage = &hamnestv1.SearchRequest_Oversampling{Oversampling: s.Oversampling}
 	}
+	if s.RescoreOversampling != 0 {
+		message.RescoreOversampling = &s.RescoreOversampling
+	}
+	switch {
+	case math.IsInf(s.Bound, 1):
+		message.LastStage = &hamnestv1.SearchRequest_Unbounded{Unbounded: true}
+	case s.Bound != 0:
+		message.LastStage = &hamnestv1.SearchRequest_Bound{Bound: s.Bound}
+	}
 	return message
 }
 
@@ -194,6 +210,9 @@ func hitFromProto(h *hamnestv1.Hit) Hit {
 func receiptFromProto(r *hamnestv1.Receipt) Receipt {
 	return Receipt{
 		Dims:               int(r.GetDims()),
+		ScanBits:           int(r.GetScanBits()),
+		RefineBits:         int(r.GetRefineBits()),
+		Bound:              r.GetBound(),
 		Rescore:            rescoreFromProto(r.GetRescore()),
 		Exact:              r.GetExact(),
 		Kernel:             r.GetKernel(),

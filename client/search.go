@@ -18,7 +18,7 @@ const (
 	// bits.
 	RescoreNone Rescore = "none"
 	// RescoreCodes ranks the candidates by their whole codes and ends; scores are
-	// estimates from all bits.
+	// estimates from all bits and the scalars beside them.
 	RescoreCodes Rescore = "codes"
 	// RescoreVectors scores the candidates against the stored vectors; scores are
 	// exact.
@@ -37,23 +37,40 @@ type SearchRequest struct {
 	ID string
 	// K is how many hits to return.
 	K int
-	// Dims is how many leading dimensions the scan looks at: a ladder step or a
-	// multiple of 64, at most the query's own. With Exact, how many are compared.
-	// 0: all.
+	// Dims is how many leading dimensions the scan looks at, at most the query's own:
+	// under Plain a ladder step or a multiple of 64, otherwise the end of a block,
+	// see Profile. With Exact, how many are compared. 0: all.
 	Dims int
+	// ScanBits is the form of the query in the scan: 1 for its signs, 4 for its
+	// magnitudes too, which finds far more of the right rows for little more time.
+	// 0: 4.
+	ScanBits int
 	// Candidates is how many rows the scan keeps, at least K. 0: by Oversampling,
 	// or if that is 0 too, 40 a hit, at least 100 and at most 10000.
 	Candidates int
 	// Oversampling gives Candidates as a multiple of K, at least 1. Not with
 	// Candidates.
 	Oversampling float64
+	// RefineBits is the form of the query in which the candidates' whole codes are
+	// compared with it: 4, or 32 for its floats. 0: 4.
+	RefineBits int
 	// RescoreCandidates is how many candidates the whole codes let through to the
-	// stored vectors, K to Candidates. 0: all.
+	// stored vectors at most, K to Candidates. 0: by RescoreOversampling, or if that
+	// is 0 too, all.
 	RescoreCandidates int
+	// RescoreOversampling gives RescoreCandidates as a multiple of K, at least 1. Not
+	// with RescoreCandidates.
+	RescoreOversampling float64
+	// Bound ends the reading of stored vectors as soon as each one left would have to
+	// score better than its whole code suggests by more than Bound standard
+	// deviations of the estimate's error to become a hit. Larger is safer and reads
+	// more. math.Inf(1): never, which is also what profiles that do not rotate do,
+	// and all that they allow. 0: 2.
+	Bound float64
 	// Rescore is the stage at which the search ends. Empty: RescoreVectors.
 	Rescore Rescore
-	// Exact compares the query with every stored vector instead. Candidates,
-	// Oversampling, RescoreCandidates and Rescore must then be unset.
+	// Exact compares the query with every stored vector instead. Every setting of a
+	// stage but Dims must then be unset.
 	Exact bool
 	// MinScore, unless nil, leaves out hits that score less.
 	MinScore *float32
@@ -91,16 +108,22 @@ type Receipt struct {
 	Dims    int
 	Rescore Rescore
 	Exact   bool
+	// ScanBits and RefineBits are the forms of the query, 0 where no codes, or no
+	// whole codes, were compared. Bound ended the reading of vectors, 0 when nothing
+	// but RescoreCandidates did.
+	ScanBits, RefineBits int
+	Bound                float64
 	// Kernel is the scan kernel used, ProfileFingerprint the encoder state.
 	Kernel, ProfileFingerprint string
 
 	// RowsScanned rows were compared by their codes (or, Exact, by their
-	// vectors); the scan kept Candidates of them, the whole codes
-	// RescoreCandidates.
+	// vectors); the scan kept Candidates of them, and the whole codes let
+	// RescoreCandidates through. VectorsRead of those had been read when Bound said
+	// that none of the others can be a hit.
 	RowsScanned                   uint64
 	Candidates, RescoreCandidates int
-	// CodeBytesRead are bytes of codes, VectorsRead and VectorBytesRead of stored
-	// vectors.
+	// CodeBytesRead are bytes of codes and of the scalars beside them,
+	// VectorBytesRead of stored vectors.
 	CodeBytesRead, VectorsRead, VectorBytesRead uint64
 
 	// Scan, Refine and RescoreTime are the time in each stage; Total is the time

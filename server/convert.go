@@ -2,6 +2,7 @@ package server
 
 import (
 	"fmt"
+	"math"
 
 	"google.golang.org/protobuf/types/known/durationpb"
 	"google.golang.org/protobuf/types/known/timestamppb"
@@ -46,7 +47,13 @@ var (
 		hamnestv1.Metric_METRIC_L2:     encoder.L2,
 	}
 	profiles = map[hamnestv1.Profile]encoder.Kind{
-		hamnestv1.Profile_PROFILE_PLAIN: encoder.Plain,
+		hamnestv1.Profile_PROFILE_PLAIN:          encoder.Plain,
+		hamnestv1.Profile_PROFILE_CENTRED:        encoder.Centred,
+		hamnestv1.Profile_PROFILE_NESTED:         encoder.Nested,
+		hamnestv1.Profile_PROFILE_NESTED_CENTRED: encoder.NestedCentred,
+		hamnestv1.Profile_PROFILE_FULL:           encoder.Full,
+		hamnestv1.Profile_PROFILE_FULL_CENTRED:   encoder.FullCentred,
+		hamnestv1.Profile_PROFILE_AUTO:           encoder.Auto,
 	}
 	rescores = map[hamnestv1.Rescore]index.Rescore{
 		hamnestv1.Rescore_RESCORE_NONE:    index.RescoreNone,
@@ -114,6 +121,8 @@ func collectionToProto(info index.Info) *hamnestv1.Collection {
 		Ladder:             ladder,
 		Metric:             enumToProto(metrics, info.Metric),
 		Profile:            enumToProto(profiles, info.Profile),
+		ProfileInForce:     enumToProto(profiles, info.ProfileInForce),
+		ProfileReason:      info.ProfileReason,
 		ProfileFingerprint: info.ProfileFingerprint,
 		Labels:             info.Labels,
 		CreateTime:         timestamppb.New(info.Created),
@@ -191,14 +200,17 @@ func recordsToProto(records []index.Record) []*hamnestv1.VectorRecord {
 // is the request's own, such as "requests[3].", and empty for a search alone.
 func queryFromProto(path string, req *hamnestv1.SearchRequest, bad *violations) index.Query {
 	q := index.Query{
-		K:                 int(req.GetK()),
-		Dims:              int(req.GetDims()),
-		RescoreCandidates: int(req.GetRescoreCandidates()),
-		Exact:             req.GetExact(),
-		MinScore:          req.MinScore,
-		PageToken:         req.GetPageToken(),
-		WithVector:        req.GetWithVector(),
-		WithMetadata:      req.GetWithMetadata(),
+		K:                   int(req.GetK()),
+		Dims:                int(req.GetDims()),
+		ScanBits:            int(req.GetScanBits()),
+		RefineBits:          int(req.GetRefineBits()),
+		RescoreCandidates:   int(req.GetRescoreCandidates()),
+		RescoreOversampling: req.GetRescoreOversampling(),
+		Exact:               req.GetExact(),
+		MinScore:            req.MinScore,
+		PageToken:           req.GetPageToken(),
+		WithVector:          req.GetWithVector(),
+		WithMetadata:        req.GetWithMetadata(),
 	}
 	var err error
 	switch query := req.GetQuery().(type) {
@@ -225,6 +237,19 @@ func queryFromProto(path string, req *hamnestv1.SearchRequest, bad *violations) 
 			bad.add(path+"oversampling", "is 0, want at least 1")
 		}
 	}
+	if req.RescoreOversampling != nil && q.RescoreOversampling == 0 {
+		bad.add(path+"rescore_oversampling", "is 0, want at least 1")
+	}
+	switch stage := req.GetLastStage().(type) {
+	case *hamnestv1.SearchRequest_Bound:
+		if q.Bound = stage.Bound; q.Bound == 0 || math.IsInf(q.Bound, 1) {
+			bad.add(path+"bound", "is %v, want a number above 0, or unbounded", q.Bound)
+		}
+	case *hamnestv1.SearchRequest_Unbounded:
+		if q.Bound = math.Inf(1); !stage.Unbounded {
+			bad.add(path+"unbounded", "is false, want true or a bound")
+		}
+	}
 	if q.Rescore, err = enumFromProto(rescores, req.GetRescore()); err != nil {
 		bad.add(path+"rescore", "%v", err)
 	}
@@ -242,6 +267,9 @@ func resultToProto(r *index.Result) *hamnestv1.SearchResponse {
 func receiptToProto(r index.Receipt) *hamnestv1.Receipt {
 	return &hamnestv1.Receipt{
 		Dims:               uint32(r.Dims),
+		ScanBits:           uint32(r.ScanBits),
+		RefineBits:         uint32(r.RefineBits),
+		Bound:              r.Bound,
 		Rescore:            enumToProto(rescores, r.Rescore),
 		Exact:              r.Exact,
 		RowsScanned:        r.RowsScanned,

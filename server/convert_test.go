@@ -127,6 +127,8 @@ func TestCollectionsRoundTrip(t *testing.T) {
 			Name: "docs", Dims: 768, Ladder: []int{256, 512, 768}, Metric: encoder.L2, Profile: encoder.Plain,
 			Labels: map[string]string{"owner": "me"},
 		},
+		ProfileInForce:     encoder.Nested,
+		ProfileReason:      "measured",
 		ProfileFingerprint: "0123456789abcdef",
 		Created:            created,
 	}
@@ -137,6 +139,9 @@ func TestCollectionsRoundTrip(t *testing.T) {
 	}
 	if !reflect.DeepEqual(spec, info.Spec) {
 		t.Errorf("spec comes back as %+v, want %+v", spec, info.Spec)
+	}
+	if wire.GetProfileInForce() != hamnestv1.Profile_PROFILE_NESTED || wire.GetProfileReason() != "measured" {
+		t.Errorf("profile is sent as %v, want in force nested and the reason", wire)
 	}
 	if wire.GetProfileFingerprint() != info.ProfileFingerprint || !wire.GetCreateTime().AsTime().Equal(created) {
 		t.Errorf("fingerprint and time are sent as %v, want %+v", wire, info)
@@ -150,8 +155,11 @@ func TestQueryFromProto(t *testing.T) {
 		Query:             &hamnestv1.SearchRequest_Vector{Vector: packed(1, 2)},
 		K:                 10,
 		Dims:              64,
+		ScanBits:          4,
 		FirstStage:        &hamnestv1.SearchRequest_Candidates{Candidates: 400},
+		RefineBits:        32,
 		RescoreCandidates: 100,
+		LastStage:         &hamnestv1.SearchRequest_Bound{Bound: 1.5},
 		Rescore:           hamnestv1.Rescore_RESCORE_CODES,
 		Exact:             true,
 		MinScore:          &minScore,
@@ -162,7 +170,7 @@ func TestQueryFromProto(t *testing.T) {
 	var bad violations
 	got := queryFromProto("", full, &bad)
 	want := index.Query{
-		Vector: []float32{1, 2}, K: 10, Dims: 64, Candidates: 400, RescoreCandidates: 100, Rescore: index.RescoreCodes,
+		Vector: []float32{1, 2}, K: 10, Dims: 64, ScanBits: 4, Candidates: 400, RefineBits: 32, RescoreCandidates: 100, Bound: 1.5, Rescore: index.RescoreCodes,
 		Exact: true, MinScore: &minScore, PageToken: "token", WithVector: true, WithMetadata: true,
 	}
 	if !reflect.DeepEqual(got, want) || bad.err() != nil {
@@ -170,8 +178,9 @@ func TestQueryFromProto(t *testing.T) {
 	}
 	got = queryFromProto("", &hamnestv1.SearchRequest{
 		Query: &hamnestv1.SearchRequest_Id{Id: "a"}, K: 3, FirstStage: &hamnestv1.SearchRequest_Oversampling{Oversampling: 2.5},
+		RescoreOversampling: new(1.5), LastStage: &hamnestv1.SearchRequest_Unbounded{Unbounded: true},
 	}, &bad)
-	want = index.Query{ID: "a", K: 3, Oversampling: 2.5}
+	want = index.Query{ID: "a", K: 3, Oversampling: 2.5, RescoreOversampling: 1.5, Bound: math.Inf(1)}
 	if !reflect.DeepEqual(got, want) || bad.err() != nil {
 		t.Errorf("got %+v, %v, want %+v", got, bad.err(), want)
 	}
@@ -198,7 +207,31 @@ func TestQueriesThatMeanNothing(t *testing.T) {
 			&hamnestv1.SearchRequest{Query: &hamnestv1.SearchRequest_Id{Id: "a"}, FirstStage: &hamnestv1.SearchRequest_Oversampling{}},
 			[]string{"r.oversampling"},
 		},
-		{"everything at once", &hamnestv1.SearchRequest{Rescore: 99, FirstStage: &hamnestv1.SearchRequest_Candidates{}}, []string{"r.query", "r.candidates", "r.rescore"}},
+		{
+			"no rescore oversampling, said aloud",
+			&hamnestv1.SearchRequest{Query: &hamnestv1.SearchRequest_Id{Id: "a"}, RescoreOversampling: new(float64)},
+			[]string{"r.rescore_oversampling"},
+		},
+		{
+			"no bound, said as a number",
+			&hamnestv1.SearchRequest{Query: &hamnestv1.SearchRequest_Id{Id: "a"}, LastStage: &hamnestv1.SearchRequest_Bound{}},
+			[]string{"r.bound"},
+		},
+		{
+			"a bound without end, said as a number",
+			&hamnestv1.SearchRequest{Query: &hamnestv1.SearchRequest_Id{Id: "a"}, LastStage: &hamnestv1.SearchRequest_Bound{Bound: math.Inf(1)}},
+			[]string{"r.bound"},
+		},
+		{
+			"a bound that is not said",
+			&hamnestv1.SearchRequest{Query: &hamnestv1.SearchRequest_Id{Id: "a"}, LastStage: &hamnestv1.SearchRequest_Unbounded{}},
+			[]string{"r.unbounded"},
+		},
+		{
+			"everything at once",
+			&hamnestv1.SearchRequest{Rescore: 99, FirstStage: &hamnestv1.SearchRequest_Candidates{}, LastStage: &hamnestv1.SearchRequest_Bound{}},
+			[]string{"r.query", "r.candidates", "r.bound", "r.rescore"},
+		},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			var bad violations
@@ -224,7 +257,7 @@ func TestResultToProto(t *testing.T) {
 		Receipt: index.Receipt{
 			Dims: 1, Rescore: index.RescoreVectors, Exact: true, Kernel: "k", ProfileFingerprint: "f",
 			RowsScanned: 2, CodeBytesRead: 3, Candidates: 4, RescoreCandidates: 5, VectorsRead: 6, VectorBytesRead: 7,
-			Scan: 8, Refine: 9, RescoreTime: 10 * time.Second, Total: 11,
+			Scan: 8, Refine: 9, RescoreTime: 10 * time.Second, Total: 11, ScanBits: 12, RefineBits: 13, Bound: 14.5,
 		},
 	})
 	want := &hamnestv1.SearchResponse{
@@ -242,7 +275,8 @@ func TestResultToProto(t *testing.T) {
 	if r.GetDims() != 1 || r.GetRescore() != hamnestv1.Rescore_RESCORE_VECTORS || !r.GetExact() || r.GetKernel() != "k" || r.GetProfileFingerprint() != "f" ||
 		r.GetRowsScanned() != 2 || r.GetCodeBytesRead() != 3 || r.GetCandidates() != 4 || r.GetRescoreCandidates() != 5 ||
 		r.GetVectorsRead() != 6 || r.GetVectorBytesRead() != 7 || r.GetScanTime().AsDuration() != 8 || r.GetRefineTime().AsDuration() != 9 ||
-		r.GetRescoreTime().AsDuration() != 10*time.Second || r.GetTotalTime().AsDuration() != 11 {
+		r.GetRescoreTime().AsDuration() != 10*time.Second || r.GetTotalTime().AsDuration() != 11 ||
+		r.GetScanBits() != 12 || r.GetRefineBits() != 13 || r.GetBound() != 14.5 {
 		t.Errorf("receipt %v, want each of its numbers in its place", r)
 	}
 }

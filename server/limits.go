@@ -63,12 +63,24 @@ func (e *engine) checkSearch(path string, req *hamnestv1.SearchRequest) error {
 			return err
 		}
 	case *hamnestv1.SearchRequest_Oversampling:
-		wanted := math.Ceil(stage.Oversampling * float64(req.GetK()))
-		if wanted > float64(e.opts.MaxCandidates) && !math.IsInf(stage.Oversampling, 0) {
-			return checkMax(path+"oversampling", "times k is", limitCandidates, uint64(min(wanted, 1<<62)), e.opts.MaxCandidates)
+		if err := e.checkOversampling(path+"oversampling", stage.Oversampling, req.GetK()); err != nil {
+			return err
 		}
 	}
-	return checkMax(path+"rescore_candidates", "is", limitCandidates, uint64(req.GetRescoreCandidates()), e.opts.MaxCandidates)
+	if err := checkMax(path+"rescore_candidates", "is", limitCandidates, uint64(req.GetRescoreCandidates()), e.opts.MaxCandidates); err != nil {
+		return err
+	}
+	return e.checkOversampling(path+"rescore_oversampling", req.GetRescoreOversampling(), req.GetK())
+}
+
+// checkOversampling looks at the candidates that a multiple of k is. Whether it is a
+// number at all is for the engine to say.
+func (e *engine) checkOversampling(field string, multiple float64, k uint32) error {
+	wanted := math.Ceil(multiple * float64(k))
+	if !(wanted > float64(e.opts.MaxCandidates)) || math.IsInf(multiple, 0) { // not: NaN too
+		return nil
+	}
+	return checkMax(field, "times k is", limitCandidates, uint64(min(wanted, 1<<62)), e.opts.MaxCandidates)
 }
 
 // Sizes on the wire, for answers that are certain to be too large before they

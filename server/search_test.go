@@ -8,6 +8,8 @@ import (
 
 	"google.golang.org/grpc/codes"
 
+	"github.com/hamnest/hamnest/encoder"
+	"github.com/hamnest/hamnest/index"
 	hamnestv1 "github.com/hamnest/hamnest/proto/hamnest/v1"
 )
 
@@ -104,6 +106,25 @@ func TestSearch(t *testing.T) {
 			t.Errorf("receipt %v, want 64 dims and no rescoring", r)
 		}
 	})
+	t.Run("the forms of the query and the bound are passed on", func(t *testing.T) {
+		if err := h.collectionOf(t, "rotated", encoder.Nested).Upsert(t.Context(), records); err != nil {
+			t.Fatal(err)
+		}
+		req := byVector()
+		req.Collection = "rotated"
+		if r := search(t, req).GetReceipt(); r.GetScanBits() != 4 || r.GetRefineBits() != 4 || r.GetBound() != index.DefaultBound {
+			t.Errorf("receipt %v, want the defaults", r)
+		}
+		req.ScanBits, req.RefineBits, req.RescoreOversampling = 1, 32, new(2.2)
+		req.LastStage = &hamnestv1.SearchRequest_Bound{Bound: 0.5}
+		if r := search(t, req).GetReceipt(); r.GetScanBits() != 1 || r.GetRefineBits() != 32 || r.GetBound() != 0.5 || r.GetRescoreCandidates() != 11 {
+			t.Errorf("receipt %v, want 1 bit, 32 bits, a bound of 0.5 and 11 let through", r)
+		}
+		req.LastStage = &hamnestv1.SearchRequest_Unbounded{Unbounded: true}
+		if r := search(t, req).GetReceipt(); r.GetBound() != 0 || r.GetVectorsRead() != 11 {
+			t.Errorf("receipt %v, want no bound and all 11 read", r)
+		}
+	})
 	t.Run("an id that is not there is NOT_FOUND", func(t *testing.T) {
 		_, err := h.searches.Search(t.Context(), &hamnestv1.SearchRequest{Collection: "docs", K: 1, Query: &hamnestv1.SearchRequest_Id{Id: "none"}})
 		wantResource(t, err, codes.NotFound, "hamnest.v1.VectorRecord", "none")
@@ -151,6 +172,28 @@ func TestSearchRefusals(t *testing.T) {
 			r.FirstStage = &hamnestv1.SearchRequest_Oversampling{Oversampling: -3}
 		}, "oversampling"},
 		{"fewer rescore candidates than k", func(r *hamnestv1.SearchRequest) { r.RescoreCandidates = 4 }, "rescore_candidates"},
+		{"fewer rescored than k", func(r *hamnestv1.SearchRequest) { r.RescoreOversampling = new(0.5) }, "rescore_oversampling"},
+		{"a multiple that is not a number", func(r *hamnestv1.SearchRequest) { r.RescoreOversampling = new(math.NaN()) }, "rescore_oversampling"},
+		{"a multiple without end", func(r *hamnestv1.SearchRequest) { r.RescoreOversampling = new(math.Inf(1)) }, "rescore_oversampling"},
+		{"a multiple of 0", func(r *hamnestv1.SearchRequest) { r.RescoreOversampling = new(float64) }, "rescore_oversampling"},
+		{"rescore candidates given twice", func(r *hamnestv1.SearchRequest) {
+			r.RescoreCandidates, r.RescoreOversampling = 10, new(2.0)
+		}, "rescore_oversampling"},
+		{"a scan of 2 bits", func(r *hamnestv1.SearchRequest) { r.ScanBits = 2 }, "scan_bits"},
+		{"whole codes by 1 bit", func(r *hamnestv1.SearchRequest) { r.RefineBits = 1 }, "refine_bits"},
+		{"a bound of 0", func(r *hamnestv1.SearchRequest) { r.LastStage = &hamnestv1.SearchRequest_Bound{} }, "bound"},
+		{"a bound below 0", func(r *hamnestv1.SearchRequest) { r.LastStage = &hamnestv1.SearchRequest_Bound{Bound: math.Inf(-1)} }, "bound"},
+		{"a bound that is not a number", func(r *hamnestv1.SearchRequest) {
+			r.LastStage = &hamnestv1.SearchRequest_Bound{Bound: math.NaN()}
+		}, "bound"},
+		{"a bound where no error is known", func(r *hamnestv1.SearchRequest) {
+			r.LastStage = &hamnestv1.SearchRequest_Bound{Bound: 2}
+		}, "bound"},
+		{"unbounded: false", func(r *hamnestv1.SearchRequest) { r.LastStage = &hamnestv1.SearchRequest_Unbounded{} }, "unbounded"},
+		{"exact with 4 bits", func(r *hamnestv1.SearchRequest) { r.Exact, r.ScanBits = true, 4 }, "exact"},
+		{"exact without a bound", func(r *hamnestv1.SearchRequest) {
+			r.Exact, r.LastStage = true, &hamnestv1.SearchRequest_Unbounded{Unbounded: true}
+		}, "exact"},
 		{"a number that is no way to rescore", func(r *hamnestv1.SearchRequest) { r.Rescore = 77 }, "rescore"},
 		{"exact with candidates", func(r *hamnestv1.SearchRequest) {
 			r.Exact = true

@@ -122,7 +122,12 @@ const testDims = 128
 // collection makes a collection of testDims dimensions.
 func (h *harness) collection(t *testing.T, name string) *index.Collection {
 	t.Helper()
-	c, err := h.db.Create(t.Context(), index.Spec{Name: name, Dims: testDims, Ladder: []int{64, testDims}})
+	return h.collectionOf(t, name, encoder.Plain)
+}
+
+func (h *harness) collectionOf(t *testing.T, name string, profile encoder.Kind) *index.Collection {
+	t.Helper()
+	c, err := h.db.Create(t.Context(), index.Spec{Name: name, Dims: testDims, Ladder: []int{64, testDims}, Profile: profile})
 	if err != nil {
 		t.Fatal(err)
 	}

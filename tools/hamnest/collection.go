@@ -49,8 +49,25 @@ with a letter or digit. None of its shape can be changed later.
 The ladder lists the prefixes at which vectors are meant to be cut: a query may have as
 many dimensions as one of its steps, and a search may look at the first 256 bits of
 every vector only. Take the sizes that the embedding model was trained for (its
-Matryoshka dimensions). Each step but the last is a multiple of 64.`,
+Matryoshka dimensions). Each step but the last is a multiple of 64.
+
+The profile says how vectors become bits:
+
+  plain           bit i is 1 when component i is above 0
+  centred         the same after subtracting the mean of the vectors
+  nested          the same after rotating blocks of at least 256 dimensions that end at
+                  ladder steps: for models with Matryoshka dimensions
+  nested+centred  both
+  full            the same after rotating all dimensions together: for other models
+  full+centred    both
+  auto            the one of these that measures best on the collection's own vectors
+
+Those with a mean, and auto, need vectors to look at: codes are plain until there are
+1024, and are then made anew in the background. All but plain keep numbers beside each
+code that correct what its bits say, and let searches stop at the end of a block and
+nowhere in between.`,
 		Example: `  hamnest collection create packages --dims 768 --data ./vectors
+  hamnest collection create packages --dims 768 --profile nested --data ./vectors
   hamnest collection create packages --dims 768 --ladder 128,256,512 --label model=static-mrl-768 --server localhost:7700`,
 		Args: wantArgs(1, 1),
 		RunE: func(cmd *cobra.Command, args []string) error {
@@ -72,7 +89,7 @@ Matryoshka dimensions). Each step but the last is a multiple of 64.`,
 	cmd.Flags().IntVar(&spec.Dims, "dims", 0, "dimensions a vector, 1 to 65536 (required)")
 	cmd.Flags().IntSliceVar(&spec.Ladder, "ladder", nil, "prefix sizes in dimensions, ascending (default 256, 512, 1024, ... below dims, then dims)")
 	cmd.Flags().TextVar(&spec.Metric, "metric", encoder.Cosine, "`metric` that says what scores mean: cosine, dot, or l2 (minus the squared Euclidean distance)")
-	cmd.Flags().StringVar(&profile, "profile", encoder.Plain.String(), "`profile` that says how vectors become bits: plain (bit i is 1 when component i is above 0)")
+	cmd.Flags().StringVar(&profile, "profile", encoder.Plain.String(), "`profile` that says how vectors become bits: plain, centred, nested, nested+centred, full, full+centred or auto")
 	cmd.Flags().StringToStringVar(&spec.Labels, "label", nil, "a note as `key=value`; may be given several times")
 	cmd.Flags().Lookup("label").DefValue = "" // an empty map would be shown as []
 	if err := cmd.MarkFlagRequired("dims"); err != nil {
@@ -150,6 +167,8 @@ type collectionJSON struct {
 	Ladder             []int             `json:"ladder"`
 	Metric             encoder.Metric    `json:"metric"`
 	Profile            string            `json:"profile"`
+	ProfileInForce     string            `json:"profile_in_force"`
+	ProfileReason      string            `json:"profile_reason,omitempty"`
 	ProfileFingerprint string            `json:"profile_fingerprint"`
 	Labels             map[string]string `json:"labels,omitempty"`
 	Created            time.Time         `json:"created"`
@@ -162,6 +181,8 @@ func infoToJSON(info index.Info) collectionJSON {
 		Ladder:             info.Ladder,
 		Metric:             info.Metric,
 		Profile:            info.Profile.String(),
+		ProfileInForce:     info.ProfileInForce.String(),
+		ProfileReason:      info.ProfileReason,
 		ProfileFingerprint: info.ProfileFingerprint,
 		Labels:             info.Labels,
 		Created:            info.Created,
@@ -179,8 +200,12 @@ func describe(out output, info index.Info) error {
 		{"ladder", joinInts(info.Ladder)},
 		{"metric", info.Metric.String()},
 		{"profile", info.Profile.String()},
+		{"profile in force", info.ProfileInForce.String()},
 		{"profile fingerprint", info.ProfileFingerprint},
 		{"created", info.Created.Format(time.RFC3339)},
+	}
+	if info.ProfileReason != "" {
+		rows = append(rows, []string{"profile reason", info.ProfileReason})
 	}
 	for _, key := range slices.Sorted(maps.Keys(info.Labels)) {
 		rows = append(rows, []string{"label " + printable(key), printable(info.Labels[key])})

@@ -37,6 +37,16 @@ func TestCollectionIsMadeListedDescribedAndDeleted(t *testing.T) {
 			t.Errorf("list is %q", table)
 		}
 
+		rotated := decode[collectionJSON](t, must(t, on(target, "collection", "create", "rotated", "--dims", "100", "--profile", "full", "--format", "json")...))[0]
+		if rotated.Profile != "full" || rotated.ProfileInForce != "full" || rotated.ProfileFingerprint == created[0].ProfileFingerprint {
+			t.Errorf("collection is %+v, want profile full", rotated)
+		}
+		must(t, on(target, "collection", "delete", "rotated", "--yes")...)
+		auto := decode[collectionJSON](t, must(t, on(target, "collection", "create", "auto", "--dims", "100", "--profile", "auto", "--format", "json")...))[0]
+		if auto.Profile != "auto" || auto.ProfileInForce != "plain" || auto.ProfileReason != "" {
+			t.Errorf("collection is %+v, want profile auto and plain in force while there are no vectors", auto)
+		}
+		must(t, on(target, "collection", "delete", "auto", "--yes")...)
 		must(t, on(target, "collection", "delete", "docs", "--yes")...)
 		list = decode[collectionJSON](t, must(t, on(target, "collection", "list", "--format", "json")...))
 		if len(list) != 1 || list[0].Name != "abc" {

@@ -21,7 +21,7 @@ type evalFlags struct {
 	queries      string
 	queriesLimit int
 	truth, ids   string
-	rescore      rescoreFlag
+	stages       stageFlags
 	q            index.Query
 	// Every combination of these is measured.
 	dims, candidates, concurrency []int
@@ -49,6 +49,9 @@ and --concurrency, and prints a line for each:
   vectors_read_mean   stored vectors read a query
   kernel              the scan kernel
 
+With --format json a line also has what is the same in all of them, scan_bits,
+refine_bits, bound and profile, and the bytes of codes and of vectors read a query.
+
 With --data the engine runs in this process, and that is what is measured; with
 --server, the network and the server are part of it. A few untimed searches go first.
 
@@ -66,7 +69,7 @@ returned, at most k, over k (over the size of a collection that has fewer).`,
   hamnest eval packages --queries queries.npy --exact --queries-limit 100 --format json --data ./vectors`,
 		Args: wantArgs(1, 1),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			flags.q.Rescore = index.Rescore(flags.rescore)
+			flags.stages.set(&flags.q)
 			if err := flags.check(); err != nil {
 				return err
 			}
@@ -86,7 +89,7 @@ returned, at most k, over k (over the size of a collection that has fewer).`,
 				if err != nil {
 					return err
 				}
-				return flags.measureAll(ctx, cmd, newOutput(cmd, format), b, info.Name, queries, right)
+				return flags.measureAll(ctx, cmd, newOutput(cmd, format), b, info, queries, right)
 			})
 		},
 	}
@@ -97,10 +100,10 @@ returned, at most k, over k (over the size of a collection that has fewer).`,
 	f.StringVar(&flags.truth, "truth", "", "`file` of exact answers, .npy of int32 or int64 (default: the collection's own exact search)")
 	f.StringVar(&flags.ids, "ids", "", "with --truth: `file` with the ids of its row numbers, .txt or .jsonl")
 	f.IntVarP(&flags.q.K, "k", "k", 10, "results a query")
-	f.IntSliceVar(&flags.dims, "dims", []int{0}, "leading dimensions that the scan looks at, ladder steps or multiples of 64; 0 for all")
+	f.IntSliceVar(&flags.dims, "dims", []int{0}, "leading dimensions that the scan looks at: ladder steps or multiples of 64, or under a profile that is not plain the ends of blocks; 0 for all")
 	f.IntSliceVar(&flags.candidates, "candidates", []int{0}, "how many the scan keeps, at least k; 0 for 40 for each of k, 100 to 10000")
 	f.IntSliceVar(&flags.concurrency, "concurrency", []int{1}, "searches under way at a time")
-	addStageFlags(cmd, &flags.q, &flags.rescore)
+	flags.stages.register(cmd)
 	if err := cmd.MarkFlagRequired("queries"); err != nil {
 		panic("hamnest: " + err.Error())
 	}
@@ -118,8 +121,8 @@ func (f *evalFlags) check() error {
 		return errors.New("--ids says which vectors the rows of --truth are, want --truth with it")
 	}
 	chosen := slices.ContainsFunc(f.candidates, func(n int) bool { return n != 0 })
-	if f.q.Exact && (chosen || f.q.RescoreCandidates != 0 || f.q.Rescore != index.RescoreAuto) {
-		return errors.New("--exact reads every stored vector: --candidates, --rescore-candidates and --rescore do not go with it")
+	if f.stages.exact && (chosen || f.stages.any()) {
+		return errors.New("--exact reads every stored vector: --candidates, --scan-bits and the settings of the later stages do not go with it")
 	}
 	for _, n := range f.concurrency {
 		if n < 1 {
@@ -153,6 +156,13 @@ type evalRow struct {
 	P99MS             float64 `json:"p99_ms"`
 	VectorsReadMean   float64 `json:"vectors_read_mean"`
 	Kernel            string  `json:"kernel"`
+	// Not in the table: the same in all lines, or told by the columns that are.
+	Profile             string  `json:"profile"`
+	ScanBits            int     `json:"scan_bits"`
+	RefineBits          int     `json:"refine_bits"` // 0: whole codes were not compared
+	Bound               float64 `json:"bound"`       // 0: none
+	CodeBytesReadMean   float64 `json:"code_bytes_read_mean"`
+	VectorBytesReadMean float64 `json:"vector_bytes_read_mean"`
 }
 
 var evalHeader = []string{
@@ -171,7 +181,7 @@ func mean(x float64) string { return strconv.FormatFloat(math.Round(x*10)/10, 'f
 
 // measureAll measures every combination and prints each: as soon as it is known
 // for programs, together in a table for people.
-func (f *evalFlags) measureAll(ctx context.Context, cmd *cobra.Command, out output, b backend, name string, queries [][]float32, right []idSet) error {
+func (f *evalFlags) measureAll(ctx context.Context, cmd *cobra.Command, out output, b backend, info index.Info, queries [][]float32, right []idSet) error {
 	settings := len(f.dims) * len(f.candidates) * len(f.concurrency)
 	p := newProgress(cmd, "searching", int64(settings*len(queries)), false)
 	defer p.done()
@@ -181,11 +191,12 @@ func (f *evalFlags) measureAll(ctx context.Context, cmd *cobra.Command, out outp
 			for _, concurrency := range f.concurrency {
 				q := f.q
 				q.Dims, q.Candidates = dims, candidates
-				run, err := measure(ctx, b, name, q, queries, concurrency, p)
+				run, err := measure(ctx, b, info.Name, q, queries, concurrency, p)
 				if err != nil {
 					return err
 				}
 				row := run.row(right)
+				row.Profile = info.ProfileInForce.String()
 				if !out.json {
 					rows = append(rows, row.cells())
 				} else if err := out.object(row); err != nil {
@@ -280,18 +291,24 @@ func (m *measured) row(right []idSet) evalRow {
 		Queries:     len(m.ids),
 		QPS:         float64(len(m.ids)) / max(m.wall, time.Nanosecond).Seconds(),
 		Kernel:      m.receipts[0].Kernel,
+		ScanBits:    m.receipts[0].ScanBits,
+		RefineBits:  m.receipts[0].RefineBits,
+		Bound:       m.receipts[0].Bound,
 	}
 	var candidates, rescored, found, wanted int
-	var vectorsRead uint64
+	var vectorsRead, codeBytes, vectorBytes uint64
 	for i, r := range m.receipts {
 		candidates += r.Candidates
 		rescored += r.RescoreCandidates
 		vectorsRead += r.VectorsRead
+		codeBytes += r.CodeBytesRead
+		vectorBytes += r.VectorBytesRead
 		f, w := countRight(m.ids[i], right[i], m.q.K)
 		found, wanted = found+f, wanted+w
 	}
 	n := float64(len(m.ids))
 	row.Candidates, row.RescoreCandidates, row.VectorsReadMean = float64(candidates)/n, float64(rescored)/n, float64(vectorsRead)/n
+	row.CodeBytesReadMean, row.VectorBytesReadMean = float64(codeBytes)/n, float64(vectorBytes)/n
 	// As many are wanted of every query, so this is the mean of their recalls.
 	row.Recall = float64(found) / float64(max(wanted, 1))
 	sorted := slices.Sorted(slices.Values(m.latencies))

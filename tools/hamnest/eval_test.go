@@ -130,12 +130,38 @@ func TestEvalMeasuresEveryCombination(t *testing.T) {
 			}
 		}
 		want := "dims, k, candidates, rescore_candidates, concurrency, queries, recall, qps, p50_ms, p99_ms, vectors_read_mean, kernel"
-		if got := strings.Join(names, ", "); got != want {
-			t.Errorf("fields are %s, want %s", got, want)
+		more := want + ", profile, scan_bits, refine_bits, bound, code_bytes_read_mean, vector_bytes_read_mean"
+		if got := strings.Join(names, ", "); got != more {
+			t.Errorf("fields are %s, want %s", got, more)
 		}
 		table := must(t, on(target, "eval", "c", "--queries", queries, "--truth", truth)...)
 		if header, _, _ := strings.Cut(table, "\n"); strings.Join(strings.Fields(header), ", ") != want {
 			t.Errorf("the table's header is %q, want %s", header, want)
+		}
+	})
+}
+
+func TestEvalReportsTheStagesAndTheirBytes(t *testing.T) {
+	s := newEvalSet()
+	base, queries, truth := s.base.file(t, "base.npy"), s.queries.file(t, "queries.npy"), s.truthFile(t, 20)
+	eachTarget(t, func(t *testing.T, target []string) {
+		must(t, on(target, "collection", "create", "c", "--dims", "128", "--profile", "nested")...)
+		must(t, on(target, "ingest", "c", base)...)
+		eval := func(args ...string) evalRow {
+			t.Helper()
+			args = append([]string{"eval", "c", "--queries", queries, "--truth", truth, "--candidates", "100", "--format", "json"}, args...)
+			return decode[evalRow](t, must(t, on(target, args...)...))[0]
+		}
+		bounded := eval("--scan-bits", "1", "--refine-bits", "32", "--rescore-oversampling", "5", "--bound", "1.5")
+		// 128 bits of 300 rows, and 128 bits and one scalar of 100.
+		if r := bounded; r.Profile != "nested" || r.ScanBits != 1 || r.RefineBits != 32 || r.Bound != 1.5 || r.RescoreCandidates != 50 ||
+			r.CodeBytesReadMean != 300*16+100*20 || r.VectorBytesReadMean != 512*r.VectorsReadMean {
+			t.Errorf("eval prints %+v", r)
+		}
+		off, tight := eval("--bound", "off"), eval("--bound", "0.5")
+		if off.Bound != 0 || off.VectorsReadMean != 100 || tight.VectorsReadMean >= 100 || off.Recall < tight.Recall {
+			t.Errorf("without a bound %v vectors are read for a recall of %v, with a tight one %v for %v, want more for more",
+				off.VectorsReadMean, off.Recall, tight.VectorsReadMean, tight.Recall)
 		}
 	})
 }
@@ -216,6 +242,9 @@ func TestBadEvaluationsAreRefused(t *testing.T) {
 		{"a limit below none", "--queries-limit is -1", []string{"--queries", queries, "--queries-limit", "-1"}},
 		{"candidates for an exact search", "do not go with it", []string{"--queries", queries, "--exact", "--candidates", "50"}},
 		{"rescoring for an exact search", "do not go with it", []string{"--queries", queries, "--exact", "--rescore", "none"}},
+		{"a bound for an exact search", "do not go with it", []string{"--queries", queries, "--exact", "--bound", "off"}},
+		{"a form for an exact search", "do not go with it", []string{"--queries", queries, "--exact", "--scan-bits", "4"}},
+		{"3 bits in the scan", "scan_bits: 3, want 1 or 4", []string{"--queries", queries, "--truth", truth, "--scan-bits", "3"}},
 		{"fewer candidates than k", "query 0: ", []string{"--queries", queries, "--truth", truth, "--candidates", "9"}},
 		{"a prefix that is none", "no prefix of 100 dimensions", []string{"--queries", queries, "--truth", truth, "--dims", "100"}},
 	}

@@ -119,6 +119,10 @@ func infoFromClient(c client.Collection) (index.Info, error) {
 	if err != nil {
 		return index.Info{}, fmt.Errorf("collection %q: %w", c.Name, err)
 	}
+	inForce, err := encoder.ParseKind(string(c.ProfileInForce))
+	if err != nil {
+		return index.Info{}, fmt.Errorf("collection %q: %w", c.Name, err)
+	}
 	return index.Info{
 		Spec: index.Spec{
 			Name:    c.Name,
@@ -128,6 +132,8 @@ func infoFromClient(c client.Collection) (index.Info, error) {
 			Profile: profile,
 			Labels:  c.Labels,
 		},
+		ProfileInForce:     inForce,
+		ProfileReason:      c.ProfileReason,
 		ProfileFingerprint: c.ProfileFingerprint,
 		Created:            c.Created,
 	}, nil
@@ -190,19 +196,23 @@ func (r *remote) Search(ctx context.Context, name string, q index.Query) (*index
 		rescore = "" // on the wire, auto is not to say
 	}
 	result, err := r.client.Search(ctx, name, client.SearchRequest{
-		Vector:            q.Vector,
-		ID:                q.ID,
-		K:                 q.K,
-		Dims:              q.Dims,
-		Candidates:        q.Candidates,
-		Oversampling:      q.Oversampling,
-		RescoreCandidates: q.RescoreCandidates,
-		Rescore:           rescore,
-		Exact:             q.Exact,
-		MinScore:          q.MinScore,
-		PageToken:         q.PageToken,
-		WithVector:        q.WithVector,
-		WithMetadata:      q.WithMetadata,
+		Vector:              q.Vector,
+		ID:                  q.ID,
+		K:                   q.K,
+		Dims:                q.Dims,
+		ScanBits:            q.ScanBits,
+		Candidates:          q.Candidates,
+		Oversampling:        q.Oversampling,
+		RefineBits:          q.RefineBits,
+		RescoreCandidates:   q.RescoreCandidates,
+		RescoreOversampling: q.RescoreOversampling,
+		Bound:               q.Bound,
+		Rescore:             rescore,
+		Exact:               q.Exact,
+		MinScore:            q.MinScore,
+		PageToken:           q.PageToken,
+		WithVector:          q.WithVector,
+		WithMetadata:        q.WithMetadata,
 	})
 	if err != nil {
 		return nil, r.explain(err)
@@ -218,6 +228,9 @@ func (r *remote) Search(ctx context.Context, name string, q index.Query) (*index
 func receiptFromClient(r client.Receipt) (index.Receipt, error) {
 	receipt := index.Receipt{
 		Dims:               r.Dims,
+		ScanBits:           r.ScanBits,
+		RefineBits:         r.RefineBits,
+		Bound:              r.Bound,
 		Exact:              r.Exact,
 		Kernel:             r.Kernel,
 		ProfileFingerprint: r.ProfileFingerprint,

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math"
 	"strconv"
 	"time"
 
@@ -40,13 +41,48 @@ func parseRescore(name string) (index.Rescore, error) {
 // Type names the value in help texts.
 func (f *rescoreFlag) Type() string { return "auto|none|codes|vectors" }
 
+// boundFlag is index.Query.Bound as a flag.
+type boundFlag float64
+
+// boundOff is the value that asks for no bound.
+const boundOff = "off"
+
+// String, Set and Type make a boundFlag a flag.
+func (f *boundFlag) String() string {
+	switch x := float64(*f); {
+	case x == 0:
+		return ""
+	case math.IsInf(x, 1):
+		return boundOff
+	default:
+		return strconv.FormatFloat(x, 'g', -1, 64)
+	}
+}
+
+// Set takes a number above 0, or off.
+func (f *boundFlag) Set(text string) error {
+	if text == boundOff {
+		*f = boundFlag(math.Inf(1))
+		return nil
+	}
+	x, err := strconv.ParseFloat(text, 64)
+	if err != nil || !(x > 0) || math.IsInf(x, 1) { // not: NaN too
+		return fmt.Errorf("found %q, want a number above 0, or off", text)
+	}
+	*f = boundFlag(x)
+	return nil
+}
+
+// Type names the value in help texts.
+func (f *boundFlag) Type() string { return "number|off" }
+
 // searchFlags are the flags of search.
 type searchFlags struct {
 	query    string
 	row      int
 	vector   string
 	minScore float32
-	rescore  rescoreFlag
+	stages   stageFlags
 	receipt  bool
 	q        index.Query
 }
@@ -63,17 +99,21 @@ func searchCommand(format *outputFormat) *cobra.Command {
   --id ID            a stored vector, which is itself left out of the answer
   --vector '[...]'   a JSON array of numbers, or - to read one from standard input
 
-A search goes through up to three stages. It scans the first --dims bits of every code
-and keeps --candidates of them; ranks those by their whole codes and keeps
---rescore-candidates; and scores these against the stored vectors. --rescore ends it
-earlier: after the scan (none) or after the whole codes (codes), with estimated scores.
---exact compares the query with every stored vector instead.
+A search goes through up to three stages. It scans the first --dims bits of every code,
+by the query's magnitudes or (--scan-bits 1) its signs alone, and keeps --candidates;
+estimates the scores of those from their whole codes (--refine-bits) and lets at most
+--rescore-candidates through; and scores these against the stored vectors, the most
+promising first. Where the profile rotates, it stops reading vectors once each one left
+would have to beat its estimate by more than --bound standard deviations of the error.
+--rescore ends a search earlier: after the scan (none) or after the whole codes (codes),
+with estimated scores. --exact compares the query with every stored vector instead.
 
 A query may be shorter than the vectors when it has as many dimensions as a step of the
-collection's ladder.`,
+collection's ladder at which its profile has a prefix.`,
 		Example: `  hamnest search packages --query queries.npy --row 0 -k 5 --with-metadata --data ./vectors
   hamnest search packages --id vim -k 3 --receipt --data ./vectors
   hamnest search packages --query queries.npy --dims 256 --candidates 100 --format json --server localhost:7700
+  hamnest search packages --query queries.npy --row 0 --scan-bits 1 --bound 3 --receipt --data ./vectors
   echo '[0.1, -0.2, 0.3]' | hamnest search small --vector - --data ./vectors`,
 		Args: wantArgs(1, 1),
 		RunE: func(cmd *cobra.Command, args []string) error {
@@ -100,8 +140,8 @@ collection's ladder.`,
 	f.StringVar(&flags.q.ID, "id", "", "`id` of the stored vector to search for")
 	f.StringVar(&flags.vector, "vector", "", "JSON `array` of numbers to search for, - for standard input")
 	f.IntVarP(&flags.q.K, "k", "k", 10, "how many to return")
-	f.IntVar(&flags.q.Dims, "dims", 0, "leading dimensions that the scan looks at, a ladder step or a multiple of 64 (default all of the query's)")
-	addStageFlags(cmd, &flags.q, &flags.rescore)
+	f.IntVar(&flags.q.Dims, "dims", 0, "leading dimensions that the scan looks at: a ladder step or a multiple of 64, or under a profile that is not plain the end of a block (default all of the query's)")
+	flags.stages.register(cmd)
 	f.IntVar(&flags.q.Candidates, "candidates", 0, "how many the scan keeps, at least k (default 40 for each of k, 100 to 10000)")
 	f.Float64Var(&flags.q.Oversampling, "oversampling", 0, "how many the scan keeps, as a multiple of k; instead of --candidates")
 	f.Float32Var(&flags.minScore, "min-score", 0, "leave out what scores less, on the metric's scale (default: nothing)")
@@ -115,17 +155,46 @@ collection's ladder.`,
 	return cmd
 }
 
-// addStageFlags adds the flags about the later stages of a search, which search
-// and eval have in common.
-func addStageFlags(cmd *cobra.Command, q *index.Query, rescore *rescoreFlag) {
-	cmd.Flags().IntVar(&q.RescoreCandidates, "rescore-candidates", 0, "how many the whole codes let through to the stored vectors, k to candidates (default all)")
-	cmd.Flags().Var(rescore, "rescore", "where a search ends: after the scan (none), the whole codes (codes) or the stored vectors (vectors, auto)")
-	cmd.Flags().BoolVar(&q.Exact, "exact", false, "compare the query with every stored vector instead of the codes")
+// stageFlags are the flags about the stages of a search that search and eval have in
+// common.
+type stageFlags struct {
+	scanBits, refineBits int
+	rescoreCandidates    int
+	rescoreOversampling  float64
+	bound                boundFlag
+	rescore              rescoreFlag
+	exact                bool
+}
+
+func (s *stageFlags) register(cmd *cobra.Command) {
+	f := cmd.Flags()
+	f.IntVar(&s.scanBits, "scan-bits", 0, "bits of the query in the scan: 1 for its signs, 4 for its magnitudes too (default 4)")
+	f.IntVar(&s.refineBits, "refine-bits", 0, "bits of the query against whole codes: 4, or 32 for its floats (default 4)")
+	f.IntVar(&s.rescoreCandidates, "rescore-candidates", 0, "how many the whole codes let through to the stored vectors at most, k to candidates (default all)")
+	f.Float64Var(&s.rescoreOversampling, "rescore-oversampling", 0, "the same as a multiple of k; instead of --rescore-candidates")
+	f.Var(&s.bound, "bound", "stop reading vectors once the others would have to beat their estimates by more than so many standard deviations (default 2, off under a profile that does not rotate)")
+	f.Var(&s.rescore, "rescore", "where a search ends: after the scan (none), the whole codes (codes) or the stored vectors (vectors, auto)")
+	f.BoolVar(&s.exact, "exact", false, "compare the query with every stored vector instead of the codes")
+	cmd.MarkFlagsMutuallyExclusive("rescore-candidates", "rescore-oversampling")
+}
+
+// set puts what was given into q.
+func (s *stageFlags) set(q *index.Query) {
+	q.ScanBits, q.RefineBits = s.scanBits, s.refineBits
+	q.RescoreCandidates, q.RescoreOversampling = s.rescoreCandidates, s.rescoreOversampling
+	q.Bound, q.Rescore, q.Exact = float64(s.bound), index.Rescore(s.rescore), s.exact
+}
+
+// any reports whether a stage was given a setting, which an exact search does not have.
+func (s *stageFlags) any() bool {
+	given := *s
+	given.exact = false
+	return given != stageFlags{}
 }
 
 // complete fills in the part of the query that flags cannot hold directly.
 func (f *searchFlags) complete(cmd *cobra.Command) error {
-	f.q.Rescore = index.Rescore(f.rescore)
+	f.stages.set(&f.q)
 	if cmd.Flags().Changed("min-score") {
 		f.q.MinScore = &f.minScore
 	}
@@ -269,9 +338,16 @@ func printReceipt(out output, a answer) error {
 	if r.Exact {
 		mode = "exact"
 	}
+	bound := boundFlag(r.Bound)
+	if bound == 0 {
+		bound = boundFlag(math.Inf(1))
+	}
 	return out.table(nil, [][]string{
 		{"dims", strconv.Itoa(r.Dims)},
 		{"mode", mode},
+		{"scan bits", orNone(r.ScanBits)},
+		{"refine bits", orNone(r.RefineBits)},
+		{"bound", bound.String()},
 		{"rows scanned", strconv.FormatUint(r.RowsScanned, 10)},
 		{"code bytes read", byteCount(r.CodeBytesRead)},
 		{"candidates", strconv.Itoa(r.Candidates)},
@@ -285,6 +361,14 @@ func printReceipt(out output, a answer) error {
 		{"kernel", r.Kernel},
 		{"profile fingerprint", r.ProfileFingerprint},
 	})
+}
+
+// orNone shows a number of which 0 is none.
+func orNone(n int) string {
+	if n == 0 {
+		return "-"
+	}
+	return strconv.Itoa(n)
 }
 
 // answerJSON is an answer as --format json prints it.
@@ -304,6 +388,9 @@ type hitJSON struct {
 
 type receiptJSON struct {
 	Dims               int     `json:"dims"`
+	ScanBits           int     `json:"scan_bits"`
+	RefineBits         int     `json:"refine_bits"`
+	Bound              float64 `json:"bound"` // 0: none
 	Rescore            string  `json:"rescore"`
 	Exact              bool    `json:"exact"`
 	RowsScanned        uint64  `json:"rows_scanned"`
@@ -332,6 +419,9 @@ func answerToJSON(a answer) answerJSON {
 		NextPageToken: a.result.NextPageToken,
 		Receipt: receiptJSON{
 			Dims:               r.Dims,
+			ScanBits:           r.ScanBits,
+			RefineBits:         r.RefineBits,
+			Bound:              r.Bound,
 			Rescore:            r.Rescore.String(),
 			Exact:              r.Exact,
 			RowsScanned:        r.RowsScanned,

@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"github.com/hamnest/hamnest/encoder"
+	"github.com/hamnest/hamnest/index"
 )
 
 // searchable ingests 200 vectors of 128 dimensions as doc0, doc1, ... into c, each
@@ -90,15 +91,33 @@ func TestSearchSettingsReachTheEngine(t *testing.T) {
 			{"candidates", []string{"--candidates", "33"}, func(r receiptJSON) bool { return r.Candidates == 33 && r.VectorsRead == 33 }},
 			{"oversampling", []string{"--oversampling", "2.5"}, func(r receiptJSON) bool { return r.Candidates == 25 }},
 			{"rescore candidates", []string{"--candidates", "50", "--rescore-candidates", "20"}, func(r receiptJSON) bool { return r.RescoreCandidates == 20 && r.VectorsRead == 20 }},
+			{"rescore oversampling", []string{"--rescore-oversampling", "1.5"}, func(r receiptJSON) bool { return r.RescoreCandidates == 15 && r.VectorsRead == 15 }},
+			{"1 bit in the scan", []string{"--scan-bits", "1"}, func(r receiptJSON) bool { return r.ScanBits == 1 }},
+			{"floats against whole codes", []string{"--refine-bits", "32", "--rescore-candidates", "20"}, func(r receiptJSON) bool { return r.ScanBits == 4 && r.RefineBits == 32 }},
+			{"no bound", []string{"--bound", "off"}, func(r receiptJSON) bool { return r.Bound == 0 && r.RefineBits == 0 }},
 			{"no rescoring", []string{"--rescore", "none"}, func(r receiptJSON) bool { return r.Rescore == "none" && r.VectorsRead == 0 }},
 			{"rescoring by codes", []string{"--rescore", "codes"}, func(r receiptJSON) bool { return r.Rescore == "codes" && r.VectorsRead == 0 }},
-			{"exact", []string{"--exact"}, func(r receiptJSON) bool { return r.Exact && r.VectorsRead == 200 && r.Candidates == 0 }},
+			{"exact", []string{"--exact"}, func(r receiptJSON) bool {
+				return r.Exact && r.VectorsRead == 200 && r.Candidates == 0 && r.ScanBits == 0
+			}},
 		} {
 			t.Run(tt.name, func(t *testing.T) {
 				if a := search(tt.args...); !tt.ok(a.Receipt) || len(a.Hits) != 10 {
 					t.Errorf("%d hits and receipt %+v", len(a.Hits), a.Receipt)
 				}
 			})
+		}
+
+		must(t, on(target, "collection", "create", "rotated", "--dims", "128", "--profile", "nested")...)
+		must(t, on(target, "ingest", "rotated", m.file(t, "base.npy"))...)
+		for _, tt := range []struct {
+			bound []string
+			want  float64
+		}{{nil, index.DefaultBound}, {[]string{"--bound", "3.5"}, 3.5}, {[]string{"--bound", "off"}, 0}} {
+			args := append([]string{"search", "rotated", "--query", query, "--format", "json"}, tt.bound...)
+			if a := decode[answerJSON](t, must(t, on(target, args...)...))[0]; a.Receipt.Bound != tt.want {
+				t.Errorf("with %q the bound is %v, want %v", tt.bound, a.Receipt.Bound, tt.want)
+			}
 		}
 
 		all := search("-k", "8", "--exact", "--with-vector", "--with-metadata")
@@ -145,7 +164,7 @@ func TestSearchTableHasWhatWasAskedFor(t *testing.T) {
 		{"a stored vector", []string{"--id", "doc0", "-k", "1"}, []string{"RANK  ID", "SCORE\n", "\n1     doc"}},
 		{"all rows", []string{"--query", queries, "-k", "1"}, []string{"QUERY  RANK  ID    SCORE\n", "0      1     doc0  1\n", "1      1     doc1  1\n"}},
 		{"metadata and vectors", []string{"--query", queries, "-k", "1", "--row", "1", "--with-metadata", "--with-vector"}, []string{"VECTOR", "METADATA\n", ` ... 128]  {"n":1}` + "\n"}},
-		{"a receipt", []string{"--id", "doc0", "--receipt"}, []string{"\nreceipt\n", "rows scanned         200\n", "mode                 rescore vectors\n"}},
+		{"a receipt", []string{"--id", "doc0", "--receipt"}, []string{"\nreceipt\n", "rows scanned         200\n", "mode                 rescore vectors\n", "scan bits            4\n", "refine bits          -\n", "bound                off\n"}},
 		{"a receipt a query", []string{"--query", queries, "--exact", "--receipt"}, []string{"\nreceipt of query 0\n", "\nreceipt of query 1\n", "mode                 exact\n"}},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
@@ -194,6 +213,15 @@ func TestBadSearchesAreRefused(t *testing.T) {
 		{"fewer candidates than results", "want at least k = 10", []string{"--id", "doc0", "--candidates", "5"}},
 		{"candidates given twice", "[candidates oversampling] were all set", []string{"--id", "doc0", "--candidates", "50", "--oversampling", "2"}},
 		{"candidates for an exact search", "exact: ", []string{"--id", "doc0", "--exact", "--candidates", "50"}},
+		{"rescore candidates given twice", "[rescore-candidates rescore-oversampling] were all set", []string{"--id", "doc0", "--rescore-candidates", "50", "--rescore-oversampling", "2"}},
+		{"fewer rescored than results", "rescore_oversampling: 0.5, want at least 1", []string{"--id", "doc0", "--rescore-oversampling", "0.5"}},
+		{"3 bits in the scan", "scan_bits: 3, want 1 or 4", []string{"--id", "doc0", "--scan-bits", "3"}},
+		{"whole codes by 8 bits", "refine_bits: 8, want 4 or 32", []string{"--id", "doc0", "--refine-bits", "8"}},
+		{"a bound of 0", `found "0", want a number above 0, or off`, []string{"--id", "doc0", "--bound", "0"}},
+		{"a bound without end", `found "inf", want a number above 0, or off`, []string{"--id", "doc0", "--bound", "inf"}},
+		{"a bound that is no number", `found "nan", want a number above 0, or off`, []string{"--id", "doc0", "--bound", "nan"}},
+		{"a bound where no error is known", "bound: 2 under profile plain", []string{"--id", "doc0", "--bound", "2"}},
+		{"an exact search with a bound", "exact: ", []string{"--id", "doc0", "--exact", "--bound", "off"}},
 		{"a stage that is none", `found "some", want auto, none, codes or vectors`, []string{"--id", "doc0", "--rescore", "some"}},
 		{"a format that is none", `found "xml", want table or json`, []string{"--id", "doc0", "--format", "xml"}},
 	}

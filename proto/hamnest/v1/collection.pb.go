@@ -80,7 +80,15 @@ func (Metric) EnumDescriptor() ([]byte, []int) {
 	return file_hamnest_v1_collection_proto_rawDescGZIP(), []int{0}
 }
 
-// Profile says how vectors become codes. Frozen when the collection is made.
+// Profile says how vectors become codes.
+//
+// Those with a mean, and PROFILE_AUTO, need vectors to look at: codes are plain until
+// there are 1024, and are then made anew in the background.
+//
+// Every profile but PROFILE_PLAIN works in blocks of at least 256 dimensions that end
+// at ladder steps. A search may stop at the end of a block and nowhere in between, and
+// each code has scalars beside it, 4 bytes a block and 4 more where there is a mean,
+// that correct what its signs say.
 type Profile int32
 
 const (
@@ -88,6 +96,18 @@ const (
 	Profile_PROFILE_UNSPECIFIED Profile = 0
 	// Bit i is 1 when component i is above 0.
 	Profile_PROFILE_PLAIN Profile = 1
+	// The mean of the collection's vectors is subtracted first.
+	Profile_PROFILE_CENTRED Profile = 2
+	// Each block is rotated at random first: for models trained for Matryoshka sizes.
+	Profile_PROFILE_NESTED Profile = 3
+	// Both: the mean is subtracted, and then each block rotated.
+	Profile_PROFILE_NESTED_CENTRED Profile = 4
+	// All dimensions are rotated together, as one block: for models without such sizes.
+	Profile_PROFILE_FULL Profile = 5
+	// The mean is subtracted, and then all dimensions rotated together.
+	Profile_PROFILE_FULL_CENTRED Profile = 6
+	// The one of the others that measures best on the collection's own vectors.
+	Profile_PROFILE_AUTO Profile = 7
 )
 
 // Enum value maps for Profile.
@@ -95,10 +115,22 @@ var (
 	Profile_name = map[int32]string{
 		0: "PROFILE_UNSPECIFIED",
 		1: "PROFILE_PLAIN",
+		2: "PROFILE_CENTRED",
+		3: "PROFILE_NESTED",
+		4: "PROFILE_NESTED_CENTRED",
+		5: "PROFILE_FULL",
+		6: "PROFILE_FULL_CENTRED",
+		7: "PROFILE_AUTO",
 	}
 	Profile_value = map[string]int32{
-		"PROFILE_UNSPECIFIED": 0,
-		"PROFILE_PLAIN":       1,
+		"PROFILE_UNSPECIFIED":    0,
+		"PROFILE_PLAIN":          1,
+		"PROFILE_CENTRED":        2,
+		"PROFILE_NESTED":         3,
+		"PROFILE_NESTED_CENTRED": 4,
+		"PROFILE_FULL":           5,
+		"PROFILE_FULL_CENTRED":   6,
+		"PROFILE_AUTO":           7,
 	}
 )
 
@@ -142,7 +174,7 @@ type Collection struct {
 	Ladder []uint32 `protobuf:"varint,3,rep,packed,name=ladder,proto3" json:"ladder,omitempty"`
 	// What scores mean. Default METRIC_COSINE.
 	Metric Metric `protobuf:"varint,4,opt,name=metric,proto3,enum=hamnest.v1.Metric" json:"metric,omitempty"`
-	// How vectors become codes. Default PROFILE_PLAIN.
+	// How vectors are to become codes. Default PROFILE_PLAIN.
 	Profile Profile `protobuf:"varint,5,opt,name=profile,proto3,enum=hamnest.v1.Profile" json:"profile,omitempty"`
 	// Output only. Names the frozen encoder state; codes made under different
 	// fingerprints cannot be compared.
@@ -150,7 +182,12 @@ type Collection struct {
 	// The owner's own notes. At most 64 pairs, keys to 63 and values to 255 bytes.
 	Labels map[string]string `protobuf:"bytes,7,rep,name=labels,proto3" json:"labels,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"bytes,2,opt,name=value"`
 	// Output only. When the collection was made.
-	CreateTime    *timestamppb.Timestamp `protobuf:"bytes,8,opt,name=create_time,json=createTime,proto3" json:"create_time,omitempty"`
+	CreateTime *timestamppb.Timestamp `protobuf:"bytes,8,opt,name=create_time,json=createTime,proto3" json:"create_time,omitempty"`
+	// Output only. How vectors become codes now: never PROFILE_AUTO.
+	ProfileInForce Profile `protobuf:"varint,9,opt,name=profile_in_force,json=profileInForce,proto3,enum=hamnest.v1.Profile" json:"profile_in_force,omitempty"`
+	// Output only. Why PROFILE_AUTO led to it, with what was measured, for people to
+	// read. Empty otherwise.
+	ProfileReason string `protobuf:"bytes,10,opt,name=profile_reason,json=profileReason,proto3" json:"profile_reason,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -239,6 +276,20 @@ func (x *Collection) GetCreateTime() *timestamppb.Timestamp {
 		return x.CreateTime
 	}
 	return nil
+}
+
+func (x *Collection) GetProfileInForce() Profile {
+	if x != nil {
+		return x.ProfileInForce
+	}
+	return Profile_PROFILE_UNSPECIFIED
+}
+
+func (x *Collection) GetProfileReason() string {
+	if x != nil {
+		return x.ProfileReason
+	}
+	return ""
 }
 
 // CreateCollectionRequest names and shapes a new collection.
@@ -953,7 +1004,7 @@ var File_hamnest_v1_collection_proto protoreflect.FileDescriptor
 const file_hamnest_v1_collection_proto_rawDesc = "" +
 	"\n" +
 	"\x1bhamnest/v1/collection.proto\x12\n" +
-	"hamnest.v1\x1a google/protobuf/field_mask.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\x8c\x03\n" +
+	"hamnest.v1\x1a google/protobuf/field_mask.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xf2\x03\n" +
 	"\n" +
 	"Collection\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x12\x12\n" +
@@ -964,7 +1015,10 @@ const file_hamnest_v1_collection_proto_rawDesc = "" +
 	"\x13profile_fingerprint\x18\x06 \x01(\tR\x12profileFingerprint\x12:\n" +
 	"\x06labels\x18\a \x03(\v2\".hamnest.v1.Collection.LabelsEntryR\x06labels\x12;\n" +
 	"\vcreate_time\x18\b \x01(\v2\x1a.google.protobuf.TimestampR\n" +
-	"createTime\x1a9\n" +
+	"createTime\x12=\n" +
+	"\x10profile_in_force\x18\t \x01(\x0e2\x13.hamnest.v1.ProfileR\x0eprofileInForce\x12%\n" +
+	"\x0eprofile_reason\x18\n" +
+	" \x01(\tR\rprofileReason\x1a9\n" +
 	"\vLabelsEntry\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
 	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01\"Q\n" +
@@ -1025,10 +1079,16 @@ const file_hamnest_v1_collection_proto_rawDesc = "" +
 	"\rMETRIC_COSINE\x10\x01\x12\x0e\n" +
 	"\n" +
 	"METRIC_DOT\x10\x02\x12\r\n" +
-	"\tMETRIC_L2\x10\x03*5\n" +
+	"\tMETRIC_L2\x10\x03*\xb8\x01\n" +
 	"\aProfile\x12\x17\n" +
 	"\x13PROFILE_UNSPECIFIED\x10\x00\x12\x11\n" +
-	"\rPROFILE_PLAIN\x10\x012\xc7\x04\n" +
+	"\rPROFILE_PLAIN\x10\x01\x12\x13\n" +
+	"\x0fPROFILE_CENTRED\x10\x02\x12\x12\n" +
+	"\x0ePROFILE_NESTED\x10\x03\x12\x1a\n" +
+	"\x16PROFILE_NESTED_CENTRED\x10\x04\x12\x10\n" +
+	"\fPROFILE_FULL\x10\x05\x12\x18\n" +
+	"\x14PROFILE_FULL_CENTRED\x10\x06\x12\x10\n" +
+	"\fPROFILE_AUTO\x10\a2\xc7\x04\n" +
 	"\x11CollectionService\x12]\n" +
 	"\x10CreateCollection\x12#.hamnest.v1.CreateCollectionRequest\x1a$.hamnest.v1.CreateCollectionResponse\x12T\n" +
 	"\rGetCollection\x12 .hamnest.v1.GetCollectionRequest\x1a!.hamnest.v1.GetCollectionResponse\x12Z\n" +
@@ -1077,31 +1137,32 @@ var file_hamnest_v1_collection_proto_depIdxs = []int32{
 	1,  // 1: hamnest.v1.Collection.profile:type_name -> hamnest.v1.Profile
 	16, // 2: hamnest.v1.Collection.labels:type_name -> hamnest.v1.Collection.LabelsEntry
 	17, // 3: hamnest.v1.Collection.create_time:type_name -> google.protobuf.Timestamp
-	2,  // 4: hamnest.v1.CreateCollectionRequest.collection:type_name -> hamnest.v1.Collection
-	2,  // 5: hamnest.v1.CreateCollectionResponse.collection:type_name -> hamnest.v1.Collection
-	2,  // 6: hamnest.v1.GetCollectionResponse.collection:type_name -> hamnest.v1.Collection
-	2,  // 7: hamnest.v1.ListCollectionsResponse.collections:type_name -> hamnest.v1.Collection
-	2,  // 8: hamnest.v1.UpdateCollectionRequest.collection:type_name -> hamnest.v1.Collection
-	18, // 9: hamnest.v1.UpdateCollectionRequest.update_mask:type_name -> google.protobuf.FieldMask
-	2,  // 10: hamnest.v1.UpdateCollectionResponse.collection:type_name -> hamnest.v1.Collection
-	15, // 11: hamnest.v1.GetCollectionStatsResponse.stats:type_name -> hamnest.v1.CollectionStats
-	3,  // 12: hamnest.v1.CollectionService.CreateCollection:input_type -> hamnest.v1.CreateCollectionRequest
-	5,  // 13: hamnest.v1.CollectionService.GetCollection:input_type -> hamnest.v1.GetCollectionRequest
-	7,  // 14: hamnest.v1.CollectionService.ListCollections:input_type -> hamnest.v1.ListCollectionsRequest
-	9,  // 15: hamnest.v1.CollectionService.UpdateCollection:input_type -> hamnest.v1.UpdateCollectionRequest
-	11, // 16: hamnest.v1.CollectionService.DeleteCollection:input_type -> hamnest.v1.DeleteCollectionRequest
-	13, // 17: hamnest.v1.CollectionService.GetCollectionStats:input_type -> hamnest.v1.GetCollectionStatsRequest
-	4,  // 18: hamnest.v1.CollectionService.CreateCollection:output_type -> hamnest.v1.CreateCollectionResponse
-	6,  // 19: hamnest.v1.CollectionService.GetCollection:output_type -> hamnest.v1.GetCollectionResponse
-	8,  // 20: hamnest.v1.CollectionService.ListCollections:output_type -> hamnest.v1.ListCollectionsResponse
-	10, // 21: hamnest.v1.CollectionService.UpdateCollection:output_type -> hamnest.v1.UpdateCollectionResponse
-	12, // 22: hamnest.v1.CollectionService.DeleteCollection:output_type -> hamnest.v1.DeleteCollectionResponse
-	14, // 23: hamnest.v1.CollectionService.GetCollectionStats:output_type -> hamnest.v1.GetCollectionStatsResponse
-	18, // [18:24] is the sub-list for method output_type
-	12, // [12:18] is the sub-list for method input_type
-	12, // [12:12] is the sub-list for extension type_name
-	12, // [12:12] is the sub-list for extension extendee
-	0,  // [0:12] is the sub-list for field type_name
+	1,  // 4: hamnest.v1.Collection.profile_in_force:type_name -> hamnest.v1.Profile
+	2,  // 5: hamnest.v1.CreateCollectionRequest.collection:type_name -> hamnest.v1.Collection
+	2,  // 6: hamnest.v1.CreateCollectionResponse.collection:type_name -> hamnest.v1.Collection
+	2,  // 7: hamnest.v1.GetCollectionResponse.collection:type_name -> hamnest.v1.Collection
+	2,  // 8: hamnest.v1.ListCollectionsResponse.collections:type_name -> hamnest.v1.Collection
+	2,  // 9: hamnest.v1.UpdateCollectionRequest.collection:type_name -> hamnest.v1.Collection
+	18, // 10: hamnest.v1.UpdateCollectionRequest.update_mask:type_name -> google.protobuf.FieldMask
+	2,  // 11: hamnest.v1.UpdateCollectionResponse.collection:type_name -> hamnest.v1.Collection
+	15, // 12: hamnest.v1.GetCollectionStatsResponse.stats:type_name -> hamnest.v1.CollectionStats
+	3,  // 13: hamnest.v1.CollectionService.CreateCollection:input_type -> hamnest.v1.CreateCollectionRequest
+	5,  // 14: hamnest.v1.CollectionService.GetCollection:input_type -> hamnest.v1.GetCollectionRequest
+	7,  // 15: hamnest.v1.CollectionService.ListCollections:input_type -> hamnest.v1.ListCollectionsRequest
+	9,  // 16: hamnest.v1.CollectionService.UpdateCollection:input_type -> hamnest.v1.UpdateCollectionRequest
+	11, // 17: hamnest.v1.CollectionService.DeleteCollection:input_type -> hamnest.v1.DeleteCollectionRequest
+	13, // 18: hamnest.v1.CollectionService.GetCollectionStats:input_type -> hamnest.v1.GetCollectionStatsRequest
+	4,  // 19: hamnest.v1.CollectionService.CreateCollection:output_type -> hamnest.v1.CreateCollectionResponse
+	6,  // 20: hamnest.v1.CollectionService.GetCollection:output_type -> hamnest.v1.GetCollectionResponse
+	8,  // 21: hamnest.v1.CollectionService.ListCollections:output_type -> hamnest.v1.ListCollectionsResponse
+	10, // 22: hamnest.v1.CollectionService.UpdateCollection:output_type -> hamnest.v1.UpdateCollectionResponse
+	12, // 23: hamnest.v1.CollectionService.DeleteCollection:output_type -> hamnest.v1.DeleteCollectionResponse
+	14, // 24: hamnest.v1.CollectionService.GetCollectionStats:output_type -> hamnest.v1.GetCollectionStatsResponse
+	19, // [19:25] is the sub-list for method output_type
+	13, // [13:19] is the sub-list for method input_type
+	13, // [13:13] is the sub-list for extension type_name
+	13, // [13:13] is the sub-list for extension extendee
+	0,  // [0:13] is the sub-list for field type_name
 }
 
 func init() { file_hamnest_v1_collection_proto_init() }

@@ -30,9 +30,13 @@ const (
 // SearchService finds the vectors most like a query.
 //
 // A search goes through up to three stages. S1 scans the first `dims` bits of
-// every code by Hamming distance and keeps `candidates`; S2 ranks those by their
-// whole codes and keeps `rescore_candidates`; S3 scores these against the stored
-// vectors and keeps k. Errors are as for VectorService.
+// every code, comparing the query's signs (Hamming distance) or its magnitudes too,
+// and keeps `candidates`; S2 estimates the scores of those from their whole codes,
+// corrected by what the profile keeps beside them, and lets at most
+// `rescore_candidates` through; S3 scores these against the stored vectors, the most
+// promising first, and keeps k. Where the profile rotates, the estimates' errors are
+// known, and S3 ends as soon as none of the vectors left can be among the k (`bound`).
+// Errors are as for VectorService.
 type SearchServiceClient interface {
 	// Finds the k vectors most like the query.
 	Search(ctx context.Context, in *SearchRequest, opts ...grpc.CallOption) (*SearchResponse, error)
@@ -76,9 +80,13 @@ func (c *searchServiceClient) BatchSearch(ctx context.Context, in *BatchSearchRe
 // SearchService finds the vectors most like a query.
 //
 // A search goes through up to three stages. S1 scans the first `dims` bits of
-// every code by Hamming distance and keeps `candidates`; S2 ranks those by their
-// whole codes and keeps `rescore_candidates`; S3 scores these against the stored
-// vectors and keeps k. Errors are as for VectorService.
+// every code, comparing the query's signs (Hamming distance) or its magnitudes too,
+// and keeps `candidates`; S2 estimates the scores of those from their whole codes,
+// corrected by what the profile keeps beside them, and lets at most
+// `rescore_candidates` through; S3 scores these against the stored vectors, the most
+// promising first, and keeps k. Where the profile rotates, the estimates' errors are
+// known, and S3 ends as soon as none of the vectors left can be among the k (`bound`).
+// Errors are as for VectorService.
 type SearchServiceServer interface {
 	// Finds the k vectors most like the query.
 	Search(context.Context, *SearchRequest) (*SearchResponse, error)
