@@ -113,6 +113,7 @@ func (c *Collection) Info() Info {
 			Ladder:  codec.profile.Ladder(),
 			Metric:  codec.metric,
 			Profile: codec.state.wanted(),
+			Store:   codec.store,
 			Labels:  maps.Clone(e.Labels),
 		},
 		ProfileInForce:     codec.profile.Kind(),
@@ -149,13 +150,19 @@ func (c *Collection) SetLabels(ctx context.Context, labels map[string]string) er
 func (c *Collection) Count() uint64 { return c.current.Load().view.Load().live }
 
 // Get reads vectors by id: found in the order of ids, and the ids missing.
-// Vector and Metadata are filled in when asked for.
+// Vector and Metadata are filled in when asked for. ErrCodesOnly when there are no
+// vectors to read.
 func (c *Collection) Get(ctx context.Context, ids []string, withVector, withMetadata bool) (found []Record, missing []string, err error) {
 	g, release, err := c.acquire()
 	if err != nil {
 		return nil, nil, err
 	}
 	defer release()
+	if withVector {
+		if err := g.codec.needVectors("reading vectors"); err != nil {
+			return nil, nil, err
+		}
+	}
 	err = g.shard.View(func(r *storage.Reader) error {
 		for _, id := range ids {
 			if err := ctx.Err(); err != nil {
@@ -191,7 +198,7 @@ func (c *Collection) Get(ctx context.Context, ids []string, withVector, withMeta
 // the token with which the next page continues, empty at the end. The first page
 // has no token. A record that does not change while one pages is listed exactly
 // once. *InvalidError with field page_token, also when the collection was rewritten
-// between two pages: the listing starts anew then.
+// between two pages: the listing starts anew then. ErrCodesOnly as for Get.
 func (c *Collection) List(ctx context.Context, n int, token string, withVector, withMetadata bool) ([]Record, string, error) {
 	g, release, err := c.acquire()
 	if err != nil {
@@ -201,6 +208,11 @@ func (c *Collection) List(ctx context.Context, n int, token string, withVector, 
 	from, err := g.parseListToken(token)
 	if err != nil {
 		return nil, "", err
+	}
+	if withVector {
+		if err := g.codec.needVectors("reading vectors"); err != nil {
+			return nil, "", err
+		}
 	}
 	var records []Record
 	next := ""
@@ -257,6 +269,9 @@ type Stats struct {
 	MemoryBytes, DiskBytes, DiskFreeBytes uint64
 	// CodeBytesPerVector and VectorBytesPerVector are payload.
 	CodeBytesPerVector, VectorBytesPerVector uint64
+	// Parts of DiskBytes: codes, the scalars beside them, vectors with their checksums,
+	// and the rest, which is ids, metadata and what finds them.
+	DiskCodes, DiskScalars, DiskVectors, DiskRows uint64
 	// Commits since the collection was made.
 	Commits uint64
 	// Kernel scans; ProfileFingerprint names the encoder state.
@@ -270,8 +285,9 @@ type Stats struct {
 
 // RewriteStats is how far a rewrite is.
 type RewriteStats struct {
-	// Profile is the target.
+	// Profile and Store are the target.
 	Profile encoder.Kind
+	Store   encoder.Precision
 	Started time.Time
 	// Done of Total rows are copied.
 	Done, Total uint64
@@ -298,6 +314,7 @@ func (c *Collection) Stats() (Stats, error) {
 	}
 	schema := g.shard.Schema()
 	rewriting, rewriteError := c.rewriteStats()
+	parts := schema.Parts(state.Next)
 	return Stats{
 		Vectors:              state.Live,
 		Retired:              state.Next - state.Live,
@@ -307,6 +324,10 @@ func (c *Collection) Stats() (Stats, error) {
 		DiskFreeBytes:        uint64(free),
 		CodeBytesPerVector:   uint64(8 * code.Words(schema.Dims)),
 		VectorBytesPerVector: uint64(schema.VectorBytes),
+		DiskCodes:            parts.Codes,
+		DiskScalars:          parts.Scalars,
+		DiskVectors:          parts.Vectors,
+		DiskRows:             uint64(max(0, size-free-int64(parts.Codes+parts.Scalars+parts.Vectors))),
 		Commits:              state.Commits,
 		Kernel:               hamming.Kernel(),
 		ProfileFingerprint:   g.codec.fingerprint,

@@ -21,6 +21,9 @@ var (
 	ErrFull = errors.New("index: full")
 	// ErrRewriting is returned by an update while another is under way.
 	ErrRewriting = errors.New("index: the collection is being rewritten")
+	// ErrCodesOnly is returned for what needs stored vectors in a collection that keeps
+	// none: reading them, searching by one, scores from them, another profile.
+	ErrCodesOnly = errors.New("index: the collection keeps codes and no vectors")
 	// ErrLocked is returned by Open when another process holds the directory.
 	ErrLocked = storage.ErrLocked
 	// ErrCorrupt is returned when bytes on disk break a rule of storage/FORMAT.md.

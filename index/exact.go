@@ -26,7 +26,6 @@ func (g *generation) runExact(ctx context.Context, p *plan) (*Result, error) {
 	for w := range ranks {
 		ranks[w] = newRanker(p, nil)
 		workers.Go(func() error {
-			scratch := make([]float32, p.dims)
 			for {
 				block := next.Add(1) - 1
 				if block >= blocks {
@@ -37,7 +36,7 @@ func (g *generation) runExact(ctx context.Context, p *plan) (*Result, error) {
 				}
 				err := g.shard.View(func(r *storage.Reader) error {
 					ranks[w].reader = r
-					return exactBlock(v, ranks[w], block*exactRows, scratch)
+					return exactBlock(v, ranks[w], block*exactRows)
 				})
 				if err != nil {
 					return err
@@ -66,7 +65,7 @@ func (g *generation) runExact(ctx context.Context, p *plan) (*Result, error) {
 		return err
 	})
 	receipt.VectorsRead = receipt.RowsScanned
-	receipt.VectorBytesRead = receipt.VectorsRead * uint64(4*p.dims)
+	receipt.VectorBytesRead = receipt.VectorsRead * uint64(g.codec.store.Bytes(p.dims))
 	receipt.RescoreTime = time.Since(lap)
 	if err != nil {
 		return nil, err
@@ -76,12 +75,12 @@ func (g *generation) runExact(ctx context.Context, p *plan) (*Result, error) {
 }
 
 // exactBlock offers the rows of one block that are not retired.
-func exactBlock(v *view, rank *ranker, first uint32, scratch []float32) error {
+func exactBlock(v *view, rank *ranker, first uint32) error {
 	for row := first; row < v.rows && row-first < exactRows; row++ {
 		if v.isRetired(row) {
 			continue
 		}
-		score, err := rank.plan.scorer.read(rank.reader, row, scratch)
+		score, err := rank.plan.scorer.read(rank.reader, row)
 		if err != nil {
 			return err
 		}

@@ -10,7 +10,6 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
-	"github.com/hamnest/hamnest/encoder"
 	"github.com/hamnest/hamnest/storage"
 )
 
@@ -154,7 +153,7 @@ func (g *generation) record(r *storage.Reader, slot uint64, id string, metadata 
 			return Record{}, err
 		}
 		record.Vector = make([]float32, g.codec.profile.Dims())
-		encoder.DecodeFloat32(record.Vector, stored)
+		g.codec.decode(record.Vector, stored)
 	}
 	return record, nil
 }

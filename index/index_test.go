@@ -65,7 +65,7 @@ func create(t *testing.T, db *DB, spec Spec) *Collection {
 // createWith is create with a profile that is fitted already.
 func createWith(t *testing.T, db *DB, name string, metric encoder.Metric, profile *encoder.Profile) *Collection {
 	t.Helper()
-	schema, err := engineState{Metric: metric, Store: storeFloat32, Profile: profile}.schema()
+	schema, err := engineState{Metric: metric, Profile: profile}.schema()
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -68,8 +68,8 @@ func (c *codec) parseCursor(q Query) (cursor, error) {
 // scores: the stored vectors, and if they are estimates the codes.
 func (c *codec) queryHash(q Query) uint64 {
 	h := fnv.New64a()
-	h.Write([]byte(c.state.Store))
-	if !q.Exact && (q.Rescore == RescoreNone || q.Rescore == RescoreCodes) {
+	h.Write([]byte{byte(c.store)})
+	if !q.Exact && (q.Rescore == RescoreNone || q.Rescore == RescoreCodes || !c.keepsVectors()) {
 		h.Write([]byte(c.fingerprint))
 	}
 	minScore := float32(math.Inf(-1))

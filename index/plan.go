@@ -43,6 +43,11 @@ func (g *generation) plan(q Query) (*plan, error) {
 	if q.MinScore != nil && math.IsNaN(float64(*q.MinScore)) {
 		return nil, invalid("min_score", "NaN, want a number")
 	}
+	if q.WithVector {
+		if err := g.codec.needVectors("hits with their vectors"); err != nil {
+			return nil, err
+		}
+	}
 	p := &plan{query: q, vector: q.Vector, stage: q.Rescore}
 	if err := g.planVector(p); err != nil {
 		return nil, err
@@ -70,11 +75,14 @@ func (g *generation) plan(q Query) (*plan, error) {
 			q.ScanBits != 0 || q.RefineBits != 0 || q.Bound != 0 {
 			return nil, invalid("exact", "set together with candidates, oversampling, rescore_candidates, rescore_oversampling, rescore, scan_bits, refine_bits or bound, which it has no use for")
 		}
+		if err := g.codec.needVectors("exact search"); err != nil {
+			return nil, err
+		}
 		p.stage = RescoreVectors
-		p.scorer = newScorer(g.codec.metric, p.vector[:p.dims])
+		p.scorer = g.codec.scorer(p.vector[:p.dims])
 		return p, nil
 	}
-	p.scorer = newScorer(g.codec.metric, p.vector)
+	p.scorer = g.codec.scorer(p.vector)
 	return p, g.planStages(p)
 }
 
@@ -92,6 +100,9 @@ func (g *generation) planVector(p *plan) error {
 			return invalid("vector", "%v", err)
 		}
 		return nil
+	}
+	if err := g.codec.needVectors("search by a stored vector"); err != nil {
+		return err
 	}
 	return g.shard.View(func(r *storage.Reader) error {
 		slot, err := r.Slot(q.ID)
@@ -113,8 +124,16 @@ func (g *generation) planStages(p *plan) error {
 	if q.Rescore > RescoreVectors {
 		return invalid("rescore", "no mode has number %d", q.Rescore)
 	}
+	if p.stage == RescoreVectors {
+		if err := g.codec.needVectors("scores from vectors"); err != nil {
+			return err
+		}
+	}
 	if p.stage == RescoreAuto {
 		p.stage = RescoreVectors
+		if !g.codec.keepsVectors() {
+			p.stage = RescoreCodes
+		}
 	}
 	if err := g.planForms(p); err != nil {
 		return err

@@ -8,7 +8,7 @@ import (
 type Rescore uint8
 
 const (
-	// RescoreAuto is RescoreVectors.
+	// RescoreAuto is RescoreVectors, and RescoreCodes where no vectors are stored.
 	RescoreAuto Rescore = iota
 	// RescoreNone ends after the scan; scores are estimates from the first Dims bits.
 	RescoreNone

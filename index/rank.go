@@ -13,6 +13,7 @@ import (
 // scorer scores vectors against one query on the metric's scale.
 type scorer struct {
 	metric encoder.Metric
+	format dense.Format // of the vectors that are read
 	query  []float32
 	norm   float64 // of query
 }
@@ -31,13 +32,33 @@ func newScorer(m encoder.Metric, query []float32) scorer {
 	return s
 }
 
-// read scores the stored vector of row, using scratch, of the query's size.
-func (s *scorer) read(r *storage.Reader, row uint32, scratch []float32) (float32, error) {
+// formats is how vectors of each stored precision lie in bytes.
+var formats = [...]dense.Format{
+	encoder.Float32: dense.Float32, encoder.Float16: dense.Float16, encoder.BFloat16: dense.BFloat16, encoder.Int8: dense.Int8,
+	encoder.None: dense.Float32, // which nobody reads
+}
+
+// scorer makes a scorer that reads what c has stored.
+func (c *codec) scorer(query []float32) scorer {
+	s := newScorer(c.metric, query)
+	s.format = formats[c.store]
+	return s
+}
+
+// read is score for the stored vector of row.
+func (s *scorer) read(r *storage.Reader, row uint32) (float32, error) {
 	stored, err := r.Vector(uint64(row))
 	if err != nil {
 		return 0, err
 	}
-	return s.score(encoder.Float32s(scratch, stored)), nil
+	switch s.metric {
+	case encoder.Dot:
+		return finite(s.format.Dot(s.query, stored)), nil
+	case encoder.L2:
+		return finite(0 - s.format.SquaredL2(s.query, stored)), nil
+	default:
+		return s.cosine(s.format.DotNorm(s.query, stored)), nil
+	}
 }
 
 // score is the similarity of the query and v, of equal size.
@@ -48,12 +69,15 @@ func (s *scorer) score(v []float32) float32 {
 	case encoder.L2:
 		return finite(0 - dense.SquaredL2(s.query, v)) // not -0
 	default:
-		product, norm := dense.DotNorm(s.query, v)
-		if norm == 0 || s.norm == 0 { // a prefix may be all zero where the whole is not
-			return 0
-		}
-		return float32(max(-1, min(1, product/s.norm/norm)))
+		return s.cosine(dense.DotNorm(s.query, v))
 	}
+}
+
+func (s *scorer) cosine(product, norm float64) float32 {
+	if norm == 0 || s.norm == 0 { // a prefix may be all zero where the whole is not
+		return 0
+	}
+	return float32(max(-1, min(1, product/s.norm/norm)))
 }
 
 // finite is the float32 nearest to score: an infinite one would say less, and JSON

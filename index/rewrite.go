@@ -6,12 +6,9 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"runtime"
 	"slices"
 	"sync/atomic"
 	"time"
-
-	"golang.org/x/sync/errgroup"
 
 	"github.com/hamnest/hamnest/encoder"
 	"github.com/hamnest/hamnest/storage"
@@ -53,6 +50,10 @@ type Change struct {
 	// vectors, and what encoder.Auto measures, is of a sample of those stored; when there
 	// are fewer than 256 it waits for more, as it does in a new collection.
 	Profile *encoder.Kind
+	// Store is how exactly vectors are to be kept from now on, less so than now: a later
+	// value of encoder.Precision. What is rounded away is gone, and so is after
+	// encoder.None what a profile could be changed or a vector be read by.
+	Store *encoder.Precision
 }
 
 // Update changes how the collection keeps its vectors. When it returns nil the change
@@ -62,7 +63,8 @@ type Change struct {
 // sets of codes in memory and two files on disk; in the end the space of
 // retired rows is given back too. A change to what is already so does nothing.
 //
-// ErrRewriting when a change is under way; *InvalidError with field profile.
+// ErrRewriting when a change is under way; ErrCodesOnly when there are no vectors to
+// make codes of; *InvalidError with fields profile, store.
 func (c *Collection) Update(ctx context.Context, change Change) error {
 	r, background, err := c.reserve()
 	if err != nil {
@@ -118,7 +120,7 @@ func (c *Collection) rewriteStats() (under *RewriteStats, failed string) {
 	if target == nil {
 		return nil, failed
 	}
-	return &RewriteStats{target.Profile.Kind(), r.started, r.done.Load(), r.total.Load()}, failed
+	return &RewriteStats{target.Profile.Kind(), target.Store, r.started, r.done.Load(), r.total.Load()}, failed
 }
 
 // reserve makes sure that there is no other rewrite until finish is called. The
@@ -154,22 +156,45 @@ func (c *Collection) finish(r *rewrite, err error) {
 func (g *generation) target(ctx context.Context, change Change) (engineState, error) {
 	state := g.codec.state
 	state.Generation++
-	if change.Profile == nil {
-		return state, nil
+	if err := g.checkChange(change); err != nil {
+		return state, err
 	}
-	kind := *change.Profile
-	if _, err := encoder.ParseKind(kind.String()); err != nil {
-		return state, invalid("profile", "%v", err)
+	if change.Store != nil {
+		state.Store = *change.Store
 	}
-	if kind == state.wanted() && kind != encoder.Auto {
-		return state, nil
+	if kind := change.Profile; kind != nil && (*kind != state.wanted() || *kind == encoder.Auto && g.codec.keepsVectors()) {
+		if err := g.codec.needVectors("another profile"); err != nil {
+			return state, err
+		}
+		state.Want, state.Why = "", ""
+		if needsVectors(*kind) && g.view.Load().live < updateRows {
+			state.Want = kind.String()
+		} else {
+			var err error
+			if state, err = g.fit(ctx, state, *kind); err != nil {
+				return state, err
+			}
+		}
 	}
-	state.Want, state.Why = "", ""
-	if needsVectors(kind) && g.view.Load().live < updateRows {
-		state.Want = kind.String()
-		return state, nil
+	return state, state.check()
+}
+
+// checkChange returns what is malformed in change.
+func (g *generation) checkChange(change Change) error {
+	if change.Profile != nil {
+		if _, err := encoder.ParseKind(change.Profile.String()); err != nil {
+			return invalid("profile", "%v", err)
+		}
 	}
-	return g.fit(ctx, state, kind)
+	if change.Store != nil {
+		if _, err := change.Store.MarshalText(); err != nil {
+			return invalid("store", "%v", err)
+		}
+		if *change.Store < g.codec.store {
+			return invalid("store", "%v, want %v or less: what was rounded away when the vectors were stored is gone", *change.Store, g.codec.store)
+		}
+	}
+	return nil
 }
 
 // fit returns state with a profile of that kind, or the one that it leads to.
@@ -265,7 +290,7 @@ func (g *generation) sample(ctx context.Context) ([][]float32, error) {
 					return err
 				}
 				vector := make([]float32, dims)
-				encoder.DecodeFloat32(vector, stored)
+				g.codec.decode(vector, stored)
 				sample = append(sample, vector)
 				read++
 			}
@@ -297,7 +322,7 @@ func (c *Collection) begin(r *rewrite, target engineState) (*generation, error) 
 		return nil, errors.Join(err, shard.Close(), c.catalog.AbandonRewrite(*c.entry.Load()))
 	}
 	r.target.Store(&target)
-	c.info("rewrite begun", "profile", target.Profile.Kind(), "generation", target.Generation)
+	c.info("rewrite begun", "profile", target.Profile.Kind(), "store", target.Store, "generation", target.Generation)
 	return next, nil
 }
 
@@ -452,7 +477,9 @@ func (c *Collection) pass(ctx context.Context, r *rewrite, old, next *generation
 		if ops, row, err = old.batch(now, row); err != nil {
 			return err
 		}
-		next.codec.encodeAll(ops)
+		if err := next.codec.recodeAll(old.codec, ops); err != nil {
+			return err
+		}
 		if _, err := next.store(ops); err != nil {
 			return err
 		}
@@ -509,22 +536,6 @@ func (g *generation) batch(v *view, row uint32) ([]storage.Op, uint32, error) {
 		return nil
 	})
 	return ops, row, err
-}
-
-// encodeAll is encodeStored on half of the cores: the others are for searches.
-func (c *codec) encodeAll(ops []storage.Op) {
-	if len(ops) == 0 {
-		return
-	}
-	workers := max(1, runtime.GOMAXPROCS(0)/2)
-	var group errgroup.Group
-	for part := range slices.Chunk(ops, (len(ops)+workers-1)/workers) {
-		group.Go(func() error {
-			c.encodeStored(part)
-			return nil
-		})
-	}
-	_ = group.Wait() // encoding does not fail
 }
 
 func (c *Collection) info(message string, args ...any) {

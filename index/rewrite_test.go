@@ -575,7 +575,7 @@ func TestWhatCrashesLeaveOfARewriteIsReadOrRemoved(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			schema, err := engineState{Generation: 1, Store: storeFloat32, Profile: profile}.schema()
+			schema, err := engineState{Generation: 1, Profile: profile}.schema()
 			if err != nil {
 				t.Fatal(err)
 			}

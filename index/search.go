@@ -21,7 +21,8 @@ import (
 
 // Search answers one query. *InvalidError with the fields of Query in the form
 // vector, id, k, dims, candidates, oversampling, rescore_candidates, rescore,
-// exact, min_score, page_token; ErrNotFound when Query.ID is not there.
+// exact, min_score, page_token; ErrNotFound when Query.ID is not there; ErrCodesOnly for what needs stored vectors where
+// there are none.
 func (c *Collection) Search(ctx context.Context, q Query) (*Result, error) {
 	g, release, err := c.acquire()
 	if err != nil {
@@ -151,7 +152,7 @@ func (g *generation) runStages(ctx context.Context, p *plan) (*Result, error) {
 				return err
 			}
 			receipt.VectorsRead = rank.read
-			receipt.VectorBytesRead = receipt.VectorsRead * uint64(4*len(p.scorer.query))
+			receipt.VectorBytesRead = receipt.VectorsRead * uint64(g.codec.store.Bytes(len(p.scorer.query)))
 			if !math.IsInf(p.bound, 1) {
 				receipt.Bound = p.bound
 			}
@@ -235,7 +236,6 @@ func rescore(ctx context.Context, rank *ranker, candidates []estimate) error {
 		slices.SortFunc(candidates, compareBest)
 		batch = max(rescoreBatch, p.wanted)
 	}
-	scratch := make([]float32, len(p.scorer.query))
 	for len(candidates) > 0 {
 		if worst, full := rank.worst(); bounded && full && candidates[0].best < float64(worst) {
 			return nil
@@ -248,7 +248,7 @@ func rescore(ctx context.Context, rank *ranker, candidates []estimate) error {
 		// In the order in which they lie in the file, so that each page is read once.
 		slices.SortFunc(part, func(a, b estimate) int { return cmp.Compare(a.row, b.row) })
 		for _, e := range part {
-			score, err := p.scorer.read(rank.reader, e.row, scratch)
+			score, err := p.scorer.read(rank.reader, e.row)
 			if err != nil {
 				return err
 			}

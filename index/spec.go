@@ -27,6 +27,9 @@ type Spec struct {
 	// encoder.Auto, need vectors to look at: codes are plain until there are 1,024, and
 	// are then made anew in the background; see Collection.Update.
 	Profile encoder.Kind
+	// Store is how exactly vectors are kept beside their codes. The default keeps them
+	// as they are; encoder.None keeps none.
+	Store encoder.Precision
 	// Labels are the owner's notes: at most MaxLabels, keys of 1 to 63 and values
 	// of up to 255 bytes.
 	Labels map[string]string
@@ -54,7 +57,7 @@ var namePattern = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._-]{0,127}$`)
 
 // state checks the spec and returns what an empty collection has of it.
 func (s *Spec) state() (engineState, error) {
-	state := engineState{Metric: s.Metric, Store: storeFloat32}
+	state := engineState{Metric: s.Metric, Store: s.Store}
 	var e InvalidError
 	add := func(field string, err error) {
 		if err != nil {
@@ -83,10 +86,13 @@ func (s *Spec) state() (engineState, error) {
 	var err error
 	state.Profile, err = encoder.NewProfile(kind, s.Metric, s.Dims, s.Ladder)
 	add("ladder", err)
+	if _, err := s.Store.MarshalText(); err != nil {
+		add("store", err)
+	}
 	if len(e.Violations) > 0 {
 		return state, &e
 	}
-	return state, nil
+	return state, state.check()
 }
 
 // needsVectors reports whether a profile of that kind can only be made with vectors to
@@ -108,10 +114,10 @@ func checkLabels(labels map[string]string) error {
 // engineState is the engine's part of a shard's schema, as JSON.
 type engineState struct {
 	// Generation counts the rewrites of the collection.
-	Generation uint64           `json:"generation,omitempty"`
-	Metric     encoder.Metric   `json:"metric"`
-	Store      string           `json:"store"`
-	Profile    *encoder.Profile `json:"profile"`
+	Generation uint64            `json:"generation,omitempty"`
+	Metric     encoder.Metric    `json:"metric"`
+	Store      encoder.Precision `json:"store"`
+	Profile    *encoder.Profile  `json:"profile"`
 	// Want is the kind that was asked for, where it is not that of Profile: a mean
 	// that there are no vectors for yet, or encoder.Auto.
 	Want string `json:"want,omitempty"`
@@ -131,8 +137,13 @@ func (e engineState) wanted() encoder.Kind {
 // fit a profile to.
 func (e engineState) waits() bool { return e.Want != "" && e.Why == "" }
 
-// storeFloat32 is the stored precision: vectors as they were given.
-const storeFloat32 = "float32"
+// check returns an InvalidError when the state can never come to what is wanted.
+func (e engineState) check() error {
+	if e.waits() && e.Store == encoder.None {
+		return invalid("store", "%v, and profile %s is to be fitted to stored vectors: store them until it is", e.Store, e.Want)
+	}
+	return nil
+}
 
 // schema returns the geometry of the rows.
 func (e engineState) schema() (storage.Schema, error) {
@@ -143,7 +154,7 @@ func (e engineState) schema() (storage.Schema, error) {
 	return storage.Schema{
 		Dims:        e.Profile.Dims(),
 		Scalars:     newCodec(e).scalars(),
-		VectorBytes: 4 * e.Profile.Dims(),
+		VectorBytes: e.Store.Bytes(e.Profile.Dims()),
 		Engine:      engine,
 	}, nil
 }
@@ -153,9 +164,6 @@ func readSchema(schema storage.Schema) (engineState, error) {
 	var e engineState
 	if err := json.Unmarshal(schema.Engine, &e); err != nil {
 		return e, fmt.Errorf("index: engine state: %w: %w", err, ErrCorrupt)
-	}
-	if e.Store != storeFloat32 {
-		return e, fmt.Errorf("index: stored precision %q, want %q: %w", e.Store, storeFloat32, ErrVersion)
 	}
 	if e.Profile == nil {
 		return e, fmt.Errorf("index: engine state without a profile: %w", ErrCorrupt)

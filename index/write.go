@@ -137,7 +137,8 @@ func (c *codec) ops(records []Record) ([]storage.Op, []RecordError) {
 	words := code.Words(dims)
 	codes := make([]uint64, len(records)*words)
 	scalars := make([]float32, len(records)*perRow)
-	vectors := make([]byte, 0, len(records)*4*dims)
+	vectors := make([]byte, 0, len(records)*c.store.Bytes(dims))
+	vector := make([]float32, dims)
 	ops := make([]storage.Op, 0, len(records))
 	var refused []RecordError
 	for i := range records {
@@ -148,10 +149,11 @@ func (c *codec) ops(records []Record) ([]storage.Op, []RecordError) {
 		}
 		op := storage.Op{ID: r.ID, Code: codes[:words:words], Scalars: scalars[:perRow:perRow], Metadata: bytes.Clone(r.Metadata)}
 		codes, scalars = codes[words:], scalars[perRow:]
-		c.encode(op.Code, op.Scalars, r.Vector)
 		start := len(vectors)
-		vectors = encoder.AppendFloat32(vectors, r.Vector)
+		copy(vector, r.Vector)
+		vectors = c.append(vectors, vector)
 		op.Vector = vectors[start:len(vectors):len(vectors)]
+		c.encode(op.Code, op.Scalars, vector)
 		ops = append(ops, op)
 	}
 	return ops, refused
@@ -163,6 +165,9 @@ func (c *codec) checkRecord(r *Record) (field string, err error) {
 		return "id", err
 	}
 	if err := encoder.Validate(r.Vector, c.profile.Dims(), c.metric); err != nil {
+		return "vector", err
+	}
+	if err := c.store.Check(r.Vector, c.metric); err != nil {
 		return "vector", err
 	}
 	return "metadata", checkMetadata(r.Metadata)
@@ -263,29 +268,44 @@ func (c *Collection) waiting() (*Pending, bool) {
 func (c *Collection) commit(group []*Pending) {
 	g := c.current.Load()
 	var ops []storage.Op
+	ready := group[:0]
 	for _, p := range group {
 		if p.codec != g.codec { // it has waited while the collection was rewritten
-			g.codec.encodeAll(p.ops)
+			if err := g.codec.recodeAll(p.codec, p.ops); err != nil {
+				c.acknowledge(p, nil, invalid("vectors", "%v", err))
+				continue
+			}
 			p.codec = g.codec
 		}
+		ready = append(ready, p)
 		ops = append(ops, p.ops...)
 	}
+	if len(ready) == 0 {
+		return
+	}
 	applied, err := g.store(ops)
-	if err != nil && len(group) > 1 {
+	if err != nil && len(ready) > 1 {
 		// One may be to blame, an id whose row is damaged say: not the others.
-		for i := range group {
-			c.commit(group[i : i+1])
+		for i := range ready {
+			c.commit(ready[i : i+1])
 		}
 		return
 	}
 	c.fitWhenDue()
-	for _, p := range group {
-		if p.err = err; err == nil {
-			p.applied = applied[:len(p.ops):len(p.ops)]
-			applied = applied[len(p.ops):]
+	for _, p := range ready {
+		if err != nil {
+			c.acknowledge(p, nil, err)
+			continue
 		}
-		p.ops = nil
-		c.room.Release(p.bytes)
-		close(p.done)
+		n := len(p.ops)
+		c.acknowledge(p, applied[:n:n], nil)
+		applied = applied[n:]
 	}
+}
+
+// acknowledge ends the wait for p.
+func (c *Collection) acknowledge(p *Pending, applied []storage.Applied, err error) {
+	p.ops, p.applied, p.err = nil, applied, err
+	c.room.Release(p.bytes)
+	close(p.done)
 }

@@ -95,6 +95,14 @@ func (s Schema) vectorBlock() int { return headerBytes + s.ChunkRows*s.vectorRow
 // sealed returns how many of the first next slots are in blocks.
 func (s Schema) sealed(next uint64) uint64 { return next - next%uint64(s.BlockRows) }
 
+// Parts is how many bytes a number of rows takes, part by part, ids and metadata aside.
+type Parts struct{ Codes, Scalars, Vectors uint64 }
+
+// Parts returns what so many rows take.
+func (s Schema) Parts(rows uint64) Parts {
+	return Parts{rows * uint64(8*s.words()), rows * uint64(4*s.Scalars), rows * uint64(s.vectorRow())}
+}
+
 // withDefaults fills in the rows of a block.
 func (s Schema) withDefaults() Schema {
 	if s.Dims < 1 { // for validate to refuse

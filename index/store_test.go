@@ -1,0 +1,231 @@
+package index
+
+import (
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/hamnest/hamnest/encoder"
+)
+
+func lower(t *testing.T, c *Collection, store encoder.Precision) {
+	t.Helper()
+	if err := c.Update(t.Context(), Change{Store: &store}); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// normal returns a vector that every precision but float32 rounds.
+func normal(r *rand.Rand, dims int) []float32 {
+	v := make([]float32, dims)
+	for i := range v {
+		v[i] = float32(r.NormFloat64())
+	}
+	return v
+}
+
+// TestVectorsLoweredAreVectorsStoredLow compares every byte that is kept with a
+// collection that had the precision from the start, and its answers with those of one
+// that has what is read back as float32.
+func TestVectorsLoweredAreVectorsStoredLow(t *testing.T) {
+	const dims = 300
+	for _, metric := range []encoder.Metric{encoder.Cosine, encoder.Dot, encoder.L2} {
+		for _, store := range []encoder.Precision{encoder.Float16, encoder.BFloat16, encoder.Int8, encoder.None} {
+			for _, kind := range []encoder.Kind{encoder.Plain, encoder.Nested} {
+				t.Run(fmt.Sprintf("%v/%v/%v", metric, store, kind), func(t *testing.T) {
+					t.Parallel()
+					r := rand.New(rand.NewPCG(uint64(store), uint64(metric)))
+					db := openDB(t, t.TempDir())
+					spec := Spec{Name: "lowered", Dims: dims, Ladder: []int{256}, Metric: metric, Profile: kind}
+					lowered := create(t, db, spec)
+					records := randomRecords(r, 0, 2*pauseRows, dims)
+					for i := range records {
+						records[i].Vector = normal(r, dims)
+					}
+					upsert(t, lowered, records...)
+					lower(t, lowered, store)
+					settle(t, lowered)
+					if got := lowered.Info().Store; got != store {
+						t.Fatalf("stored precision is %v, want %v", got, store)
+					}
+					spec.Name, spec.Store = "low", store
+					low := create(t, db, spec)
+					upsert(t, low, records...)
+					if !slices.Equal(rowsOf(t, lowered), rowsOf(t, low)) {
+						t.Error("the rows differ from those of a collection made with the precision")
+					}
+					if store == encoder.None {
+						return
+					}
+					spec.Name, spec.Store = "read-back", encoder.Float32
+					full := create(t, db, spec)
+					back, _, err := low.List(t.Context(), len(records), "", true, true)
+					if err != nil {
+						t.Fatal(err)
+					}
+					upsert(t, full, back...)
+					for _, q := range []Query{{Exact: true}, {}, {Rescore: RescoreCodes}, {ID: "id-00007"}, {Dims: 256, Exact: true}} {
+						q.K = 20
+						if q.ID == "" {
+							q.Vector = normal(r, dims)
+						}
+						got := search(t, lowered, q)
+						if err := sameHits(got.Hits, search(t, full, q).Hits); err != nil {
+							t.Errorf("exact %t, by id %t: %v", q.Exact, q.ID != "", err)
+						}
+						if want := got.Receipt.VectorsRead * uint64(store.Bytes(got.Receipt.Dims)); got.Receipt.VectorBytesRead != want {
+							t.Errorf("%d vector bytes were read, want %d", got.Receipt.VectorBytesRead, want)
+						}
+					}
+				})
+			}
+		}
+	}
+}
+
+func TestWhatNeedsVectorsIsRefusedWhereThereAreNone(t *testing.T) {
+	c := create(t, openDB(t, t.TempDir()), Spec{Name: "c", Dims: 256, Profile: encoder.Nested, Store: encoder.None})
+	r := rand.New(rand.NewPCG(1, 30))
+	upsert(t, c, randomRecords(r, 0, 300, 256)...)
+	vector := whole(r, 256)
+	for name, do := range map[string]func() error{
+		"exact": func() error { _, err := c.Search(t.Context(), Query{Vector: vector, K: 1, Exact: true}); return err },
+		"rescored": func() error {
+			_, err := c.Search(t.Context(), Query{Vector: vector, K: 1, Rescore: RescoreVectors})
+			return err
+		},
+		"by id": func() error { _, err := c.Search(t.Context(), Query{ID: "id-00001", K: 1}); return err },
+		"with vectors": func() error {
+			_, err := c.Search(t.Context(), Query{Vector: vector, K: 1, WithVector: true})
+			return err
+		},
+		"in a batch": func() error {
+			_, err := c.BatchSearch(t.Context(), []Query{{Vector: vector, K: 1, Exact: true}})
+			return err
+		},
+		"get":     func() error { _, _, err := c.Get(t.Context(), []string{"id-00001"}, true, false); return err },
+		"list":    func() error { _, _, err := c.List(t.Context(), 1, "", true, false); return err },
+		"profile": func() error { kind := encoder.Plain; return c.Update(t.Context(), Change{Profile: &kind}) },
+	} {
+		if err := do(); !errors.Is(err, ErrCodesOnly) {
+			t.Errorf("%s: %v, want ErrCodesOnly", name, err)
+		}
+	}
+	res := search(t, c, Query{Vector: vector, K: 10})
+	if res.Receipt.Rescore != RescoreCodes || len(res.Hits) != 10 || res.Receipt.VectorsRead != 0 {
+		t.Errorf("%d hits rescored by %v with %d vectors read, want 10 by codes", len(res.Hits), res.Receipt.Rescore, res.Receipt.VectorsRead)
+	}
+	found, _, err := c.Get(t.Context(), []string{"id-00003"}, false, true)
+	if err != nil || len(found) != 1 || string(found[0].Metadata) != `{"n":3}` {
+		t.Errorf("got %v (%v), want the metadata", found, err)
+	}
+	for _, kind := range []encoder.Kind{encoder.Nested, encoder.Auto} {
+		if err := c.Update(t.Context(), Change{Profile: &kind}); (err != nil) != (kind == encoder.Auto) {
+			t.Errorf("update to %v: %v", kind, err)
+		}
+	}
+}
+
+func TestAChangeOfPrecisionThatCannotBeIsRefused(t *testing.T) {
+	db := openDB(t, t.TempDir())
+	for i, tt := range []struct {
+		name      string
+		spec      Spec
+		change    Change
+		wantField string
+	}{
+		{"raised", Spec{Store: encoder.Int8}, Change{Store: new(encoder.Float16)}, "store"},
+		{"unknown", Spec{}, Change{Store: new(encoder.Precision(9))}, "store"},
+		{"unknown profile", Spec{}, Change{Profile: new(encoder.Kind(77))}, "profile"},
+		{"nothing to fit to", Spec{Profile: encoder.Centred}, Change{Store: new(encoder.None)}, "store"},
+		{"nothing to choose by", Spec{}, Change{Profile: new(encoder.Auto), Store: new(encoder.None)}, "store"},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			tt.spec.Name, tt.spec.Dims = fmt.Sprint("c", i), 64
+			c := create(t, db, tt.spec)
+			if err := c.Update(t.Context(), tt.change); fieldOf(err) != tt.wantField {
+				t.Errorf("error %v, want an InvalidError of %s", err, tt.wantField)
+			}
+			settle(t, c)
+			if got := c.Info(); got.Store != tt.spec.Store || got.Profile != tt.spec.Profile {
+				t.Errorf("it has become %v and %v", got.Store, got.Profile)
+			}
+		})
+	}
+	for _, spec := range []Spec{{Store: 9}, {Store: encoder.None, Profile: encoder.Auto}} {
+		spec.Name, spec.Dims = "new", 64
+		if _, err := db.Create(t.Context(), spec); fieldOf(err) != "store" {
+			t.Errorf("%+v: error %v, want an InvalidError of store", spec, err)
+		}
+	}
+}
+
+func TestAVectorBeyondThePrecisionIsRefused(t *testing.T) {
+	dir := t.TempDir()
+	db := openDB(t, dir)
+	c := create(t, db, Spec{Name: "c", Dims: 2, Metric: encoder.Dot})
+	large := Record{ID: "large", Vector: []float32{1, 70_000}}
+	upsert(t, c, large)
+	lower(t, c, encoder.Float16)
+	if err := c.Settle(t.Context()); err == nil || !strings.Contains(err.Error(), `"large"`) || !strings.Contains(err.Error(), "65504") {
+		t.Errorf("error %v, want one that names the vector and the limit", err)
+	}
+	mustServe(t, dir, c, 1)
+	half := create(t, db, Spec{Name: "half", Dims: 2, Metric: encoder.Dot, Store: encoder.Float16})
+	if err := half.Upsert(t.Context(), []Record{large}); fieldOf(err) != "vectors[0].vector" {
+		t.Errorf("error %v, want an InvalidError of the vector", err)
+	}
+}
+
+// A write that was accepted for float32 may come too late for it.
+func TestAWriteThatWaitedUntilItsVectorDoesNotFitFailsAlone(t *testing.T) {
+	s, reached, release := holdAt("rewrite in place")
+	c := create(t, openWithStages(t, t.TempDir(), s), Spec{Name: "c", Dims: 2, Metric: encoder.Dot})
+	upsert(t, c, Record{ID: "a", Vector: []float32{1, 2}})
+	lower(t, c, encoder.Float16)
+	<-reached
+	var waiting []*Pending
+	for _, r := range []Record{{ID: "b", Vector: []float32{3, 4}}, {ID: "large", Vector: []float32{1, 70_000}}, {ID: "c", Vector: []float32{5, 6}}} {
+		p, _, err := c.Submit(t.Context(), []Record{r})
+		if err != nil {
+			t.Fatal(err)
+		}
+		waiting = append(waiting, p)
+	}
+	close(release)
+	for i, p := range waiting {
+		if err := p.Wait(t.Context()); (fieldOf(err) == "vectors") != (i == 1) || err != nil && i != 1 {
+			t.Errorf("write %d: %v", i, err)
+		}
+	}
+	settle(t, c)
+	if n := c.Count(); n != 3 {
+		t.Errorf("%d vectors, want 3", n)
+	}
+}
+
+func TestLoweringGivesSpaceBack(t *testing.T) {
+	c := create(t, openDB(t, t.TempDir()), Spec{Name: "c", Dims: 512, Profile: encoder.Nested})
+	const rows = 4 * pauseRows
+	upsert(t, c, randomRecords(rand.New(rand.NewPCG(1, 31)), 0, rows, 512)...)
+	var last Stats
+	for i, store := range []encoder.Precision{encoder.Float32, encoder.Float16, encoder.Int8, encoder.None} {
+		lower(t, c, store)
+		settle(t, c)
+		stats, err := c.Stats()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if stats.DiskCodes != rows*64 || stats.DiskScalars != rows*4*2 || stats.DiskVectors != rows*uint64((store.Bytes(512)+7)/8*8+8) ||
+			stats.DiskCodes+stats.DiskScalars+stats.DiskVectors+stats.DiskRows+stats.DiskFreeBytes != stats.DiskBytes || stats.VectorBytesPerVector != uint64(store.Bytes(512)) {
+			t.Errorf("%v: stats are %+v", store, stats)
+		}
+		if i > 0 && stats.DiskBytes >= last.DiskBytes {
+			t.Errorf("%v takes %d bytes of the disk, the precision before %d", store, stats.DiskBytes, last.DiskBytes)
+		}
+		last = stats
+	}
+}
