@@ -19,20 +19,21 @@ type rotation struct {
 	scale float32     // 1/sqrt(fast)
 }
 
-// How often a block is mixed: with fewer, what is alike in many vectors still shows
-// in single dimensions. Where a transform does not reach all of it, that takes longer.
+// rotationRounds is how often a block is mixed: with fewer, what is alike in many
+// vectors still shows in single dimensions. Where a transform does not reach all of a
+// block, it takes longer.
 const (
-	powerRounds = 3
-	otherRounds = 6
+	rotationRounds      = 4
+	extraRotationRounds = 2
 )
 
 func newRotation(width int, seed uint64, block int) *rotation {
 	r := &rotation{fast: 1 << (bits.Len(uint(width)) - 1)}
 	r.scale = float32(1 / math.Sqrt(float64(r.fast)))
 	random := rand.NewPCG(seed, uint64(block)) // its numbers are part of the format
-	rounds := powerRounds
+	rounds := rotationRounds
 	if r.fast < width {
-		rounds = otherRounds
+		rounds += extraRotationRounds
 	}
 	for range rounds {
 		signs := make([]float32, width)

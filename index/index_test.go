@@ -180,7 +180,7 @@ func (w *twin) signedSum(q *encoder.Query, words []uint64, first, end int) float
 
 // estimate is the score that the first dims bits of a code suggest, and how far off
 // it may be.
-func (w *twin) estimate(q Query, e *encoder.Query, row, dims, bits int) (score float32, deviation float64) {
+func (w *twin) estimate(q Query, e *encoder.Query, row, dims, bits int) (score float32, unbiased, deviation float64) {
 	v := w.rows[row].Vector
 	words, scalars := w.code(row)
 	qn, vn := length(q.Vector), float64(float32(length(v)))
@@ -196,11 +196,11 @@ func (w *twin) estimate(q Query, e *encoder.Query, row, dims, bits int) (score f
 		}
 		switch w.metric {
 		case encoder.Dot:
-			return float32(cosine * qn * vn), math.Inf(1)
+			cosine *= qn * vn
 		case encoder.L2:
-			return float32(min(0, 2*cosine*qn*vn-qn*qn-vn*vn)), math.Inf(1)
+			cosine = min(0, 2*cosine*qn*vn-qn*qn-vn*vn)
 		}
-		return float32(cosine), math.Inf(1)
+		return float32(cosine), cosine, math.Inf(1)
 	}
 	var distances []uint32
 	var products []float32
@@ -216,7 +216,7 @@ func (w *twin) estimate(q Query, e *encoder.Query, row, dims, bits int) (score f
 	if bits == 32 {
 		got = e.EstimateFloat(products, scalars)
 	}
-	score64, deviation := got.Product, got.Deviation
+	pooled, unbiased, deviation := got.Pooled, got.Product, got.Deviation
 	qn = e.Norm(len(distances))
 	spread := 0.0
 	if dims < len(v) { // all that is known of the row's length is an estimate
@@ -225,15 +225,16 @@ func (w *twin) estimate(q Query, e *encoder.Query, row, dims, bits int) (score f
 	}
 	switch {
 	case w.metric == encoder.L2:
-		return float32(min(0, 2*score64-qn*qn-vn*vn)), 2 * math.Hypot(deviation, vn*vn*spread)
+		squares := qn*qn + vn*vn
+		return float32(min(0, 2*pooled-squares)), 2*unbiased - squares, 2 * math.Hypot(deviation, vn*vn*spread)
 	case w.metric == encoder.Cosine && spread > 0:
-		score64 /= qn * vn
-		deviation = math.Hypot(deviation/(qn*vn), score64*spread)
+		pooled, unbiased = pooled/(qn*vn), unbiased/(qn*vn)
+		deviation = math.Hypot(deviation/(qn*vn), unbiased*spread)
 	}
 	if w.metric == encoder.Cosine {
-		score64 = max(-1, min(1, score64))
+		pooled = max(-1, min(1, pooled))
 	}
-	return float32(score64), deviation
+	return float32(pooled), unbiased, deviation
 }
 
 // code returns what stands for a row.
@@ -303,10 +304,10 @@ func (w *twin) search(q Query, dims, c1, c2 int) []Hit {
 		bound = cmp.Or(q.Bound, DefaultBound)
 	}
 	for i, c := range all {
-		score, deviation := w.estimate(q, e, c.row, compared, refineBits)
+		score, unbiased, deviation := w.estimate(q, e, c.row, compared, refineBits)
 		all[i].hit.Score, all[i].best = score, float64(score)
 		if !math.IsInf(bound, 1) {
-			all[i].best += bound * deviation
+			all[i].best = unbiased + bound*deviation
 		}
 	}
 	if q.Rescore == RescoreNone || q.Rescore == RescoreCodes {

@@ -13,9 +13,9 @@ import (
 type estimate struct {
 	row   uint32
 	score float32
-	// deviation is the standard deviation of the score's error; infinite where
-	// nothing is known of it.
-	deviation float64
+	// unbiased is the score without bias, for which the bound is known: deviation is the
+	// standard deviation of its error; infinite where nothing is known.
+	unbiased, deviation float64
 	// best is the best score that a search's bound leaves possible; without a bound
 	// the score itself.
 	best float64
@@ -143,8 +143,8 @@ func (r *refiner) corrected(row uint32, norm float64) estimate {
 	} else {
 		product = r.query.Estimate(r.distances, scalars)
 	}
+	unbiased, score, deviation := product.Product, product.Pooled, product.Deviation
 	whole := r.dims == r.codec.profile.Dims()
-	score, deviation := product.Product, product.Deviation
 	switch r.codec.metric {
 	case encoder.L2:
 		if !whole {
@@ -152,24 +152,24 @@ func (r *refiner) corrected(row uint32, norm float64) estimate {
 			deviation = math.Hypot(deviation, norm*norm*normDeviation(r.dims))
 		}
 		query := r.query.Norm(blocks)
-		score = min(0, 2*score-float64(query*query)-float64(norm*norm))
+		squares := float64(query*query) + float64(norm*norm)
+		score, unbiased = min(0, 2*score-squares), 2*unbiased-squares
 		deviation *= 2
 	case encoder.Cosine:
 		if !whole {
 			length := r.query.Norm(blocks) * r.query.RowNorm(blocks, scalars)
 			if length == 0 {
-				score, deviation = 0, 1
-				break
+				return estimate{row: row, deviation: 1}
 			}
-			score /= length
-			deviation = math.Hypot(deviation/length, score*normDeviation(r.dims))
+			score, unbiased = score/length, unbiased/length
+			deviation = math.Hypot(deviation/length, unbiased*normDeviation(r.dims))
 		}
 		score = max(-1, min(1, score))
 	}
 	if !r.codec.profile.Kind().Rotates() {
 		deviation = math.Inf(1)
 	}
-	return estimate{row: row, score: finite(score), deviation: deviation}
+	return estimate{row: row, score: finite(score), unbiased: unbiased, deviation: deviation}
 }
 
 // normDeviation is the relative standard deviation of the norm of a prefix that is

@@ -212,7 +212,7 @@ func (g *generation) refine(p *plan, hits []topk.Hit, receipt *Receipt) []estima
 	for i := range candidates {
 		e := &candidates[i]
 		if e.best = float64(e.score); !math.IsInf(p.bound, 1) {
-			e.best += p.bound * e.deviation
+			e.best = e.unbiased + p.bound*e.deviation
 		}
 	}
 	if len(candidates) > p.c2 && p.ties == 0 {
