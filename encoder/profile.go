@@ -112,10 +112,7 @@ func FitProfile(kind Kind, metric Metric, dims int, ladder []int, sample [][]flo
 	}
 	sum := make([]float64, dims)
 	for _, v := range sample {
-		scale := 1.0
-		if metric == Cosine {
-			scale = 1 / norm(v)
-		}
+		scale := scaleOf(v, metric == Cosine)
 		for i, x := range v {
 			sum[i] += float64(float64(x) * scale)
 		}
@@ -227,6 +224,24 @@ func (p *Profile) setBlocks() {
 	}
 }
 
+// maxNorm is the longest that a vector may be for its rotation and its products to
+// stay far from the largest float32. What is longer is scaled down to it, and its
+// estimates are off.
+const maxNorm = 1e15
+
+// scaleOf is what v is multiplied by before all else: what brings it to length 1
+// where unit is set, and to maxNorm where it is longer.
+func scaleOf(v []float32, unit bool) float64 {
+	switch n := norm(v); {
+	case n > 0 && unit: // a prefix of a vector may be zero
+		return 1 / n
+	case n > maxNorm:
+		return maxNorm / n
+	default:
+		return 1
+	}
+}
+
 // norm is the Euclidean norm of v.
 func norm(v []float32) float64 {
 	var sum float64
@@ -312,11 +327,7 @@ func (p *Profile) CheckQuery(dims int) error {
 // have passed Validate.
 func (p *Profile) transform(dst, v []float32) {
 	copy(dst, v)
-	if p.unit {
-		scale := 1.0
-		if n := norm(v); n > 0 { // a prefix of a vector may be zero
-			scale = 1 / n
-		}
+	if scale := scaleOf(v, p.unit); scale != 1 && p.kind != Plain {
 		for i, x := range v {
 			dst[i] = float32(float64(x) * scale)
 		}
@@ -376,10 +387,7 @@ var scratches = sync.Pool{New: func() any { return new([]float32) }}
 
 // meanProducts overwrites dst with <m, v> in each block.
 func (p *Profile) meanProducts(dst, v []float32) {
-	scale := 1.0
-	if n := norm(v); p.unit && n > 0 {
-		scale = 1 / n
-	}
+	scale := scaleOf(v, p.unit)
 	first := 0
 	for b, end := range p.blocks {
 		if first == len(v) {

@@ -69,10 +69,7 @@ func (q *Query) setBlocks(p *Profile, v []float32) {
 	if p.mean != nil {
 		p.meanProducts(products, v)
 	}
-	scale := 1.0
-	if n := norm(v); p.unit && n > 0 {
-		scale = 1 / n
-	}
+	scale := scaleOf(v, p.unit)
 	first := 0
 	for b, end := range p.blocks {
 		if first == len(v) {

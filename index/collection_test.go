@@ -616,14 +616,26 @@ func TestTheReceiptSaysWhatWasDone(t *testing.T) {
 }
 
 func TestScoresBearEveryLength(t *testing.T) {
-	for _, metric := range []encoder.Metric{encoder.Cosine, encoder.Dot, encoder.L2} {
-		c := create(t, openDB(t, t.TempDir()), Spec{Name: "c", Dims: 2, Metric: metric})
+	for i, metric := range []encoder.Metric{encoder.Cosine, encoder.Dot, encoder.L2, encoder.Cosine, encoder.Dot, encoder.L2} {
+		kind := encoder.Plain
+		if i >= 3 {
+			kind = encoder.NestedCentred
+		}
+		profile, err := encoder.FitProfile(kind, metric, 2, nil, [][]float32{{3e38, 1}, {1e-38, 0}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		c := createWith(t, openDB(t, t.TempDir()), "c", metric, profile)
 		upsert(t, c, Record{ID: "tiny", Vector: []float32{1e-38, 0}}, Record{ID: "tilted", Vector: []float32{3e-8, 4e-8}}, Record{ID: "huge", Vector: []float32{3e38, 0}},
 			Record{ID: "away", Vector: []float32{-3e38, 0}})
 		for _, length := range []float32{1e-38, 1e-20, 1, 1e20, 3e38} {
-			for _, q := range []Query{{Exact: true}, {Rescore: RescoreNone}} {
+			for _, q := range []Query{{Exact: true}, {Rescore: RescoreNone}, {Rescore: RescoreCodes, RefineBits: 32}} {
 				q.Vector, q.K = []float32{length, 0}, 4
-				for _, h := range search(t, c, q).Hits {
+				hits := search(t, c, q).Hits
+				if len(hits) != 4 {
+					t.Errorf("%v, %v, query of length %v: %d hits, want 4", kind, metric, length, len(hits))
+				}
+				for _, h := range hits {
 					if math.IsNaN(float64(h.Score)) || math.IsInf(float64(h.Score), 0) {
 						t.Errorf("%v, query of length %v, exact %t: %s scores %v", metric, length, q.Exact, h.ID, h.Score)
 					}
