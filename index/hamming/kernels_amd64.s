@@ -74,7 +74,7 @@ column_by1:
 	IMULQ R12, R14
 	ADDQ  R15, R14
 
-word_by1:
+word0_by1:
 	VPBROADCASTQ (R11), Z2
 	PREFETCHT0   (R14)
 	ADDQ         $0x40, R14
@@ -85,24 +85,101 @@ word_by1:
 	ADDQ         $0x40, R15
 	ADDQ         $0x08, R11
 	DECQ         R13
-	JNZ          word_by1
+	JNZ          word0_by1
+	ADDQ         $0x28, R9
+	DECQ         R10
+	JZ           emit_by1
+	MOVQ         24(R9), R12
+	SHLQ         $0x06, R12
+	MOVQ         R8, R15
+	IMULQ        R12, R15
+	ADDQ         (R9), R15
+	MOVQ         32(R9), R13
+	MOVQ         ahead+40(FP), R14
+	IMULQ        R12, R14
+	ADDQ         R15, R14
+
+word1_by1:
+	VPBROADCASTQ (R11), Z2
+	PREFETCHT0   (R14)
+	ADDQ         $0x40, R14
+	VMOVDQU64    (R15), Z3
+	VPXORQ       Z3, Z2, Z2
+	VPOPCNTQ     Z2, Z2
+	VPADDQ       Z2, Z1, Z1
+	ADDQ         $0x40, R15
+	ADDQ         $0x08, R11
+	DECQ         R13
+	JNZ          word1_by1
+	ADDQ         $0x28, R9
+	DECQ         R10
+	JZ           emit_by1
+	MOVQ         24(R9), R12
+	SHLQ         $0x06, R12
+	MOVQ         R8, R15
+	IMULQ        R12, R15
+	ADDQ         (R9), R15
+	MOVQ         32(R9), R13
+	MOVQ         ahead+40(FP), R14
+	IMULQ        R12, R14
+	ADDQ         R15, R14
+
+word2_by1:
+	VPBROADCASTQ (R11), Z2
+	PREFETCHT0   (R14)
+	ADDQ         $0x40, R14
+	VMOVDQU64    (R15), Z3
+	VPXORQ       Z3, Z2, Z2
+	VPOPCNTQ     Z2, Z2
+	VPADDQ       Z2, Z1, Z1
+	ADDQ         $0x40, R15
+	ADDQ         $0x08, R11
+	DECQ         R13
+	JNZ          word2_by1
+	ADDQ         $0x28, R9
+	DECQ         R10
+	JZ           emit_by1
+	MOVQ         24(R9), R12
+	SHLQ         $0x06, R12
+	MOVQ         R8, R15
+	IMULQ        R12, R15
+	ADDQ         (R9), R15
+	MOVQ         32(R9), R13
+	MOVQ         ahead+40(FP), R14
+	IMULQ        R12, R14
+	ADDQ         R15, R14
+
+word3_by1:
+	VPBROADCASTQ (R11), Z2
+	PREFETCHT0   (R14)
+	ADDQ         $0x40, R14
+	VMOVDQU64    (R15), Z3
+	VPXORQ       Z3, Z2, Z2
+	VPOPCNTQ     Z2, Z2
+	VPADDQ       Z2, Z1, Z1
+	ADDQ         $0x40, R15
+	ADDQ         $0x08, R11
+	DECQ         R13
+	JNZ          word3_by1
 	ADDQ         $0x28, R9
 	DECQ         R10
 	JNZ          column_by1
-	VPCMPQ       $0x01, Z0, Z1, K1
-	KORTESTB     K1, K1
-	JZ           none1
-	KMOVB        K1, R9
-	MOVL         R8, (AX)
-	MOVB         $0x00, 4(AX)
-	MOVB         R9, 5(AX)
-	VPMOVQD      Z1, 8(AX)
-	XORL         R10, R10
-	TESTL        R9, R9
-	SETNE        R10
-	ADDQ         R10, DI
-	LEAQ         (R10)(R10*4), R10
-	LEAQ         (AX)(R10*8), AX
+
+emit_by1:
+	VPCMPQ   $0x01, Z0, Z1, K1
+	KORTESTB K1, K1
+	JZ       none1
+	KMOVB    K1, R9
+	MOVL     R8, (AX)
+	MOVB     $0x00, 4(AX)
+	MOVB     R9, 5(AX)
+	VPMOVQD  Z1, 8(AX)
+	XORL     R10, R10
+	TESTL    R9, R9
+	SETNE    R10
+	ADDQ     R10, DI
+	LEAQ     (R10)(R10*4), R10
+	LEAQ     (AX)(R10*8), AX
 
 none1:
 	INCQ R8
@@ -150,7 +227,7 @@ column_by1:
 	IMULQ R13, R15
 	ADDQ  BP, R15
 
-word_by1:
+word0_by1:
 	PREFETCHT0   (R15)
 	ADDQ         $0x40, R15
 	VPBROADCASTQ (R12), Y5
@@ -175,10 +252,129 @@ word_by1:
 	ADDQ         $0x40, BP
 	ADDQ         $0x08, R12
 	DECQ         R14
-	JNZ          word_by1
+	JNZ          word0_by1
+	ADDQ         $0x28, R10
+	DECQ         R11
+	JZ           emit_by1
+	MOVQ         24(R10), R13
+	SHLQ         $0x06, R13
+	MOVQ         R8, BP
+	IMULQ        R13, BP
+	ADDQ         (R10), BP
+	MOVQ         32(R10), R14
+	MOVQ         ahead+40(FP), R15
+	IMULQ        R13, R15
+	ADDQ         BP, R15
+
+word1_by1:
+	PREFETCHT0   (R15)
+	ADDQ         $0x40, R15
+	VPBROADCASTQ (R12), Y5
+	VPXOR        (BP), Y5, Y6
+	VPSRLW       $0x04, Y6, Y7
+	VPAND        Y1, Y6, Y6
+	VPAND        Y1, Y7, Y7
+	VPSHUFB      Y6, Y0, Y6
+	VPSHUFB      Y7, Y0, Y7
+	VPADDB       Y7, Y6, Y6
+	VPSADBW      Y2, Y6, Y6
+	VPADDQ       Y6, Y3, Y3
+	VPXOR        32(BP), Y5, Y5
+	VPSRLW       $0x04, Y5, Y6
+	VPAND        Y1, Y5, Y5
+	VPAND        Y1, Y6, Y6
+	VPSHUFB      Y5, Y0, Y5
+	VPSHUFB      Y6, Y0, Y6
+	VPADDB       Y6, Y5, Y5
+	VPSADBW      Y2, Y5, Y5
+	VPADDQ       Y5, Y4, Y4
+	ADDQ         $0x40, BP
+	ADDQ         $0x08, R12
+	DECQ         R14
+	JNZ          word1_by1
+	ADDQ         $0x28, R10
+	DECQ         R11
+	JZ           emit_by1
+	MOVQ         24(R10), R13
+	SHLQ         $0x06, R13
+	MOVQ         R8, BP
+	IMULQ        R13, BP
+	ADDQ         (R10), BP
+	MOVQ         32(R10), R14
+	MOVQ         ahead+40(FP), R15
+	IMULQ        R13, R15
+	ADDQ         BP, R15
+
+word2_by1:
+	PREFETCHT0   (R15)
+	ADDQ         $0x40, R15
+	VPBROADCASTQ (R12), Y5
+	VPXOR        (BP), Y5, Y6
+	VPSRLW       $0x04, Y6, Y7
+	VPAND        Y1, Y6, Y6
+	VPAND        Y1, Y7, Y7
+	VPSHUFB      Y6, Y0, Y6
+	VPSHUFB      Y7, Y0, Y7
+	VPADDB       Y7, Y6, Y6
+	VPSADBW      Y2, Y6, Y6
+	VPADDQ       Y6, Y3, Y3
+	VPXOR        32(BP), Y5, Y5
+	VPSRLW       $0x04, Y5, Y6
+	VPAND        Y1, Y5, Y5
+	VPAND        Y1, Y6, Y6
+	VPSHUFB      Y5, Y0, Y5
+	VPSHUFB      Y6, Y0, Y6
+	VPADDB       Y6, Y5, Y5
+	VPSADBW      Y2, Y5, Y5
+	VPADDQ       Y5, Y4, Y4
+	ADDQ         $0x40, BP
+	ADDQ         $0x08, R12
+	DECQ         R14
+	JNZ          word2_by1
+	ADDQ         $0x28, R10
+	DECQ         R11
+	JZ           emit_by1
+	MOVQ         24(R10), R13
+	SHLQ         $0x06, R13
+	MOVQ         R8, BP
+	IMULQ        R13, BP
+	ADDQ         (R10), BP
+	MOVQ         32(R10), R14
+	MOVQ         ahead+40(FP), R15
+	IMULQ        R13, R15
+	ADDQ         BP, R15
+
+word3_by1:
+	PREFETCHT0   (R15)
+	ADDQ         $0x40, R15
+	VPBROADCASTQ (R12), Y5
+	VPXOR        (BP), Y5, Y6
+	VPSRLW       $0x04, Y6, Y7
+	VPAND        Y1, Y6, Y6
+	VPAND        Y1, Y7, Y7
+	VPSHUFB      Y6, Y0, Y6
+	VPSHUFB      Y7, Y0, Y7
+	VPADDB       Y7, Y6, Y6
+	VPSADBW      Y2, Y6, Y6
+	VPADDQ       Y6, Y3, Y3
+	VPXOR        32(BP), Y5, Y5
+	VPSRLW       $0x04, Y5, Y6
+	VPAND        Y1, Y5, Y5
+	VPAND        Y1, Y6, Y6
+	VPSHUFB      Y5, Y0, Y5
+	VPSHUFB      Y6, Y0, Y6
+	VPADDB       Y6, Y5, Y5
+	VPSADBW      Y2, Y5, Y5
+	VPADDQ       Y5, Y4, Y4
+	ADDQ         $0x40, BP
+	ADDQ         $0x08, R12
+	DECQ         R14
+	JNZ          word3_by1
 	ADDQ         $0x28, R10
 	DECQ         R11
 	JNZ          column_by1
+
+emit_by1:
 	VPBROADCASTQ (R9), Y5
 	VPCMPGTQ     Y3, Y5, Y6
 	VMOVMSKPD    Y6, R10
@@ -253,7 +449,7 @@ column_by2:
 	IMULQ R12, R14
 	ADDQ  R15, R14
 
-word_by2:
+word0_by2:
 	VPBROADCASTQ (R11), Z12
 	VPBROADCASTQ 8(R11), Z13
 	VPBROADCASTQ 16(R11), Z14
@@ -292,62 +488,226 @@ word_by2:
 	ADDQ         $0x40, BP
 	ADDQ         $0x20, R11
 	DECQ         R13
-	JNZ          word_by2
+	JNZ          word0_by2
+	ADDQ         $0x28, R9
+	DECQ         R10
+	JZ           emit_by2
+	MOVQ         24(R9), R12
+	SHLQ         $0x06, R12
+	MOVQ         R8, R15
+	IMULQ        R12, R15
+	ADDQ         (R9), R15
+	LEAQ         (R15)(R12*1), BP
+	MOVQ         32(R9), R13
+	MOVQ         ahead+40(FP), R14
+	IMULQ        R12, R14
+	ADDQ         R15, R14
+
+word1_by2:
+	VPBROADCASTQ (R11), Z12
+	VPBROADCASTQ 8(R11), Z13
+	VPBROADCASTQ 16(R11), Z14
+	VPBROADCASTQ 24(R11), Z15
+	PREFETCHT0   (R14)
+	ADDQ         $0x40, R14
+	VMOVDQU64    (R15), Z16
+	VPXORQ       Z16, Z12, Z17
+	VPOPCNTQ     Z17, Z17
+	VPADDQ       Z17, Z4, Z4
+	VPXORQ       Z16, Z13, Z17
+	VPOPCNTQ     Z17, Z17
+	VPADDQ       Z17, Z5, Z5
+	VPXORQ       Z16, Z14, Z17
+	VPOPCNTQ     Z17, Z17
+	VPADDQ       Z17, Z6, Z6
+	VPXORQ       Z16, Z15, Z16
+	VPOPCNTQ     Z16, Z16
+	VPADDQ       Z16, Z7, Z7
+	PREFETCHT0   (R14)
+	ADDQ         $0x40, R14
+	VMOVDQU64    (BP), Z16
+	VPXORQ       Z16, Z12, Z12
+	VPOPCNTQ     Z12, Z12
+	VPADDQ       Z12, Z8, Z8
+	VPXORQ       Z16, Z13, Z12
+	VPOPCNTQ     Z12, Z12
+	VPADDQ       Z12, Z9, Z9
+	VPXORQ       Z16, Z14, Z12
+	VPOPCNTQ     Z12, Z12
+	VPADDQ       Z12, Z10, Z10
+	VPXORQ       Z16, Z15, Z12
+	VPOPCNTQ     Z12, Z12
+	VPADDQ       Z12, Z11, Z11
+	ADDQ         $0x40, R15
+	ADDQ         $0x40, BP
+	ADDQ         $0x20, R11
+	DECQ         R13
+	JNZ          word1_by2
+	ADDQ         $0x28, R9
+	DECQ         R10
+	JZ           emit_by2
+	MOVQ         24(R9), R12
+	SHLQ         $0x06, R12
+	MOVQ         R8, R15
+	IMULQ        R12, R15
+	ADDQ         (R9), R15
+	LEAQ         (R15)(R12*1), BP
+	MOVQ         32(R9), R13
+	MOVQ         ahead+40(FP), R14
+	IMULQ        R12, R14
+	ADDQ         R15, R14
+
+word2_by2:
+	VPBROADCASTQ (R11), Z12
+	VPBROADCASTQ 8(R11), Z13
+	VPBROADCASTQ 16(R11), Z14
+	VPBROADCASTQ 24(R11), Z15
+	PREFETCHT0   (R14)
+	ADDQ         $0x40, R14
+	VMOVDQU64    (R15), Z16
+	VPXORQ       Z16, Z12, Z17
+	VPOPCNTQ     Z17, Z17
+	VPADDQ       Z17, Z4, Z4
+	VPXORQ       Z16, Z13, Z17
+	VPOPCNTQ     Z17, Z17
+	VPADDQ       Z17, Z5, Z5
+	VPXORQ       Z16, Z14, Z17
+	VPOPCNTQ     Z17, Z17
+	VPADDQ       Z17, Z6, Z6
+	VPXORQ       Z16, Z15, Z16
+	VPOPCNTQ     Z16, Z16
+	VPADDQ       Z16, Z7, Z7
+	PREFETCHT0   (R14)
+	ADDQ         $0x40, R14
+	VMOVDQU64    (BP), Z16
+	VPXORQ       Z16, Z12, Z12
+	VPOPCNTQ     Z12, Z12
+	VPADDQ       Z12, Z8, Z8
+	VPXORQ       Z16, Z13, Z12
+	VPOPCNTQ     Z12, Z12
+	VPADDQ       Z12, Z9, Z9
+	VPXORQ       Z16, Z14, Z12
+	VPOPCNTQ     Z12, Z12
+	VPADDQ       Z12, Z10, Z10
+	VPXORQ       Z16, Z15, Z12
+	VPOPCNTQ     Z12, Z12
+	VPADDQ       Z12, Z11, Z11
+	ADDQ         $0x40, R15
+	ADDQ         $0x40, BP
+	ADDQ         $0x20, R11
+	DECQ         R13
+	JNZ          word2_by2
+	ADDQ         $0x28, R9
+	DECQ         R10
+	JZ           emit_by2
+	MOVQ         24(R9), R12
+	SHLQ         $0x06, R12
+	MOVQ         R8, R15
+	IMULQ        R12, R15
+	ADDQ         (R9), R15
+	LEAQ         (R15)(R12*1), BP
+	MOVQ         32(R9), R13
+	MOVQ         ahead+40(FP), R14
+	IMULQ        R12, R14
+	ADDQ         R15, R14
+
+word3_by2:
+	VPBROADCASTQ (R11), Z12
+	VPBROADCASTQ 8(R11), Z13
+	VPBROADCASTQ 16(R11), Z14
+	VPBROADCASTQ 24(R11), Z15
+	PREFETCHT0   (R14)
+	ADDQ         $0x40, R14
+	VMOVDQU64    (R15), Z16
+	VPXORQ       Z16, Z12, Z17
+	VPOPCNTQ     Z17, Z17
+	VPADDQ       Z17, Z4, Z4
+	VPXORQ       Z16, Z13, Z17
+	VPOPCNTQ     Z17, Z17
+	VPADDQ       Z17, Z5, Z5
+	VPXORQ       Z16, Z14, Z17
+	VPOPCNTQ     Z17, Z17
+	VPADDQ       Z17, Z6, Z6
+	VPXORQ       Z16, Z15, Z16
+	VPOPCNTQ     Z16, Z16
+	VPADDQ       Z16, Z7, Z7
+	PREFETCHT0   (R14)
+	ADDQ         $0x40, R14
+	VMOVDQU64    (BP), Z16
+	VPXORQ       Z16, Z12, Z12
+	VPOPCNTQ     Z12, Z12
+	VPADDQ       Z12, Z8, Z8
+	VPXORQ       Z16, Z13, Z12
+	VPOPCNTQ     Z12, Z12
+	VPADDQ       Z12, Z9, Z9
+	VPXORQ       Z16, Z14, Z12
+	VPOPCNTQ     Z12, Z12
+	VPADDQ       Z12, Z10, Z10
+	VPXORQ       Z16, Z15, Z12
+	VPOPCNTQ     Z12, Z12
+	VPADDQ       Z12, Z11, Z11
+	ADDQ         $0x40, R15
+	ADDQ         $0x40, BP
+	ADDQ         $0x20, R11
+	DECQ         R13
+	JNZ          word3_by2
 	ADDQ         $0x28, R9
 	DECQ         R10
 	JNZ          column_by2
-	VPCMPQ       $0x01, Z0, Z4, K1
-	VPCMPQ       $0x01, Z1, Z5, K2
-	VPCMPQ       $0x01, Z2, Z6, K3
-	VPCMPQ       $0x01, Z3, Z7, K4
-	KORB         K1, K2, K5
-	KORB         K3, K4, K6
-	KORTESTB     K5, K6
-	JZ           none3
-	KMOVB        K1, R9
-	MOVL         R8, (AX)
-	MOVB         $0x00, 4(AX)
-	MOVB         R9, 5(AX)
-	VPMOVQD      Z4, 8(AX)
-	XORL         R10, R10
-	TESTL        R9, R9
-	SETNE        R10
-	ADDQ         R10, DI
-	LEAQ         (R10)(R10*4), R10
-	LEAQ         (AX)(R10*8), AX
-	KMOVB        K2, R9
-	MOVL         R8, (AX)
-	MOVB         $0x01, 4(AX)
-	MOVB         R9, 5(AX)
-	VPMOVQD      Z5, 8(AX)
-	XORL         R10, R10
-	TESTL        R9, R9
-	SETNE        R10
-	ADDQ         R10, DI
-	LEAQ         (R10)(R10*4), R10
-	LEAQ         (AX)(R10*8), AX
-	KMOVB        K3, R9
-	MOVL         R8, (AX)
-	MOVB         $0x02, 4(AX)
-	MOVB         R9, 5(AX)
-	VPMOVQD      Z6, 8(AX)
-	XORL         R10, R10
-	TESTL        R9, R9
-	SETNE        R10
-	ADDQ         R10, DI
-	LEAQ         (R10)(R10*4), R10
-	LEAQ         (AX)(R10*8), AX
-	KMOVB        K4, R9
-	MOVL         R8, (AX)
-	MOVB         $0x03, 4(AX)
-	MOVB         R9, 5(AX)
-	VPMOVQD      Z7, 8(AX)
-	XORL         R10, R10
-	TESTL        R9, R9
-	SETNE        R10
-	ADDQ         R10, DI
-	LEAQ         (R10)(R10*4), R10
-	LEAQ         (AX)(R10*8), AX
+
+emit_by2:
+	VPCMPQ   $0x01, Z0, Z4, K1
+	VPCMPQ   $0x01, Z1, Z5, K2
+	VPCMPQ   $0x01, Z2, Z6, K3
+	VPCMPQ   $0x01, Z3, Z7, K4
+	KORB     K1, K2, K5
+	KORB     K3, K4, K6
+	KORTESTB K5, K6
+	JZ       none3
+	KMOVB    K1, R9
+	MOVL     R8, (AX)
+	MOVB     $0x00, 4(AX)
+	MOVB     R9, 5(AX)
+	VPMOVQD  Z4, 8(AX)
+	XORL     R10, R10
+	TESTL    R9, R9
+	SETNE    R10
+	ADDQ     R10, DI
+	LEAQ     (R10)(R10*4), R10
+	LEAQ     (AX)(R10*8), AX
+	KMOVB    K2, R9
+	MOVL     R8, (AX)
+	MOVB     $0x01, 4(AX)
+	MOVB     R9, 5(AX)
+	VPMOVQD  Z5, 8(AX)
+	XORL     R10, R10
+	TESTL    R9, R9
+	SETNE    R10
+	ADDQ     R10, DI
+	LEAQ     (R10)(R10*4), R10
+	LEAQ     (AX)(R10*8), AX
+	KMOVB    K3, R9
+	MOVL     R8, (AX)
+	MOVB     $0x02, 4(AX)
+	MOVB     R9, 5(AX)
+	VPMOVQD  Z6, 8(AX)
+	XORL     R10, R10
+	TESTL    R9, R9
+	SETNE    R10
+	ADDQ     R10, DI
+	LEAQ     (R10)(R10*4), R10
+	LEAQ     (AX)(R10*8), AX
+	KMOVB    K4, R9
+	MOVL     R8, (AX)
+	MOVB     $0x03, 4(AX)
+	MOVB     R9, 5(AX)
+	VPMOVQD  Z7, 8(AX)
+	XORL     R10, R10
+	TESTL    R9, R9
+	SETNE    R10
+	ADDQ     R10, DI
+	LEAQ     (R10)(R10*4), R10
+	LEAQ     (AX)(R10*8), AX
 
 none3:
 	INCQ     R8
@@ -433,7 +793,7 @@ column_by1:
 	IMULQ R12, R14
 	ADDQ  R15, R14
 
-word_by1:
+word0_by1:
 	VPBROADCASTQ (R11), Z4
 	VPBROADCASTQ 8(R11), Z5
 	VPBROADCASTQ 16(R11), Z6
@@ -456,62 +816,175 @@ word_by1:
 	ADDQ         $0x40, R15
 	ADDQ         $0x20, R11
 	DECQ         R13
-	JNZ          word_by1
+	JNZ          word0_by1
+	ADDQ         $0x28, R9
+	DECQ         R10
+	JZ           emit_by1
+	MOVQ         24(R9), R12
+	SHLQ         $0x06, R12
+	MOVQ         R8, R15
+	IMULQ        R12, R15
+	ADDQ         (R9), R15
+	MOVQ         32(R9), R13
+	MOVQ         ahead+40(FP), R14
+	IMULQ        R12, R14
+	ADDQ         R15, R14
+
+word1_by1:
+	VPBROADCASTQ (R11), Z4
+	VPBROADCASTQ 8(R11), Z5
+	VPBROADCASTQ 16(R11), Z6
+	VPBROADCASTQ 24(R11), Z7
+	PREFETCHT0   (R14)
+	ADDQ         $0x40, R14
+	VMOVDQU64    (R15), Z8
+	VPXORQ       Z8, Z4, Z4
+	VPOPCNTQ     Z4, Z4
+	VPADDQ       Z4, Z18, Z18
+	VPXORQ       Z8, Z5, Z4
+	VPOPCNTQ     Z4, Z4
+	VPADDQ       Z4, Z19, Z19
+	VPXORQ       Z8, Z6, Z4
+	VPOPCNTQ     Z4, Z4
+	VPADDQ       Z4, Z20, Z20
+	VPXORQ       Z8, Z7, Z4
+	VPOPCNTQ     Z4, Z4
+	VPADDQ       Z4, Z21, Z21
+	ADDQ         $0x40, R15
+	ADDQ         $0x20, R11
+	DECQ         R13
+	JNZ          word1_by1
+	ADDQ         $0x28, R9
+	DECQ         R10
+	JZ           emit_by1
+	MOVQ         24(R9), R12
+	SHLQ         $0x06, R12
+	MOVQ         R8, R15
+	IMULQ        R12, R15
+	ADDQ         (R9), R15
+	MOVQ         32(R9), R13
+	MOVQ         ahead+40(FP), R14
+	IMULQ        R12, R14
+	ADDQ         R15, R14
+
+word2_by1:
+	VPBROADCASTQ (R11), Z4
+	VPBROADCASTQ 8(R11), Z5
+	VPBROADCASTQ 16(R11), Z6
+	VPBROADCASTQ 24(R11), Z7
+	PREFETCHT0   (R14)
+	ADDQ         $0x40, R14
+	VMOVDQU64    (R15), Z8
+	VPXORQ       Z8, Z4, Z4
+	VPOPCNTQ     Z4, Z4
+	VPADDQ       Z4, Z18, Z18
+	VPXORQ       Z8, Z5, Z4
+	VPOPCNTQ     Z4, Z4
+	VPADDQ       Z4, Z19, Z19
+	VPXORQ       Z8, Z6, Z4
+	VPOPCNTQ     Z4, Z4
+	VPADDQ       Z4, Z20, Z20
+	VPXORQ       Z8, Z7, Z4
+	VPOPCNTQ     Z4, Z4
+	VPADDQ       Z4, Z21, Z21
+	ADDQ         $0x40, R15
+	ADDQ         $0x20, R11
+	DECQ         R13
+	JNZ          word2_by1
+	ADDQ         $0x28, R9
+	DECQ         R10
+	JZ           emit_by1
+	MOVQ         24(R9), R12
+	SHLQ         $0x06, R12
+	MOVQ         R8, R15
+	IMULQ        R12, R15
+	ADDQ         (R9), R15
+	MOVQ         32(R9), R13
+	MOVQ         ahead+40(FP), R14
+	IMULQ        R12, R14
+	ADDQ         R15, R14
+
+word3_by1:
+	VPBROADCASTQ (R11), Z4
+	VPBROADCASTQ 8(R11), Z5
+	VPBROADCASTQ 16(R11), Z6
+	VPBROADCASTQ 24(R11), Z7
+	PREFETCHT0   (R14)
+	ADDQ         $0x40, R14
+	VMOVDQU64    (R15), Z8
+	VPXORQ       Z8, Z4, Z4
+	VPOPCNTQ     Z4, Z4
+	VPADDQ       Z4, Z18, Z18
+	VPXORQ       Z8, Z5, Z4
+	VPOPCNTQ     Z4, Z4
+	VPADDQ       Z4, Z19, Z19
+	VPXORQ       Z8, Z6, Z4
+	VPOPCNTQ     Z4, Z4
+	VPADDQ       Z4, Z20, Z20
+	VPXORQ       Z8, Z7, Z4
+	VPOPCNTQ     Z4, Z4
+	VPADDQ       Z4, Z21, Z21
+	ADDQ         $0x40, R15
+	ADDQ         $0x20, R11
+	DECQ         R13
+	JNZ          word3_by1
 	ADDQ         $0x28, R9
 	DECQ         R10
 	JNZ          column_by1
-	VPCMPQ       $0x01, Z0, Z18, K1
-	VPCMPQ       $0x01, Z1, Z19, K2
-	VPCMPQ       $0x01, Z2, Z20, K3
-	VPCMPQ       $0x01, Z3, Z21, K4
-	KORB         K1, K2, K5
-	KORB         K3, K4, K6
-	KORTESTB     K5, K6
-	JZ           none5
-	KMOVB        K1, R9
-	MOVL         R8, (AX)
-	MOVB         $0x00, 4(AX)
-	MOVB         R9, 5(AX)
-	VPMOVQD      Z18, 8(AX)
-	XORL         R10, R10
-	TESTL        R9, R9
-	SETNE        R10
-	ADDQ         R10, DI
-	LEAQ         (R10)(R10*4), R10
-	LEAQ         (AX)(R10*8), AX
-	KMOVB        K2, R9
-	MOVL         R8, (AX)
-	MOVB         $0x01, 4(AX)
-	MOVB         R9, 5(AX)
-	VPMOVQD      Z19, 8(AX)
-	XORL         R10, R10
-	TESTL        R9, R9
-	SETNE        R10
-	ADDQ         R10, DI
-	LEAQ         (R10)(R10*4), R10
-	LEAQ         (AX)(R10*8), AX
-	KMOVB        K3, R9
-	MOVL         R8, (AX)
-	MOVB         $0x02, 4(AX)
-	MOVB         R9, 5(AX)
-	VPMOVQD      Z20, 8(AX)
-	XORL         R10, R10
-	TESTL        R9, R9
-	SETNE        R10
-	ADDQ         R10, DI
-	LEAQ         (R10)(R10*4), R10
-	LEAQ         (AX)(R10*8), AX
-	KMOVB        K4, R9
-	MOVL         R8, (AX)
-	MOVB         $0x03, 4(AX)
-	MOVB         R9, 5(AX)
-	VPMOVQD      Z21, 8(AX)
-	XORL         R10, R10
-	TESTL        R9, R9
-	SETNE        R10
-	ADDQ         R10, DI
-	LEAQ         (R10)(R10*4), R10
-	LEAQ         (AX)(R10*8), AX
+
+emit_by1:
+	VPCMPQ   $0x01, Z0, Z18, K1
+	VPCMPQ   $0x01, Z1, Z19, K2
+	VPCMPQ   $0x01, Z2, Z20, K3
+	VPCMPQ   $0x01, Z3, Z21, K4
+	KORB     K1, K2, K5
+	KORB     K3, K4, K6
+	KORTESTB K5, K6
+	JZ       none5
+	KMOVB    K1, R9
+	MOVL     R8, (AX)
+	MOVB     $0x00, 4(AX)
+	MOVB     R9, 5(AX)
+	VPMOVQD  Z18, 8(AX)
+	XORL     R10, R10
+	TESTL    R9, R9
+	SETNE    R10
+	ADDQ     R10, DI
+	LEAQ     (R10)(R10*4), R10
+	LEAQ     (AX)(R10*8), AX
+	KMOVB    K2, R9
+	MOVL     R8, (AX)
+	MOVB     $0x01, 4(AX)
+	MOVB     R9, 5(AX)
+	VPMOVQD  Z19, 8(AX)
+	XORL     R10, R10
+	TESTL    R9, R9
+	SETNE    R10
+	ADDQ     R10, DI
+	LEAQ     (R10)(R10*4), R10
+	LEAQ     (AX)(R10*8), AX
+	KMOVB    K3, R9
+	MOVL     R8, (AX)
+	MOVB     $0x02, 4(AX)
+	MOVB     R9, 5(AX)
+	VPMOVQD  Z20, 8(AX)
+	XORL     R10, R10
+	TESTL    R9, R9
+	SETNE    R10
+	ADDQ     R10, DI
+	LEAQ     (R10)(R10*4), R10
+	LEAQ     (AX)(R10*8), AX
+	KMOVB    K4, R9
+	MOVL     R8, (AX)
+	MOVB     $0x03, 4(AX)
+	MOVB     R9, 5(AX)
+	VPMOVQD  Z21, 8(AX)
+	XORL     R10, R10
+	TESTL    R9, R9
+	SETNE    R10
+	ADDQ     R10, DI
+	LEAQ     (R10)(R10*4), R10
+	LEAQ     (AX)(R10*8), AX
 
 none5:
 	INCQ R8
@@ -565,7 +1038,7 @@ column_by1:
 	IMULQ R13, R15
 	ADDQ  BP, R15
 
-word_by1:
+word0_by1:
 	PREFETCHT0   (R15)
 	ADDQ         $0x40, R15
 	VPBROADCASTQ (R12), Y11
@@ -647,10 +1120,300 @@ word_by1:
 	ADDQ         $0x40, BP
 	ADDQ         $0x20, R12
 	DECQ         R14
-	JNZ          word_by1
+	JNZ          word0_by1
+	ADDQ         $0x28, R10
+	DECQ         R11
+	JZ           emit_by1
+	MOVQ         24(R10), R13
+	SHLQ         $0x06, R13
+	MOVQ         R8, BP
+	IMULQ        R13, BP
+	ADDQ         (R10), BP
+	MOVQ         32(R10), R14
+	MOVQ         ahead+40(FP), R15
+	IMULQ        R13, R15
+	ADDQ         BP, R15
+
+word1_by1:
+	PREFETCHT0   (R15)
+	ADDQ         $0x40, R15
+	VPBROADCASTQ (R12), Y11
+	VPXOR        (BP), Y11, Y12
+	VPSRLW       $0x04, Y12, Y13
+	VPAND        Y1, Y12, Y12
+	VPAND        Y1, Y13, Y13
+	VPSHUFB      Y12, Y0, Y12
+	VPSHUFB      Y13, Y0, Y13
+	VPADDB       Y13, Y12, Y12
+	VPSADBW      Y2, Y12, Y12
+	VPADDQ       Y12, Y3, Y3
+	VPXOR        32(BP), Y11, Y11
+	VPSRLW       $0x04, Y11, Y12
+	VPAND        Y1, Y11, Y11
+	VPAND        Y1, Y12, Y12
+	VPSHUFB      Y11, Y0, Y11
+	VPSHUFB      Y12, Y0, Y12
+	VPADDB       Y12, Y11, Y11
+	VPSADBW      Y2, Y11, Y11
+	VPADDQ       Y11, Y7, Y7
+	VPBROADCASTQ 8(R12), Y11
+	VPXOR        (BP), Y11, Y12
+	VPSRLW       $0x04, Y12, Y13
+	VPAND        Y1, Y12, Y12
+	VPAND        Y1, Y13, Y13
+	VPSHUFB      Y12, Y0, Y12
+	VPSHUFB      Y13, Y0, Y13
+	VPADDB       Y13, Y12, Y12
+	VPSADBW      Y2, Y12, Y12
+	VPADDQ       Y12, Y4, Y4
+	VPXOR        32(BP), Y11, Y11
+	VPSRLW       $0x04, Y11, Y12
+	VPAND        Y1, Y11, Y11
+	VPAND        Y1, Y12, Y12
+	VPSHUFB      Y11, Y0, Y11
+	VPSHUFB      Y12, Y0, Y12
+	VPADDB       Y12, Y11, Y11
+	VPSADBW      Y2, Y11, Y11
+	VPADDQ       Y11, Y8, Y8
+	VPBROADCASTQ 16(R12), Y11
+	VPXOR        (BP), Y11, Y12
+	VPSRLW       $0x04, Y12, Y13
+	VPAND        Y1, Y12, Y12
+	VPAND        Y1, Y13, Y13
+	VPSHUFB      Y12, Y0, Y12
+	VPSHUFB      Y13, Y0, Y13
+	VPADDB       Y13, Y12, Y12
+	VPSADBW      Y2, Y12, Y12
+	VPADDQ       Y12, Y5, Y5
+	VPXOR        32(BP), Y11, Y11
+	VPSRLW       $0x04, Y11, Y12
+	VPAND        Y1, Y11, Y11
+	VPAND        Y1, Y12, Y12
+	VPSHUFB      Y11, Y0, Y11
+	VPSHUFB      Y12, Y0, Y12
+	VPADDB       Y12, Y11, Y11
+	VPSADBW      Y2, Y11, Y11
+	VPADDQ       Y11, Y9, Y9
+	VPBROADCASTQ 24(R12), Y11
+	VPXOR        (BP), Y11, Y12
+	VPSRLW       $0x04, Y12, Y13
+	VPAND        Y1, Y12, Y12
+	VPAND        Y1, Y13, Y13
+	VPSHUFB      Y12, Y0, Y12
+	VPSHUFB      Y13, Y0, Y13
+	VPADDB       Y13, Y12, Y12
+	VPSADBW      Y2, Y12, Y12
+	VPADDQ       Y12, Y6, Y6
+	VPXOR        32(BP), Y11, Y11
+	VPSRLW       $0x04, Y11, Y12
+	VPAND        Y1, Y11, Y11
+	VPAND        Y1, Y12, Y12
+	VPSHUFB      Y11, Y0, Y11
+	VPSHUFB      Y12, Y0, Y12
+	VPADDB       Y12, Y11, Y11
+	VPSADBW      Y2, Y11, Y11
+	VPADDQ       Y11, Y10, Y10
+	ADDQ         $0x40, BP
+	ADDQ         $0x20, R12
+	DECQ         R14
+	JNZ          word1_by1
+	ADDQ         $0x28, R10
+	DECQ         R11
+	JZ           emit_by1
+	MOVQ         24(R10), R13
+	SHLQ         $0x06, R13
+	MOVQ         R8, BP
+	IMULQ        R13, BP
+	ADDQ         (R10), BP
+	MOVQ         32(R10), R14
+	MOVQ         ahead+40(FP), R15
+	IMULQ        R13, R15
+	ADDQ         BP, R15
+
+word2_by1:
+	PREFETCHT0   (R15)
+	ADDQ         $0x40, R15
+	VPBROADCASTQ (R12), Y11
+	VPXOR        (BP), Y11, Y12
+	VPSRLW       $0x04, Y12, Y13
+	VPAND        Y1, Y12, Y12
+	VPAND        Y1, Y13, Y13
+	VPSHUFB      Y12, Y0, Y12
+	VPSHUFB      Y13, Y0, Y13
+	VPADDB       Y13, Y12, Y12
+	VPSADBW      Y2, Y12, Y12
+	VPADDQ       Y12, Y3, Y3
+	VPXOR        32(BP), Y11, Y11
+	VPSRLW       $0x04, Y11, Y12
+	VPAND        Y1, Y11, Y11
+	VPAND        Y1, Y12, Y12
+	VPSHUFB      Y11, Y0, Y11
+	VPSHUFB      Y12, Y0, Y12
+	VPADDB       Y12, Y11, Y11
+	VPSADBW      Y2, Y11, Y11
+	VPADDQ       Y11, Y7, Y7
+	VPBROADCASTQ 8(R12), Y11
+	VPXOR        (BP), Y11, Y12
+	VPSRLW       $0x04, Y12, Y13
+	VPAND        Y1, Y12, Y12
+	VPAND        Y1, Y13, Y13
+	VPSHUFB      Y12, Y0, Y12
+	VPSHUFB      Y13, Y0, Y13
+	VPADDB       Y13, Y12, Y12
+	VPSADBW      Y2, Y12, Y12
+	VPADDQ       Y12, Y4, Y4
+	VPXOR        32(BP), Y11, Y11
+	VPSRLW       $0x04, Y11, Y12
+	VPAND        Y1, Y11, Y11
+	VPAND        Y1, Y12, Y12
+	VPSHUFB      Y11, Y0, Y11
+	VPSHUFB      Y12, Y0, Y12
+	VPADDB       Y12, Y11, Y11
+	VPSADBW      Y2, Y11, Y11
+	VPADDQ       Y11, Y8, Y8
+	VPBROADCASTQ 16(R12), Y11
+	VPXOR        (BP), Y11, Y12
+	VPSRLW       $0x04, Y12, Y13
+	VPAND        Y1, Y12, Y12
+	VPAND        Y1, Y13, Y13
+	VPSHUFB      Y12, Y0, Y12
+	VPSHUFB      Y13, Y0, Y13
+	VPADDB       Y13, Y12, Y12
+	VPSADBW      Y2, Y12, Y12
+	VPADDQ       Y12, Y5, Y5
+	VPXOR        32(BP), Y11, Y11
+	VPSRLW       $0x04, Y11, Y12
+	VPAND        Y1, Y11, Y11
+	VPAND        Y1, Y12, Y12
+	VPSHUFB      Y11, Y0, Y11
+	VPSHUFB      Y12, Y0, Y12
+	VPADDB       Y12, Y11, Y11
+	VPSADBW      Y2, Y11, Y11
+	VPADDQ       Y11, Y9, Y9
+	VPBROADCASTQ 24(R12), Y11
+	VPXOR        (BP), Y11, Y12
+	VPSRLW       $0x04, Y12, Y13
+	VPAND        Y1, Y12, Y12
+	VPAND        Y1, Y13, Y13
+	VPSHUFB      Y12, Y0, Y12
+	VPSHUFB      Y13, Y0, Y13
+	VPADDB       Y13, Y12, Y12
+	VPSADBW      Y2, Y12, Y12
+	VPADDQ       Y12, Y6, Y6
+	VPXOR        32(BP), Y11, Y11
+	VPSRLW       $0x04, Y11, Y12
+	VPAND        Y1, Y11, Y11
+	VPAND        Y1, Y12, Y12
+	VPSHUFB      Y11, Y0, Y11
+	VPSHUFB      Y12, Y0, Y12
+	VPADDB       Y12, Y11, Y11
+	VPSADBW      Y2, Y11, Y11
+	VPADDQ       Y11, Y10, Y10
+	ADDQ         $0x40, BP
+	ADDQ         $0x20, R12
+	DECQ         R14
+	JNZ          word2_by1
+	ADDQ         $0x28, R10
+	DECQ         R11
+	JZ           emit_by1
+	MOVQ         24(R10), R13
+	SHLQ         $0x06, R13
+	MOVQ         R8, BP
+	IMULQ        R13, BP
+	ADDQ         (R10), BP
+	MOVQ         32(R10), R14
+	MOVQ         ahead+40(FP), R15
+	IMULQ        R13, R15
+	ADDQ         BP, R15
+
+word3_by1:
+	PREFETCHT0   (R15)
+	ADDQ         $0x40, R15
+	VPBROADCASTQ (R12), Y11
+	VPXOR        (BP), Y11, Y12
+	VPSRLW       $0x04, Y12, Y13
+	VPAND        Y1, Y12, Y12
+	VPAND        Y1, Y13, Y13
+	VPSHUFB      Y12, Y0, Y12
+	VPSHUFB      Y13, Y0, Y13
+	VPADDB       Y13, Y12, Y12
+	VPSADBW      Y2, Y12, Y12
+	VPADDQ       Y12, Y3, Y3
+	VPXOR        32(BP), Y11, Y11
+	VPSRLW       $0x04, Y11, Y12
+	VPAND        Y1, Y11, Y11
+	VPAND        Y1, Y12, Y12
+	VPSHUFB      Y11, Y0, Y11
+	VPSHUFB      Y12, Y0, Y12
+	VPADDB       Y12, Y11, Y11
+	VPSADBW      Y2, Y11, Y11
+	VPADDQ       Y11, Y7, Y7
+	VPBROADCASTQ 8(R12), Y11
+	VPXOR        (BP), Y11, Y12
+	VPSRLW       $0x04, Y12, Y13
+	VPAND        Y1, Y12, Y12
+	VPAND        Y1, Y13, Y13
+	VPSHUFB      Y12, Y0, Y12
+	VPSHUFB      Y13, Y0, Y13
+	VPADDB       Y13, Y12, Y12
+	VPSADBW      Y2, Y12, Y12
+	VPADDQ       Y12, Y4, Y4
+	VPXOR        32(BP), Y11, Y11
+	VPSRLW       $0x04, Y11, Y12
+	VPAND        Y1, Y11, Y11
+	VPAND        Y1, Y12, Y12
+	VPSHUFB      Y11, Y0, Y11
+	VPSHUFB      Y12, Y0, Y12
+	VPADDB       Y12, Y11, Y11
+	VPSADBW      Y2, Y11, Y11
+	VPADDQ       Y11, Y8, Y8
+	VPBROADCASTQ 16(R12), Y11
+	VPXOR        (BP), Y11, Y12
+	VPSRLW       $0x04, Y12, Y13
+	VPAND        Y1, Y12, Y12
+	VPAND        Y1, Y13, Y13
+	VPSHUFB      Y12, Y0, Y12
+	VPSHUFB      Y13, Y0, Y13
+	VPADDB       Y13, Y12, Y12
+	VPSADBW      Y2, Y12, Y12
+	VPADDQ       Y12, Y5, Y5
+	VPXOR        32(BP), Y11, Y11
+	VPSRLW       $0x04, Y11, Y12
+	VPAND        Y1, Y11, Y11
+	VPAND        Y1, Y12, Y12
+	VPSHUFB      Y11, Y0, Y11
+	VPSHUFB      Y12, Y0, Y12
+	VPADDB       Y12, Y11, Y11
+	VPSADBW      Y2, Y11, Y11
+	VPADDQ       Y11, Y9, Y9
+	VPBROADCASTQ 24(R12), Y11
+	VPXOR        (BP), Y11, Y12
+	VPSRLW       $0x04, Y12, Y13
+	VPAND        Y1, Y12, Y12
+	VPAND        Y1, Y13, Y13
+	VPSHUFB      Y12, Y0, Y12
+	VPSHUFB      Y13, Y0, Y13
+	VPADDB       Y13, Y12, Y12
+	VPSADBW      Y2, Y12, Y12
+	VPADDQ       Y12, Y6, Y6
+	VPXOR        32(BP), Y11, Y11
+	VPSRLW       $0x04, Y11, Y12
+	VPAND        Y1, Y11, Y11
+	VPAND        Y1, Y12, Y12
+	VPSHUFB      Y11, Y0, Y11
+	VPSHUFB      Y12, Y0, Y12
+	VPADDB       Y12, Y11, Y11
+	VPSADBW      Y2, Y11, Y11
+	VPADDQ       Y11, Y10, Y10
+	ADDQ         $0x40, BP
+	ADDQ         $0x20, R12
+	DECQ         R14
+	JNZ          word3_by1
 	ADDQ         $0x28, R10
 	DECQ         R11
 	JNZ          column_by1
+
+emit_by1:
 	VPBROADCASTQ (R9), Y11
 	VPCMPGTQ     Y3, Y11, Y12
 	VMOVMSKPD    Y12, R10
@@ -785,7 +1548,7 @@ column_by2:
 	IMULQ R12, R14
 	ADDQ  R15, R14
 
-word_by2:
+word0_by2:
 	VPBROADCASTQ (R11), Z9
 	VPBROADCASTQ 8(R11), Z10
 	VPBROADCASTQ 16(R11), Z11
@@ -825,30 +1588,197 @@ word_by2:
 	ADDQ         $0x40, BP
 	ADDQ         $0x28, R11
 	DECQ         R13
-	JNZ          word_by2
+	JNZ          word0_by2
+	ADDQ         $0x28, R9
+	DECQ         R10
+	JZ           emit_by2
+	MOVQ         24(R9), R12
+	SHLQ         $0x06, R12
+	MOVQ         R8, R15
+	IMULQ        R12, R15
+	ADDQ         (R9), R15
+	LEAQ         (R15)(R12*1), BP
+	MOVQ         32(R9), R13
+	MOVQ         ahead+40(FP), R14
+	IMULQ        R12, R14
+	ADDQ         R15, R14
+
+word1_by2:
+	VPBROADCASTQ (R11), Z9
+	VPBROADCASTQ 8(R11), Z10
+	VPBROADCASTQ 16(R11), Z11
+	VPBROADCASTQ 24(R11), Z12
+	VPBROADCASTQ 32(R11), Z13
+	PREFETCHT0   (R14)
+	ADDQ         $0x40, R14
+	VPXORQ       (R15), Z9, Z14
+	VPANDQ       Z14, Z10, Z15
+	VPOPCNTQ     Z15, Z15
+	VPADDQ       Z15, Z1, Z1
+	VPANDQ       Z14, Z11, Z15
+	VPOPCNTQ     Z15, Z15
+	VPADDQ       Z15, Z2, Z2
+	VPANDQ       Z14, Z12, Z15
+	VPOPCNTQ     Z15, Z15
+	VPADDQ       Z15, Z3, Z3
+	VPANDQ       Z14, Z13, Z14
+	VPOPCNTQ     Z14, Z14
+	VPADDQ       Z14, Z4, Z4
+	PREFETCHT0   (R14)
+	ADDQ         $0x40, R14
+	VPXORQ       (BP), Z9, Z9
+	VPANDQ       Z9, Z10, Z10
+	VPOPCNTQ     Z10, Z10
+	VPADDQ       Z10, Z5, Z5
+	VPANDQ       Z9, Z11, Z10
+	VPOPCNTQ     Z10, Z10
+	VPADDQ       Z10, Z6, Z6
+	VPANDQ       Z9, Z12, Z10
+	VPOPCNTQ     Z10, Z10
+	VPADDQ       Z10, Z7, Z7
+	VPANDQ       Z9, Z13, Z9
+	VPOPCNTQ     Z9, Z9
+	VPADDQ       Z9, Z8, Z8
+	ADDQ         $0x40, R15
+	ADDQ         $0x40, BP
+	ADDQ         $0x28, R11
+	DECQ         R13
+	JNZ          word1_by2
+	ADDQ         $0x28, R9
+	DECQ         R10
+	JZ           emit_by2
+	MOVQ         24(R9), R12
+	SHLQ         $0x06, R12
+	MOVQ         R8, R15
+	IMULQ        R12, R15
+	ADDQ         (R9), R15
+	LEAQ         (R15)(R12*1), BP
+	MOVQ         32(R9), R13
+	MOVQ         ahead+40(FP), R14
+	IMULQ        R12, R14
+	ADDQ         R15, R14
+
+word2_by2:
+	VPBROADCASTQ (R11), Z9
+	VPBROADCASTQ 8(R11), Z10
+	VPBROADCASTQ 16(R11), Z11
+	VPBROADCASTQ 24(R11), Z12
+	VPBROADCASTQ 32(R11), Z13
+	PREFETCHT0   (R14)
+	ADDQ         $0x40, R14
+	VPXORQ       (R15), Z9, Z14
+	VPANDQ       Z14, Z10, Z15
+	VPOPCNTQ     Z15, Z15
+	VPADDQ       Z15, Z1, Z1
+	VPANDQ       Z14, Z11, Z15
+	VPOPCNTQ     Z15, Z15
+	VPADDQ       Z15, Z2, Z2
+	VPANDQ       Z14, Z12, Z15
+	VPOPCNTQ     Z15, Z15
+	VPADDQ       Z15, Z3, Z3
+	VPANDQ       Z14, Z13, Z14
+	VPOPCNTQ     Z14, Z14
+	VPADDQ       Z14, Z4, Z4
+	PREFETCHT0   (R14)
+	ADDQ         $0x40, R14
+	VPXORQ       (BP), Z9, Z9
+	VPANDQ       Z9, Z10, Z10
+	VPOPCNTQ     Z10, Z10
+	VPADDQ       Z10, Z5, Z5
+	VPANDQ       Z9, Z11, Z10
+	VPOPCNTQ     Z10, Z10
+	VPADDQ       Z10, Z6, Z6
+	VPANDQ       Z9, Z12, Z10
+	VPOPCNTQ     Z10, Z10
+	VPADDQ       Z10, Z7, Z7
+	VPANDQ       Z9, Z13, Z9
+	VPOPCNTQ     Z9, Z9
+	VPADDQ       Z9, Z8, Z8
+	ADDQ         $0x40, R15
+	ADDQ         $0x40, BP
+	ADDQ         $0x28, R11
+	DECQ         R13
+	JNZ          word2_by2
+	ADDQ         $0x28, R9
+	DECQ         R10
+	JZ           emit_by2
+	MOVQ         24(R9), R12
+	SHLQ         $0x06, R12
+	MOVQ         R8, R15
+	IMULQ        R12, R15
+	ADDQ         (R9), R15
+	LEAQ         (R15)(R12*1), BP
+	MOVQ         32(R9), R13
+	MOVQ         ahead+40(FP), R14
+	IMULQ        R12, R14
+	ADDQ         R15, R14
+
+word3_by2:
+	VPBROADCASTQ (R11), Z9
+	VPBROADCASTQ 8(R11), Z10
+	VPBROADCASTQ 16(R11), Z11
+	VPBROADCASTQ 24(R11), Z12
+	VPBROADCASTQ 32(R11), Z13
+	PREFETCHT0   (R14)
+	ADDQ         $0x40, R14
+	VPXORQ       (R15), Z9, Z14
+	VPANDQ       Z14, Z10, Z15
+	VPOPCNTQ     Z15, Z15
+	VPADDQ       Z15, Z1, Z1
+	VPANDQ       Z14, Z11, Z15
+	VPOPCNTQ     Z15, Z15
+	VPADDQ       Z15, Z2, Z2
+	VPANDQ       Z14, Z12, Z15
+	VPOPCNTQ     Z15, Z15
+	VPADDQ       Z15, Z3, Z3
+	VPANDQ       Z14, Z13, Z14
+	VPOPCNTQ     Z14, Z14
+	VPADDQ       Z14, Z4, Z4
+	PREFETCHT0   (R14)
+	ADDQ         $0x40, R14
+	VPXORQ       (BP), Z9, Z9
+	VPANDQ       Z9, Z10, Z10
+	VPOPCNTQ     Z10, Z10
+	VPADDQ       Z10, Z5, Z5
+	VPANDQ       Z9, Z11, Z10
+	VPOPCNTQ     Z10, Z10
+	VPADDQ       Z10, Z6, Z6
+	VPANDQ       Z9, Z12, Z10
+	VPOPCNTQ     Z10, Z10
+	VPADDQ       Z10, Z7, Z7
+	VPANDQ       Z9, Z13, Z9
+	VPOPCNTQ     Z9, Z9
+	VPADDQ       Z9, Z8, Z8
+	ADDQ         $0x40, R15
+	ADDQ         $0x40, BP
+	ADDQ         $0x28, R11
+	DECQ         R13
+	JNZ          word3_by2
 	ADDQ         $0x28, R9
 	DECQ         R10
 	JNZ          column_by2
-	VPADDQ       Z4, Z4, Z4
-	VPADDQ       Z3, Z4, Z4
-	VPADDQ       Z4, Z4, Z4
-	VPADDQ       Z2, Z4, Z4
-	VPADDQ       Z4, Z4, Z4
-	VPADDQ       Z1, Z4, Z4
-	VPCMPQ       $0x01, Z0, Z4, K1
-	KORTESTB     K1, K1
-	JZ           none10
-	KMOVB        K1, R9
-	MOVL         R8, (AX)
-	MOVB         $0x00, 4(AX)
-	MOVB         R9, 5(AX)
-	VPMOVQD      Z4, 8(AX)
-	XORL         R10, R10
-	TESTL        R9, R9
-	SETNE        R10
-	ADDQ         R10, DI
-	LEAQ         (R10)(R10*4), R10
-	LEAQ         (AX)(R10*8), AX
+
+emit_by2:
+	VPADDQ   Z4, Z4, Z4
+	VPADDQ   Z3, Z4, Z4
+	VPADDQ   Z4, Z4, Z4
+	VPADDQ   Z2, Z4, Z4
+	VPADDQ   Z4, Z4, Z4
+	VPADDQ   Z1, Z4, Z4
+	VPCMPQ   $0x01, Z0, Z4, K1
+	KORTESTB K1, K1
+	JZ       none10
+	KMOVB    K1, R9
+	MOVL     R8, (AX)
+	MOVB     $0x00, 4(AX)
+	MOVB     R9, 5(AX)
+	VPMOVQD  Z4, 8(AX)
+	XORL     R10, R10
+	TESTL    R9, R9
+	SETNE    R10
+	ADDQ     R10, DI
+	LEAQ     (R10)(R10*4), R10
+	LEAQ     (AX)(R10*8), AX
 
 none10:
 	INCQ     R8
@@ -902,7 +1832,7 @@ column_by1:
 	IMULQ R12, R14
 	ADDQ  R15, R14
 
-word_by1:
+word0_by1:
 	VPBROADCASTQ (R11), Z1
 	VPBROADCASTQ 8(R11), Z2
 	VPBROADCASTQ 16(R11), Z3
@@ -926,30 +1856,146 @@ word_by1:
 	ADDQ         $0x40, R15
 	ADDQ         $0x28, R11
 	DECQ         R13
-	JNZ          word_by1
+	JNZ          word0_by1
+	ADDQ         $0x28, R9
+	DECQ         R10
+	JZ           emit_by1
+	MOVQ         24(R9), R12
+	SHLQ         $0x06, R12
+	MOVQ         R8, R15
+	IMULQ        R12, R15
+	ADDQ         (R9), R15
+	MOVQ         32(R9), R13
+	MOVQ         ahead+40(FP), R14
+	IMULQ        R12, R14
+	ADDQ         R15, R14
+
+word1_by1:
+	VPBROADCASTQ (R11), Z1
+	VPBROADCASTQ 8(R11), Z2
+	VPBROADCASTQ 16(R11), Z3
+	VPBROADCASTQ 24(R11), Z4
+	VPBROADCASTQ 32(R11), Z5
+	PREFETCHT0   (R14)
+	ADDQ         $0x40, R14
+	VPXORQ       (R15), Z1, Z1
+	VPANDQ       Z1, Z2, Z2
+	VPOPCNTQ     Z2, Z2
+	VPADDQ       Z2, Z16, Z16
+	VPANDQ       Z1, Z3, Z2
+	VPOPCNTQ     Z2, Z2
+	VPADDQ       Z2, Z17, Z17
+	VPANDQ       Z1, Z4, Z2
+	VPOPCNTQ     Z2, Z2
+	VPADDQ       Z2, Z18, Z18
+	VPANDQ       Z1, Z5, Z1
+	VPOPCNTQ     Z1, Z1
+	VPADDQ       Z1, Z19, Z19
+	ADDQ         $0x40, R15
+	ADDQ         $0x28, R11
+	DECQ         R13
+	JNZ          word1_by1
+	ADDQ         $0x28, R9
+	DECQ         R10
+	JZ           emit_by1
+	MOVQ         24(R9), R12
+	SHLQ         $0x06, R12
+	MOVQ         R8, R15
+	IMULQ        R12, R15
+	ADDQ         (R9), R15
+	MOVQ         32(R9), R13
+	MOVQ         ahead+40(FP), R14
+	IMULQ        R12, R14
+	ADDQ         R15, R14
+
+word2_by1:
+	VPBROADCASTQ (R11), Z1
+	VPBROADCASTQ 8(R11), Z2
+	VPBROADCASTQ 16(R11), Z3
+	VPBROADCASTQ 24(R11), Z4
+	VPBROADCASTQ 32(R11), Z5
+	PREFETCHT0   (R14)
+	ADDQ         $0x40, R14
+	VPXORQ       (R15), Z1, Z1
+	VPANDQ       Z1, Z2, Z2
+	VPOPCNTQ     Z2, Z2
+	VPADDQ       Z2, Z16, Z16
+	VPANDQ       Z1, Z3, Z2
+	VPOPCNTQ     Z2, Z2
+	VPADDQ       Z2, Z17, Z17
+	VPANDQ       Z1, Z4, Z2
+	VPOPCNTQ     Z2, Z2
+	VPADDQ       Z2, Z18, Z18
+	VPANDQ       Z1, Z5, Z1
+	VPOPCNTQ     Z1, Z1
+	VPADDQ       Z1, Z19, Z19
+	ADDQ         $0x40, R15
+	ADDQ         $0x28, R11
+	DECQ         R13
+	JNZ          word2_by1
+	ADDQ         $0x28, R9
+	DECQ         R10
+	JZ           emit_by1
+	MOVQ         24(R9), R12
+	SHLQ         $0x06, R12
+	MOVQ         R8, R15
+	IMULQ        R12, R15
+	ADDQ         (R9), R15
+	MOVQ         32(R9), R13
+	MOVQ         ahead+40(FP), R14
+	IMULQ        R12, R14
+	ADDQ         R15, R14
+
+word3_by1:
+	VPBROADCASTQ (R11), Z1
+	VPBROADCASTQ 8(R11), Z2
+	VPBROADCASTQ 16(R11), Z3
+	VPBROADCASTQ 24(R11), Z4
+	VPBROADCASTQ 32(R11), Z5
+	PREFETCHT0   (R14)
+	ADDQ         $0x40, R14
+	VPXORQ       (R15), Z1, Z1
+	VPANDQ       Z1, Z2, Z2
+	VPOPCNTQ     Z2, Z2
+	VPADDQ       Z2, Z16, Z16
+	VPANDQ       Z1, Z3, Z2
+	VPOPCNTQ     Z2, Z2
+	VPADDQ       Z2, Z17, Z17
+	VPANDQ       Z1, Z4, Z2
+	VPOPCNTQ     Z2, Z2
+	VPADDQ       Z2, Z18, Z18
+	VPANDQ       Z1, Z5, Z1
+	VPOPCNTQ     Z1, Z1
+	VPADDQ       Z1, Z19, Z19
+	ADDQ         $0x40, R15
+	ADDQ         $0x28, R11
+	DECQ         R13
+	JNZ          word3_by1
 	ADDQ         $0x28, R9
 	DECQ         R10
 	JNZ          column_by1
-	VPADDQ       Z19, Z19, Z19
-	VPADDQ       Z18, Z19, Z19
-	VPADDQ       Z19, Z19, Z19
-	VPADDQ       Z17, Z19, Z19
-	VPADDQ       Z19, Z19, Z19
-	VPADDQ       Z16, Z19, Z19
-	VPCMPQ       $0x01, Z0, Z19, K1
-	KORTESTB     K1, K1
-	JZ           none12
-	KMOVB        K1, R9
-	MOVL         R8, (AX)
-	MOVB         $0x00, 4(AX)
-	MOVB         R9, 5(AX)
-	VPMOVQD      Z19, 8(AX)
-	XORL         R10, R10
-	TESTL        R9, R9
-	SETNE        R10
-	ADDQ         R10, DI
-	LEAQ         (R10)(R10*4), R10
-	LEAQ         (AX)(R10*8), AX
+
+emit_by1:
+	VPADDQ   Z19, Z19, Z19
+	VPADDQ   Z18, Z19, Z19
+	VPADDQ   Z19, Z19, Z19
+	VPADDQ   Z17, Z19, Z19
+	VPADDQ   Z19, Z19, Z19
+	VPADDQ   Z16, Z19, Z19
+	VPCMPQ   $0x01, Z0, Z19, K1
+	KORTESTB K1, K1
+	JZ       none12
+	KMOVB    K1, R9
+	MOVL     R8, (AX)
+	MOVB     $0x00, 4(AX)
+	MOVB     R9, 5(AX)
+	VPMOVQD  Z19, 8(AX)
+	XORL     R10, R10
+	TESTL    R9, R9
+	SETNE    R10
+	ADDQ     R10, DI
+	LEAQ     (R10)(R10*4), R10
+	LEAQ     (AX)(R10*8), AX
 
 none12:
 	INCQ R8
@@ -997,7 +2043,7 @@ column_by1:
 	IMULQ R13, R15
 	ADDQ  BP, R15
 
-word_by1:
+word0_by1:
 	PREFETCHT0   (R15)
 	ADDQ         $0x40, R15
 	VPBROADCASTQ (R12), Y5
@@ -1082,10 +2128,309 @@ word_by1:
 	ADDQ         $0x40, BP
 	ADDQ         $0x28, R12
 	DECQ         R14
-	JNZ          word_by1
+	JNZ          word0_by1
+	ADDQ         $0x28, R10
+	DECQ         R11
+	JZ           emit_by1
+	MOVQ         24(R10), R13
+	SHLQ         $0x06, R13
+	MOVQ         R8, BP
+	IMULQ        R13, BP
+	ADDQ         (R10), BP
+	MOVQ         32(R10), R14
+	MOVQ         ahead+40(FP), R15
+	IMULQ        R13, R15
+	ADDQ         BP, R15
+
+word1_by1:
+	PREFETCHT0   (R15)
+	ADDQ         $0x40, R15
+	VPBROADCASTQ (R12), Y5
+	VPXOR        (BP), Y5, Y6
+	VPXOR        32(BP), Y5, Y5
+	VPBROADCASTQ 32(R12), Y7
+	VPAND        Y6, Y7, Y8
+	VPSRLW       $0x04, Y8, Y9
+	VPAND        Y1, Y8, Y8
+	VPAND        Y1, Y9, Y9
+	VPSHUFB      Y8, Y0, Y8
+	VPSHUFB      Y9, Y0, Y9
+	VPADDB       Y9, Y8, Y8
+	VPAND        Y5, Y7, Y7
+	VPSRLW       $0x04, Y7, Y9
+	VPAND        Y1, Y7, Y7
+	VPAND        Y1, Y9, Y9
+	VPSHUFB      Y7, Y0, Y7
+	VPSHUFB      Y9, Y0, Y9
+	VPADDB       Y9, Y7, Y7
+	VPBROADCASTQ 24(R12), Y9
+	VPAND        Y6, Y9, Y10
+	VPSRLW       $0x04, Y10, Y11
+	VPAND        Y1, Y10, Y10
+	VPAND        Y1, Y11, Y11
+	VPSHUFB      Y10, Y0, Y10
+	VPSHUFB      Y11, Y0, Y11
+	VPADDB       Y11, Y10, Y10
+	VPADDB       Y8, Y8, Y8
+	VPADDB       Y8, Y10, Y10
+	VPAND        Y5, Y9, Y8
+	VPSRLW       $0x04, Y8, Y9
+	VPAND        Y1, Y8, Y8
+	VPAND        Y1, Y9, Y9
+	VPSHUFB      Y8, Y0, Y8
+	VPSHUFB      Y9, Y0, Y9
+	VPADDB       Y9, Y8, Y8
+	VPADDB       Y7, Y7, Y7
+	VPADDB       Y7, Y8, Y8
+	VPBROADCASTQ 16(R12), Y7
+	VPAND        Y6, Y7, Y9
+	VPSRLW       $0x04, Y9, Y11
+	VPAND        Y1, Y9, Y9
+	VPAND        Y1, Y11, Y11
+	VPSHUFB      Y9, Y0, Y9
+	VPSHUFB      Y11, Y0, Y11
+	VPADDB       Y11, Y9, Y9
+	VPADDB       Y10, Y10, Y10
+	VPADDB       Y10, Y9, Y9
+	VPAND        Y5, Y7, Y7
+	VPSRLW       $0x04, Y7, Y10
+	VPAND        Y1, Y7, Y7
+	VPAND        Y1, Y10, Y10
+	VPSHUFB      Y7, Y0, Y7
+	VPSHUFB      Y10, Y0, Y10
+	VPADDB       Y10, Y7, Y7
+	VPADDB       Y8, Y8, Y8
+	VPADDB       Y8, Y7, Y7
+	VPBROADCASTQ 8(R12), Y8
+	VPAND        Y6, Y8, Y6
+	VPSRLW       $0x04, Y6, Y10
+	VPAND        Y1, Y6, Y6
+	VPAND        Y1, Y10, Y10
+	VPSHUFB      Y6, Y0, Y6
+	VPSHUFB      Y10, Y0, Y10
+	VPADDB       Y10, Y6, Y6
+	VPADDB       Y9, Y9, Y9
+	VPADDB       Y9, Y6, Y6
+	VPAND        Y5, Y8, Y5
+	VPSRLW       $0x04, Y5, Y8
+	VPAND        Y1, Y5, Y5
+	VPAND        Y1, Y8, Y8
+	VPSHUFB      Y5, Y0, Y5
+	VPSHUFB      Y8, Y0, Y8
+	VPADDB       Y8, Y5, Y5
+	VPADDB       Y7, Y7, Y7
+	VPADDB       Y7, Y5, Y5
+	VPSADBW      Y2, Y6, Y6
+	VPADDQ       Y6, Y3, Y3
+	VPSADBW      Y2, Y5, Y5
+	VPADDQ       Y5, Y4, Y4
+	ADDQ         $0x40, BP
+	ADDQ         $0x28, R12
+	DECQ         R14
+	JNZ          word1_by1
+	ADDQ         $0x28, R10
+	DECQ         R11
+	JZ           emit_by1
+	MOVQ         24(R10), R13
+	SHLQ         $0x06, R13
+	MOVQ         R8, BP
+	IMULQ        R13, BP
+	ADDQ         (R10), BP
+	MOVQ         32(R10), R14
+	MOVQ         ahead+40(FP), R15
+	IMULQ        R13, R15
+	ADDQ         BP, R15
+
+word2_by1:
+	PREFETCHT0   (R15)
+	ADDQ         $0x40, R15
+	VPBROADCASTQ (R12), Y5
+	VPXOR        (BP), Y5, Y6
+	VPXOR        32(BP), Y5, Y5
+	VPBROADCASTQ 32(R12), Y7
+	VPAND        Y6, Y7, Y8
+	VPSRLW       $0x04, Y8, Y9
+	VPAND        Y1, Y8, Y8
+	VPAND        Y1, Y9, Y9
+	VPSHUFB      Y8, Y0, Y8
+	VPSHUFB      Y9, Y0, Y9
+	VPADDB       Y9, Y8, Y8
+	VPAND        Y5, Y7, Y7
+	VPSRLW       $0x04, Y7, Y9
+	VPAND        Y1, Y7, Y7
+	VPAND        Y1, Y9, Y9
+	VPSHUFB      Y7, Y0, Y7
+	VPSHUFB      Y9, Y0, Y9
+	VPADDB       Y9, Y7, Y7
+	VPBROADCASTQ 24(R12), Y9
+	VPAND        Y6, Y9, Y10
+	VPSRLW       $0x04, Y10, Y11
+	VPAND        Y1, Y10, Y10
+	VPAND        Y1, Y11, Y11
+	VPSHUFB      Y10, Y0, Y10
+	VPSHUFB      Y11, Y0, Y11
+	VPADDB       Y11, Y10, Y10
+	VPADDB       Y8, Y8, Y8
+	VPADDB       Y8, Y10, Y10
+	VPAND        Y5, Y9, Y8
+	VPSRLW       $0x04, Y8, Y9
+	VPAND        Y1, Y8, Y8
+	VPAND        Y1, Y9, Y9
+	VPSHUFB      Y8, Y0, Y8
+	VPSHUFB      Y9, Y0, Y9
+	VPADDB       Y9, Y8, Y8
+	VPADDB       Y7, Y7, Y7
+	VPADDB       Y7, Y8, Y8
+	VPBROADCASTQ 16(R12), Y7
+	VPAND        Y6, Y7, Y9
+	VPSRLW       $0x04, Y9, Y11
+	VPAND        Y1, Y9, Y9
+	VPAND        Y1, Y11, Y11
+	VPSHUFB      Y9, Y0, Y9
+	VPSHUFB      Y11, Y0, Y11
+	VPADDB       Y11, Y9, Y9
+	VPADDB       Y10, Y10, Y10
+	VPADDB       Y10, Y9, Y9
+	VPAND        Y5, Y7, Y7
+	VPSRLW       $0x04, Y7, Y10
+	VPAND        Y1, Y7, Y7
+	VPAND        Y1, Y10, Y10
+	VPSHUFB      Y7, Y0, Y7
+	VPSHUFB      Y10, Y0, Y10
+	VPADDB       Y10, Y7, Y7
+	VPADDB       Y8, Y8, Y8
+	VPADDB       Y8, Y7, Y7
+	VPBROADCASTQ 8(R12), Y8
+	VPAND        Y6, Y8, Y6
+	VPSRLW       $0x04, Y6, Y10
+	VPAND        Y1, Y6, Y6
+	VPAND        Y1, Y10, Y10
+	VPSHUFB      Y6, Y0, Y6
+	VPSHUFB      Y10, Y0, Y10
+	VPADDB       Y10, Y6, Y6
+	VPADDB       Y9, Y9, Y9
+	VPADDB       Y9, Y6, Y6
+	VPAND        Y5, Y8, Y5
+	VPSRLW       $0x04, Y5, Y8
+	VPAND        Y1, Y5, Y5
+	VPAND        Y1, Y8, Y8
+	VPSHUFB      Y5, Y0, Y5
+	VPSHUFB      Y8, Y0, Y8
+	VPADDB       Y8, Y5, Y5
+	VPADDB       Y7, Y7, Y7
+	VPADDB       Y7, Y5, Y5
+	VPSADBW      Y2, Y6, Y6
+	VPADDQ       Y6, Y3, Y3
+	VPSADBW      Y2, Y5, Y5
+	VPADDQ       Y5, Y4, Y4
+	ADDQ         $0x40, BP
+	ADDQ         $0x28, R12
+	DECQ         R14
+	JNZ          word2_by1
+	ADDQ         $0x28, R10
+	DECQ         R11
+	JZ           emit_by1
+	MOVQ         24(R10), R13
+	SHLQ         $0x06, R13
+	MOVQ         R8, BP
+	IMULQ        R13, BP
+	ADDQ         (R10), BP
+	MOVQ         32(R10), R14
+	MOVQ         ahead+40(FP), R15
+	IMULQ        R13, R15
+	ADDQ         BP, R15
+
+word3_by1:
+	PREFETCHT0   (R15)
+	ADDQ         $0x40, R15
+	VPBROADCASTQ (R12), Y5
+	VPXOR        (BP), Y5, Y6
+	VPXOR        32(BP), Y5, Y5
+	VPBROADCASTQ 32(R12), Y7
+	VPAND        Y6, Y7, Y8
+	VPSRLW       $0x04, Y8, Y9
+	VPAND        Y1, Y8, Y8
+	VPAND        Y1, Y9, Y9
+	VPSHUFB      Y8, Y0, Y8
+	VPSHUFB      Y9, Y0, Y9
+	VPADDB       Y9, Y8, Y8
+	VPAND        Y5, Y7, Y7
+	VPSRLW       $0x04, Y7, Y9
+	VPAND        Y1, Y7, Y7
+	VPAND        Y1, Y9, Y9
+	VPSHUFB      Y7, Y0, Y7
+	VPSHUFB      Y9, Y0, Y9
+	VPADDB       Y9, Y7, Y7
+	VPBROADCASTQ 24(R12), Y9
+	VPAND        Y6, Y9, Y10
+	VPSRLW       $0x04, Y10, Y11
+	VPAND        Y1, Y10, Y10
+	VPAND        Y1, Y11, Y11
+	VPSHUFB      Y10, Y0, Y10
+	VPSHUFB      Y11, Y0, Y11
+	VPADDB       Y11, Y10, Y10
+	VPADDB       Y8, Y8, Y8
+	VPADDB       Y8, Y10, Y10
+	VPAND        Y5, Y9, Y8
+	VPSRLW       $0x04, Y8, Y9
+	VPAND        Y1, Y8, Y8
+	VPAND        Y1, Y9, Y9
+	VPSHUFB      Y8, Y0, Y8
+	VPSHUFB      Y9, Y0, Y9
+	VPADDB       Y9, Y8, Y8
+	VPADDB       Y7, Y7, Y7
+	VPADDB       Y7, Y8, Y8
+	VPBROADCASTQ 16(R12), Y7
+	VPAND        Y6, Y7, Y9
+	VPSRLW       $0x04, Y9, Y11
+	VPAND        Y1, Y9, Y9
+	VPAND        Y1, Y11, Y11
+	VPSHUFB      Y9, Y0, Y9
+	VPSHUFB      Y11, Y0, Y11
+	VPADDB       Y11, Y9, Y9
+	VPADDB       Y10, Y10, Y10
+	VPADDB       Y10, Y9, Y9
+	VPAND        Y5, Y7, Y7
+	VPSRLW       $0x04, Y7, Y10
+	VPAND        Y1, Y7, Y7
+	VPAND        Y1, Y10, Y10
+	VPSHUFB      Y7, Y0, Y7
+	VPSHUFB      Y10, Y0, Y10
+	VPADDB       Y10, Y7, Y7
+	VPADDB       Y8, Y8, Y8
+	VPADDB       Y8, Y7, Y7
+	VPBROADCASTQ 8(R12), Y8
+	VPAND        Y6, Y8, Y6
+	VPSRLW       $0x04, Y6, Y10
+	VPAND        Y1, Y6, Y6
+	VPAND        Y1, Y10, Y10
+	VPSHUFB      Y6, Y0, Y6
+	VPSHUFB      Y10, Y0, Y10
+	VPADDB       Y10, Y6, Y6
+	VPADDB       Y9, Y9, Y9
+	VPADDB       Y9, Y6, Y6
+	VPAND        Y5, Y8, Y5
+	VPSRLW       $0x04, Y5, Y8
+	VPAND        Y1, Y5, Y5
+	VPAND        Y1, Y8, Y8
+	VPSHUFB      Y5, Y0, Y5
+	VPSHUFB      Y8, Y0, Y8
+	VPADDB       Y8, Y5, Y5
+	VPADDB       Y7, Y7, Y7
+	VPADDB       Y7, Y5, Y5
+	VPSADBW      Y2, Y6, Y6
+	VPADDQ       Y6, Y3, Y3
+	VPSADBW      Y2, Y5, Y5
+	VPADDQ       Y5, Y4, Y4
+	ADDQ         $0x40, BP
+	ADDQ         $0x28, R12
+	DECQ         R14
+	JNZ          word3_by1
 	ADDQ         $0x28, R10
 	DECQ         R11
 	JNZ          column_by1
+
+emit_by1:
 	VPBROADCASTQ (R9), Y5
 	VPCMPGTQ     Y3, Y5, Y6
 	VMOVMSKPD    Y6, R10
