@@ -140,7 +140,7 @@ func TestCollections(t *testing.T) {
 		t.Fatal(err)
 	}
 	want := Collection{
-		Name: "docs", Dims: 768, Ladder: []int{256, 512, 768}, Metric: L2, Profile: Plain, Labels: map[string]string{"a": "b"},
+		Name: "docs", Dims: 768, Ladder: []int{256, 512, 768}, Metric: L2, Profile: Plain, Store: StoreFloat32, Labels: map[string]string{"a": "b"},
 		ProfileInForce: Plain, ProfileFingerprint: created.ProfileFingerprint, Created: created.Created,
 	}
 	if !reflect.DeepEqual(created, want) || len(created.ProfileFingerprint) != 16 || created.Created.IsZero() {
@@ -155,6 +155,28 @@ func TestCollections(t *testing.T) {
 	}
 	if got, err := c.SetLabels(ctx, "docs", nil); err != nil || len(got.Labels) != 0 {
 		t.Errorf("SetLabels of none: %+v, %v", got, err)
+	}
+	if got, err := c.UpdateCollection(ctx, "docs", Change{}); err != nil || got.Profile != Plain {
+		t.Errorf("UpdateCollection of nothing: %+v, %v", got, err)
+	}
+	if got, err := c.UpdateCollection(ctx, "docs", Change{Profile: NestedCentred, Store: StoreInt8}); err != nil || got.Profile != NestedCentred || got.Store != StoreInt8 {
+		t.Errorf("UpdateCollection: %+v, %v", got, err)
+	}
+	for stats := (Stats{Rewrite: &Rewrite{}}); stats.Rewrite != nil; {
+		if stats, err = c.Stats(ctx, "docs"); err != nil || stats.RewriteError != "" {
+			t.Fatalf("Stats: %+v, %v", stats, err)
+		}
+		if r := stats.Rewrite; r != nil && (r.Store == "" || r.Profile == "" || r.Started.IsZero()) {
+			t.Errorf("the rewrite is %+v", *r)
+		}
+	}
+	if _, err := c.UpdateCollection(ctx, "docs", Change{Store: StoreFloat32}); !errors.Is(err, ErrInvalid) {
+		t.Errorf("raising the stored precision: %v, want ErrInvalid", err)
+	}
+	for _, bad := range []Change{{Profile: "cubist"}, {Store: "float8"}} {
+		if _, err := c.UpdateCollection(ctx, "docs", bad); !errors.Is(err, ErrInvalid) {
+			t.Errorf("%+v: %v, want ErrInvalid", bad, err)
+		}
 	}
 	if err := c.DeleteCollection(ctx, "docs"); err != nil {
 		t.Error(err)
@@ -399,6 +421,10 @@ func TestOnlyWhatIsSafeToRepeatIsRetried(t *testing.T) {
 		}},
 		{"SetLabels", false, func(ctx context.Context, c *Client) error {
 			_, err := c.SetLabels(ctx, "docs", nil)
+			return err
+		}},
+		{"UpdateCollection", false, func(ctx context.Context, c *Client) error {
+			_, err := c.UpdateCollection(ctx, "docs", Change{Profile: Nested})
 			return err
 		}},
 		{"DeleteCollection", false, func(ctx context.Context, c *Client) error { return c.DeleteCollection(ctx, "docs") }},

@@ -50,6 +50,23 @@ const (
 	Auto Profile = "auto"
 )
 
+// Precision says how exactly vectors are stored beside their codes.
+type Precision string
+
+const (
+	// StoreFloat32 keeps vectors as they are.
+	StoreFloat32 Precision = "float32"
+	// StoreFloat16 keeps 11 significant bits, components to 65504 either way.
+	StoreFloat16 Precision = "float16"
+	// StoreBFloat16 keeps 8 significant bits and the range of float32.
+	StoreBFloat16 Precision = "bfloat16"
+	// StoreInt8 keeps multiples of a 127th of the vector's largest component.
+	StoreInt8 Precision = "int8"
+	// StoreNone keeps no vectors: searches end at the codes, and what needs vectors is
+	// an ErrCodesOnly.
+	StoreNone Precision = "none"
+)
+
 // Collection is a set of vectors of one size under one metric.
 type Collection struct {
 	// Name is 1 to 128 of A-Z a-z 0-9 . _ -, starting with a letter or digit.
@@ -64,6 +81,8 @@ type Collection struct {
 	Metric Metric
 	// Profile says how vectors are to become codes. Empty, when creating: Plain.
 	Profile Profile
+	// Store says how exactly vectors are to be stored. Empty, when creating: StoreFloat32.
+	Store Precision
 	// Labels are the owner's notes: at most 64, keys to 63 and values to 255 bytes.
 	Labels map[string]string
 	// ProfileInForce says how vectors become codes now, never Auto. Set by the server.
@@ -93,6 +112,32 @@ type Stats struct {
 	Commits uint64
 	// Kernel is the scan kernel in use, ProfileFingerprint the encoder state.
 	Kernel, ProfileFingerprint string
+	// DiskCodes, DiskScalars and DiskVectors are parts of DiskBytes, and DiskRows is what
+	// is left: ids, metadata, and what finds them.
+	DiskCodes, DiskScalars, DiskVectors, DiskRows uint64
+	// Rewrite is the one under way, nil when there is none; see UpdateCollection.
+	Rewrite *Rewrite
+	// RewriteError says why the last rewrite was given up, since the server started;
+	// empty when it was not.
+	RewriteError string
+}
+
+// Rewrite is how far a collection is on the way to another profile or stored precision.
+type Rewrite struct {
+	// Profile and Store are what it will have.
+	Profile Profile
+	Store   Precision
+	Started time.Time
+	// Done of Total vectors are done.
+	Done, Total uint64
+}
+
+// Change says what UpdateCollection is to change; what is empty stays as it is.
+type Change struct {
+	// Profile is how vectors are to become codes.
+	Profile Profile
+	// Store is how exactly vectors are to be stored: less so than now.
+	Store Precision
 }
 
 // CreateCollection makes an empty collection and returns it with its defaults
@@ -105,6 +150,7 @@ func (c *Client) CreateCollection(ctx context.Context, collection Collection) (C
 		Dims:    req.uint32("collection.dims", collection.Dims),
 		Metric:  metricToProto(&req, collection.Metric),
 		Profile: profileToProto(&req, collection.Profile),
+		Store:   precisionToProto(&req, collection.Store),
 		Labels:  labelsToProto(&req, collection.Labels),
 	}
 	for i, step := range collection.Ladder {
@@ -151,6 +197,35 @@ func (c *Client) SetLabels(ctx context.Context, name string, labels map[string]s
 	return collectionFromProto(resp.GetCollection()), fromGRPC(err)
 }
 
+// UpdateCollection changes how a collection keeps its vectors, and returns it as it is
+// to be. The change is durably begun then: codes are made anew in the background, while
+// searches and writes go on, and Stats says how far that is. ErrNotFound,
+// ErrRewriting when a change is under way, ErrCodesOnly when there are no vectors to make
+// codes of, ErrInvalid.
+func (c *Client) UpdateCollection(ctx context.Context, name string, change Change) (Collection, error) {
+	var req request
+	message := &hamnestv1.Collection{
+		Name:    req.text("collection.name", name),
+		Profile: profileToProto(&req, change.Profile),
+		Store:   precisionToProto(&req, change.Store),
+	}
+	var paths []string
+	if change.Profile != "" {
+		paths = append(paths, "profile")
+	}
+	if change.Store != "" {
+		paths = append(paths, "store")
+	}
+	if err := req.err(); err != nil {
+		return Collection{}, err
+	}
+	if len(paths) == 0 { // an empty mask would be one of labels
+		return c.GetCollection(ctx, name)
+	}
+	resp, err := c.collections.UpdateCollection(ctx, &hamnestv1.UpdateCollectionRequest{Collection: message, UpdateMask: &fieldmaskpb.FieldMask{Paths: paths}})
+	return collectionFromProto(resp.GetCollection()), fromGRPC(err)
+}
+
 // DeleteCollection drops a collection and everything in it. ErrNotFound.
 func (c *Client) DeleteCollection(ctx context.Context, name string) error {
 	if err := checkText("name", name); err != nil {
@@ -167,7 +242,7 @@ func (c *Client) Stats(ctx context.Context, name string) (Stats, error) {
 	}
 	resp, err := c.collections.GetCollectionStats(ctx, &hamnestv1.GetCollectionStatsRequest{Name: name})
 	s := resp.GetStats()
-	return Stats{
+	stats := Stats{
 		Vectors:              s.GetVectors(),
 		Retired:              s.GetRetired(),
 		Sealed:               s.GetSealed(),
@@ -179,5 +254,14 @@ func (c *Client) Stats(ctx context.Context, name string) (Stats, error) {
 		Commits:              s.GetCommits(),
 		Kernel:               s.GetKernel(),
 		ProfileFingerprint:   s.GetProfileFingerprint(),
-	}, fromGRPC(err)
+		DiskCodes:            s.GetDiskCodes(),
+		DiskScalars:          s.GetDiskScalars(),
+		DiskVectors:          s.GetDiskVectors(),
+		DiskRows:             s.GetDiskRows(),
+		RewriteError:         s.GetRewriteError(),
+	}
+	if r := s.GetRewrite(); r != nil {
+		stats.Rewrite = &Rewrite{profileFromProto(r.GetProfile()), precisionFromProto(r.GetStore()), r.GetStartTime().AsTime(), r.GetDone(), r.GetTotal()}
+	}
+	return stats, fromGRPC(err)
 }

@@ -32,6 +32,14 @@ func profileFromProto(p hamnestv1.Profile) Profile {
 	return Profile(enumName("PROFILE_", "+", p.String()))
 }
 
+func precisionToProto(req *request, p Precision) hamnestv1.Precision {
+	return hamnestv1.Precision(enumNumber(req, "collection.store", "PRECISION_", "_", string(p), hamnestv1.Precision_value))
+}
+
+func precisionFromProto(p hamnestv1.Precision) Precision {
+	return Precision(enumName("PRECISION_", "_", p.String()))
+}
+
 func rescoreToProto(req *request, field string, r Rescore) hamnestv1.Rescore {
 	return hamnestv1.Rescore(enumNumber(req, field, "RESCORE_", "_", string(r), hamnestv1.Rescore_value))
 }
@@ -86,6 +94,7 @@ func collectionFromProto(c *hamnestv1.Collection) Collection {
 		Ladder:             mapSlice(c.GetLadder(), func(step uint32) int { return int(step) }),
 		Metric:             metricFromProto(c.GetMetric()),
 		Profile:            profileFromProto(c.GetProfile()),
+		Store:              precisionFromProto(c.GetStore()),
 		Labels:             c.GetLabels(),
 		ProfileInForce:     profileFromProto(c.GetProfileInForce()),
 		ProfileReason:      c.GetProfileReason(),

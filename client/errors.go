@@ -29,6 +29,10 @@ var (
 	ErrNoSpace = errors.New("client: no space")
 	// ErrNewerFormat: the collection's files were written by a newer program.
 	ErrNewerFormat = errors.New("client: newer format")
+	// ErrRewriting: a change of the collection is under way, and there can be but one.
+	ErrRewriting = errors.New("client: the collection is being rewritten")
+	// ErrCodesOnly: the collection stores no vectors, which this needs.
+	ErrCodesOnly = errors.New("client: the collection keeps codes and no vectors")
 	// ErrDataLoss: the server found damaged bytes on its disk.
 	ErrDataLoss = errors.New("client: data loss")
 	// ErrUnavailable: the server cannot be reached or is shutting down.
@@ -100,6 +104,8 @@ const (
 	reasonCollectionFull = "COLLECTION_FULL"
 	reasonNoSpace        = "NO_SPACE"
 	reasonNewerFormat    = "NEWER_FORMAT"
+	reasonRewriting      = "REWRITING"
+	reasonCodesOnly      = "CODES_ONLY"
 )
 
 // Is reports whether e is what one of this package's errors, or one of package
@@ -118,6 +124,10 @@ func (e *Error) Is(target error) bool {
 		return e.Code == codes.ResourceExhausted && (e.Reason == reasonNoSpace || e.Reason == reasonCollectionFull)
 	case ErrNewerFormat:
 		return e.Code == codes.FailedPrecondition && e.Reason == reasonNewerFormat
+	case ErrRewriting:
+		return e.Code == codes.FailedPrecondition && e.Reason == reasonRewriting
+	case ErrCodesOnly:
+		return e.Code == codes.FailedPrecondition && e.Reason == reasonCodesOnly
 	case ErrDataLoss:
 		return e.Code == codes.DataLoss
 	case ErrUnavailable:

@@ -84,6 +84,18 @@ func TestErrorsComeFromCodeAndDetails(t *testing.T) {
 			Error{Reason: "NEWER_FORMAT"},
 		},
 		{
+			"FAILED_PRECONDITION by a rewrite under way", codes.FailedPrecondition,
+			[]protoadapt.MessageV1{info("hamnest", "REWRITING", nil)},
+			ErrRewriting,
+			Error{Reason: "REWRITING"},
+		},
+		{
+			"FAILED_PRECONDITION for want of vectors", codes.FailedPrecondition,
+			[]protoadapt.MessageV1{info("hamnest", "CODES_ONLY", nil)},
+			ErrCodesOnly,
+			Error{Reason: "CODES_ONLY"},
+		},
+		{
 			"reasons of another domain mean nothing", codes.FailedPrecondition,
 			[]protoadapt.MessageV1{info("example.com", "NEWER_FORMAT", nil)},
 			nil,

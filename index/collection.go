@@ -106,14 +106,18 @@ func (c *Collection) close() error {
 // Info describes the collection.
 func (c *Collection) Info() Info {
 	e, codec := c.entry.Load(), c.current.Load().codec
+	wanted := codec.state
+	if target := c.target(); target != nil {
+		wanted = *target
+	}
 	return Info{
 		Spec: Spec{
 			Name:    e.Name,
 			Dims:    codec.profile.Dims(),
 			Ladder:  codec.profile.Ladder(),
 			Metric:  codec.metric,
-			Profile: codec.state.wanted(),
-			Store:   codec.store,
+			Profile: wanted.wanted(),
+			Store:   wanted.Store,
 			Labels:  maps.Clone(e.Labels),
 		},
 		ProfileInForce:     codec.profile.Kind(),
@@ -285,7 +289,7 @@ type Stats struct {
 
 // RewriteStats is how far a rewrite is.
 type RewriteStats struct {
-	// Profile and Store are the target.
+	// Profile and Store are the target, or encoder.Auto while it measures.
 	Profile encoder.Kind
 	Store   encoder.Precision
 	Started time.Time

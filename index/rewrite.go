@@ -39,7 +39,7 @@ type rewrite struct {
 	cancel   context.CancelFunc
 	finished chan struct{}
 	started  time.Time
-	target   atomic.Pointer[engineState] // nil while it is being settled
+	target   atomic.Pointer[engineState] // the state now while it is being settled
 	done     atomic.Uint64               // rows copied
 	total    atomic.Uint64               // and to copy in all
 }
@@ -105,6 +105,16 @@ func (c *Collection) Settle(ctx context.Context) error {
 	}
 }
 
+// target returns what a rewrite under way leads to, nil when there is none.
+func (c *Collection) target() *engineState {
+	c.rewriteMu.Lock()
+	defer c.rewriteMu.Unlock()
+	if c.rewriting == nil {
+		return nil
+	}
+	return c.rewriting.target.Load()
+}
+
 // rewriteStats returns what Stats says of rewrites.
 func (c *Collection) rewriteStats() (under *RewriteStats, failed string) {
 	c.rewriteMu.Lock()
@@ -117,10 +127,11 @@ func (c *Collection) rewriteStats() (under *RewriteStats, failed string) {
 		return nil, failed
 	}
 	target := r.target.Load()
-	if target == nil {
-		return nil, failed
+	profile := target.Profile.Kind()
+	if target.waits() {
+		profile = target.wanted()
 	}
-	return &RewriteStats{target.Profile.Kind(), target.Store, r.started, r.done.Load(), r.total.Load()}, failed
+	return &RewriteStats{profile, target.Store, r.started, r.done.Load(), r.total.Load()}, failed
 }
 
 // reserve makes sure that there is no other rewrite until finish is called. The
@@ -138,6 +149,7 @@ func (c *Collection) reserve() (*rewrite, context.Context, error) {
 	}
 	ctx, cancel := context.WithCancel(context.Background())
 	c.rewriting = &rewrite{cancel: cancel, finished: make(chan struct{}), started: time.Now()}
+	c.rewriting.target.Store(&c.current.Load().codec.state)
 	c.rewrites.Add(1)
 	return c.rewriting, ctx, nil
 }

@@ -333,7 +333,7 @@ func TestWritesThatWaitedWhileTheProfileChangedAreEncodedAnew(t *testing.T) {
 	if err != nil || len(refused) > 0 {
 		t.Fatal(refused, err)
 	}
-	if c.Info().Profile != encoder.Plain {
+	if info := c.Info(); info.ProfileInForce != encoder.Plain || info.Profile != encoder.Nested {
 		t.Fatal("the new codes are in force too early for this test")
 	}
 	close(release)

@@ -38,8 +38,8 @@ type Spec struct {
 // MaxLabels is the most labels a collection may have.
 const MaxLabels = 64
 
-// Info describes a collection: its Spec, defaults filled in, and more. Profile is what
-// is wanted.
+// Info describes a collection: its Spec, defaults filled in, and more. Profile and Store
+// are what is wanted, the target of a rewrite under way included.
 type Info struct {
 	Spec
 	// ProfileInForce is how codes are made now.

@@ -90,17 +90,29 @@ func (s *collectionService) UpdateCollection(ctx context.Context, req *hamnestv1
 	if req.GetCollection() == nil {
 		return nil, invalid("collection", "is missing")
 	}
-	for _, path := range req.GetUpdateMask().GetPaths() {
-		if path != "labels" {
-			return nil, invalid("update_mask", "names %q, want no field but %q", path, "labels")
+	paths := req.GetUpdateMask().GetPaths()
+	for _, path := range paths {
+		if path != "labels" && path != "profile" && path != "store" {
+			return nil, invalid("update_mask", "names %q, want no fields but labels, profile and store", path)
 		}
+	}
+	change, err := changeFromProto(req.GetCollection(), paths)
+	if err != nil {
+		return nil, err
 	}
 	c, err := s.collection("collection.name", req.GetCollection().GetName())
 	if err != nil {
 		return nil, err
 	}
-	if err := c.SetLabels(ctx, req.GetCollection().GetLabels()); err != nil {
-		return nil, about(inCollection(err), collectionResource, req.GetCollection().GetName())
+	if len(paths) == 0 || slices.Contains(paths, "labels") {
+		if err := c.SetLabels(ctx, req.GetCollection().GetLabels()); err != nil {
+			return nil, about(inCollection(err), collectionResource, req.GetCollection().GetName())
+		}
+	}
+	if change != (index.Change{}) {
+		if err := c.Update(ctx, change); err != nil {
+			return nil, about(inCollection(err), collectionResource, req.GetCollection().GetName())
+		}
 	}
 	return &hamnestv1.UpdateCollectionResponse{Collection: collectionToProto(c.Info())}, nil
 }

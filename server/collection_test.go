@@ -12,6 +12,7 @@ import (
 	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/types/known/fieldmaskpb"
 
+	"github.com/hamnest/hamnest/encoder"
 	hamnestv1 "github.com/hamnest/hamnest/proto/hamnest/v1"
 )
 
@@ -261,6 +262,50 @@ func TestUpdateCollection(t *testing.T) {
 		_, err := h.collections.UpdateCollection(t.Context(), &hamnestv1.UpdateCollectionRequest{})
 		wantFields(t, err, "collection")
 	})
+}
+
+func TestUpdateCollectionRewritesIt(t *testing.T) {
+	h := start(t, Options{})
+	h.filled(t, 5)
+	update := func(change *hamnestv1.Collection, paths ...string) (*hamnestv1.Collection, error) {
+		change.Name = "docs"
+		resp, err := h.collections.UpdateCollection(t.Context(), &hamnestv1.UpdateCollectionRequest{
+			Collection: change,
+			UpdateMask: &fieldmaskpb.FieldMask{Paths: paths},
+		})
+		return resp.GetCollection(), err
+	}
+	labels := map[string]string{"a": "b"}
+	got, err := update(&hamnestv1.Collection{Labels: labels, Profile: hamnestv1.Profile_PROFILE_NESTED, Store: hamnestv1.Precision_PRECISION_INT8}, "labels", "profile", "store")
+	if err != nil || !maps.Equal(got.GetLabels(), labels) || got.GetProfile() != hamnestv1.Profile_PROFILE_NESTED || got.GetStore() != hamnestv1.Precision_PRECISION_INT8 {
+		t.Fatalf("updated to %v, %v", got, err)
+	}
+	c, err := h.db.Collection("docs")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := c.Settle(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if info := c.Info(); info.ProfileInForce != encoder.Nested || info.Store != encoder.Int8 || c.Count() != 5 {
+		t.Errorf("%d vectors under %v in %v, want 5 under nested in int8", c.Count(), info.ProfileInForce, info.Store)
+	}
+	stats, err := h.collections.GetCollectionStats(t.Context(), &hamnestv1.GetCollectionStatsRequest{Name: "docs"})
+	if s := stats.GetStats(); err != nil || s.GetRewrite() != nil || s.GetRewriteError() != "" || s.GetVectorBytesPerVector() != 4+testDims || s.GetDiskVectors() == 0 {
+		t.Errorf("stats %v, %v", s, err)
+	}
+	_, err = update(&hamnestv1.Collection{Store: hamnestv1.Precision_PRECISION_FLOAT16}, "store")
+	wantFields(t, err, "collection.store")
+	_, err = update(&hamnestv1.Collection{Profile: 99, Store: 99}, "store", "profile")
+	wantFields(t, err, "collection.store", "collection.profile")
+	if _, err = update(&hamnestv1.Collection{Store: hamnestv1.Precision_PRECISION_NONE}, "store"); err != nil {
+		t.Fatal(err)
+	}
+	if err := c.Settle(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	_, err = update(&hamnestv1.Collection{Profile: hamnestv1.Profile_PROFILE_AUTO}, "profile")
+	wantCode(t, err, codes.FailedPrecondition)
 }
 
 func TestDeleteCollectionDropsIt(t *testing.T) {

@@ -55,6 +55,13 @@ var (
 		hamnestv1.Profile_PROFILE_FULL_CENTRED:   encoder.FullCentred,
 		hamnestv1.Profile_PROFILE_AUTO:           encoder.Auto,
 	}
+	precisions = map[hamnestv1.Precision]encoder.Precision{
+		hamnestv1.Precision_PRECISION_FLOAT32:  encoder.Float32,
+		hamnestv1.Precision_PRECISION_FLOAT16:  encoder.Float16,
+		hamnestv1.Precision_PRECISION_BFLOAT16: encoder.BFloat16,
+		hamnestv1.Precision_PRECISION_INT8:     encoder.Int8,
+		hamnestv1.Precision_PRECISION_NONE:     encoder.None,
+	}
 	rescores = map[hamnestv1.Rescore]index.Rescore{
 		hamnestv1.Rescore_RESCORE_NONE:    index.RescoreNone,
 		hamnestv1.Rescore_RESCORE_CODES:   index.RescoreCodes,
@@ -96,6 +103,10 @@ func specFromProto(c *hamnestv1.Collection) (index.Spec, error) {
 	if err != nil {
 		bad.add("collection.profile", "%v", err)
 	}
+	store, err := enumFromProto(precisions, c.GetStore())
+	if err != nil {
+		bad.add("collection.store", "%v", err)
+	}
 	ladder := make([]int, len(c.GetLadder()))
 	for i, step := range c.GetLadder() {
 		ladder[i] = int(step)
@@ -106,6 +117,7 @@ func specFromProto(c *hamnestv1.Collection) (index.Spec, error) {
 		Ladder:  ladder,
 		Metric:  metric,
 		Profile: profile,
+		Store:   store,
 		Labels:  c.GetLabels(),
 	}, bad.err()
 }
@@ -121,6 +133,7 @@ func collectionToProto(info index.Info) *hamnestv1.Collection {
 		Ladder:             ladder,
 		Metric:             enumToProto(metrics, info.Metric),
 		Profile:            enumToProto(profiles, info.Profile),
+		Store:              enumToProto(precisions, info.Store),
 		ProfileInForce:     enumToProto(profiles, info.ProfileInForce),
 		ProfileReason:      info.ProfileReason,
 		ProfileFingerprint: info.ProfileFingerprint,
@@ -130,7 +143,7 @@ func collectionToProto(info index.Info) *hamnestv1.Collection {
 }
 
 func statsToProto(s index.Stats) *hamnestv1.CollectionStats {
-	return &hamnestv1.CollectionStats{
+	stats := &hamnestv1.CollectionStats{
 		Vectors:              s.Vectors,
 		Retired:              s.Retired,
 		Sealed:               s.Sealed,
@@ -142,7 +155,46 @@ func statsToProto(s index.Stats) *hamnestv1.CollectionStats {
 		Commits:              s.Commits,
 		Kernel:               s.Kernel,
 		ProfileFingerprint:   s.ProfileFingerprint,
+		RewriteError:         s.RewriteError,
+		DiskCodes:            s.DiskCodes,
+		DiskScalars:          s.DiskScalars,
+		DiskVectors:          s.DiskVectors,
+		DiskRows:             s.DiskRows,
 	}
+	if r := s.Rewrite; r != nil {
+		stats.Rewrite = &hamnestv1.Rewrite{
+			Profile:   enumToProto(profiles, r.Profile),
+			Store:     enumToProto(precisions, r.Store),
+			StartTime: timestamppb.New(r.Started),
+			Done:      r.Done,
+			Total:     r.Total,
+		}
+	}
+	return stats
+}
+
+// changeFromProto returns which of the fields that rewrite a collection are to be
+// replaced by c's. An unspecified one is the default, as in a new collection.
+func changeFromProto(c *hamnestv1.Collection, paths []string) (index.Change, error) {
+	var change index.Change
+	var bad violations
+	for _, path := range paths {
+		switch path {
+		case "profile":
+			profile, err := enumFromProto(profiles, c.GetProfile())
+			if err != nil {
+				bad.add("collection.profile", "%v", err)
+			}
+			change.Profile = &profile
+		case "store":
+			store, err := enumFromProto(precisions, c.GetStore())
+			if err != nil {
+				bad.add("collection.store", "%v", err)
+			}
+			change.Store = &store
+		}
+	}
+	return change, bad.err()
 }
 
 // vectorFromProto returns v's components: those of float32_le in new memory,

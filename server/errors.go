@@ -23,6 +23,8 @@ const (
 	reasonCollectionFull = "COLLECTION_FULL"
 	reasonNoSpace        = "NO_SPACE"
 	reasonNewerFormat    = "NEWER_FORMAT"
+	reasonRewriting      = "REWRITING"
+	reasonCodesOnly      = "CODES_ONLY"
 )
 
 // The resource types of a google.rpc.ResourceInfo.
@@ -62,6 +64,8 @@ var errorTable = []struct {
 	{is(syscall.ENOSPC), codes.ResourceExhausted, reason(reasonNoSpace)},
 	{is(index.ErrCorrupt), codes.DataLoss, nil},
 	{is(index.ErrVersion), codes.FailedPrecondition, reason(reasonNewerFormat)},
+	{is(index.ErrRewriting), codes.FailedPrecondition, reason(reasonRewriting)},
+	{is(index.ErrCodesOnly), codes.FailedPrecondition, reason(reasonCodesOnly)},
 	{is(index.ErrClosed), codes.Unavailable, nil},
 	{is(errStopping), codes.Unavailable, nil},
 }

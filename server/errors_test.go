@@ -68,6 +68,14 @@ func TestToStatus(t *testing.T) {
 			"a newer format is FAILED_PRECONDITION", index.ErrVersion, codes.FailedPrecondition,
 			&errdetails.ErrorInfo{Reason: "NEWER_FORMAT", Domain: "hamnest"},
 		},
+		{
+			"a rewrite under way is FAILED_PRECONDITION", index.ErrRewriting, codes.FailedPrecondition,
+			&errdetails.ErrorInfo{Reason: "REWRITING", Domain: "hamnest"},
+		},
+		{
+			"a collection without vectors is FAILED_PRECONDITION", index.ErrCodesOnly, codes.FailedPrecondition,
+			&errdetails.ErrorInfo{Reason: "CODES_ONLY", Domain: "hamnest"},
+		},
 		{"a closed database is UNAVAILABLE", index.ErrClosed, codes.Unavailable, nil},
 		{"a server that stops is UNAVAILABLE", errStopping, codes.Unavailable, nil},
 		{"gRPC's own status stays as it is", status.Error(codes.ResourceExhausted, "too large"), codes.ResourceExhausted, nil},

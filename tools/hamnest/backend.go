@@ -21,6 +21,8 @@ type backend interface {
 	// Collections describes all, by name. Those that can be are described also when
 	// it fails because others are damaged.
 	Collections(ctx context.Context) ([]index.Info, error)
+	// Update begins to change how a collection keeps its vectors; Stats says how far it is.
+	Update(ctx context.Context, name string, change index.Change) (index.Info, error)
 	// Drop deletes a collection and everything in it.
 	Drop(ctx context.Context, name string) error
 	Stats(ctx context.Context, name string) (index.Stats, error)

@@ -31,6 +31,7 @@ when it is made; hamnest ingest --create makes one in the shape of a file.`,
 		collectionCreateCommand(format),
 		collectionListCommand(format),
 		collectionDescribeCommand(format),
+		collectionUpdateCommand(format),
 		collectionDeleteCommand(),
 	)
 	return cmd
@@ -39,12 +40,13 @@ when it is made; hamnest ingest --create makes one in the shape of a file.`,
 func collectionCreateCommand(format *outputFormat) *cobra.Command {
 	var store storeFlags
 	var spec index.Spec
-	var profile string
+	var profile, precision string
 	cmd := &cobra.Command{
 		Use:   "create NAME",
 		Short: "Make an empty collection",
 		Long: `Create makes an empty collection. The name is 1 to 128 of A-Z a-z 0-9 . _ -, starting
-with a letter or digit. None of its shape can be changed later.
+with a letter or digit. Of its shape only the profile and the stored precision can be
+changed later; see hamnest collection update.
 
 The ladder lists the prefixes at which vectors are meant to be cut: a query may have as
 many dimensions as one of its steps, and a search may look at the first 256 bits of
@@ -76,6 +78,9 @@ nowhere in between.`,
 			if spec.Profile, err = encoder.ParseKind(profile); err != nil {
 				return err
 			}
+			if spec.Store, err = encoder.ParsePrecision(precision); err != nil {
+				return err
+			}
 			return store.withStore(cmd, true, func(ctx context.Context, b backend) error {
 				info, err := b.Create(ctx, spec)
 				if err != nil {
@@ -90,6 +95,7 @@ nowhere in between.`,
 	cmd.Flags().IntSliceVar(&spec.Ladder, "ladder", nil, "prefix sizes in dimensions, ascending (default 256, 512, 1024, ... below dims, then dims)")
 	cmd.Flags().TextVar(&spec.Metric, "metric", encoder.Cosine, "`metric` that says what scores mean: cosine, dot, or l2 (minus the squared Euclidean distance)")
 	cmd.Flags().StringVar(&profile, "profile", encoder.Plain.String(), "`profile` that says how vectors become bits: plain, centred, nested, nested+centred, full, full+centred or auto")
+	cmd.Flags().StringVar(&precision, "store", encoder.Float32.String(), "`precision` in which vectors are stored: float32, float16, bfloat16, int8, or none for codes alone")
 	cmd.Flags().StringToStringVar(&spec.Labels, "label", nil, "a note as `key=value`; may be given several times")
 	cmd.Flags().Lookup("label").DefValue = "" // an empty map would be shown as []
 	if err := cmd.MarkFlagRequired("dims"); err != nil {
@@ -170,6 +176,7 @@ type collectionJSON struct {
 	ProfileInForce     string            `json:"profile_in_force"`
 	ProfileReason      string            `json:"profile_reason,omitempty"`
 	ProfileFingerprint string            `json:"profile_fingerprint"`
+	Store              encoder.Precision `json:"store"`
 	Labels             map[string]string `json:"labels,omitempty"`
 	Created            time.Time         `json:"created"`
 }
@@ -184,6 +191,7 @@ func infoToJSON(info index.Info) collectionJSON {
 		ProfileInForce:     info.ProfileInForce.String(),
 		ProfileReason:      info.ProfileReason,
 		ProfileFingerprint: info.ProfileFingerprint,
+		Store:              info.Store,
 		Labels:             info.Labels,
 		Created:            info.Created,
 	}
@@ -202,6 +210,7 @@ func describe(out output, info index.Info) error {
 		{"profile", info.Profile.String()},
 		{"profile in force", info.ProfileInForce.String()},
 		{"profile fingerprint", info.ProfileFingerprint},
+		{"store", info.Store.String()},
 		{"created", info.Created.Format(time.RFC3339)},
 	}
 	if info.ProfileReason != "" {
@@ -211,6 +220,103 @@ func describe(out output, info index.Info) error {
 		rows = append(rows, []string{"label " + printable(key), printable(info.Labels[key])})
 	}
 	return out.table(nil, rows)
+}
+
+func collectionUpdateCommand(format *outputFormat) *cobra.Command {
+	var store storeFlags
+	var profile, precision string
+	var wait bool
+	cmd := &cobra.Command{
+		Use:   "update NAME",
+		Short: "Change the profile or the stored precision of a collection",
+		Long: `Update changes how a collection keeps its vectors. Codes are made anew from the stored
+vectors, into a second file that takes the place of the first; searches and writes go on
+meanwhile. In the end the space of replaced and deleted vectors is given back too.
+
+The profile says how vectors become bits; see hamnest collection create. Profile auto
+measures again and takes what is best now. The stored precision can only be lowered, in
+the order float32, float16, bfloat16, int8, none: what is rounded away is gone.
+
+A server begins the change and goes on with it in the background, also after a crash;
+hamnest stats shows how far it is, and --wait waits for the end. With --data the
+command always waits.`,
+		Example: `  hamnest collection update packages --profile nested+centred --data ./vectors
+  hamnest collection update packages --profile auto --store int8 --wait --server localhost:7700`,
+		Args: wantArgs(1, 1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			var change index.Change
+			if cmd.Flags().Changed("profile") {
+				kind, err := encoder.ParseKind(profile)
+				if err != nil {
+					return err
+				}
+				change.Profile = &kind
+			}
+			if cmd.Flags().Changed("store") {
+				precision, err := encoder.ParsePrecision(precision)
+				if err != nil {
+					return err
+				}
+				change.Store = &precision
+			}
+			if change == (index.Change{}) {
+				return errors.New("nothing says what to change, want --profile or --store")
+			}
+			return store.withStore(cmd, false, func(ctx context.Context, b backend) error {
+				info, err := b.Update(ctx, args[0], change)
+				if err != nil {
+					return err
+				}
+				if _, embedded := b.(*local); embedded || wait {
+					if err := waitForRewrite(ctx, cmd, b, args[0]); err != nil {
+						return err
+					}
+					if info, err = b.Collection(ctx, args[0]); err != nil {
+						return err
+					}
+				}
+				return describe(newOutput(cmd, format), info)
+			})
+		},
+	}
+	store.register(cmd)
+	cmd.Flags().StringVar(&profile, "profile", "", "`profile` that says how vectors become bits: plain, centred, nested, nested+centred, full, full+centred or auto")
+	cmd.Flags().StringVar(&precision, "store", "", "`precision` in which vectors are stored, lower than now: float16, bfloat16, int8 or none")
+	cmd.Flags().BoolVar(&wait, "wait", false, "wait until the change is through")
+	return cmd
+}
+
+// waitForRewrite waits until no rewrite of the collection is under way, and fails if the
+// last one did.
+func waitForRewrite(ctx context.Context, cmd *cobra.Command, b backend, name string) error {
+	var shown *progress
+	done := uint64(0)
+	for {
+		stats, err := b.Stats(ctx, name)
+		if err != nil {
+			return err
+		}
+		r := stats.Rewrite
+		if r == nil {
+			if shown != nil {
+				shown.done()
+			}
+			if stats.RewriteError != "" {
+				return fmt.Errorf("collection %q was not rewritten: %s", name, stats.RewriteError)
+			}
+			return nil
+		}
+		if shown == nil {
+			shown = newProgress(cmd, "rewriting", int64(stats.Vectors), false)
+		}
+		shown.add(int(r.Done - min(done, r.Done)))
+		done = r.Done
+		select {
+		case <-time.After(progressInterval):
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
 }
 
 func collectionDeleteCommand() *cobra.Command {

@@ -55,6 +55,42 @@ func TestCollectionIsMadeListedDescribedAndDeleted(t *testing.T) {
 	})
 }
 
+func TestCollectionIsUpdated(t *testing.T) {
+	eachTarget(t, func(t *testing.T, target []string) {
+		searchable(t, target)
+		stats := func() statsJSON {
+			return decode[statsJSON](t, must(t, on(target, "stats", "c", "--format", "json")...))[0]
+		}
+		before := stats()
+		got := decode[collectionJSON](t, must(t, on(target, "collection", "update", "c", "--profile", "nested", "--store", "float16", "--wait", "--format", "json")...))[0]
+		if got.Profile != "nested" || got.ProfileInForce != "nested" || got.Store != encoder.Float16 {
+			t.Errorf("updated to %+v, want nested and float16", got)
+		}
+		if after := stats(); after.Vectors != before.Vectors || after.Rewrite != nil || after.RewriteError != "" || 2*after.VectorBytesPerVector != before.VectorBytesPerVector {
+			t.Errorf("stats are %+v, were %+v", after, before)
+		}
+		must(t, on(target, "collection", "update", "c", "--profile", "auto", "--wait")...)
+		if got := must(t, on(target, "collection", "describe", "c")...); !strings.Contains(got, "auto") {
+			t.Errorf("description %q does not have auto", got)
+		}
+		for _, tt := range []struct {
+			name string
+			want string
+			args []string
+		}{
+			{"nothing", "want --profile or --store", []string{"c"}},
+			{"a collection that is not there", `collection "nope": index: not found`, []string{"nope", "--store", "int8"}},
+			{"an unknown profile", `unknown profile "cubist"`, []string{"c", "--profile", "cubist"}},
+			{"an unknown precision", `unknown precision "float8"`, []string{"c", "--store", "float8"}},
+			{"a precision raised", "float32, want float16 or less: what was rounded away", []string{"c", "--store", "float32"}},
+		} {
+			t.Run(tt.name, func(t *testing.T) {
+				mustFail(t, tt.want, on(target, append([]string{"collection", "update"}, tt.args...)...)...)
+			})
+		}
+	})
+}
+
 func TestBadCollectionsAreRefused(t *testing.T) {
 	eachTarget(t, func(t *testing.T, target []string) {
 		must(t, on(target, "collection", "create", "docs", "--dims", "8")...)

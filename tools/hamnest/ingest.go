@@ -24,6 +24,8 @@ type ingestFlags struct {
 	dims   int
 	ladder []int
 	metric encoder.Metric
+
+	profile, store string
 }
 
 func ingestCommand(format *outputFormat) *cobra.Command {
@@ -91,7 +93,13 @@ Without --ids a row's id is its number over all files, from 0.`,
 				if err != nil {
 					return err
 				}
-				return summary.print(newOutput(cmd, format))
+				if err := summary.print(newOutput(cmd, format)); err != nil {
+					return err
+				}
+				if _, embedded := b.(*local); embedded { // there may be a profile to fit, and nobody else to do it
+					return waitForRewrite(ctx, cmd, b, args[0])
+				}
+				return nil
 			})
 		},
 	}
@@ -103,6 +111,8 @@ Without --ids a row's id is its number over all files, from 0.`,
 	cmd.Flags().IntVar(&flags.dims, "dims", 0, "with --create: dimensions a vector (default those of the first file)")
 	cmd.Flags().IntSliceVar(&flags.ladder, "ladder", nil, "with --create: prefix sizes in dimensions, ascending (default 256, 512, 1024, ... below dims, then dims)")
 	cmd.Flags().TextVar(&flags.metric, "metric", encoder.Cosine, "with --create: `metric` that says what scores mean: cosine, dot or l2")
+	cmd.Flags().StringVar(&flags.profile, "profile", encoder.Plain.String(), "with --create: `profile` that says how vectors become bits, such as auto")
+	cmd.Flags().StringVar(&flags.store, "store", encoder.Float32.String(), "with --create: `precision` in which vectors are stored, such as int8")
 	return cmd
 }
 
@@ -110,8 +120,19 @@ Without --ids a row's id is its number over all files, from 0.`,
 // to be made.
 func (f *ingestFlags) collection(ctx context.Context, cmd *cobra.Command, b backend, name string, l layout) (info index.Info, create bool, err error) {
 	shape := func(flag string) bool { return cmd.Flags().Changed(flag) }
-	if !f.create && (shape("dims") || shape("ladder") || shape("metric")) {
-		return index.Info{}, false, errors.New("--dims, --ladder and --metric shape a new collection, want --create with them")
+	if !f.create && (shape("dims") || shape("ladder") || shape("metric") || shape("profile") || shape("store")) {
+		return index.Info{}, false, errors.New("--dims, --ladder, --metric, --profile and --store shape a new collection, want --create with them")
+	}
+	profile, store := encoder.Plain, encoder.Float32
+	if shape("profile") {
+		if profile, err = encoder.ParseKind(f.profile); err != nil {
+			return index.Info{}, false, err
+		}
+	}
+	if shape("store") {
+		if store, err = encoder.ParsePrecision(f.store); err != nil {
+			return index.Info{}, false, err
+		}
 	}
 	info, err = b.Collection(ctx, name)
 	if errors.Is(err, index.ErrNotFound) {
@@ -125,7 +146,7 @@ func (f *ingestFlags) collection(ctx context.Context, cmd *cobra.Command, b back
 		if dims == 0 {
 			return index.Info{}, false, fmt.Errorf("%s: no vector tells the dimensions of the new collection, want --dims", strings.Join(cmd.Flags().Args()[1:], ", "))
 		}
-		return index.Info{Spec: index.Spec{Name: name, Dims: dims, Ladder: f.ladder, Metric: f.metric}}, true, nil
+		return index.Info{Spec: index.Spec{Name: name, Dims: dims, Ladder: f.ladder, Metric: f.metric, Profile: profile, Store: store}}, true, nil
 	}
 	if err != nil {
 		return index.Info{}, false, err
@@ -139,6 +160,12 @@ func (f *ingestFlags) collection(ctx context.Context, cmd *cobra.Command, b back
 	}
 	if shape("ladder") && !sameLadder(f.ladder, info.Ladder) {
 		return index.Info{}, false, fmt.Errorf("collection %q is there with ladder %s, want --ladder %s", name, joinInts(info.Ladder), joinInts(f.ladder))
+	}
+	if shape("profile") && profile != info.Profile {
+		return index.Info{}, false, fmt.Errorf("collection %q is there with profile %v, want --profile %v (hamnest collection update changes it)", name, info.Profile, profile)
+	}
+	if shape("store") && store != info.Store {
+		return index.Info{}, false, fmt.Errorf("collection %q is there with stored precision %v, want --store %v (hamnest collection update lowers it)", name, info.Store, store)
 	}
 	return info, false, nil
 }

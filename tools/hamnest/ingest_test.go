@@ -16,6 +16,8 @@ import (
 	"testing"
 
 	"github.com/x448/float16"
+
+	"github.com/hamnest/hamnest/encoder"
 )
 
 func TestFilesOfEveryKindStoreTheSameVectors(t *testing.T) {
@@ -113,6 +115,21 @@ func TestIDsAndMetadataComeFromWhereTheHelpSays(t *testing.T) {
 			}
 		})
 	}
+}
+
+func TestIngestFitsTheProfileOfItsCollection(t *testing.T) {
+	dir := t.TempDir()
+	file := randomMatrix(4, 1500, 64).file(t, "base.npy")
+	must(t, "ingest", "c", file, "--create", "--profile", "centred", "--store", "int8", "--data", dir)
+	must(t, "ingest", "d", file, "--create", "--profile", "auto", "--data", dir)
+	c := decode[collectionJSON](t, must(t, "collection", "describe", "c", "--format", "json", "--data", dir))[0]
+	d := decode[collectionJSON](t, must(t, "collection", "describe", "d", "--format", "json", "--data", dir))[0]
+	if c.ProfileInForce != "centred" || c.Store != encoder.Int8 || d.Profile != "auto" || d.ProfileReason == "" {
+		t.Errorf("collections are %+v and %+v, want centred in int8, and one that has chosen", c, d)
+	}
+	mustFail(t, "is there with profile centred", "ingest", "c", file, "--create", "--profile", "nested", "--data", dir)
+	mustFail(t, "is there with stored precision int8", "ingest", "c", file, "--create", "--store", "none", "--data", dir)
+	mustFail(t, "want --create with them", "ingest", "c", file, "--profile", "nested", "--data", dir)
 }
 
 func TestIngestOfManyBlocksAndBatchesStoresEveryRow(t *testing.T) {

@@ -73,6 +73,17 @@ func (l *local) Collections(context.Context) ([]index.Info, error) {
 	return infos, errors.Join(damaged...)
 }
 
+func (l *local) Update(ctx context.Context, name string, change index.Change) (index.Info, error) {
+	c, err := l.db.Collection(name)
+	if err != nil {
+		return index.Info{}, err
+	}
+	if err := c.Update(ctx, change); err != nil {
+		return index.Info{}, err
+	}
+	return c.Info(), nil
+}
+
 func (l *local) Drop(ctx context.Context, name string) error { return l.db.Delete(ctx, name) }
 
 func (l *local) Stats(_ context.Context, name string) (index.Stats, error) {

@@ -55,6 +55,8 @@ func (r *remote) explain(err error) error {
 		{client.ErrExists, index.ErrExists},
 		{client.ErrDataLoss, index.ErrCorrupt},
 		{client.ErrNewerFormat, index.ErrVersion},
+		{client.ErrRewriting, index.ErrRewriting},
+		{client.ErrCodesOnly, index.ErrCodesOnly},
 	} {
 		if errors.Is(err, same.client) {
 			e.kind = same.index
@@ -73,6 +75,7 @@ func (r *remote) Create(ctx context.Context, spec index.Spec) (index.Info, error
 		Ladder:  spec.Ladder,
 		Metric:  client.Metric(spec.Metric.String()),
 		Profile: client.Profile(spec.Profile.String()),
+		Store:   client.Precision(spec.Store.String()),
 		Labels:  spec.Labels,
 	})
 	if err != nil {
@@ -119,6 +122,10 @@ func infoFromClient(c client.Collection) (index.Info, error) {
 	if err != nil {
 		return index.Info{}, fmt.Errorf("collection %q: %w", c.Name, err)
 	}
+	store, err := encoder.ParsePrecision(string(c.Store))
+	if err != nil {
+		return index.Info{}, fmt.Errorf("collection %q: %w", c.Name, err)
+	}
 	inForce, err := encoder.ParseKind(string(c.ProfileInForce))
 	if err != nil {
 		return index.Info{}, fmt.Errorf("collection %q: %w", c.Name, err)
@@ -130,6 +137,7 @@ func infoFromClient(c client.Collection) (index.Info, error) {
 			Ladder:  c.Ladder,
 			Metric:  metric,
 			Profile: profile,
+			Store:   store,
 			Labels:  c.Labels,
 		},
 		ProfileInForce:     inForce,
@@ -139,12 +147,42 @@ func infoFromClient(c client.Collection) (index.Info, error) {
 	}, nil
 }
 
+func (r *remote) Update(ctx context.Context, name string, change index.Change) (index.Info, error) {
+	var wanted client.Change
+	if change.Profile != nil {
+		wanted.Profile = client.Profile(change.Profile.String())
+	}
+	if change.Store != nil {
+		wanted.Store = client.Precision(change.Store.String())
+	}
+	c, err := r.client.UpdateCollection(ctx, name, wanted)
+	if err != nil {
+		return index.Info{}, r.explain(err)
+	}
+	return infoFromClient(c)
+}
+
 func (r *remote) Drop(ctx context.Context, name string) error {
 	return r.explain(r.client.DeleteCollection(ctx, name))
 }
 
 func (r *remote) Stats(ctx context.Context, name string) (index.Stats, error) {
 	stats, err := r.client.Stats(ctx, name)
+	if err != nil {
+		return index.Stats{}, r.explain(err)
+	}
+	var rewrite *index.RewriteStats
+	if s := stats.Rewrite; s != nil {
+		profile, err := encoder.ParseKind(string(s.Profile))
+		if err != nil {
+			return index.Stats{}, fmt.Errorf("rewrite: %w", err)
+		}
+		store, err := encoder.ParsePrecision(string(s.Store))
+		if err != nil {
+			return index.Stats{}, fmt.Errorf("rewrite: %w", err)
+		}
+		rewrite = &index.RewriteStats{Profile: profile, Store: store, Started: s.Started, Done: s.Done, Total: s.Total}
+	}
 	return index.Stats{
 		Vectors:              stats.Vectors,
 		Retired:              stats.Retired,
@@ -157,7 +195,13 @@ func (r *remote) Stats(ctx context.Context, name string) (index.Stats, error) {
 		Commits:              stats.Commits,
 		Kernel:               stats.Kernel,
 		ProfileFingerprint:   stats.ProfileFingerprint,
-	}, r.explain(err)
+		DiskCodes:            stats.DiskCodes,
+		DiskScalars:          stats.DiskScalars,
+		DiskVectors:          stats.DiskVectors,
+		DiskRows:             stats.DiskRows,
+		Rewrite:              rewrite,
+		RewriteError:         stats.RewriteError,
+	}, nil
 }
 
 func (r *remote) Check(ctx context.Context, name string) (index.CheckReport, error) {

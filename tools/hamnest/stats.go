@@ -18,7 +18,8 @@ func statsCommand(format *outputFormat) *cobra.Command {
 		Short: "Show what a collection holds and what it costs",
 		Long: `Stats measures a collection: vectors that can be found, rows of replaced and deleted
 vectors (retired) that hold space until compaction, rows packed in blocks (sealed), and
-bytes in memory and on disk.`,
+bytes in memory, where the codes are, and on disk, part by part. While the collection is
+rewritten, because its profile or stored precision changes, it says how far that is.`,
 		Example: `  hamnest stats packages --data ./vectors
   hamnest stats packages --format json --server localhost:7700`,
 		Args: wantArgs(1, 1),
@@ -49,6 +50,10 @@ type statsJSON struct {
 	Commits              uint64 `json:"commits"`
 	Kernel               string `json:"kernel"`
 	ProfileFingerprint   string `json:"profile_fingerprint"`
+	DiskCodes            uint64 `json:"disk_codes"`
+	DiskScalars          uint64 `json:"disk_scalars"`
+	DiskVectors          uint64 `json:"disk_vectors"`
+	DiskRows             uint64 `json:"disk_rows"`
 	// Rewrite is left out when none is under way, RewriteError when the last went well.
 	Rewrite      *rewriteJSON `json:"rewrite,omitempty"`
 	RewriteError string       `json:"rewrite_error,omitempty"`
@@ -56,6 +61,7 @@ type statsJSON struct {
 
 type rewriteJSON struct {
 	Profile string    `json:"profile"`
+	Store   string    `json:"store"`
 	Started time.Time `json:"started"`
 	Done    uint64    `json:"done"`
 	Total   uint64    `json:"total"`
@@ -74,10 +80,14 @@ func statsToJSON(s index.Stats) statsJSON {
 		Commits:              s.Commits,
 		Kernel:               s.Kernel,
 		ProfileFingerprint:   s.ProfileFingerprint,
+		DiskCodes:            s.DiskCodes,
+		DiskScalars:          s.DiskScalars,
+		DiskVectors:          s.DiskVectors,
+		DiskRows:             s.DiskRows,
 		RewriteError:         s.RewriteError,
 	}
 	if r := s.Rewrite; r != nil {
-		j.Rewrite = &rewriteJSON{r.Profile.String(), r.Started, r.Done, r.Total}
+		j.Rewrite = &rewriteJSON{r.Profile.String(), r.Store.String(), r.Started, r.Done, r.Total}
 	}
 	return j
 }
@@ -93,6 +103,10 @@ func printStats(out output, s index.Stats) error {
 		{"sealed", count(s.Sealed)},
 		{"memory", byteCount(s.MemoryBytes)},
 		{"disk", byteCount(s.DiskBytes)},
+		{"disk, codes", byteCount(s.DiskCodes)},
+		{"disk, scalars", byteCount(s.DiskScalars)},
+		{"disk, vectors", byteCount(s.DiskVectors)},
+		{"disk, ids, metadata", byteCount(s.DiskRows)},
 		{"disk, free", byteCount(s.DiskFreeBytes)},
 		{"code, a vector", byteCount(s.CodeBytesPerVector)},
 		{"vector, a vector", byteCount(s.VectorBytesPerVector)},
@@ -101,7 +115,7 @@ func printStats(out output, s index.Stats) error {
 		{"profile fingerprint", s.ProfileFingerprint},
 	}
 	if r := s.Rewrite; r != nil {
-		rows = append(rows, []string{"rewriting", fmt.Sprintf("to profile %v: %d of %d vectors since %s", r.Profile, r.Done, r.Total, r.Started.Format(time.DateTime))})
+		rows = append(rows, []string{"rewriting", fmt.Sprintf("to profile %v, stored as %v: %d of %d vectors since %s", r.Profile, r.Store, r.Done, r.Total, r.Started.Format(time.DateTime))})
 	}
 	if s.RewriteError != "" {
 		rows = append(rows, []string{"rewrite failed", s.RewriteError})

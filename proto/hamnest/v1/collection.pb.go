@@ -161,6 +161,73 @@ func (Profile) EnumDescriptor() ([]byte, []int) {
 	return file_hamnest_v1_collection_proto_rawDescGZIP(), []int{1}
 }
 
+// Precision says how exactly vectors are stored beside their codes. They score the
+// candidates of a search, and are read back as they are stored.
+type Precision int32
+
+const (
+	// Taken as PRECISION_FLOAT32.
+	Precision_PRECISION_UNSPECIFIED Precision = 0
+	// As they are, 4 bytes a component.
+	Precision_PRECISION_FLOAT32 Precision = 1
+	// 11 significant bits, components to 65504 either way; 2 bytes a component.
+	Precision_PRECISION_FLOAT16 Precision = 2
+	// 8 significant bits, the range of float32; 2 bytes a component.
+	Precision_PRECISION_BFLOAT16 Precision = 3
+	// Multiples of a 127th of the vector's largest component; 1 byte a component.
+	Precision_PRECISION_INT8 Precision = 4
+	// Not at all: searches end at the codes, and what needs vectors fails with
+	// FAILED_PRECONDITION and a google.rpc.ErrorInfo of reason CODES_ONLY.
+	Precision_PRECISION_NONE Precision = 5
+)
+
+// Enum value maps for Precision.
+var (
+	Precision_name = map[int32]string{
+		0: "PRECISION_UNSPECIFIED",
+		1: "PRECISION_FLOAT32",
+		2: "PRECISION_FLOAT16",
+		3: "PRECISION_BFLOAT16",
+		4: "PRECISION_INT8",
+		5: "PRECISION_NONE",
+	}
+	Precision_value = map[string]int32{
+		"PRECISION_UNSPECIFIED": 0,
+		"PRECISION_FLOAT32":     1,
+		"PRECISION_FLOAT16":     2,
+		"PRECISION_BFLOAT16":    3,
+		"PRECISION_INT8":        4,
+		"PRECISION_NONE":        5,
+	}
+)
+
+func (x Precision) Enum() *Precision {
+	p := new(Precision)
+	*p = x
+	return p
+}
+
+func (x Precision) String() string {
+	return protoimpl.X.EnumStringOf(x.Descriptor(), protoreflect.EnumNumber(x))
+}
+
+func (Precision) Descriptor() protoreflect.EnumDescriptor {
+	return file_hamnest_v1_collection_proto_enumTypes[2].Descriptor()
+}
+
+func (Precision) Type() protoreflect.EnumType {
+	return &file_hamnest_v1_collection_proto_enumTypes[2]
+}
+
+func (x Precision) Number() protoreflect.EnumNumber {
+	return protoreflect.EnumNumber(x)
+}
+
+// Deprecated: Use Precision.Descriptor instead.
+func (Precision) EnumDescriptor() ([]byte, []int) {
+	return file_hamnest_v1_collection_proto_rawDescGZIP(), []int{2}
+}
+
 // Collection is a set of vectors of one size under one metric.
 type Collection struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -188,6 +255,9 @@ type Collection struct {
 	// Output only. Why PROFILE_AUTO led to it, with what was measured, for people to
 	// read. Empty otherwise.
 	ProfileReason string `protobuf:"bytes,10,opt,name=profile_reason,json=profileReason,proto3" json:"profile_reason,omitempty"`
+	// How exactly vectors are to be stored. Default PRECISION_FLOAT32. An update can
+	// lower it, to one further down the list, and not raise it.
+	Store         Precision `protobuf:"varint,11,opt,name=store,proto3,enum=hamnest.v1.Precision" json:"store,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -290,6 +360,13 @@ func (x *Collection) GetProfileReason() string {
 		return x.ProfileReason
 	}
 	return ""
+}
+
+func (x *Collection) GetStore() Precision {
+	if x != nil {
+		return x.Store
+	}
+	return Precision_PRECISION_UNSPECIFIED
 }
 
 // CreateCollectionRequest names and shapes a new collection.
@@ -591,8 +668,8 @@ type UpdateCollectionRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Required. name says which; the other fields give the new values.
 	Collection *Collection `protobuf:"bytes,1,opt,name=collection,proto3" json:"collection,omitempty"`
-	// Fields to replace. Only "labels" can be; any other path is
-	// INVALID_ARGUMENT. Empty means "labels".
+	// Fields to replace: "labels", which are replaced first, "profile", "store". Any other
+	// path is INVALID_ARGUMENT. Empty means "labels".
 	UpdateMask    *fieldmaskpb.FieldMask `protobuf:"bytes,2,opt,name=update_mask,json=updateMask,proto3" json:"update_mask,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -888,8 +965,20 @@ type CollectionStats struct {
 	Kernel string `protobuf:"bytes,10,opt,name=kernel,proto3" json:"kernel,omitempty"`
 	// The encoder state in use.
 	ProfileFingerprint string `protobuf:"bytes,11,opt,name=profile_fingerprint,json=profileFingerprint,proto3" json:"profile_fingerprint,omitempty"`
-	unknownFields      protoimpl.UnknownFields
-	sizeCache          protoimpl.SizeCache
+	// The rewrite under way; unset when there is none.
+	Rewrite *Rewrite `protobuf:"bytes,12,opt,name=rewrite,proto3" json:"rewrite,omitempty"`
+	// Why the last rewrite was given up, since the server started. Empty when it was not.
+	RewriteError string `protobuf:"bytes,13,opt,name=rewrite_error,json=rewriteError,proto3" json:"rewrite_error,omitempty"`
+	// Parts of disk_bytes, beside disk_free_bytes: the codes,
+	DiskCodes uint64 `protobuf:"varint,14,opt,name=disk_codes,json=diskCodes,proto3" json:"disk_codes,omitempty"`
+	// the scalars beside them,
+	DiskScalars uint64 `protobuf:"varint,15,opt,name=disk_scalars,json=diskScalars,proto3" json:"disk_scalars,omitempty"`
+	// the vectors with their checksums,
+	DiskVectors uint64 `protobuf:"varint,16,opt,name=disk_vectors,json=diskVectors,proto3" json:"disk_vectors,omitempty"`
+	// and the rest: ids, metadata, and what finds them.
+	DiskRows      uint64 `protobuf:"varint,17,opt,name=disk_rows,json=diskRows,proto3" json:"disk_rows,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
 }
 
 func (x *CollectionStats) Reset() {
@@ -999,12 +1088,136 @@ func (x *CollectionStats) GetProfileFingerprint() string {
 	return ""
 }
 
+func (x *CollectionStats) GetRewrite() *Rewrite {
+	if x != nil {
+		return x.Rewrite
+	}
+	return nil
+}
+
+func (x *CollectionStats) GetRewriteError() string {
+	if x != nil {
+		return x.RewriteError
+	}
+	return ""
+}
+
+func (x *CollectionStats) GetDiskCodes() uint64 {
+	if x != nil {
+		return x.DiskCodes
+	}
+	return 0
+}
+
+func (x *CollectionStats) GetDiskScalars() uint64 {
+	if x != nil {
+		return x.DiskScalars
+	}
+	return 0
+}
+
+func (x *CollectionStats) GetDiskVectors() uint64 {
+	if x != nil {
+		return x.DiskVectors
+	}
+	return 0
+}
+
+func (x *CollectionStats) GetDiskRows() uint64 {
+	if x != nil {
+		return x.DiskRows
+	}
+	return 0
+}
+
+// Rewrite is how far a collection is on the way to another profile or stored precision.
+type Rewrite struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// How codes are made afterwards.
+	Profile Profile `protobuf:"varint,1,opt,name=profile,proto3,enum=hamnest.v1.Profile" json:"profile,omitempty"`
+	// How vectors are stored afterwards.
+	Store Precision `protobuf:"varint,2,opt,name=store,proto3,enum=hamnest.v1.Precision" json:"store,omitempty"`
+	// When it began.
+	StartTime *timestamppb.Timestamp `protobuf:"bytes,3,opt,name=start_time,json=startTime,proto3" json:"start_time,omitempty"`
+	// Vectors that are done,
+	Done uint64 `protobuf:"varint,4,opt,name=done,proto3" json:"done,omitempty"`
+	// of so many.
+	Total         uint64 `protobuf:"varint,5,opt,name=total,proto3" json:"total,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Rewrite) Reset() {
+	*x = Rewrite{}
+	mi := &file_hamnest_v1_collection_proto_msgTypes[14]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Rewrite) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Rewrite) ProtoMessage() {}
+
+func (x *Rewrite) ProtoReflect() protoreflect.Message {
+	mi := &file_hamnest_v1_collection_proto_msgTypes[14]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Rewrite.ProtoReflect.Descriptor instead.
+func (*Rewrite) Descriptor() ([]byte, []int) {
+	return file_hamnest_v1_collection_proto_rawDescGZIP(), []int{14}
+}
+
+func (x *Rewrite) GetProfile() Profile {
+	if x != nil {
+		return x.Profile
+	}
+	return Profile_PROFILE_UNSPECIFIED
+}
+
+func (x *Rewrite) GetStore() Precision {
+	if x != nil {
+		return x.Store
+	}
+	return Precision_PRECISION_UNSPECIFIED
+}
+
+func (x *Rewrite) GetStartTime() *timestamppb.Timestamp {
+	if x != nil {
+		return x.StartTime
+	}
+	return nil
+}
+
+func (x *Rewrite) GetDone() uint64 {
+	if x != nil {
+		return x.Done
+	}
+	return 0
+}
+
+func (x *Rewrite) GetTotal() uint64 {
+	if x != nil {
+		return x.Total
+	}
+	return 0
+}
+
 var File_hamnest_v1_collection_proto protoreflect.FileDescriptor
 
 const file_hamnest_v1_collection_proto_rawDesc = "" +
 	"\n" +
 	"\x1bhamnest/v1/collection.proto\x12\n" +
-	"hamnest.v1\x1a google/protobuf/field_mask.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xf2\x03\n" +
+	"hamnest.v1\x1a google/protobuf/field_mask.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\x9f\x04\n" +
 	"\n" +
 	"Collection\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x12\x12\n" +
@@ -1018,7 +1231,8 @@ const file_hamnest_v1_collection_proto_rawDesc = "" +
 	"createTime\x12=\n" +
 	"\x10profile_in_force\x18\t \x01(\x0e2\x13.hamnest.v1.ProfileR\x0eprofileInForce\x12%\n" +
 	"\x0eprofile_reason\x18\n" +
-	" \x01(\tR\rprofileReason\x1a9\n" +
+	" \x01(\tR\rprofileReason\x12+\n" +
+	"\x05store\x18\v \x01(\x0e2\x15.hamnest.v1.PrecisionR\x05store\x1a9\n" +
 	"\vLabelsEntry\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
 	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01\"Q\n" +
@@ -1059,7 +1273,7 @@ const file_hamnest_v1_collection_proto_rawDesc = "" +
 	"\x19GetCollectionStatsRequest\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\tR\x04name\"O\n" +
 	"\x1aGetCollectionStatsResponse\x121\n" +
-	"\x05stats\x18\x01 \x01(\v2\x1b.hamnest.v1.CollectionStatsR\x05stats\"\x94\x03\n" +
+	"\x05stats\x18\x01 \x01(\v2\x1b.hamnest.v1.CollectionStatsR\x05stats\"\xea\x04\n" +
 	"\x0fCollectionStats\x12\x18\n" +
 	"\avectors\x18\x01 \x01(\x04R\avectors\x12\x18\n" +
 	"\aretired\x18\x02 \x01(\x04R\aretired\x12\x16\n" +
@@ -1073,7 +1287,21 @@ const file_hamnest_v1_collection_proto_rawDesc = "" +
 	"\acommits\x18\t \x01(\x04R\acommits\x12\x16\n" +
 	"\x06kernel\x18\n" +
 	" \x01(\tR\x06kernel\x12/\n" +
-	"\x13profile_fingerprint\x18\v \x01(\tR\x12profileFingerprint*R\n" +
+	"\x13profile_fingerprint\x18\v \x01(\tR\x12profileFingerprint\x12-\n" +
+	"\arewrite\x18\f \x01(\v2\x13.hamnest.v1.RewriteR\arewrite\x12#\n" +
+	"\rrewrite_error\x18\r \x01(\tR\frewriteError\x12\x1d\n" +
+	"\n" +
+	"disk_codes\x18\x0e \x01(\x04R\tdiskCodes\x12!\n" +
+	"\fdisk_scalars\x18\x0f \x01(\x04R\vdiskScalars\x12!\n" +
+	"\fdisk_vectors\x18\x10 \x01(\x04R\vdiskVectors\x12\x1b\n" +
+	"\tdisk_rows\x18\x11 \x01(\x04R\bdiskRows\"\xca\x01\n" +
+	"\aRewrite\x12-\n" +
+	"\aprofile\x18\x01 \x01(\x0e2\x13.hamnest.v1.ProfileR\aprofile\x12+\n" +
+	"\x05store\x18\x02 \x01(\x0e2\x15.hamnest.v1.PrecisionR\x05store\x129\n" +
+	"\n" +
+	"start_time\x18\x03 \x01(\v2\x1a.google.protobuf.TimestampR\tstartTime\x12\x12\n" +
+	"\x04done\x18\x04 \x01(\x04R\x04done\x12\x14\n" +
+	"\x05total\x18\x05 \x01(\x04R\x05total*R\n" +
 	"\x06Metric\x12\x16\n" +
 	"\x12METRIC_UNSPECIFIED\x10\x00\x12\x11\n" +
 	"\rMETRIC_COSINE\x10\x01\x12\x0e\n" +
@@ -1088,7 +1316,14 @@ const file_hamnest_v1_collection_proto_rawDesc = "" +
 	"\x16PROFILE_NESTED_CENTRED\x10\x04\x12\x10\n" +
 	"\fPROFILE_FULL\x10\x05\x12\x18\n" +
 	"\x14PROFILE_FULL_CENTRED\x10\x06\x12\x10\n" +
-	"\fPROFILE_AUTO\x10\a2\xc7\x04\n" +
+	"\fPROFILE_AUTO\x10\a*\x94\x01\n" +
+	"\tPrecision\x12\x19\n" +
+	"\x15PRECISION_UNSPECIFIED\x10\x00\x12\x15\n" +
+	"\x11PRECISION_FLOAT32\x10\x01\x12\x15\n" +
+	"\x11PRECISION_FLOAT16\x10\x02\x12\x16\n" +
+	"\x12PRECISION_BFLOAT16\x10\x03\x12\x12\n" +
+	"\x0ePRECISION_INT8\x10\x04\x12\x12\n" +
+	"\x0ePRECISION_NONE\x10\x052\xc7\x04\n" +
 	"\x11CollectionService\x12]\n" +
 	"\x10CreateCollection\x12#.hamnest.v1.CreateCollectionRequest\x1a$.hamnest.v1.CreateCollectionResponse\x12T\n" +
 	"\rGetCollection\x12 .hamnest.v1.GetCollectionRequest\x1a!.hamnest.v1.GetCollectionResponse\x12Z\n" +
@@ -1109,60 +1344,67 @@ func file_hamnest_v1_collection_proto_rawDescGZIP() []byte {
 	return file_hamnest_v1_collection_proto_rawDescData
 }
 
-var file_hamnest_v1_collection_proto_enumTypes = make([]protoimpl.EnumInfo, 2)
-var file_hamnest_v1_collection_proto_msgTypes = make([]protoimpl.MessageInfo, 15)
+var file_hamnest_v1_collection_proto_enumTypes = make([]protoimpl.EnumInfo, 3)
+var file_hamnest_v1_collection_proto_msgTypes = make([]protoimpl.MessageInfo, 16)
 var file_hamnest_v1_collection_proto_goTypes = []any{
 	(Metric)(0),                        // 0: hamnest.v1.Metric
 	(Profile)(0),                       // 1: hamnest.v1.Profile
-	(*Collection)(nil),                 // 2: hamnest.v1.Collection
-	(*CreateCollectionRequest)(nil),    // 3: hamnest.v1.CreateCollectionRequest
-	(*CreateCollectionResponse)(nil),   // 4: hamnest.v1.CreateCollectionResponse
-	(*GetCollectionRequest)(nil),       // 5: hamnest.v1.GetCollectionRequest
-	(*GetCollectionResponse)(nil),      // 6: hamnest.v1.GetCollectionResponse
-	(*ListCollectionsRequest)(nil),     // 7: hamnest.v1.ListCollectionsRequest
-	(*ListCollectionsResponse)(nil),    // 8: hamnest.v1.ListCollectionsResponse
-	(*UpdateCollectionRequest)(nil),    // 9: hamnest.v1.UpdateCollectionRequest
-	(*UpdateCollectionResponse)(nil),   // 10: hamnest.v1.UpdateCollectionResponse
-	(*DeleteCollectionRequest)(nil),    // 11: hamnest.v1.DeleteCollectionRequest
-	(*DeleteCollectionResponse)(nil),   // 12: hamnest.v1.DeleteCollectionResponse
-	(*GetCollectionStatsRequest)(nil),  // 13: hamnest.v1.GetCollectionStatsRequest
-	(*GetCollectionStatsResponse)(nil), // 14: hamnest.v1.GetCollectionStatsResponse
-	(*CollectionStats)(nil),            // 15: hamnest.v1.CollectionStats
-	nil,                                // 16: hamnest.v1.Collection.LabelsEntry
-	(*timestamppb.Timestamp)(nil),      // 17: google.protobuf.Timestamp
-	(*fieldmaskpb.FieldMask)(nil),      // 18: google.protobuf.FieldMask
+	(Precision)(0),                     // 2: hamnest.v1.Precision
+	(*Collection)(nil),                 // 3: hamnest.v1.Collection
+	(*CreateCollectionRequest)(nil),    // 4: hamnest.v1.CreateCollectionRequest
+	(*CreateCollectionResponse)(nil),   // 5: hamnest.v1.CreateCollectionResponse
+	(*GetCollectionRequest)(nil),       // 6: hamnest.v1.GetCollectionRequest
+	(*GetCollectionResponse)(nil),      // 7: hamnest.v1.GetCollectionResponse
+	(*ListCollectionsRequest)(nil),     // 8: hamnest.v1.ListCollectionsRequest
+	(*ListCollectionsResponse)(nil),    // 9: hamnest.v1.ListCollectionsResponse
+	(*UpdateCollectionRequest)(nil),    // 10: hamnest.v1.UpdateCollectionRequest
+	(*UpdateCollectionResponse)(nil),   // 11: hamnest.v1.UpdateCollectionResponse
+	(*DeleteCollectionRequest)(nil),    // 12: hamnest.v1.DeleteCollectionRequest
+	(*DeleteCollectionResponse)(nil),   // 13: hamnest.v1.DeleteCollectionResponse
+	(*GetCollectionStatsRequest)(nil),  // 14: hamnest.v1.GetCollectionStatsRequest
+	(*GetCollectionStatsResponse)(nil), // 15: hamnest.v1.GetCollectionStatsResponse
+	(*CollectionStats)(nil),            // 16: hamnest.v1.CollectionStats
+	(*Rewrite)(nil),                    // 17: hamnest.v1.Rewrite
+	nil,                                // 18: hamnest.v1.Collection.LabelsEntry
+	(*timestamppb.Timestamp)(nil),      // 19: google.protobuf.Timestamp
+	(*fieldmaskpb.FieldMask)(nil),      // 20: google.protobuf.FieldMask
 }
 var file_hamnest_v1_collection_proto_depIdxs = []int32{
 	0,  // 0: hamnest.v1.Collection.metric:type_name -> hamnest.v1.Metric
 	1,  // 1: hamnest.v1.Collection.profile:type_name -> hamnest.v1.Profile
-	16, // 2: hamnest.v1.Collection.labels:type_name -> hamnest.v1.Collection.LabelsEntry
-	17, // 3: hamnest.v1.Collection.create_time:type_name -> google.protobuf.Timestamp
+	18, // 2: hamnest.v1.Collection.labels:type_name -> hamnest.v1.Collection.LabelsEntry
+	19, // 3: hamnest.v1.Collection.create_time:type_name -> google.protobuf.Timestamp
 	1,  // 4: hamnest.v1.Collection.profile_in_force:type_name -> hamnest.v1.Profile
-	2,  // 5: hamnest.v1.CreateCollectionRequest.collection:type_name -> hamnest.v1.Collection
-	2,  // 6: hamnest.v1.CreateCollectionResponse.collection:type_name -> hamnest.v1.Collection
-	2,  // 7: hamnest.v1.GetCollectionResponse.collection:type_name -> hamnest.v1.Collection
-	2,  // 8: hamnest.v1.ListCollectionsResponse.collections:type_name -> hamnest.v1.Collection
-	2,  // 9: hamnest.v1.UpdateCollectionRequest.collection:type_name -> hamnest.v1.Collection
-	18, // 10: hamnest.v1.UpdateCollectionRequest.update_mask:type_name -> google.protobuf.FieldMask
-	2,  // 11: hamnest.v1.UpdateCollectionResponse.collection:type_name -> hamnest.v1.Collection
-	15, // 12: hamnest.v1.GetCollectionStatsResponse.stats:type_name -> hamnest.v1.CollectionStats
-	3,  // 13: hamnest.v1.CollectionService.CreateCollection:input_type -> hamnest.v1.CreateCollectionRequest
-	5,  // 14: hamnest.v1.CollectionService.GetCollection:input_type -> hamnest.v1.GetCollectionRequest
-	7,  // 15: hamnest.v1.CollectionService.ListCollections:input_type -> hamnest.v1.ListCollectionsRequest
-	9,  // 16: hamnest.v1.CollectionService.UpdateCollection:input_type -> hamnest.v1.UpdateCollectionRequest
-	11, // 17: hamnest.v1.CollectionService.DeleteCollection:input_type -> hamnest.v1.DeleteCollectionRequest
-	13, // 18: hamnest.v1.CollectionService.GetCollectionStats:input_type -> hamnest.v1.GetCollectionStatsRequest
-	4,  // 19: hamnest.v1.CollectionService.CreateCollection:output_type -> hamnest.v1.CreateCollectionResponse
-	6,  // 20: hamnest.v1.CollectionService.GetCollection:output_type -> hamnest.v1.GetCollectionResponse
-	8,  // 21: hamnest.v1.CollectionService.ListCollections:output_type -> hamnest.v1.ListCollectionsResponse
-	10, // 22: hamnest.v1.CollectionService.UpdateCollection:output_type -> hamnest.v1.UpdateCollectionResponse
-	12, // 23: hamnest.v1.CollectionService.DeleteCollection:output_type -> hamnest.v1.DeleteCollectionResponse
-	14, // 24: hamnest.v1.CollectionService.GetCollectionStats:output_type -> hamnest.v1.GetCollectionStatsResponse
-	19, // [19:25] is the sub-list for method output_type
-	13, // [13:19] is the sub-list for method input_type
-	13, // [13:13] is the sub-list for extension type_name
-	13, // [13:13] is the sub-list for extension extendee
-	0,  // [0:13] is the sub-list for field type_name
+	2,  // 5: hamnest.v1.Collection.store:type_name -> hamnest.v1.Precision
+	3,  // 6: hamnest.v1.CreateCollectionRequest.collection:type_name -> hamnest.v1.Collection
+	3,  // 7: hamnest.v1.CreateCollectionResponse.collection:type_name -> hamnest.v1.Collection
+	3,  // 8: hamnest.v1.GetCollectionResponse.collection:type_name -> hamnest.v1.Collection
+	3,  // 9: hamnest.v1.ListCollectionsResponse.collections:type_name -> hamnest.v1.Collection
+	3,  // 10: hamnest.v1.UpdateCollectionRequest.collection:type_name -> hamnest.v1.Collection
+	20, // 11: hamnest.v1.UpdateCollectionRequest.update_mask:type_name -> google.protobuf.FieldMask
+	3,  // 12: hamnest.v1.UpdateCollectionResponse.collection:type_name -> hamnest.v1.Collection
+	16, // 13: hamnest.v1.GetCollectionStatsResponse.stats:type_name -> hamnest.v1.CollectionStats
+	17, // 14: hamnest.v1.CollectionStats.rewrite:type_name -> hamnest.v1.Rewrite
+	1,  // 15: hamnest.v1.Rewrite.profile:type_name -> hamnest.v1.Profile
+	2,  // 16: hamnest.v1.Rewrite.store:type_name -> hamnest.v1.Precision
+	19, // 17: hamnest.v1.Rewrite.start_time:type_name -> google.protobuf.Timestamp
+	4,  // 18: hamnest.v1.CollectionService.CreateCollection:input_type -> hamnest.v1.CreateCollectionRequest
+	6,  // 19: hamnest.v1.CollectionService.GetCollection:input_type -> hamnest.v1.GetCollectionRequest
+	8,  // 20: hamnest.v1.CollectionService.ListCollections:input_type -> hamnest.v1.ListCollectionsRequest
+	10, // 21: hamnest.v1.CollectionService.UpdateCollection:input_type -> hamnest.v1.UpdateCollectionRequest
+	12, // 22: hamnest.v1.CollectionService.DeleteCollection:input_type -> hamnest.v1.DeleteCollectionRequest
+	14, // 23: hamnest.v1.CollectionService.GetCollectionStats:input_type -> hamnest.v1.GetCollectionStatsRequest
+	5,  // 24: hamnest.v1.CollectionService.CreateCollection:output_type -> hamnest.v1.CreateCollectionResponse
+	7,  // 25: hamnest.v1.CollectionService.GetCollection:output_type -> hamnest.v1.GetCollectionResponse
+	9,  // 26: hamnest.v1.CollectionService.ListCollections:output_type -> hamnest.v1.ListCollectionsResponse
+	11, // 27: hamnest.v1.CollectionService.UpdateCollection:output_type -> hamnest.v1.UpdateCollectionResponse
+	13, // 28: hamnest.v1.CollectionService.DeleteCollection:output_type -> hamnest.v1.DeleteCollectionResponse
+	15, // 29: hamnest.v1.CollectionService.GetCollectionStats:output_type -> hamnest.v1.GetCollectionStatsResponse
+	24, // [24:30] is the sub-list for method output_type
+	18, // [18:24] is the sub-list for method input_type
+	18, // [18:18] is the sub-list for extension type_name
+	18, // [18:18] is the sub-list for extension extendee
+	0,  // [0:18] is the sub-list for field type_name
 }
 
 func init() { file_hamnest_v1_collection_proto_init() }
@@ -1175,8 +1417,8 @@ func file_hamnest_v1_collection_proto_init() {
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_hamnest_v1_collection_proto_rawDesc), len(file_hamnest_v1_collection_proto_rawDesc)),
-			NumEnums:      2,
-			NumMessages:   15,
+			NumEnums:      3,
+			NumMessages:   16,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

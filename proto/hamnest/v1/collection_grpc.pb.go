@@ -44,7 +44,12 @@ type CollectionServiceClient interface {
 	GetCollection(ctx context.Context, in *GetCollectionRequest, opts ...grpc.CallOption) (*GetCollectionResponse, error)
 	// Lists collections by name, ascending.
 	ListCollections(ctx context.Context, in *ListCollectionsRequest, opts ...grpc.CallOption) (*ListCollectionsResponse, error)
-	// Changes what can be changed without touching the vectors: the labels.
+	// Changes the labels, the profile or the stored precision. Another profile or
+	// precision is durably begun when the call returns: the collection is rewritten in the
+	// background, while searches and writes go on, and GetCollectionStats says how far.
+	// FAILED_PRECONDITION with a google.rpc.ErrorInfo of reason REWRITING while another such
+	// change is under way, and of reason CODES_ONLY for another profile where no vectors
+	// are stored to make its codes of.
 	UpdateCollection(ctx context.Context, in *UpdateCollectionRequest, opts ...grpc.CallOption) (*UpdateCollectionResponse, error)
 	// Drops a collection and everything in it. Searches already running finish.
 	DeleteCollection(ctx context.Context, in *DeleteCollectionRequest, opts ...grpc.CallOption) (*DeleteCollectionResponse, error)
@@ -137,7 +142,12 @@ type CollectionServiceServer interface {
 	GetCollection(context.Context, *GetCollectionRequest) (*GetCollectionResponse, error)
 	// Lists collections by name, ascending.
 	ListCollections(context.Context, *ListCollectionsRequest) (*ListCollectionsResponse, error)
-	// Changes what can be changed without touching the vectors: the labels.
+	// Changes the labels, the profile or the stored precision. Another profile or
+	// precision is durably begun when the call returns: the collection is rewritten in the
+	// background, while searches and writes go on, and GetCollectionStats says how far.
+	// FAILED_PRECONDITION with a google.rpc.ErrorInfo of reason REWRITING while another such
+	// change is under way, and of reason CODES_ONLY for another profile where no vectors
+	// are stored to make its codes of.
 	UpdateCollection(context.Context, *UpdateCollectionRequest) (*UpdateCollectionResponse, error)
 	// Drops a collection and everything in it. Searches already running finish.
 	DeleteCollection(context.Context, *DeleteCollectionRequest) (*DeleteCollectionResponse, error)
