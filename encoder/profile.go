@@ -335,12 +335,17 @@ func (p *Profile) transform(dst, v []float32) {
 	for i, m := range p.mean[:min(len(p.mean), len(v))] {
 		dst[i] -= m
 	}
+	p.rotate(dst)
+}
+
+// rotate rotates v, of as many dimensions as transform takes, block by block.
+func (p *Profile) rotate(v []float32) {
 	first := 0
 	for b, r := range p.rotations {
 		if first == len(v) {
 			break
 		}
-		r.apply(dst[first:p.blocks[b]])
+		r.apply(v[first:p.blocks[b]])
 		first = p.blocks[b]
 	}
 }

@@ -32,6 +32,10 @@ type Query struct {
 	step    float64      // of the magnitudes
 	blocks  []queryBlock // none for Plain
 	centred bool
+
+	// A code has signs only, of a transformed vector of this length; see CodeQuery.
+	signsOnly bool
+	length    float64
 }
 
 // queryBlock is what estimates need to know of one block.
@@ -48,17 +52,24 @@ type queryBlock struct {
 // Query makes v, of dimensions that CheckQuery accepts, ready to be compared with
 // codes. v must have passed Validate.
 func (p *Profile) Query(v []float32) *Query {
-	words := code.Words(len(v))
-	memory := make([]uint64, (1+Planes)*words)
-	q := &Query{Signs: memory[:words:words], Floats: make([]float32, len(v)), centred: p.mean != nil}
-	for j := range q.Planes {
-		q.Planes[j] = memory[(1+j)*words : (2+j)*words : (2+j)*words]
-	}
+	q := newQuery(len(v))
+	q.centred = p.mean != nil
 	p.transform(q.Floats, v)
 	code.Signs(q.Signs, q.Floats)
 	q.quantise()
 	if p.kind != Plain {
 		q.setBlocks(p, v)
+	}
+	return q
+}
+
+// newQuery returns a query of dims dimensions that are all 0.
+func newQuery(dims int) *Query {
+	words := code.Words(dims)
+	memory := make([]uint64, (1+Planes)*words)
+	q := &Query{Signs: memory[:words:words], Floats: make([]float32, dims)}
+	for j := range q.Planes {
+		q.Planes[j] = memory[(1+j)*words : (2+j)*words : (2+j)*words]
 	}
 	return q
 }
@@ -164,7 +175,7 @@ func (q *Query) Estimate(distances []uint32, scalars []float32) Estimate {
 	var e estimator
 	for b, d := range distances {
 		block := &q.blocks[b]
-		e.add(block, block.magnitudes-float64(2*q.step*float64(d)), block.quantised, float64(scalars[b]))
+		e.add(q, block, block.magnitudes-float64(2*q.step*float64(d)), block.quantised, float64(scalars[b]))
 	}
 	return e.total(q, len(distances), scalars)
 }
@@ -175,7 +186,7 @@ func (q *Query) EstimateFloat(products, scalars []float32) Estimate {
 	var e estimator
 	for b, s := range products {
 		block := &q.blocks[b]
-		e.add(block, float64(s), block.variance, float64(scalars[b]))
+		e.add(q, block, float64(s), block.variance, float64(scalars[b]))
 	}
 	return e.total(q, len(products), scalars)
 }
@@ -185,18 +196,27 @@ type estimator struct {
 	product, variance, constant float64
 	signs                       float64 // product with the signs, all blocks alike
 	norm1, squares              float64 // of the row, in units that cancel out
+
+	// For a code: the width, and the squares times the cosines that the signs suggest.
+	width   int
+	cosines float64
 }
 
 // add takes a block into account, given the product with the row's signs, its
 // variance and the row's factor.
-func (e *estimator) add(block *queryBlock, signs, variance, factor float64) {
+func (e *estimator) add(q *Query, block *queryBlock, signs, variance, factor float64) {
 	e.product += float64(factor * signs)
 	e.variance += float64(factor * factor * variance)
 	e.constant += block.constant
 	e.signs += signs
 	// |x|_1 of a block is about its factor times its width, and |x|^2 factor times that.
 	e.norm1 += float64(factor * float64(block.width))
-	e.squares += float64(factor * factor * float64(block.width))
+	squares := float64(factor * factor * float64(block.width))
+	e.squares += squares
+	e.width += block.width
+	if q.signsOnly {
+		e.cosines += float64(squares * signCosine(signs/float64(block.width)))
+	}
 }
 
 func (e *estimator) total(q *Query, blocks int, scalars []float32) Estimate {
@@ -204,6 +224,10 @@ func (e *estimator) total(q *Query, blocks int, scalars []float32) Estimate {
 		for _, m := range scalars[len(scalars)/2:][:blocks] {
 			e.constant += float64(m)
 		}
+	}
+	if q.signsOnly {
+		product := e.constant + e.codeProduct(q)
+		return Estimate{Product: product, Deviation: math.Inf(1), Pooled: product}
 	}
 	pooled := e.constant
 	if e.norm1 > 0 {
@@ -223,6 +247,9 @@ func (q *Query) PlainCosine(dims int) func(distance uint32) float64 {
 // PlainCosineFloat is PlainCosine for the float32 form, given the inner product of
 // the first dims of Floats and the row's signs.
 func (q *Query) PlainCosineFloat(dims int) func(product float64) float64 {
+	if q.signsOnly {
+		return func(product float64) float64 { return signCosine(product / float64(dims)) }
+	}
 	length := norm(q.Floats[:dims]) * math.Sqrt(float64(dims)*2/math.Pi)
 	return func(product float64) float64 {
 		if length == 0 {

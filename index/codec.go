@@ -52,6 +52,14 @@ func (c *codec) encode(words []uint64, scalars []float32, v []float32) {
 	}
 }
 
+// encodeQuery makes what p searches for ready to be compared with codes.
+func (c *codec) encodeQuery(p *plan) *encoder.Query {
+	if p.vector == nil {
+		return c.profile.CodeQuery(p.query.Code, p.size)
+	}
+	return c.profile.Query(p.vector)
+}
+
 // decode overwrites dst with the first components of a stored vector.
 func (c *codec) decode(dst []float32, stored []byte) { c.store.Decode(dst, stored) }
 

@@ -139,10 +139,11 @@ func TestPagesOfASearchAreOneLongAnswer(t *testing.T) {
 		{"all candidates rescored", Query{Candidates: 400}},
 		{"codes alone", Query{Rescore: RescoreNone}},
 		{"like a stored vector", Query{ID: "5", Exact: true}},
+		{"like a code", Query{Code: []uint64{0xdeadbeef12345678}, Candidates: 400}},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			q := tt.q
-			if q.ID == "" {
+			if q.ID == "" && q.Code == nil {
 				q.Vector = whole(r, 64)
 			}
 			q.K = 400
@@ -189,12 +190,21 @@ func TestAMalformedQueryIsRefusedByField(t *testing.T) {
 	}{
 		{"k is 0", "k", good(func(q *Query) { q.K = 0 })},
 		{"k is negative", "k", good(func(q *Query) { q.K = -1 })},
-		{"neither vector nor id", "vector", Query{K: 1}},
+		{"neither vector nor id nor code", "vector", Query{K: 1}},
 		{"both vector and id", "vector", good(func(q *Query) { q.ID = "a" })},
 		{"query longer than the collection", "vector", good(func(q *Query) { q.Vector = make([]float32, 301) })},
 		{"query of a size off the ladder", "vector", good(func(q *Query) { q.Vector = q.Vector[:64] })},
 		{"NaN in the query", "vector", good(func(q *Query) { q.Vector[7] = nan })},
 		{"all-zero query", "vector", good(func(q *Query) { clear(q.Vector) })},
+		{"both vector and code", "vector", good(func(q *Query) { q.Code = make([]uint64, 5) })},
+		{"both id and code", "vector", Query{K: 1, ID: "a", Code: make([]uint64, 5)}},
+		{"code longer than the collection's", "code", Query{K: 1, Code: make([]uint64, 6)}},
+		{"code of a size off the ladder", "code", Query{K: 1, Code: make([]uint64, 3)}},
+		{"code with padding", "code", Query{K: 1, Code: []uint64{0, 0, 0, 0, 1 << 44}}},
+		{"dims above the code's", "dims", Query{K: 1, Code: make([]uint64, 2), Dims: 192}},
+		{"code and vectors", "rescore", Query{K: 1, Code: make([]uint64, 5), Rescore: RescoreVectors}},
+		{"code and exact", "exact", Query{K: 1, Code: make([]uint64, 5), Exact: true}},
+		{"code and a bound", "bound", Query{K: 1, Code: make([]uint64, 5), Bound: 2}},
 		{"dims off the grid", "dims", good(func(q *Query) { q.Dims = 100 })},
 		{"negative dims", "dims", good(func(q *Query) { q.Dims = -64 })},
 		{"dims above the collection's", "dims", good(func(q *Query) { q.Dims = 320 })},

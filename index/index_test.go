@@ -184,6 +184,9 @@ func (w *twin) estimate(q Query, e *encoder.Query, row, dims, bits int) (score f
 	v := w.rows[row].Vector
 	words, scalars := w.code(row)
 	qn, vn := length(q.Vector), float64(float32(length(v)))
+	if q.Code != nil {
+		qn = 1
+	}
 	if w.profile.Kind() == encoder.Plain {
 		var cosine float64
 		switch bits {
@@ -272,11 +275,15 @@ func nearest(all []candidate, k int, ties bool) []candidate {
 	return all[:end]
 }
 
-// search is S1, S2, S3 spelled out. c1 and c2 are as the query resolves them.
+// search is S1, S2, S3 spelled out. c1 and c2 are as the query resolves them. A query
+// by code comes with the vector that it is of, which settles its size and nothing else.
 func (w *twin) search(q Query, dims, c1, c2 int) []Hit {
 	var all []candidate
 	e := w.profile.Query(q.Vector)
 	scanBits, refineBits := cmp.Or(q.ScanBits, 4), cmp.Or(q.RefineBits, 4)
+	if q.Code != nil {
+		e, scanBits = w.profile.CodeQuery(q.Code, len(q.Vector)), cmp.Or(q.ScanBits, 1)
+	}
 	for row, r := range w.rows {
 		if r.ID != "" {
 			words, _ := w.code(row)
@@ -460,8 +467,14 @@ func (w *twin) compare(t *testing.T, r *rand.Rand, c *Collection, seed uint64) {
 				c2 = q.RescoreCandidates
 			}
 		}
+		asked := q
+		if r.IntN(2) == 0 && !q.Exact && (q.Rescore == RescoreNone || q.Rescore == RescoreCodes) {
+			q.Code, q.Bound = w.profile.Query(q.Vector).Signs, 0
+			asked = q
+			asked.Vector = nil
+		}
 		want := w.search(q, dims, c1, c2)
-		res, err := c.Search(t.Context(), q)
+		res, err := c.Search(t.Context(), asked)
 		if err != nil {
 			t.Fatalf("seed %d: %+v: %v", seed, q, err)
 		}

@@ -69,18 +69,22 @@ func (c *codec) parseCursor(q Query) (cursor, error) {
 func (c *codec) queryHash(q Query) uint64 {
 	h := fnv.New64a()
 	h.Write([]byte{byte(c.store)})
-	if !q.Exact && (q.Rescore == RescoreNone || q.Rescore == RescoreCodes || !c.keepsVectors()) {
+	if !q.Exact && (q.Rescore == RescoreNone || q.Rescore == RescoreCodes || len(q.Code) > 0 || !c.keepsVectors()) {
 		h.Write([]byte(c.fingerprint))
 	}
 	minScore := float32(math.Inf(-1))
 	if q.MinScore != nil {
 		minScore = *q.MinScore
 	}
-	h.Write(fmt.Appendf(nil, "%d %d %d %d %x %d %d %x %x %d %t %x %q", q.K, q.Dims, q.ScanBits, q.Candidates, math.Float64bits(q.Oversampling), q.RefineBits,
+	h.Write(fmt.Appendf(nil, "%d %d %d %d %d %x %d %d %x %x %d %t %x %q", len(q.Code), q.K, q.Dims, q.ScanBits, q.Candidates, math.Float64bits(q.Oversampling), q.RefineBits,
 		q.RescoreCandidates, math.Float64bits(q.RescoreOversampling), math.Float64bits(q.Bound), q.Rescore, q.Exact, math.Float32bits(minScore), q.ID))
-	var b [4]byte
+	var b [8]byte
 	for _, x := range q.Vector {
 		binary.LittleEndian.PutUint32(b[:], math.Float32bits(x))
+		h.Write(b[:4])
+	}
+	for _, w := range q.Code {
+		binary.LittleEndian.PutUint64(b[:], w)
 		h.Write(b[:])
 	}
 	return h.Sum64()

@@ -4,8 +4,10 @@ import (
 	"cmp"
 	"fmt"
 	"math"
+	"slices"
 
 	"github.com/hamnest/hamnest/encoder"
+	"github.com/hamnest/hamnest/encoder/code"
 	"github.com/hamnest/hamnest/storage"
 )
 
@@ -16,7 +18,8 @@ const maxTies = 4096
 // plan is a Query, checked, with its defaults filled in.
 type plan struct {
 	query  Query
-	vector []float32 // what to search for
+	vector []float32 // what to search for; nil for a code
+	size   int       // dimensions of the query
 	scorer scorer
 	dims   int // that S1, or the exact scan, looks at
 	self   int // 1 when the query is a stored vector, which finds itself and is left out
@@ -48,18 +51,18 @@ func (g *generation) plan(q Query) (*plan, error) {
 			return nil, err
 		}
 	}
-	p := &plan{query: q, vector: q.Vector, stage: q.Rescore}
-	if err := g.planVector(p); err != nil {
+	p := &plan{query: q, stage: q.Rescore}
+	if err := g.planQuery(p); err != nil {
 		return nil, err
 	}
 	if p.dims = q.Dims; p.dims == 0 {
-		p.dims = len(p.vector)
+		p.dims = p.size
 	}
 	if err := g.codec.profile.CheckPrefix(p.dims); err != nil {
 		return nil, invalid("dims", "%v", err)
 	}
-	if p.dims > len(p.vector) {
-		return nil, invalid("dims", "%d, want at most the %d of the query", p.dims, len(p.vector))
+	if p.dims > p.size {
+		return nil, invalid("dims", "%d, want at most the %d of the query", p.dims, p.size)
 	}
 	var err error
 	if p.cursor, err = g.codec.parseCursor(q); err != nil {
@@ -78,44 +81,86 @@ func (g *generation) plan(q Query) (*plan, error) {
 		if err := g.codec.needVectors("exact search"); err != nil {
 			return nil, err
 		}
+		if p.vector == nil {
+			return nil, invalid("exact", "set together with code: stored vectors cannot be scored without the query's")
+		}
 		p.stage = RescoreVectors
 		p.scorer = g.codec.scorer(p.vector[:p.dims])
 		return p, nil
 	}
-	p.scorer = g.codec.scorer(p.vector)
+	if p.scorer = g.codec.scorer(p.vector); p.vector == nil {
+		p.scorer.norm = 1
+	}
 	return p, g.planStages(p)
 }
 
-// planVector checks what to search for, and reads it when it is a stored vector.
-func (g *generation) planVector(p *plan) error {
+// planQuery checks what to search for, and reads it when it is a stored vector.
+func (g *generation) planQuery(p *plan) error {
 	q := p.query
-	if (len(q.Vector) == 0) == (q.ID == "") {
-		return invalid("vector", "exactly one of vector and id must be given")
+	given := 0
+	for _, is := range []bool{len(q.Vector) > 0, q.ID != "", len(q.Code) > 0} {
+		if is {
+			given++
+		}
 	}
-	if q.ID == "" {
+	switch {
+	case given != 1:
+		return invalid("vector", "exactly one of vector, id and code must be given")
+	case len(q.Code) > 0:
+		return g.planCode(p)
+	case q.ID != "":
+		if err := g.planID(p); err != nil {
+			return err
+		}
+	default:
 		if err := g.codec.profile.CheckQuery(len(q.Vector)); err != nil {
 			return invalid("vector", "%v", err)
 		}
 		if err := encoder.Validate(q.Vector, len(q.Vector), g.codec.metric); err != nil {
 			return invalid("vector", "%v", err)
 		}
-		return nil
+		p.vector = q.Vector
 	}
+	p.size = len(p.vector)
+	return nil
+}
+
+// planID reads the stored vector to search for.
+func (g *generation) planID(p *plan) error {
+	id := p.query.ID
 	if err := g.codec.needVectors("search by a stored vector"); err != nil {
 		return err
 	}
 	return g.shard.View(func(r *storage.Reader) error {
-		slot, err := r.Slot(q.ID)
+		slot, err := r.Slot(id)
 		if err != nil {
 			return err
 		}
 		if slot == storage.NoSlot {
-			return fmt.Errorf("vector %q: %w", q.ID, ErrNotFound)
+			return fmt.Errorf("vector %q: %w", id, ErrNotFound)
 		}
-		record, err := g.record(r, slot, q.ID, nil, true, false)
+		record, err := g.record(r, slot, id, nil, true, false)
 		p.vector = record.Vector
 		return err
 	})
+}
+
+// planCode checks the code to search for.
+func (g *generation) planCode(p *plan) error {
+	c, ladder := p.query.Code, g.codec.profile.Ladder()
+	at := slices.IndexFunc(ladder, func(step int) bool { return code.Words(step) == len(c) })
+	if at < 0 {
+		return invalid("code", "has %d words of %d bits, want %d for %d dimensions or those of a shorter step of %v", len(c), code.WordBits,
+			code.Words(g.codec.profile.Dims()), g.codec.profile.Dims(), ladder)
+	}
+	p.size = ladder[at]
+	if err := g.codec.profile.CheckQuery(p.size); err != nil {
+		return invalid("code", "%v", err)
+	}
+	if !code.Padded(c, p.size) {
+		return invalid("code", "has bits set past dimension %d, the last", p.size-1)
+	}
+	return nil
 }
 
 // planStages settles in which form each stage compares, and how many rows it keeps.
@@ -124,15 +169,16 @@ func (g *generation) planStages(p *plan) error {
 	if q.Rescore > RescoreVectors {
 		return invalid("rescore", "no mode has number %d", q.Rescore)
 	}
-	if p.stage == RescoreVectors {
+	switch {
+	case p.stage == RescoreAuto && (p.vector == nil || !g.codec.keepsVectors()):
+		p.stage = RescoreCodes
+	case p.stage == RescoreAuto:
+		p.stage = RescoreVectors
+	case p.stage == RescoreVectors && p.vector == nil:
+		return invalid("rescore", "%v for a code: stored vectors cannot be scored without the query's", p.stage)
+	case p.stage == RescoreVectors:
 		if err := g.codec.needVectors("scores from vectors"); err != nil {
 			return err
-		}
-	}
-	if p.stage == RescoreAuto {
-		p.stage = RescoreVectors
-		if !g.codec.keepsVectors() {
-			p.stage = RescoreCodes
 		}
 	}
 	if err := g.planForms(p); err != nil {
@@ -186,7 +232,11 @@ func candidates(field string, count int, multipleField string, multiple float64,
 // planForms settles the bits in which the query is compared, and the bound.
 func (g *generation) planForms(p *plan) error {
 	q := p.query
-	if p.scanBits = cmp.Or(q.ScanBits, encoder.Planes); p.scanBits != 1 && p.scanBits != encoder.Planes {
+	p.scanBits = encoder.Planes
+	if p.vector == nil {
+		p.scanBits = 1
+	}
+	if p.scanBits = cmp.Or(q.ScanBits, p.scanBits); p.scanBits != 1 && p.scanBits != encoder.Planes {
 		return invalid("scan_bits", "%d, want 1 or %d", q.ScanBits, encoder.Planes)
 	}
 	if p.refineBits = cmp.Or(q.RefineBits, encoder.Planes); p.refineBits != encoder.Planes && p.refineBits != 32 {
@@ -198,6 +248,12 @@ func (g *generation) planForms(p *plan) error {
 	if !g.codec.profile.Kind().Rotates() {
 		if q.Bound != 0 && !math.IsInf(q.Bound, 1) {
 			return invalid("bound", "%v under profile %v: nothing is known of the errors of a profile that does not rotate", q.Bound, g.codec.profile.Kind())
+		}
+		p.bound = math.Inf(1)
+	}
+	if p.vector == nil {
+		if q.Bound != 0 && !math.IsInf(q.Bound, 1) {
+			return invalid("bound", "%v for a code: nothing is known of the errors of its signs", q.Bound)
 		}
 		p.bound = math.Inf(1)
 	}

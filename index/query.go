@@ -8,7 +8,8 @@ import (
 type Rescore uint8
 
 const (
-	// RescoreAuto is RescoreVectors, and RescoreCodes where no vectors are stored.
+	// RescoreAuto is RescoreVectors, and RescoreCodes where no vectors are stored or the
+	// query is a code.
 	RescoreAuto Rescore = iota
 	// RescoreNone ends after the scan; scores are estimates from the first Dims bits.
 	RescoreNone
@@ -24,8 +25,8 @@ var rescoreNames = [...]string{RescoreAuto: "auto", RescoreNone: "none", Rescore
 // String returns the name: auto, none, codes or vectors.
 func (r Rescore) String() string { return rescoreNames[r] }
 
-// Query is one search. Vector or ID, and K, are required; the zero value of every
-// other field is a sensible default.
+// Query is one search. K and exactly one of Vector, ID and Code are required; the zero
+// value of every other field is a sensible default.
 type Query struct {
 	// Vector is what to search for: Dims components as the collection has, or as
 	// many as one of its ladder steps; then only that many dimensions are looked
@@ -33,6 +34,11 @@ type Query struct {
 	Vector []float32
 	// ID searches for a stored vector instead, and leaves it out of the answer.
 	ID string
+	// Code searches for the nearest codes to this one instead: code.Words of as many
+	// dimensions as Vector may have, with no bit set past the last. There is no vector to
+	// score by: scores are estimates from signs alone, see encoder.Profile.CodeQuery, and
+	// neither Exact, RescoreVectors nor Bound go with it.
+	Code []uint64
 	// K is how many hits to return, at least 1.
 	K int
 	// Dims is how many leading dimensions the scan looks at, a prefix that the
@@ -41,7 +47,7 @@ type Query struct {
 	Dims int
 	// ScanBits is the form of the query in the scan: 1 for its signs, or 4 for its
 	// magnitudes too, in as many bit planes, which finds far more of the right rows
-	// for little more time. 0: 4.
+	// for little more time. 0: 4, or for a Code, which has no magnitudes, 1.
 	ScanBits int
 	// Candidates is how many rows the scan keeps, at least K. 0: Oversampling
 	// times K, or if that is 0 too, DefaultOversampling times the hits wanted

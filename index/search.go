@@ -20,9 +20,10 @@ import (
 )
 
 // Search answers one query. *InvalidError with the fields of Query in the form
-// vector, id, k, dims, candidates, oversampling, rescore_candidates, rescore,
-// exact, min_score, page_token; ErrNotFound when Query.ID is not there; ErrCodesOnly for what needs stored vectors where
-// there are none.
+// vector, id, code, k, dims, scan_bits, candidates, oversampling, refine_bits,
+// rescore_candidates, rescore_oversampling, bound, rescore, exact, min_score,
+// page_token; ErrNotFound when Query.ID is not there; ErrCodesOnly for what needs
+// stored vectors where there are none.
 func (c *Collection) Search(ctx context.Context, q Query) (*Result, error) {
 	g, release, err := c.acquire()
 	if err != nil {
@@ -75,7 +76,7 @@ func (g *generation) run(ctx context.Context, plans []*plan) ([]*Result, error) 
 	var jobs []*scanJob
 	for _, p := range plans {
 		if !p.query.Exact {
-			p.encoded = g.codec.profile.Query(p.vector)
+			p.encoded = g.codec.encodeQuery(p)
 			p.job = newScanJob(p)
 			jobs = append(jobs, p.job)
 		}
@@ -198,7 +199,7 @@ func (g *generation) refine(p *plan, hits []topk.Hit, receipt *Receipt) []estima
 			candidates[i] = estimate{row: h.Row, score: g.codec.scoreOfCosine(x, p.scorer.norm, norm)}
 		}
 	default:
-		dims := len(p.vector)
+		dims := p.size
 		if p.stage == RescoreNone {
 			dims = p.dims
 		}
