@@ -99,9 +99,11 @@ type Collection struct {
 // Stats says what a collection holds and what it costs.
 type Stats struct {
 	// Vectors are those that a search can return; Retired the rows of replaced
-	// and deleted ones, which hold space until compaction; Sealed the rows packed
-	// in blocks.
+	// and deleted ones, which hold space until a rewrite drops them; Sealed the rows
+	// packed in blocks.
 	Vectors, Retired, Sealed uint64
+	// Dropped are the rows that rewrites have dropped since the collection was made.
+	Dropped uint64
 	// MemoryBytes are the resident bytes of the codes, DiskBytes the size of the
 	// files, DiskFreeBytes the part of it that later writes can use.
 	MemoryBytes, DiskBytes, DiskFreeBytes uint64
@@ -254,6 +256,7 @@ func (c *Client) Stats(ctx context.Context, name string) (Stats, error) {
 		Commits:              s.GetCommits(),
 		Kernel:               s.GetKernel(),
 		ProfileFingerprint:   s.GetProfileFingerprint(),
+		Dropped:              s.GetDropped(),
 		DiskCodes:            s.GetDiskCodes(),
 		DiskScalars:          s.GetDiskScalars(),
 		DiskVectors:          s.GetDiskVectors(),

@@ -266,8 +266,12 @@ func (g *generation) parseListToken(token string) (uint64, error) {
 // Stats is what a collection holds and what it costs.
 type Stats struct {
 	// Vectors can be found; Retired rows were replaced or deleted, and hold space
-	// until compaction; Sealed rows are packed in blocks.
+	// until a rewrite drops them; Sealed rows are packed in blocks.
 	Vectors, Retired, Sealed uint64
+	// Dropped rows were replaced or deleted, and left out by rewrites since the
+	// collection was made. While neither these nor Retired ones are there, List has
+	// the vectors in the order in which they were given.
+	Dropped uint64
 	// MemoryBytes are the codes and what is kept beside them; DiskBytes what the
 	// file takes of the disk, of which DiskFreeBytes are free for later commits.
 	MemoryBytes, DiskBytes, DiskFreeBytes uint64
@@ -322,6 +326,7 @@ func (c *Collection) Stats() (Stats, error) {
 	return Stats{
 		Vectors:              state.Live,
 		Retired:              state.Next - state.Live,
+		Dropped:              g.codec.state.Dropped,
 		Sealed:               state.Next - state.Next%uint64(schema.BlockRows),
 		MemoryBytes:          g.view.Load().memoryBytes(),
 		DiskBytes:            uint64(size),

@@ -24,7 +24,7 @@ import (
 //     missing, puts the new file in the place of the old, durably, and then the new
 //     generation in force. So a write is acknowledged by the generation that has it.
 //
-// Retired rows are not copied. A rewrite that is cut short changes nothing; the next
+// Rows that are retired when it begins are not copied. A rewrite that is cut short changes nothing; the next
 // open begins it anew, because the new file has held its schema from the start.
 const (
 	// pauseRows is how many rows the last pass should have at most: some
@@ -39,6 +39,7 @@ type rewrite struct {
 	cancel   context.CancelFunc
 	finished chan struct{}
 	started  time.Time
+	first    *view                       // what the first pass copies, without its retired rows
 	target   atomic.Pointer[engineState] // the state now while it is being settled
 	done     atomic.Uint64               // rows copied
 	total    atomic.Uint64               // and to copy in all
@@ -318,6 +319,9 @@ func (g *generation) sample(ctx context.Context) ([][]float32, error) {
 // begin makes the file of the next generation. When it returns nil a crash does not
 // stop the rewrite.
 func (c *Collection) begin(r *rewrite, target engineState) (*generation, error) {
+	old := c.current.Load()
+	r.first = old.view.Load()
+	target.Dropped = old.codec.state.Dropped + uint64(r.first.rows) - r.first.live
 	schema, err := target.schema()
 	if err != nil {
 		return nil, err
@@ -413,7 +417,10 @@ func (c *Collection) giveUp(ctx context.Context, r *rewrite, err error) {
 
 // fill brings next to the rows of old, and puts it in its place.
 func (c *Collection) fill(ctx context.Context, r *rewrite, old, next *generation) error {
-	have := &view{} // the rows of old that next has
+	if err := c.pass(ctx, r, old, next, nil, r.first); err != nil {
+		return err
+	}
+	have := r.first // the rows of old that next has
 	for range maxPasses {
 		v := old.view.Load()
 		if have.missing(v) <= pauseRows {
@@ -456,11 +463,15 @@ func (v *view) missing(now *view) uint64 {
 }
 
 // pass brings next from the rows that old had in the view have to those that it has
-// in now.
+// in now. The first, for which have is nil, leaves out what is retired; the others do not,
+// so that rows keep the order and the distance in which they were stored.
 func (c *Collection) pass(ctx context.Context, r *rewrite, old, next *generation, have, now *view) error {
+	first := have == nil
+	if first {
+		have = &view{}
+	}
 	// Removals go first: an id that was replaced is stored again below.
-	retired := have.retiredSince(now)
-	for rows := range slices.Chunk(retired, commitBytes/opBytes) {
+	for rows := range slices.Chunk(have.retiredSince(now), commitBytes/opBytes) {
 		ops := make([]storage.Op, len(rows))
 		err := old.shard.View(func(reader *storage.Reader) error {
 			for i, row := range rows {
@@ -479,14 +490,17 @@ func (c *Collection) pass(ctx context.Context, r *rewrite, old, next *generation
 			return err
 		}
 	}
-	r.total.Store(r.done.Load() + now.live - (have.live - uint64(len(retired))))
+	r.total.Store(r.done.Load() + uint64(now.rows-have.rows))
+	if first {
+		r.total.Store(now.live)
+	}
 	for row := have.rows; row < now.rows; {
 		if err := ctx.Err(); err != nil {
 			return err
 		}
 		var ops []storage.Op
 		var err error
-		if ops, row, err = old.batch(now, row); err != nil {
+		if ops, row, err = old.batch(now, row, !first); err != nil {
 			return err
 		}
 		if err := next.codec.recodeAll(old.codec, ops); err != nil {
@@ -495,7 +509,11 @@ func (c *Collection) pass(ctx context.Context, r *rewrite, old, next *generation
 		if _, err := next.store(ops); err != nil {
 			return err
 		}
-		r.done.Add(uint64(len(ops)))
+		for i := range ops {
+			if !ops[i].Delete {
+				r.done.Add(1)
+			}
+		}
 		c.log.Debug("rewrite goes on", "collection", c.entry.Load().Name, "done", r.done.Load(), "total", r.total.Load())
 	}
 	return nil
@@ -523,14 +541,15 @@ func (v *view) retiredSince(now *view) []uint32 {
 }
 
 // batch returns upserts of the rows of v from row on, a commit's worth, without codes,
-// and the row to go on from.
-func (g *generation) batch(v *view, row uint32) ([]storage.Op, uint32, error) {
+// and the row to go on from. Retired rows are left out, or are stored and deleted again.
+func (g *generation) batch(v *view, row uint32, retired bool) ([]storage.Op, uint32, error) {
 	var ops []storage.Op
 	size, each := 0, g.shard.Schema().VectorBytes
 	vectors := make([]byte, 0, commitBytes+each)
 	err := g.shard.View(func(r *storage.Reader) error {
 		for ; row < v.rows && size < commitBytes; row++ {
-			if v.isRetired(row) {
+			gone := v.isRetired(row)
+			if gone && !retired {
 				continue
 			}
 			id, metadata, err := r.Row(uint64(row))
@@ -543,6 +562,9 @@ func (g *generation) batch(v *view, row uint32) ([]storage.Op, uint32, error) {
 			}
 			vectors = append(vectors, stored...)
 			ops = append(ops, storage.Op{ID: string(id), Vector: vectors[len(vectors)-each:], Metadata: bytes.Clone(metadata)})
+			if gone {
+				ops = append(ops, storage.Op{ID: string(id), Delete: true})
+			}
 			size += opBytes + len(id) + len(metadata) + each
 		}
 		return nil

@@ -137,24 +137,26 @@ func TestARewrittenCollectionIsOneMadeAfresh(t *testing.T) {
 					c := create(t, db, Spec{Name: "c", Dims: dims, Ladder: []int{256}, Metric: metric, Profile: tt.from})
 					records := randomRecords(r, 0, rows, dims)
 					upsert(t, c, records...)
+					var replaced []Record
 					for i := 1; i < min(rows, 300); i += 7 { // half are replaced, half deleted
 						if i%2 == 0 {
 							records[i].Vector = whole(r, dims)
 							upsert(t, c, records[i])
-							records = append(records, records[i])
+							replaced = append(replaced, records[i])
 						} else if n, err := c.Remove(t.Context(), []string{records[i].ID}); n != 1 || err != nil {
 							t.Fatal(n, err)
 						}
 						records[i].ID = ""
 					}
-					records = slices.DeleteFunc(records, func(r Record) bool { return r.ID == "" })
+					records = append(slices.DeleteFunc(records, func(r Record) bool { return r.ID == "" }), replaced...)
 					update(t, c, tt.to)
 					settle(t, c)
 					if got := c.Info().Profile; got != tt.to {
 						t.Fatalf("the profile is %v, want %v", got, tt.to)
 					}
 					stats, err := c.Stats()
-					if err != nil || stats.Retired != 0 || stats.Vectors != uint64(len(records)) || stats.Rewrite != nil || stats.RewriteError != "" {
+					gone := uint64(rows + len(replaced) - len(records))
+					if err != nil || stats.Dropped != gone || stats.Retired != 0 || stats.Vectors != uint64(len(records)) || stats.Rewrite != nil || stats.RewriteError != "" {
 						t.Errorf("stats are %+v (%v), want %d vectors, none retired and no rewrite", stats, err, len(records))
 					}
 
@@ -381,6 +383,76 @@ func TestACallKeepsTheGenerationItBeganWith(t *testing.T) {
 	if err := g.shard.View(func(*storage.Reader) error { return nil }); err == nil {
 		t.Error("the old file is still open when its last user has left")
 	}
+}
+
+// What is written while a collection is rewritten has the same place after it as without:
+// only the rows retired before are dropped.
+func TestRowsKeepTheirOrderAndDistance(t *testing.T) {
+	for _, rows := range []int{0, 5, 2 * pauseRows} {
+		t.Run(fmt.Sprint(rows), func(t *testing.T) {
+			s, reached, release := holdAt("rewrite begun")
+			c := create(t, openWithStages(t, t.TempDir(), s), Spec{Name: "c", Dims: 64})
+			r := rand.New(rand.NewPCG(1, 26))
+			remove := func(id string) {
+				if n, err := c.Remove(t.Context(), []string{id}); n != 1 || err != nil {
+					t.Fatal(n, err)
+				}
+			}
+			if rows > 0 {
+				upsert(t, c, randomRecords(r, 0, rows, 64)...)
+				remove("id-00001")
+				upsert(t, c, randomRecords(r, 3, 1, 64)...)
+			}
+			updated := make(chan error)
+			kind := encoder.Nested
+			go func() { updated <- c.Update(t.Context(), Change{Profile: &kind}) }()
+			<-reached
+			before, err := c.Stats()
+			if err != nil {
+				t.Fatal(err)
+			}
+			upsert(t, c, randomRecords(r, 10_000, 20, 64)...)
+			remove("id-10003")                               // written and deleted meanwhile,
+			upsert(t, c, randomRecords(r, 10_005, 1, 64)...) // replaced,
+			remove("id-10005")                               // and deleted again,
+			upsert(t, c, randomRecords(r, 10_005, 1, 64)...) // and stored again
+			given := before.Vectors + before.Retired + 22
+			if rows > 0 {
+				remove("id-00002")
+			}
+			slots := slotsOf(t, c)
+			close(release)
+			if err := <-updated; err != nil {
+				t.Fatal(err)
+			}
+			settle(t, c)
+			after, err := c.Stats()
+			if err != nil || after.Dropped != before.Retired || after.Vectors+after.Retired+after.Dropped != given {
+				t.Errorf("stats are %+v (%v), want %d rows dropped of %d given", after, err, before.Retired, given)
+			}
+			for id, slot := range slotsOf(t, c) {
+				if id >= "id-10000" && slot+before.Retired != slots[id] {
+					t.Errorf("%s moved from slot %d to %d, want %d lower", id, slots[id], slot, before.Retired)
+				}
+			}
+		})
+	}
+}
+
+// slotsOf returns the slot of every live row.
+func slotsOf(t *testing.T, c *Collection) map[string]uint64 {
+	t.Helper()
+	slots := make(map[string]uint64)
+	err := c.current.Load().shard.View(func(r *storage.Reader) error {
+		return r.Rows(0, func(slot uint64, id, _ []byte) (bool, error) {
+			slots[string(id)] = slot
+			return true, nil
+		})
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return slots
 }
 
 func TestAnUpdateDuringAnotherIsRefused(t *testing.T) {

@@ -118,6 +118,8 @@ type engineState struct {
 	Metric     encoder.Metric    `json:"metric"`
 	Store      encoder.Precision `json:"store"`
 	Profile    *encoder.Profile  `json:"profile"`
+	// Dropped is how many retired rows the rewrites have left out, all in all.
+	Dropped uint64 `json:"dropped,omitempty"`
 	// Want is the kind that was asked for, where it is not that of Profile: a mean
 	// that there are no vectors for yet, or encoder.Auto.
 	Want string `json:"want,omitempty"`

@@ -156,6 +156,7 @@ func statsToProto(s index.Stats) *hamnestv1.CollectionStats {
 		Kernel:               s.Kernel,
 		ProfileFingerprint:   s.ProfileFingerprint,
 		RewriteError:         s.RewriteError,
+		Dropped:              s.Dropped,
 		DiskCodes:            s.DiskCodes,
 		DiskScalars:          s.DiskScalars,
 		DiskVectors:          s.DiskVectors,

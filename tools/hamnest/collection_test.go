@@ -73,6 +73,11 @@ func TestCollectionIsUpdated(t *testing.T) {
 		if got := must(t, on(target, "collection", "describe", "c")...); !strings.Contains(got, "auto") {
 			t.Errorf("description %q does not have auto", got)
 		}
+		must(t, on(target, "delete", "c", "doc1")...)
+		must(t, on(target, "collection", "update", "c", "--store", "int8", "--wait")...)
+		if after := stats(); after.Retired != 0 || after.Dropped != 1 {
+			t.Errorf("stats are %+v, want none retired and 1 dropped", after)
+		}
 		for _, tt := range []struct {
 			name string
 			want string
@@ -82,7 +87,7 @@ func TestCollectionIsUpdated(t *testing.T) {
 			{"a collection that is not there", `collection "nope": index: not found`, []string{"nope", "--store", "int8"}},
 			{"an unknown profile", `unknown profile "cubist"`, []string{"c", "--profile", "cubist"}},
 			{"an unknown precision", `unknown precision "float8"`, []string{"c", "--store", "float8"}},
-			{"a precision raised", "float32, want float16 or less: what was rounded away", []string{"c", "--store", "float32"}},
+			{"a precision raised", "float32, want int8 or less: what was rounded away", []string{"c", "--store", "float32"}},
 		} {
 			t.Run(tt.name, func(t *testing.T) {
 				mustFail(t, tt.want, on(target, append([]string{"collection", "update"}, tt.args...)...)...)

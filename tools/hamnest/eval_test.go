@@ -166,6 +166,20 @@ func TestEvalReportsTheStagesAndTheirBytes(t *testing.T) {
 	})
 }
 
+// Where no vectors are stored the truth file is taken by its word.
+func TestCodesAloneAreMeasuredAgainstATruthFile(t *testing.T) {
+	s := newEvalSet()
+	base, queries, truth := s.base.file(t, "base.npy"), s.queries.file(t, "queries.npy"), s.truthFile(t, 20)
+	eachTarget(t, func(t *testing.T, target []string) {
+		must(t, on(target, "ingest", "c", base, "--create", "--store", "none")...)
+		row := decode[evalRow](t, must(t, on(target, "eval", "c", "--queries", queries, "--truth", truth, "--candidates", "300", "-k", "5", "--format", "json")...))[0]
+		if row.Recall <= 0.2 || row.Recall >= 1 || row.VectorsReadMean != 0 {
+			t.Errorf("recall is %v with %v vectors read, want a good part of the truth and none read", row.Recall, row.VectorsReadMean)
+		}
+		mustFail(t, "keeps codes and no vectors", on(target, "eval", "c", "--queries", queries)...)
+	})
+}
+
 func TestRecallOfEvalIsThatOfCountingByHand(t *testing.T) {
 	s := newEvalSet()
 	target := []string{"--data", t.TempDir()}

@@ -195,6 +195,7 @@ func (r *remote) Stats(ctx context.Context, name string) (index.Stats, error) {
 		Commits:              stats.Commits,
 		Kernel:               stats.Kernel,
 		ProfileFingerprint:   stats.ProfileFingerprint,
+		Dropped:              stats.Dropped,
 		DiskCodes:            stats.DiskCodes,
 		DiskScalars:          stats.DiskScalars,
 		DiskVectors:          stats.DiskVectors,

@@ -17,9 +17,10 @@ func statsCommand(format *outputFormat) *cobra.Command {
 		Use:   "stats NAME",
 		Short: "Show what a collection holds and what it costs",
 		Long: `Stats measures a collection: vectors that can be found, rows of replaced and deleted
-vectors (retired) that hold space until compaction, rows packed in blocks (sealed), and
-bytes in memory, where the codes are, and on disk, part by part. While the collection is
-rewritten, because its profile or stored precision changes, it says how far that is.`,
+vectors (retired) that hold space until a rewrite drops them (dropped, since the
+collection was made), rows packed in blocks (sealed), and bytes in memory, where the
+codes are, and on disk, part by part. While the collection is rewritten, because its
+profile or stored precision changes, it says how far that is.`,
 		Example: `  hamnest stats packages --data ./vectors
   hamnest stats packages --format json --server localhost:7700`,
 		Args: wantArgs(1, 1),
@@ -41,6 +42,7 @@ rewritten, because its profile or stored precision changes, it says how far that
 type statsJSON struct {
 	Vectors              uint64 `json:"vectors"`
 	Retired              uint64 `json:"retired"`
+	Dropped              uint64 `json:"dropped"`
 	Sealed               uint64 `json:"sealed"`
 	MemoryBytes          uint64 `json:"memory_bytes"`
 	DiskBytes            uint64 `json:"disk_bytes"`
@@ -80,6 +82,7 @@ func statsToJSON(s index.Stats) statsJSON {
 		Commits:              s.Commits,
 		Kernel:               s.Kernel,
 		ProfileFingerprint:   s.ProfileFingerprint,
+		Dropped:              s.Dropped,
 		DiskCodes:            s.DiskCodes,
 		DiskScalars:          s.DiskScalars,
 		DiskVectors:          s.DiskVectors,
@@ -100,6 +103,7 @@ func printStats(out output, s index.Stats) error {
 	rows := [][]string{
 		{"vectors", count(s.Vectors)},
 		{"retired", count(s.Retired)},
+		{"dropped", count(s.Dropped)},
 		{"sealed", count(s.Sealed)},
 		{"memory", byteCount(s.MemoryBytes)},
 		{"disk", byteCount(s.DiskBytes)},

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"runtime"
 	"slices"
@@ -126,9 +127,9 @@ func (t truthFile) rowIDs(ctx context.Context, b backend, collection string, ans
 		if err != nil {
 			return nil, err
 		}
-		if stats.Retired > 0 {
+		if gone := stats.Retired + stats.Dropped; gone > 0 {
 			return nil, fmt.Errorf("collection %q has replaced or deleted %d vectors, so that the order of storing no longer tells which vector a row of %s is: want --ids FILE, whose line r is the id of row r",
-				collection, stats.Retired, t.name)
+				collection, gone, t.name)
 		}
 		err = b.IDs(ctx, collection, func(id string) bool {
 			ids = append(ids, id)
@@ -155,6 +156,9 @@ func withTies(ctx context.Context, b backend, info index.Info, query []float32, 
 	for len(scores) < len(ids) {
 		end := min(len(ids), max(k+tieLookahead, 2*len(scores)))
 		found, missing, err := b.Get(ctx, info.Name, ids[len(scores):end], true)
+		if errors.Is(err, index.ErrCodesOnly) { // there is nothing to see a tie by
+			return rightSet(ids, make([]float64, k), k), nil
+		}
 		if err != nil {
 			return nil, err
 		}

@@ -945,7 +945,7 @@ type CollectionStats struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Vectors that a search can return.
 	Vectors uint64 `protobuf:"varint,1,opt,name=vectors,proto3" json:"vectors,omitempty"`
-	// Rows of replaced and deleted vectors; they hold space until compaction.
+	// Rows of replaced and deleted vectors; they hold space until a rewrite drops them.
 	Retired uint64 `protobuf:"varint,2,opt,name=retired,proto3" json:"retired,omitempty"`
 	// Rows packed in sealed blocks; the others are in the tail.
 	Sealed uint64 `protobuf:"varint,3,opt,name=sealed,proto3" json:"sealed,omitempty"`
@@ -976,7 +976,10 @@ type CollectionStats struct {
 	// the vectors with their checksums,
 	DiskVectors uint64 `protobuf:"varint,16,opt,name=disk_vectors,json=diskVectors,proto3" json:"disk_vectors,omitempty"`
 	// and the rest: ids, metadata, and what finds them.
-	DiskRows      uint64 `protobuf:"varint,17,opt,name=disk_rows,json=diskRows,proto3" json:"disk_rows,omitempty"`
+	DiskRows uint64 `protobuf:"varint,17,opt,name=disk_rows,json=diskRows,proto3" json:"disk_rows,omitempty"`
+	// Rows of replaced and deleted vectors that rewrites have left out since the
+	// collection was made.
+	Dropped       uint64 `protobuf:"varint,18,opt,name=dropped,proto3" json:"dropped,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1130,6 +1133,13 @@ func (x *CollectionStats) GetDiskRows() uint64 {
 	return 0
 }
 
+func (x *CollectionStats) GetDropped() uint64 {
+	if x != nil {
+		return x.Dropped
+	}
+	return 0
+}
+
 // Rewrite is how far a collection is on the way to another profile or stored precision.
 type Rewrite struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -1273,7 +1283,7 @@ const file_hamnest_v1_collection_proto_rawDesc = "" +
 	"\x19GetCollectionStatsRequest\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\tR\x04name\"O\n" +
 	"\x1aGetCollectionStatsResponse\x121\n" +
-	"\x05stats\x18\x01 \x01(\v2\x1b.hamnest.v1.CollectionStatsR\x05stats\"\xea\x04\n" +
+	"\x05stats\x18\x01 \x01(\v2\x1b.hamnest.v1.CollectionStatsR\x05stats\"\x84\x05\n" +
 	"\x0fCollectionStats\x12\x18\n" +
 	"\avectors\x18\x01 \x01(\x04R\avectors\x12\x18\n" +
 	"\aretired\x18\x02 \x01(\x04R\aretired\x12\x16\n" +
@@ -1294,7 +1304,8 @@ const file_hamnest_v1_collection_proto_rawDesc = "" +
 	"disk_codes\x18\x0e \x01(\x04R\tdiskCodes\x12!\n" +
 	"\fdisk_scalars\x18\x0f \x01(\x04R\vdiskScalars\x12!\n" +
 	"\fdisk_vectors\x18\x10 \x01(\x04R\vdiskVectors\x12\x1b\n" +
-	"\tdisk_rows\x18\x11 \x01(\x04R\bdiskRows\"\xca\x01\n" +
+	"\tdisk_rows\x18\x11 \x01(\x04R\bdiskRows\x12\x18\n" +
+	"\adropped\x18\x12 \x01(\x04R\adropped\"\xca\x01\n" +
 	"\aRewrite\x12-\n" +
 	"\aprofile\x18\x01 \x01(\x0e2\x13.hamnest.v1.ProfileR\aprofile\x12+\n" +
 	"\x05store\x18\x02 \x01(\x0e2\x15.hamnest.v1.PrecisionR\x05store\x129\n" +
