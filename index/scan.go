@@ -2,20 +2,26 @@ package index
 
 import (
 	"context"
+	"iter"
+	"math"
 	"math/bits"
 	"slices"
 	"sync"
-
-	"golang.org/x/sync/errgroup"
+	"sync/atomic"
 
 	"github.com/hamnest/hamnest/index/hamming"
 	"github.com/hamnest/hamnest/index/topk"
 )
 
-// blockRows is how many rows a pass compares with all its queries before it goes
-// on: their codes stay in the L1 and L2 caches meanwhile. Cancellation is looked at
-// once a block.
-const blockRows = 1024
+const (
+	// blockRows is how many rows a pass compares with all its queries before it goes
+	// on: their codes stay in the L1 and L2 caches meanwhile.
+	blockRows = 1024
+	// pieceRows is how many rows a lane of a pass takes at a time: few, so that all
+	// lanes end at about the same time, and enough to be a long sequence. Cancellation
+	// is looked at once a piece.
+	pieceRows = 4 * blockRows
+)
 
 // scanJob is S1 of one search: the k rows whose first words are nearest to query, and
 // up to ties more that tie with the last.
@@ -26,7 +32,7 @@ type scanJob struct {
 	k, ties int
 
 	view  *view         // that was scanned
-	parts [][]topk.Hit  // what each lane found
+	parts [][]topk.Hit  // what each lane found, by row
 	done  chan struct{} // closed when view and parts are set
 }
 
@@ -35,29 +41,32 @@ func (j *scanJob) hits() []topk.Hit {
 	if len(j.parts) == 1 {
 		return j.parts[0]
 	}
-	// Each lane's rows ascend, and are all below those of the next.
-	return topk.Nearest(slices.Concat(j.parts...), j.k, j.ties)
+	parts := slices.Clone(j.parts)
+	for n := len(parts); n > 1; n = len(parts) {
+		for i := range n / 2 {
+			parts[i] = merge(parts[i], parts[n-1-i])
+		}
+		parts = parts[:n-n/2]
+	}
+	return topk.Nearest(parts[0], j.k, j.ties)
 }
 
-// pass scans v for all jobs at once on the given number of goroutines, each taking
-// some of the segments. Jobs whose context ends are dropped on the way.
-func pass(v *view, jobs []*scanJob, lanes int) {
-	lanes = max(1, min(lanes, len(v.segments)))
-	for _, j := range jobs {
-		j.view, j.parts = v, make([][]topk.Hit, lanes)
-		defer close(j.done)
+// merge returns the hits of a and b, each by row, by row.
+func merge(a, b []topk.Hit) []topk.Hit {
+	all := make([]topk.Hit, 0, len(a)+len(b))
+	for len(a) > 0 && len(b) > 0 {
+		if a[0].Row < b[0].Row {
+			all, a = append(all, a[0]), a[1:]
+		} else {
+			all, b = append(all, b[0]), b[1:]
+		}
 	}
-	slices.SortStableFunc(jobs, func(a, b *scanJob) int { return a.shared() - b.shared() })
-	var g errgroup.Group
-	for lane := 1; lane < lanes; lane++ {
-		g.Go(func() error {
-			scanLane(v, jobs, lane, lanes)
-			return nil
-		})
-	}
-	scanLane(v, jobs, 0, lanes)
-	_ = g.Wait() // lanes do not fail
+	return append(append(all, a...), b...)
 }
+
+// most is the most rows that the job can find besides ties. A wish for more than
+// there are is no reason to take more memory.
+func (j *scanJob) most(v *view) int { return max(1, min(j.k, int(v.rows))) }
 
 // shared is the number of words over which the query can share a tile with others of
 // that number; 0 for one with magnitudes, which has a tile of its own.
@@ -76,6 +85,55 @@ func (j *scanJob) distance(v *view, row uint32) uint32 {
 	return v.distance(j.query, row)
 }
 
+// pass scans v for all jobs at once on the given number of goroutines. Jobs whose
+// context ends are dropped on the way.
+func pass(v *view, jobs []*scanJob, lanes int) {
+	defer func() {
+		for _, j := range jobs {
+			close(j.done)
+		}
+	}()
+	slices.SortStableFunc(jobs, func(a, b *scanJob) int { return a.shared() - b.shared() })
+	scan(v, jobs, lanes)
+}
+
+// scan finds what the jobs want. Lanes take pieces of v in turn, so
+// that one that is held up holds up no other.
+func scan(v *view, jobs []*scanJob, lanes int) {
+	lanes = max(1, min(lanes, pieces(v.rows)))
+	for _, j := range jobs {
+		j.view, j.parts = v, make([][]topk.Hit, lanes)
+	}
+	var next atomic.Int64 // piece
+	var others sync.WaitGroup
+	for lane := 1; lane < lanes; lane++ {
+		others.Go(func() { scanLane(v, jobs, lane, &next) })
+	}
+	scanLane(v, jobs, 0, &next)
+	others.Wait()
+}
+
+// pieces is how many pieces rows make.
+func pieces(rows uint32) int { return (int(rows) + pieceRows - 1) / pieceRows }
+
+// scanLane scans pieces until there are none left.
+func scanLane(v *view, jobs []*scanJob, lane int, next *atomic.Int64) {
+	s := newLaneScratch(jobs)
+	defer s.release()
+	for c, j := range s.counters() {
+		c.Reset(j.most(v), j.ties, math.MaxUint32)
+	}
+	for n := pieces(v.rows); ; {
+		piece := int(next.Add(1)) - 1
+		if piece >= n || !s.piece(v, piece) {
+			break
+		}
+	}
+	for c, j := range s.counters() {
+		j.parts[lane] = slices.Clone(c.Hits())
+	}
+}
+
 // laneScratch is what one lane needs for a pass.
 type laneScratch struct {
 	tiles   []tile
@@ -92,37 +150,23 @@ type tile struct {
 
 var laneScratches = sync.Pool{New: func() any { return new(laneScratch) }}
 
-// scanLane scans the segments of one lane.
-func scanLane(v *view, jobs []*scanJob, lane, lanes int) {
+// newLaneScratch cuts jobs, those that can share a tile side by side, into tiles.
+func newLaneScratch(jobs []*scanJob) *laneScratch {
 	s := laneScratches.Get().(*laneScratch)
-	defer laneScratches.Put(s)
-	s.setTiles(v, jobs)
-	for i := lane * len(v.segments) / lanes; i < (lane+1)*len(v.segments)/lanes; i++ {
-		if !s.segment(v, i) {
-			break
-		}
-	}
-	for t := range s.tiles {
-		for j, job := range s.tiles[t].jobs {
-			job.parts[lane] = slices.Clone(s.tiles[t].counters[j].Hits())
-		}
-		s.tiles[t].jobs = nil
-	}
-}
-
-// setTiles cuts jobs, those that can share a tile side by side, into tiles.
-func (s *laneScratch) setTiles(v *view, jobs []*scanJob) {
-	s.tiles = s.tiles[:0]
 	for len(jobs) > 0 {
 		s.tiles = slices.Grow(s.tiles, 1)[:len(s.tiles)+1] // what a tile holds is used again
-		t := &s.tiles[len(s.tiles)-1]
-		n := t.set(jobs)
-		for j, job := range t.jobs {
-			// A wish for more rows than there are is no reason to take more memory.
-			t.counters[j].Reset(max(1, min(job.k, int(v.rows))), job.ties, t.queries.MaxDistance()+1)
-		}
-		jobs = jobs[n:]
+		jobs = jobs[s.tiles[len(s.tiles)-1].set(jobs):]
 	}
+	return s
+}
+
+// release gives s back. Nobody may use it or the hits of its counters any more.
+func (s *laneScratch) release() {
+	for t := range s.tiles {
+		s.tiles[t].jobs = nil
+	}
+	s.tiles = s.tiles[:0]
+	laneScratches.Put(s)
 }
 
 // set makes t a tile of the first jobs, and returns how many.
@@ -142,58 +186,74 @@ func (t *tile) set(jobs []*scanJob) int {
 	return n
 }
 
-// segment pushes the rows of segment i that are not retired and near enough to
-// the counters. It returns false when no job is left that wants them.
-func (s *laneScratch) segment(v *view, i int) bool {
-	rows := int(min(v.rows-uint32(i)*segmentRows, segmentRows))
-	whole := rows / hamming.Lanes * hamming.Lanes
-	for at := 0; at < whole; at += blockRows {
-		n, wanted := min(blockRows, whole-at), false
-		for t := range s.tiles {
-			wanted = s.tiles[t].block(v, s, i, at, n) || wanted
-		}
-		if !wanted {
-			return false
-		}
-	}
-	// The last group may still be filling up: its finished rows one by one.
-	first, retired := uint32(i)*segmentRows, v.retired[i]
-	for at := whole; at < rows; at++ {
-		if retired != nil && retired.Test(uint(at)) {
-			continue
-		}
-		for t := range s.tiles {
-			for j, job := range s.tiles[t].jobs {
-				s.tiles[t].counters[j].Push(first+uint32(at), job.distance(v, first+uint32(at)))
+// counters yields the jobs and their counters.
+func (s *laneScratch) counters() iter.Seq2[*topk.Counter, *scanJob] {
+	return func(yield func(*topk.Counter, *scanJob) bool) {
+		for i := range s.tiles {
+			t := &s.tiles[i]
+			for j, job := range t.jobs {
+				if !yield(&t.counters[j], job) {
+					return
+				}
 			}
 		}
 	}
-	return true
 }
 
-// block compares rows at..at+n-1 of segment i with the tile. It returns false when
-// none of its jobs wants them any more.
-func (t *tile) block(v *view, s *laneScratch, i, at, n int) bool {
-	var limits [hamming.TileQueries]uint32
-	wanted := false
-	for j, job := range t.jobs {
-		if job.ctx.Err() == nil {
-			limits[j], wanted = t.counters[j].Limit(), true
+// piece pushes the rows of a piece that are not retired and near enough to the
+// counters. It returns false when no job is left that wants any.
+func (s *laneScratch) piece(v *view, piece int) bool {
+	for c, j := range s.counters() {
+		if j.ctx.Err() != nil {
+			c.Reset(1, 0, 0) // no row is nearer
 		}
 	}
-	if !wanted {
-		return false
+	first := uint32(piece * pieceRows)
+	i, start := int(first/segmentRows), int(first%segmentRows)
+	end := min(start+pieceRows, v.rowsIn(i))
+	whole := end / hamming.Lanes * hamming.Lanes
+	wanted := true
+	for at := start; at < whole && wanted; at += blockRows {
+		wanted = s.block(v, i, at, min(blockRows, whole-at)/hamming.Lanes)
 	}
-	s.columns = v.block(s.columns[:0], v.segments[i], at, n, len(t.jobs[0].query))
-	first, retired := uint32(i)*segmentRows, v.retired[i]
-	for _, m := range t.queries.Scan(s.matches[:0], s.columns, n/hamming.Lanes, &limits) {
-		for mask := uint(m.Mask); mask != 0; mask &= mask - 1 {
-			lane := bits.TrailingZeros(mask)
-			row := at + int(m.Group)*hamming.Lanes + lane
-			if retired == nil || !retired.Test(uint(row)) {
-				t.counters[m.Query].Push(first+uint32(row), m.Distances[lane])
+	// The last group may still be filling up: its finished rows one by one.
+	for at := whole; at < end; at++ {
+		if row := uint32(i)*segmentRows + uint32(at); !v.isRetired(row) {
+			for c, j := range s.counters() {
+				c.Push(row, j.distance(v, row))
 			}
 		}
 	}
-	return true
+	return wanted
+}
+
+// block compares groups of segment i, from row at on, with all tiles. It returns false
+// when none of them wants any row.
+func (s *laneScratch) block(v *view, i, at, groups int) (wanted bool) {
+	words, retired := 0, v.retired[i]
+	for k := range s.tiles {
+		t := &s.tiles[k]
+		var limits [hamming.TileQueries]uint32
+		for j := range t.jobs {
+			limits[j] = t.counters[j].Limit()
+		}
+		if limits == [hamming.TileQueries]uint32{} {
+			continue
+		}
+		wanted = true
+		if n := len(t.jobs[0].query); n != words {
+			words = n
+			s.columns = v.block(s.columns[:0], v.segments[i], at, groups*hamming.Lanes, words)
+		}
+		for _, m := range t.queries.Scan(s.matches[:0], s.columns, groups, &limits) {
+			first := at + int(m.Group)*hamming.Lanes
+			for mask := uint(m.Mask); mask != 0; mask &= mask - 1 {
+				lane := bits.TrailingZeros(mask)
+				if retired == nil || !retired.Test(uint(first+lane)) {
+					t.counters[m.Query].Push(uint32(i*segmentRows+first+lane), m.Distances[lane])
+				}
+			}
+		}
+	}
+	return wanted
 }

@@ -45,7 +45,7 @@ func NewScanBench(rows uint32, ladder []int, seed uint64) (*ScanBench, error) {
 func (b *ScanBench) Close() error { return b.builder.release() }
 
 // MaxThreads is how many threads a pass over the codes can use.
-func (b *ScanBench) MaxThreads() int { return len(b.view.segments) }
+func (b *ScanBench) MaxThreads() int { return pieces(b.view.rows) }
 
 // randomCode overwrites words with a code.
 func (b *ScanBench) randomCode(words []uint64) {

@@ -149,6 +149,7 @@ func BenchmarkPass(b *testing.B) {
 			run := func(form string, pass func(ctx context.Context, queries, dims, threads, candidates int) [][]topk.Hit) {
 				b.Run(fmt.Sprintf("kernel=%s/bits=%d/form=%s/queries=%d", hamming.Kernel(), bits, form, queries), func(b *testing.B) {
 					b.SetBytes(int64(rows) * int64(bits) / 8 * int64(queries))
+					b.ReportAllocs()
 					for b.Loop() {
 						pass(b.Context(), queries, bits, 1, 400)
 					}

@@ -116,6 +116,9 @@ func (v *view) distancePlanes(signs []uint64, planes *[hamming.Planes][]uint64, 
 	return d
 }
 
+// rowsIn is how many rows segment i has.
+func (v *view) rowsIn(i int) int { return int(min(v.rows-uint32(i)*segmentRows, segmentRows)) }
+
 // block appends to dst the columns that hold the first words words of rows
 // at..at+rows-1 of seg, in whole groups.
 func (v *view) block(dst []hamming.Column, seg *segment, at, rows, words int) []hamming.Column {

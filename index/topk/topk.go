@@ -15,9 +15,9 @@ type Hit struct {
 	Distance uint32
 }
 
-// Nearest cuts hits, in ascending order of rows, to the k >= 1 nearest and up to ties
-// more at the distance of the k-th. Of hits at one distance lower rows are nearer.
-// The order stays.
+// Nearest cuts hits, in ascending order of rows and at distances below math.MaxUint32,
+// to the k >= 1 nearest and up to ties more at the distance of the k-th. Of hits at one
+// distance lower rows are nearer. The order stays.
 func Nearest(hits []Hit, k, ties int) []Hit {
 	hits, _ = cut(hits, k, ties)
 	return hits
@@ -30,22 +30,21 @@ func cut(hits []Hit, k, ties int) (kept []Hit, limit uint32) {
 		return hits, math.MaxUint32
 	}
 	last, nearer := kth(hits, k)
-	room := k + ties - nearer // for hits at distance last
+	room := k + ties - nearer // for hits at distance last, at least 1
+	limit = last + 1
 	n := 0
 	for _, h := range hits {
-		if h.Distance > last || h.Distance == last && room == 0 {
-			continue
+		hits[n] = h
+		if h.Distance < limit { // no branch: nothing predicts it
+			n++
 		}
 		if h.Distance == last {
-			room--
+			if room--; room == 0 {
+				limit = last
+			}
 		}
-		hits[n] = h
-		n++
 	}
-	if room == 0 {
-		return hits[:n], last
-	}
-	return hits[:n], last + 1
+	return hits[:n], limit
 }
 
 // kth returns the distance of the k-th nearest of hits, 1 <= k <= len(hits), and how

@@ -50,7 +50,7 @@ of query, prefix, number of queries and number of threads:
   bits                leading bits of the codes that are compared
   rows                codes
   queries             how many are compared together; a pass serves 64 at most
-  threads             cores used; each takes 65,536 rows at a time, so that fewer rows
+  threads             cores used; each takes 4,096 rows at a time, so that fewer rows
                       are measured on fewer threads
   ms_per_query        time of the passes, shared among the queries
   gb_per_s            bytes of codes compared a second, counted once for each query
