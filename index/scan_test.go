@@ -135,6 +135,87 @@ func TestAPassFindsWhatEachJobAsksFor(t *testing.T) {
 	}
 }
 
+func TestAPassFindsTheSameWhateverTheOrderOfTheRows(t *testing.T) {
+	const rows = segmentRows + 3*blockRows + 5
+	r := rand.New(rand.NewPCG(6, 6))
+	far := func(bits int) (code [3]uint64) { // so many bits from zero
+		for i := range bits {
+			code[i/64] |= 1 << (i % 64)
+		}
+		return code
+	}
+	sampled := func(row uint32) bool { return row/hamming.Lanes%sampleGroups == 0 }
+	none := func(uint32) bool { return false }
+	for _, tt := range []struct {
+		name    string
+		code    func(row uint32) [3]uint64
+		retired func(row uint32) bool
+		wrong   bool // a guess for the 400 nearest to zero must fail
+	}{
+		{"nearest first", func(row uint32) [3]uint64 { return far(int(row) * 192 / rows) }, none, false},
+		{"nearest last", func(row uint32) [3]uint64 { return far(192 - int(row)*192/rows) }, none, false},
+		{"all alike", func(uint32) [3]uint64 { return far(70) }, none, false},
+		{"of three kinds", func(uint32) [3]uint64 { return far(60 + r.IntN(3)) }, none, false},
+		{"few near rows, all in the sample", func(row uint32) [3]uint64 {
+			if sampled(row) && row%(8*hamming.Lanes*sampleGroups) < hamming.Lanes {
+				return far(0)
+			}
+			return far(50 + r.IntN(100))
+		}, none, true},
+		{"only the sample is far", func(row uint32) [3]uint64 {
+			if sampled(row) {
+				return far(192)
+			}
+			return far(50 + r.IntN(100))
+		}, none, false},
+		{"the sample is retired", func(uint32) [3]uint64 { return far(r.IntN(192)) }, sampled, false},
+		{"nearly all is retired", func(uint32) [3]uint64 { return far(r.IntN(192)) }, func(row uint32) bool { return row%200 != 0 }, false},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			s := newScanned(t, rows, tt.code, tt.retired)
+			for _, lanes := range []int{1, 3} {
+				nearZero := &scanJob{ctx: t.Context(), query: make([]uint64, 3), k: 400, ties: 3}
+				jobs := []*scanJob{nearZero}
+				for _, k := range []int{1, 400, 20_000} {
+					for _, ties := range []int{0, 4096} {
+						jobs = append(jobs, randomJob(t.Context(), r, 3, false, k, ties), randomJob(t.Context(), r, 3, true, k, ties))
+					}
+				}
+				s.check(t, jobs, lanes)
+				if tt.wrong && nearZero.limit != 0 {
+					t.Errorf("%d lanes: the limit is still %d, want a scan without", lanes, nearZero.limit)
+				}
+			}
+		})
+	}
+}
+
+func TestAGuessLeavesFewRowsToLookAt(t *testing.T) {
+	const rows, k = segmentRows, 400
+	r := rand.New(rand.NewPCG(8, 8))
+	s := newScanned(t, rows,
+		func(uint32) [3]uint64 { return [3]uint64{r.Uint64(), r.Uint64(), r.Uint64()} },
+		func(uint32) bool { return false })
+	for range 20 {
+		for _, magnitudes := range []bool{false, true} {
+			job := randomJob(t.Context(), r, 3, magnitudes, k, 0)
+			guess(s.view, []*scanJob{job})
+			if job.limit == 0 {
+				t.Fatal("no guess")
+			}
+			below := 0
+			for row := range uint32(rows) {
+				if job.distance(s.view, row) < job.limit {
+					below++
+				}
+			}
+			if below < k || below > 6*k {
+				t.Errorf("magnitudes %t: %d rows are below the limit, want %d to %d", magnitudes, below, k, 6*k)
+			}
+		}
+	}
+}
+
 // A commit that fails leaves room in the builder that no row has taken. What an
 // empty code is near to must not find rows there.
 func TestRoomThatNoRowHasTakenIsNotScanned(t *testing.T) {

@@ -119,14 +119,14 @@ func (v *view) distancePlanes(signs []uint64, planes *[hamming.Planes][]uint64, 
 // rowsIn is how many rows segment i has.
 func (v *view) rowsIn(i int) int { return int(min(v.rows-uint32(i)*segmentRows, segmentRows)) }
 
-// block appends to dst the columns that hold the first words words of rows
-// at..at+rows-1 of seg, in whole groups.
-func (v *view) block(dst []hamming.Column, seg *segment, at, rows, words int) []hamming.Column {
+// block appends to dst the columns that hold the first words words of groups of seg,
+// from row at on: one in every step groups.
+func (v *view) block(dst []hamming.Column, seg *segment, at, groups, step, words int) []hamming.Column {
 	for c := 0; c < len(seg.columns) && v.layout.start[c] < words; c++ {
 		stride := v.layout.width[c]
 		dst = append(dst, hamming.Column{
-			Words:  seg.columns[c][at*stride : (at+rows)*stride],
-			Stride: stride,
+			Words:  seg.columns[c][at*stride : (at+groups*step*hamming.Lanes)*stride],
+			Stride: step * stride,
 			Used:   min(stride, words-v.layout.start[c]),
 		})
 	}
