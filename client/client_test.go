@@ -348,6 +348,18 @@ func TestSearch(t *testing.T) {
 			t.Errorf("hits %v, %v, want one above %v", got.Hits, err, least)
 		}
 	})
+	t.Run("by code", func(t *testing.T) {
+		packed := make([]byte, testDims/8)
+		for i, x := range records[5].Vector {
+			if x > 0 {
+				packed[i/8] |= 1 << (i % 8)
+			}
+		}
+		got, err := c.Search(ctx, "docs", SearchRequest{Code: &Code{Packed: packed, Dialect: Faiss}, K: 3})
+		if err != nil || got.Hits[0].ID != records[5].ID || got.Hits[0].Score != 1 || got.Receipt.Rescore != RescoreCodes {
+			t.Errorf("%+v, %v, want the vector that the code is of", got, err)
+		}
+	})
 	t.Run("BatchSearch answers as Search does", func(t *testing.T) {
 		searches := []SearchRequest{{ID: "id-0001", K: 2}, {Vector: records[2].Vector, K: 3}, {ID: "id-0003", K: 4, Rescore: RescoreNone}}
 		got, err := c.BatchSearch(ctx, "docs", searches)

@@ -40,6 +40,14 @@ func precisionFromProto(p hamnestv1.Precision) Precision {
 	return Precision(enumName("PRECISION_", "_", p.String()))
 }
 
+func dialectToProto(req *request, field string, d Dialect) hamnestv1.Dialect {
+	return hamnestv1.Dialect(enumNumber(req, field, "DIALECT_", "-", string(d), hamnestv1.Dialect_value))
+}
+
+func dialectFromProto(d hamnestv1.Dialect) Dialect {
+	return Dialect(enumName("DIALECT_", "-", d.String()))
+}
+
 func rescoreToProto(req *request, field string, r Rescore) hamnestv1.Rescore {
 	return hamnestv1.Rescore(enumNumber(req, field, "RESCORE_", "_", string(r), hamnestv1.Rescore_value))
 }
@@ -125,6 +133,11 @@ func vectorFromProto(v *hamnestv1.Vector) []float32 {
 	return vector
 }
 
+// codeToProto returns c with its bytes as they are.
+func codeToProto(req *request, field string, c *Code) *hamnestv1.Code {
+	return &hamnestv1.Code{Packed: c.Packed, Dialect: dialectToProto(req, field, c.Dialect)}
+}
+
 // recordToProto returns r in memory of its own.
 func recordToProto(r Record) *hamnestv1.VectorRecord {
 	return &hamnestv1.VectorRecord{Id: r.ID, Vector: vectorToProto(r.Vector), Metadata: string(r.Metadata)}
@@ -176,13 +189,21 @@ func searchToProto(req *request, path string, s SearchRequest) *hamnestv1.Search
 		WithVector:        s.WithVector,
 		WithMetadata:      s.WithMetadata,
 	}
+	given := 0
+	for _, is := range []bool{s.Vector != nil, s.ID != "", s.Code != nil} {
+		if is {
+			given++
+		}
+	}
 	switch {
-	case s.Vector != nil && s.ID != "":
-		req.refuse(path+"query", "has both a vector and an id, want one of them")
+	case given > 1:
+		req.refuse(path+"query", "has more than one of vector, id and code, want one of them")
 	case s.Vector != nil:
 		message.Query = &hamnestv1.SearchRequest_Vector{Vector: vectorToProto(s.Vector)}
 	case s.ID != "":
 		message.Query = &hamnestv1.SearchRequest_Id{Id: req.text(path+"id", s.ID)}
+	case s.Code != nil:
+		message.Query = &hamnestv1.SearchRequest_Code{Code: codeToProto(req, path+"code.dialect", s.Code)}
 	}
 	switch {
 	case s.Candidates != 0 && s.Oversampling != 0:

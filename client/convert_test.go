@@ -4,6 +4,7 @@ import (
 	"math"
 	"reflect"
 	"slices"
+	"strings"
 	"testing"
 	"testing/quick"
 
@@ -21,6 +22,11 @@ func TestEnumsRoundTrip(t *testing.T) {
 	}
 	for number, name := range hamnestv1.Profile_name {
 		if back := profileToProto(&req, profileFromProto(hamnestv1.Profile(number))); back != hamnestv1.Profile(number) {
+			t.Errorf("%s comes back as %v", name, back)
+		}
+	}
+	for number, name := range hamnestv1.Dialect_name {
+		if back := dialectToProto(&req, "dialect", dialectFromProto(hamnestv1.Dialect(number))); back != hamnestv1.Dialect(number) {
 			t.Errorf("%s comes back as %v", name, back)
 		}
 	}
@@ -112,6 +118,29 @@ func TestSearchToProto(t *testing.T) {
 	}
 	if !proto.Equal(got, want) || req.err() != nil {
 		t.Errorf("got %v, %v, want %v", got, req.err(), want)
+	}
+}
+
+func TestCodesAreSentAsTheyAre(t *testing.T) {
+	for dialect, want := range map[Dialect]hamnestv1.Dialect{
+		"": hamnestv1.Dialect_DIALECT_UNSPECIFIED, Numpy: hamnestv1.Dialect_DIALECT_NUMPY, NumpySigned: hamnestv1.Dialect_DIALECT_NUMPY_SIGNED,
+		PGVector: hamnestv1.Dialect_DIALECT_PGVECTOR, Faiss: hamnestv1.Dialect_DIALECT_FAISS,
+	} {
+		var req request
+		got := searchToProto(&req, "", SearchRequest{Code: &Code{Packed: []byte{1, 2}, Dialect: dialect}, K: 1}).GetCode()
+		if !proto.Equal(got, &hamnestv1.Code{Packed: []byte{1, 2}, Dialect: want}) || req.err() != nil {
+			t.Errorf("a code in dialect %q is sent as %v, %v", dialect, got, req.err())
+		}
+	}
+	var req request
+	searchToProto(&req, "", SearchRequest{Code: &Code{Dialect: "vespa"}, ID: "a"})
+	if err := req.err(); err == nil || !strings.Contains(err.Error(), "more than one of vector, id and code") {
+		t.Errorf("a code and an id: %v, want them refused", err)
+	}
+	var unknown request
+	searchToProto(&unknown, "", SearchRequest{Code: &Code{Dialect: "vespa"}})
+	if err := unknown.err(); err == nil || !strings.Contains(err.Error(), `"vespa"`) {
+		t.Errorf("an unknown dialect: %v, want it refused by name", err)
 	}
 }
 

@@ -25,7 +25,7 @@ const (
 	RescoreVectors Rescore = "vectors"
 )
 
-// SearchRequest is one query and how hard to look. K and one of Vector and ID are
+// SearchRequest is one query and how hard to look. K and one of Vector, ID and Code are
 // required; the zero value of every other field is a sensible default.
 type SearchRequest struct {
 	// Vector is what to search for: as many components as the collection has
@@ -35,6 +35,11 @@ type SearchRequest struct {
 	// ID searches for a stored vector instead and leaves it out of the answer.
 	// ErrNotFound when it is not there.
 	ID string
+	// Code searches for the nearest codes to this one instead, of as many dimensions as
+	// Vector may have. It has no vector to score by: scores are those that signs suggest,
+	// the search ends at the codes by default, and RescoreVectors, Exact and Bound are
+	// refused.
+	Code *Code
 	// K is how many hits to return.
 	K int
 	// Dims is how many leading dimensions the scan looks at, at most the query's own:
@@ -43,7 +48,7 @@ type SearchRequest struct {
 	Dims int
 	// ScanBits is the form of the query in the scan: 1 for its signs, 4 for its
 	// magnitudes too, which finds far more of the right rows for little more time.
-	// 0: 4.
+	// 0: 4, or for a Code 1.
 	ScanBits int
 	// Candidates is how many rows the scan keeps, at least K. 0: by Oversampling,
 	// or if that is 0 too, 40 a hit, at least 100 and at most 10000.
@@ -67,7 +72,8 @@ type SearchRequest struct {
 	// more. math.Inf(1): never, which is also what profiles that do not rotate do,
 	// and all that they allow. 0: 2.
 	Bound float64
-	// Rescore is the stage at which the search ends. Empty: RescoreVectors.
+	// Rescore is the stage at which the search ends. Empty: RescoreVectors, or
+	// RescoreCodes where no vectors are stored or for a Code.
 	Rescore Rescore
 	// Exact compares the query with every stored vector instead. Every setting of a
 	// stage but Dims must then be unset.

@@ -9,6 +9,32 @@ import (
 	hamnestv1 "github.com/hamnest/hamnest/proto/hamnest/v1"
 )
 
+// Dialect is the way in which the bits of a code are packed into bytes. In each, bit
+// i is dimension i, 1 when its component is above 0, and the bits of the last byte that
+// belong to no dimension are zero. Nothing in a code tells its dialect.
+type Dialect string
+
+const (
+	// Numpy has the highest bit of a byte first, as numpy.packbits does: "ubinary" of
+	// sentence-transformers and Cohere.
+	Numpy Dialect = "numpy"
+	// NumpySigned is Numpy with 128 subtracted from every byte, an int8: "binary" of
+	// sentence-transformers and Cohere.
+	NumpySigned Dialect = "numpy-signed"
+	// PGVector is the payload of Postgres's bit(n), which pgvector indexes: as Numpy.
+	PGVector Dialect = "pgvector"
+	// Faiss has the lowest bit of a byte first: binary indexes of Faiss, sqlite-vec.
+	Faiss Dialect = "faiss"
+)
+
+// Code is the packed code of a vector.
+type Code struct {
+	// Packed is one bit a dimension, (dims + 7) / 8 bytes.
+	Packed []byte
+	// Dialect says how.
+	Dialect Dialect
+}
+
 // Record is one stored vector.
 type Record struct {
 	// ID is the user's key: 1 to 512 bytes of UTF-8.

@@ -1,13 +1,16 @@
 package server
 
 import (
+	"errors"
 	"fmt"
 	"math"
+	"slices"
 
 	"google.golang.org/protobuf/types/known/durationpb"
 	"google.golang.org/protobuf/types/known/timestamppb"
 
 	"github.com/hamnest/hamnest/encoder"
+	"github.com/hamnest/hamnest/encoder/code"
 	"github.com/hamnest/hamnest/index"
 	hamnestv1 "github.com/hamnest/hamnest/proto/hamnest/v1"
 )
@@ -61,6 +64,12 @@ var (
 		hamnestv1.Precision_PRECISION_BFLOAT16: encoder.BFloat16,
 		hamnestv1.Precision_PRECISION_INT8:     encoder.Int8,
 		hamnestv1.Precision_PRECISION_NONE:     encoder.None,
+	}
+	dialects = map[hamnestv1.Dialect]code.Dialect{
+		hamnestv1.Dialect_DIALECT_NUMPY:        code.Numpy,
+		hamnestv1.Dialect_DIALECT_NUMPY_SIGNED: code.NumpySigned,
+		hamnestv1.Dialect_DIALECT_PGVECTOR:     code.PGVector,
+		hamnestv1.Dialect_DIALECT_FAISS:        code.Faiss,
 	}
 	rescores = map[hamnestv1.Rescore]index.Rescore{
 		hamnestv1.Rescore_RESCORE_NONE:    index.RescoreNone,
@@ -226,6 +235,26 @@ func vectorToProto(v []float32) *hamnestv1.Vector {
 	return &hamnestv1.Vector{Float32Le: encoder.AppendFloat32(packed, v)}
 }
 
+// codeFromProto returns the words of a code of as many dimensions as a step of a
+// ladder.
+func codeFromProto(c *hamnestv1.Code, ladder []int) ([]uint64, error) {
+	dialect, err := enumFromProto(dialects, c.GetDialect())
+	if err != nil {
+		return nil, fmt.Errorf("dialect %w", err)
+	}
+	if c.GetDialect() == hamnestv1.Dialect_DIALECT_UNSPECIFIED {
+		return nil, errors.New("has no dialect, and nothing in a code tells how it is packed")
+	}
+	packed := c.GetPacked()
+	at := slices.IndexFunc(ladder, func(step int) bool { return code.Bytes(step) == len(packed) })
+	if at < 0 {
+		dims := ladder[len(ladder)-1]
+		return nil, fmt.Errorf("has %d bytes, want %d for %d dimensions or those of a shorter step of %v, 8 a byte", len(packed), code.Bytes(dims), dims, ladder)
+	}
+	words := make([]uint64, code.Words(ladder[at]))
+	return words, dialect.Unpack(words, packed, ladder[at])
+}
+
 // recordFromProto returns r as a record. The error is about its vector.
 func recordFromProto(r *hamnestv1.VectorRecord) (index.Record, error) {
 	record := index.Record{ID: r.GetId()}
@@ -249,9 +278,10 @@ func recordsToProto(records []index.Record) []*hamnestv1.VectorRecord {
 	return out
 }
 
-// queryFromProto returns req as a query, and adds to bad what is malformed. path
-// is the request's own, such as "requests[3].", and empty for a search alone.
-func queryFromProto(path string, req *hamnestv1.SearchRequest, bad *violations) index.Query {
+// queryFromProto returns req as a query of a collection with that ladder, and adds to
+// bad what is malformed. path is the request's own, such as "requests[3].", and empty
+// for a search alone.
+func queryFromProto(path string, ladder []int, req *hamnestv1.SearchRequest, bad *violations) index.Query {
 	q := index.Query{
 		K:                   int(req.GetK()),
 		Dims:                int(req.GetDims()),
@@ -275,8 +305,12 @@ func queryFromProto(path string, req *hamnestv1.SearchRequest, bad *violations) 
 		if q.ID = query.Id; q.ID == "" {
 			bad.add(path+"id", "is empty, want the id of a stored vector")
 		}
+	case *hamnestv1.SearchRequest_Code:
+		if q.Code, err = codeFromProto(query.Code, ladder); err != nil {
+			bad.add(path+"code", "%v", err)
+		}
 	default:
-		bad.add(path+"query", "is missing, want vector or id")
+		bad.add(path+"query", "is missing, want vector, id or code")
 	}
 	// Set to zero is not unset: the engine would take its default, which is not
 	// what was asked for.

@@ -34,6 +34,15 @@ func TestEnumsRoundTrip(t *testing.T) {
 			t.Errorf("%s comes back as %v", name, back)
 		}
 	}
+	for number, name := range hamnestv1.Dialect_name {
+		d, err := enumFromProto(dialects, hamnestv1.Dialect(number))
+		if err != nil {
+			t.Errorf("%s: %v", name, err)
+		}
+		if back := enumToProto(dialects, d); number != 0 && back != hamnestv1.Dialect(number) {
+			t.Errorf("%s comes back as %v", name, back)
+		}
+	}
 	for number, name := range hamnestv1.Rescore_name {
 		r, err := enumFromProto(rescores, hamnestv1.Rescore(number))
 		if err != nil {
@@ -168,7 +177,7 @@ func TestQueryFromProto(t *testing.T) {
 		WithMetadata:      true,
 	}
 	var bad violations
-	got := queryFromProto("", full, &bad)
+	got := queryFromProto("", []int{64}, full, &bad)
 	want := index.Query{
 		Vector: []float32{1, 2}, K: 10, Dims: 64, ScanBits: 4, Candidates: 400, RefineBits: 32, RescoreCandidates: 100, Bound: 1.5, Rescore: index.RescoreCodes,
 		Exact: true, MinScore: &minScore, PageToken: "token", WithVector: true, WithMetadata: true,
@@ -176,7 +185,7 @@ func TestQueryFromProto(t *testing.T) {
 	if !reflect.DeepEqual(got, want) || bad.err() != nil {
 		t.Errorf("got %+v, %v, want %+v", got, bad.err(), want)
 	}
-	got = queryFromProto("", &hamnestv1.SearchRequest{
+	got = queryFromProto("", []int{64}, &hamnestv1.SearchRequest{
 		Query: &hamnestv1.SearchRequest_Id{Id: "a"}, K: 3, FirstStage: &hamnestv1.SearchRequest_Oversampling{Oversampling: 2.5},
 		RescoreOversampling: new(1.5), LastStage: &hamnestv1.SearchRequest_Unbounded{Unbounded: true},
 	}, &bad)
@@ -235,7 +244,7 @@ func TestQueriesThatMeanNothing(t *testing.T) {
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			var bad violations
-			queryFromProto("r.", tt.in, &bad)
+			queryFromProto("r.", []int{64, 75}, tt.in, &bad)
 			var got []string
 			for _, v := range bad {
 				got = append(got, v.Field)

@@ -27,7 +27,7 @@ func (s *searchService) Search(ctx context.Context, req *hamnestv1.SearchRequest
 		return nil, err
 	}
 	var bad violations
-	query := queryFromProto("", req, &bad)
+	query := queryFromProto("", c.Info().Ladder, req, &bad)
 	if err := bad.err(); err != nil {
 		return nil, err
 	}
@@ -61,12 +61,13 @@ func (s *searchService) BatchSearch(ctx context.Context, req *hamnestv1.BatchSea
 	}
 	var bad violations
 	queries := make([]index.Query, len(req.GetRequests()))
+	ladder := c.Info().Ladder
 	budget := s.budget() // one for all: they share a message
 	for i, search := range req.GetRequests() {
 		if name := search.GetCollection(); name != "" && name != req.GetCollection() {
 			bad.add(inBatch(i)+"collection", "is %q, want %q or none", name, req.GetCollection())
 		}
-		queries[i] = queryFromProto(inBatch(i), search, &bad)
+		queries[i] = queryFromProto(inBatch(i), ladder, search, &bad)
 		queries[i].Budget = budget
 	}
 	if err := bad.err(); err != nil {

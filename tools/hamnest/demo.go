@@ -225,7 +225,7 @@ func (d *demo) measure(ctx context.Context, cmd *cobra.Command) ([]demoRow, erro
 			{K: demoK, Dims: dims, Candidates: demoK, Rescore: index.RescoreNone},
 			{K: demoK, Dims: dims, Candidates: demoRescored},
 		} {
-			run, err := measure(ctx, d.backend, demoCollection, q, d.queries, 1, p)
+			run, err := measure(ctx, d.backend, demoCollection, q, byVector(d.queries), 1, p)
 			if err != nil {
 				return nil, err
 			}
@@ -235,7 +235,7 @@ func (d *demo) measure(ctx context.Context, cmd *cobra.Command) ([]demoRow, erro
 			rows = append(rows, row)
 		}
 	}
-	exact, err := measure(ctx, d.backend, demoCollection, index.Query{K: demoK, Exact: true}, d.queries, 1, p)
+	exact, err := measure(ctx, d.backend, demoCollection, index.Query{K: demoK, Exact: true}, byVector(d.queries), 1, p)
 	if err != nil {
 		return nil, err
 	}

@@ -21,6 +21,8 @@ type evalFlags struct {
 	queries      string
 	queriesLimit int
 	truth, ids   string
+	codes        string
+	dialect      string
 	stages       stageFlags
 	q            index.Query
 	// Every combination of these is measured.
@@ -60,6 +62,10 @@ best first, at least k. Row r is line r of --ids, or without --ids the r-th vect
 the order of storing, which holds until a vector is replaced or deleted. Without
 --truth, the collection's own exact search says it.
 
+With --codes, what is searched for is not the queries but their packed codes, row i of
+that file for query i; --dialect says how they are packed. The truth is still that of the
+queries. Searches end at the codes.
+
 Answers beyond the k-th whose exact score ties with the k-th's (within 1e-6 of it, from
 the stored vectors, in float64) are right too, as far as the truth goes: with duplicates
 in the data any of them could stand there. Recall is the number of right answers
@@ -89,7 +95,11 @@ returned, at most k, over k (over the size of a collection that has fewer).`,
 				if err != nil {
 					return err
 				}
-				return flags.measureAll(ctx, cmd, newOutput(cmd, format), b, info, queries, right)
+				asked, err := flags.asked(queries, info)
+				if err != nil {
+					return err
+				}
+				return flags.measureAll(ctx, cmd, newOutput(cmd, format), b, info, asked, right)
 			})
 		},
 	}
@@ -99,6 +109,8 @@ returned, at most k, over k (over the size of a collection that has fewer).`,
 	f.IntVar(&flags.queriesLimit, "queries-limit", 0, "search for the first so many queries only (default all)")
 	f.StringVar(&flags.truth, "truth", "", "`file` of exact answers, .npy of int32 or int64 (default: the collection's own exact search)")
 	f.StringVar(&flags.ids, "ids", "", "with --truth: `file` with the ids of its row numbers, .txt or .jsonl")
+	f.StringVar(&flags.codes, "codes", "", "`file` of packed codes to search for instead, .npy of uint8 or int8 with one for each query")
+	addDialectFlag(cmd, &flags.dialect, "with --codes")
 	f.IntVarP(&flags.q.K, "k", "k", 10, "results a query")
 	f.IntSliceVar(&flags.dims, "dims", []int{0}, "leading dimensions that the scan looks at: ladder steps or multiples of 64, or under a profile that is not plain the ends of blocks; 0 for all")
 	f.IntSliceVar(&flags.candidates, "candidates", []int{0}, "how many the scan keeps, at least k; 0 for 40 for each of k, 100 to 10000")
@@ -117,6 +129,9 @@ func (f *evalFlags) check() error {
 	if f.queriesLimit < 0 {
 		return fmt.Errorf("--queries-limit is %d, want at least 1", f.queriesLimit)
 	}
+	if f.dialect != "" && f.codes == "" {
+		return errors.New("--dialect says how --codes FILE.npy is packed, want --codes with it")
+	}
 	if f.ids != "" && f.truth == "" {
 		return errors.New("--ids says which vectors the rows of --truth are, want --truth with it")
 	}
@@ -130,6 +145,38 @@ func (f *evalFlags) check() error {
 		}
 	}
 	return nil
+}
+
+// asked is what is searched for: queries, or their codes.
+func (f *evalFlags) asked(queries [][]float32, info index.Info) ([]index.Query, error) {
+	if f.codes == "" {
+		return byVector(queries), nil
+	}
+	dialect, err := parseDialect("--codes", f.dialect)
+	if err != nil {
+		return nil, err
+	}
+	codes, err := readCodes(f.codes, dialect, info.Ladder, len(queries))
+	if err != nil {
+		return nil, err
+	}
+	if len(codes) != len(queries) {
+		return nil, fmt.Errorf("%s: found %d codes, want %d: one for each query", f.codes, len(codes), len(queries))
+	}
+	asked := make([]index.Query, len(codes))
+	for i, words := range codes {
+		asked[i].Code = words
+	}
+	return asked, nil
+}
+
+// byVector is what is searched for when that is vectors.
+func byVector(vectors [][]float32) []index.Query {
+	queries := make([]index.Query, len(vectors))
+	for i, v := range vectors {
+		queries[i].Vector = v
+	}
+	return queries
 }
 
 func (f *evalFlags) right(ctx context.Context, cmd *cobra.Command, b backend, info index.Info, queries [][]float32, rows int) ([]idSet, error) {
@@ -181,7 +228,7 @@ func mean(x float64) string { return strconv.FormatFloat(math.Round(x*10)/10, 'f
 
 // measureAll measures every combination and prints each: as soon as it is known
 // for programs, together in a table for people.
-func (f *evalFlags) measureAll(ctx context.Context, cmd *cobra.Command, out output, b backend, info index.Info, queries [][]float32, right []idSet) error {
+func (f *evalFlags) measureAll(ctx context.Context, cmd *cobra.Command, out output, b backend, info index.Info, queries []index.Query, right []idSet) error {
 	settings := len(f.dims) * len(f.candidates) * len(f.concurrency)
 	p := newProgress(cmd, "searching", int64(settings*len(queries)), false)
 	defer p.done()
@@ -226,9 +273,9 @@ type measured struct {
 // made and the first pages are in memory.
 const warmUp = 16
 
-// measure searches for all queries, concurrency of them at a time. q has all of a
-// search but its vector.
-func measure(ctx context.Context, b backend, name string, q index.Query, queries [][]float32, concurrency int, p *progress) (*measured, error) {
+// measure searches for all queries, concurrency of them at a time. Of those only what
+// to search for is taken; q has all the rest.
+func measure(ctx context.Context, b backend, name string, q index.Query, queries []index.Query, concurrency int, p *progress) (*measured, error) {
 	m := &measured{
 		q:           q,
 		concurrency: concurrency,
@@ -238,7 +285,7 @@ func measure(ctx context.Context, b backend, name string, q index.Query, queries
 	}
 	search := func(ctx context.Context, i int) (*index.Result, error) {
 		q := q
-		q.Vector = queries[i]
+		q.Vector, q.Code = queries[i].Vector, queries[i].Code
 		result, err := b.Search(ctx, name, q)
 		if err != nil {
 			return nil, fmt.Errorf("query %d: %w", i, err)

@@ -180,6 +180,30 @@ func TestCodesAloneAreMeasuredAgainstATruthFile(t *testing.T) {
 	})
 }
 
+func TestEvalSearchesByCodes(t *testing.T) {
+	s := newEvalSet()
+	base, queries, truth := s.base.file(t, "base.npy"), s.queries.file(t, "queries.npy"), s.truthFile(t, 20)
+	codes, few := codesOf(t, "faiss", "|u1", s.queries), codesOf(t, "numpy", "|u1", matrix{39, s.queries.cols, s.queries.data})
+	eachTarget(t, func(t *testing.T, target []string) {
+		must(t, on(target, "ingest", "c", base, "--create")...)
+		eval := func(args ...string) evalRow {
+			t.Helper()
+			args = append([]string{"eval", "c", "--queries", queries, "--truth", truth, "--candidates", "300", "--format", "json"}, args...)
+			return decode[evalRow](t, must(t, on(target, args...)...))[0]
+		}
+		byCode, bySigns := eval("--codes", codes, "--dialect", "faiss"), eval("--scan-bits", "1", "--rescore", "none")
+		if byCode.Recall != bySigns.Recall || byCode.ScanBits != 1 || byCode.VectorsReadMean != 0 {
+			t.Errorf("codes give %+v, want the recall of signs, %v", byCode, bySigns.Recall)
+		}
+		with := func(args ...string) []string {
+			return on(target, append([]string{"eval", "c", "--queries", queries, "--truth", truth}, args...)...)
+		}
+		mustFail(t, "found 39 codes, want 40: one for each query", with("--codes", few, "--dialect", "numpy")...)
+		mustFail(t, "nothing in a code tells how it is packed", with("--codes", codes)...)
+		mustFail(t, "want --codes with it", with("--dialect", "numpy")...)
+	})
+}
+
 func TestRecallOfEvalIsThatOfCountingByHand(t *testing.T) {
 	s := newEvalSet()
 	target := []string{"--data", t.TempDir()}

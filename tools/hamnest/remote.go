@@ -4,16 +4,20 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
+	"sync"
 
 	"github.com/hamnest/hamnest/client"
 	"github.com/hamnest/hamnest/encoder"
+	"github.com/hamnest/hamnest/encoder/code"
 	"github.com/hamnest/hamnest/index"
 )
 
 // remote is a server, reached through package client.
 type remote struct {
-	target string
-	client *client.Client
+	target  string
+	client  *client.Client
+	ladders sync.Map // of collections that codes are exchanged with, by name
 }
 
 func openRemote(target string) (*remote, error) {
@@ -21,7 +25,7 @@ func openRemote(target string) (*remote, error) {
 	if err != nil {
 		return nil, fmt.Errorf("server %s: %w", target, err)
 	}
-	return &remote{target, c}, nil
+	return &remote{target: target, client: c}, nil
 }
 
 func (r *remote) Close() error { return r.client.Close() }
@@ -240,9 +244,14 @@ func (r *remote) Search(ctx context.Context, name string, q index.Query) (*index
 	if q.Rescore == index.RescoreAuto {
 		rescore = "" // on the wire, auto is not to say
 	}
+	packed, err := r.packed(ctx, name, q.Code)
+	if err != nil {
+		return nil, err
+	}
 	result, err := r.client.Search(ctx, name, client.SearchRequest{
 		Vector:              q.Vector,
 		ID:                  q.ID,
+		Code:                packed,
 		K:                   q.K,
 		Dims:                q.Dims,
 		ScanBits:            q.ScanBits,
@@ -268,6 +277,27 @@ func (r *remote) Search(ctx context.Context, name string, q index.Query) (*index
 	}
 	receipt, err := receiptFromClient(result.Receipt)
 	return &index.Result{Hits: hits, NextPageToken: result.NextPageToken, Receipt: receipt}, err
+}
+
+// packed returns a code as it is sent, nil for none.
+func (r *remote) packed(ctx context.Context, name string, words []uint64) (*client.Code, error) {
+	if len(words) == 0 {
+		return nil, nil
+	}
+	known, ok := r.ladders.Load(name)
+	if !ok {
+		c, err := r.client.GetCollection(ctx, name)
+		if err != nil {
+			return nil, r.explain(err)
+		}
+		known, _ = r.ladders.LoadOrStore(name, c.Ladder)
+	}
+	ladder := known.([]int)
+	at := slices.IndexFunc(ladder, func(step int) bool { return code.Words(step) == len(words) })
+	if at < 0 {
+		return nil, fmt.Errorf("code of %d words, want those of a step of the ladder %s", len(words), joinInts(ladder))
+	}
+	return &client.Code{Packed: code.Numpy.AppendPacked(nil, words, ladder[at]), Dialect: client.Numpy}, nil
 }
 
 func receiptFromClient(r client.Receipt) (index.Receipt, error) {

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -79,6 +80,8 @@ func (f *boundFlag) Type() string { return "number|off" }
 // searchFlags are the flags of search.
 type searchFlags struct {
 	query    string
+	code     string
+	dialect  string
 	row      int
 	vector   string
 	minScore float32
@@ -98,6 +101,8 @@ func searchCommand(format *outputFormat) *cobra.Command {
   --query FILE.npy   every row of a matrix, or one with --row
   --id ID            a stored vector, which is itself left out of the answer
   --vector '[...]'   a JSON array of numbers, or - to read one from standard input
+  --code FILE.npy    every row of a matrix of packed codes, or one with --row; --dialect
+                     says how they are packed. The search ends at the codes.
 
 A search goes through up to three stages. It scans the first --dims bits of every code,
 by the query's magnitudes or (--scan-bits 1) its signs alone, and keeps --candidates;
@@ -113,6 +118,7 @@ collection's ladder at which its profile has a prefix.`,
 		Example: `  hamnest search packages --query queries.npy --row 0 -k 5 --with-metadata --data ./vectors
   hamnest search packages --id vim -k 3 --receipt --data ./vectors
   hamnest search packages --query queries.npy --dims 256 --candidates 100 --format json --server localhost:7700
+  hamnest search packages --code ubinary.npy --dialect numpy --data ./vectors
   hamnest search packages --query queries.npy --row 0 --scan-bits 1 --bound 3 --receipt --data ./vectors
   echo '[0.1, -0.2, 0.3]' | hamnest search small --vector - --data ./vectors`,
 		Args: wantArgs(1, 1),
@@ -122,7 +128,7 @@ collection's ladder at which its profile has a prefix.`,
 			}
 			return store.withStore(cmd, false, func(ctx context.Context, b backend) error {
 				out := newOutput(cmd, format)
-				if flags.query != "" {
+				if flags.file() != "" {
 					return flags.searchFile(ctx, cmd, b, args[0], out)
 				}
 				result, err := b.Search(ctx, args[0], flags.q)
@@ -136,7 +142,9 @@ collection's ladder at which its profile has a prefix.`,
 	store.register(cmd)
 	f := cmd.Flags()
 	f.StringVar(&flags.query, "query", "", "`file` of queries, .npy with one a row")
-	f.IntVar(&flags.row, "row", 0, "with --query: the one row to search for, from 0 (default all)")
+	f.StringVar(&flags.code, "code", "", "`file` of packed codes to search for, .npy of uint8 or int8 with one a row")
+	addDialectFlag(cmd, &flags.dialect, "with --code")
+	f.IntVar(&flags.row, "row", 0, "with --query or --code: the one row to search for, from 0 (default all)")
 	f.StringVar(&flags.q.ID, "id", "", "`id` of the stored vector to search for")
 	f.StringVar(&flags.vector, "vector", "", "JSON `array` of numbers to search for, - for standard input")
 	f.IntVarP(&flags.q.K, "k", "k", 10, "how many to return")
@@ -149,8 +157,8 @@ collection's ladder at which its profile has a prefix.`,
 	f.BoolVar(&flags.q.WithVector, "with-vector", false, "return the stored vectors")
 	f.BoolVar(&flags.q.WithMetadata, "with-metadata", false, "return the metadata")
 	f.BoolVar(&flags.receipt, "receipt", false, "print what was done to get the answer (with --format json always)")
-	cmd.MarkFlagsOneRequired("query", "id", "vector")
-	cmd.MarkFlagsMutuallyExclusive("query", "id", "vector")
+	cmd.MarkFlagsOneRequired("query", "id", "vector", "code")
+	cmd.MarkFlagsMutuallyExclusive("query", "id", "vector", "code")
 	cmd.MarkFlagsMutuallyExclusive("candidates", "oversampling")
 	return cmd
 }
@@ -198,10 +206,13 @@ func (f *searchFlags) complete(cmd *cobra.Command) error {
 	if cmd.Flags().Changed("min-score") {
 		f.q.MinScore = &f.minScore
 	}
-	if cmd.Flags().Changed("row") && f.query == "" {
-		return errors.New("--row says which row of --query FILE.npy, want --query with it")
+	if cmd.Flags().Changed("row") && f.file() == "" {
+		return errors.New("--row says which row of --query or --code FILE.npy, want one of them with it")
 	}
-	if f.query != "" && !cmd.Flags().Changed("row") && f.q.PageToken != "" {
+	if f.dialect != "" && f.code == "" {
+		return errors.New("--dialect says how --code FILE.npy is packed, want --code with it")
+	}
+	if f.file() != "" && !cmd.Flags().Changed("row") && f.q.PageToken != "" {
 		return errors.New("--page-token continues one answer, want --row with it")
 	}
 	if f.vector == "" {
@@ -224,34 +235,77 @@ func (f *searchFlags) complete(cmd *cobra.Command) error {
 	return nil
 }
 
+// file is the file that the queries are in, empty when they are in none.
+func (f *searchFlags) file() string { return cmp.Or(f.query, f.code) }
+
 // searchFile searches for the rows of the query file.
 func (f *searchFlags) searchFile(ctx context.Context, cmd *cobra.Command, b backend, name string, out output) error {
-	return withMatrix(openDisk, f.query, func(m *npy.Reader) error {
+	return withMatrix(openDisk, f.file(), func(m *npy.Reader) error {
 		first, rows := 0, m.Rows()
 		if cmd.Flags().Changed("row") {
 			if f.row < 0 || f.row >= m.Rows() {
-				return fmt.Errorf("%s: --row %d, want 0 to %d", f.query, f.row, m.Rows()-1)
+				return fmt.Errorf("%s: --row %d, want 0 to %d", f.file(), f.row, m.Rows()-1)
 			}
 			first, rows = f.row, 1
 		}
 		p := newProgress(cmd, "searching", int64(rows), false)
 		defer p.done()
 		var answers []answer
-		vector := make([]float32, m.Cols())
-		for row := first; row < first+rows; row++ {
-			if err := m.ReadFloats(vector, row); err != nil {
-				return err
-			}
-			f.q.Vector = vector
+		search := func(row int) error {
 			result, err := b.Search(ctx, name, f.q)
 			if err != nil {
-				return fmt.Errorf("%s: row %d: %w", f.query, row, err)
+				return fmt.Errorf("%s: row %d: %w", f.file(), row, err)
 			}
 			answers = append(answers, answer{&row, result})
 			p.add(1)
+			return nil
+		}
+		searchAll := f.searchVectors
+		if f.code != "" {
+			info, err := b.Collection(ctx, name)
+			if err != nil {
+				return err
+			}
+			searchAll = f.searchCodes(info.Ladder)
+		}
+		if err := searchAll(m, first, rows, search); err != nil {
+			return err
 		}
 		return f.print(cmd, out, answers)
 	})
+}
+
+// searchVectors calls search with each row as the vector to search for.
+func (f *searchFlags) searchVectors(m *npy.Reader, first, rows int, search func(row int) error) error {
+	vector := make([]float32, m.Cols())
+	for row := first; row < first+rows; row++ {
+		if err := m.ReadFloats(vector, row); err != nil {
+			return err
+		}
+		f.q.Vector = vector
+		if err := search(row); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// searchCodes is searchVectors for codes, of as many dimensions as a step of the ladder.
+func (f *searchFlags) searchCodes(ladder []int) func(m *npy.Reader, first, rows int, search func(row int) error) error {
+	return func(m *npy.Reader, first, rows int, search func(row int) error) error {
+		dialect, err := parseDialect("--code", f.dialect)
+		if err != nil {
+			return err
+		}
+		dims, err := codeDims(f.code, m.Cols(), ladder)
+		if err != nil {
+			return err
+		}
+		return eachCode(f.code, m, dialect, dims, first, rows, func(row int, words []uint64) error {
+			f.q.Code = words
+			return search(row)
+		})
+	}
 }
 
 // answer is the result for one query; row is the query's row in its file, nil
@@ -271,7 +325,7 @@ func (f *searchFlags) print(cmd *cobra.Command, out output, answers []answer) er
 		return nil
 	}
 	header := []string{"RANK", "ID", "SCORE"}
-	if f.query != "" {
+	if f.file() != "" {
 		header = append([]string{"QUERY"}, header...)
 	}
 	if f.q.WithVector {
@@ -284,7 +338,7 @@ func (f *searchFlags) print(cmd *cobra.Command, out output, answers []answer) er
 	for _, a := range answers {
 		for i, hit := range a.result.Hits {
 			row := []string{strconv.Itoa(i + 1), printable(hit.ID), formatScore(hit.Score)}
-			if f.query != "" {
+			if f.file() != "" {
 				row = append([]string{strconv.Itoa(*a.row)}, row...)
 			}
 			if f.q.WithVector {

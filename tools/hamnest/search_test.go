@@ -2,11 +2,13 @@ package main
 
 import (
 	"encoding/json"
+	"fmt"
 	"slices"
 	"strings"
 	"testing"
 
 	"github.com/hamnest/hamnest/encoder"
+	"github.com/hamnest/hamnest/encoder/code"
 	"github.com/hamnest/hamnest/index"
 )
 
@@ -65,11 +67,37 @@ func TestQueryIsAFileARowAnIDOrAVector(t *testing.T) {
 		if got := decode[answerJSON](t, piped.stdout); len(got) != 1 || !slices.EqualFunc(got[0].Hits, answers[2].Hits, sameHit) {
 			t.Errorf("row 2 from standard input gives %+v, want %+v", piped, answers[2])
 		}
+		for dialect, kind := range map[string]string{"numpy": "|u1", "numpy-signed": "|i1", "pgvector": "|u1", "faiss": "|u1"} {
+			codes := search("--code", codesOf(t, dialect, kind, matrix{3, m.cols, m.data}), "--dialect", dialect, "-k", "4")
+			if len(codes) != 3 || *codes[2].Query != 2 || codes[2].Hits[0].ID != "doc2" || codes[2].Hits[0].Score != 1 || codes[2].Receipt.Rescore != "codes" {
+				t.Errorf("the codes as %s packs them give %+v, want each to find its vector", dialect, codes)
+			}
+			one := search("--code", codesOf(t, dialect, kind, matrix{3, m.cols, m.data}), "--dialect", dialect, "-k", "4", "--row", "1")
+			if len(one) != 1 || !slices.EqualFunc(one[0].Hits, codes[1].Hits, sameHit) {
+				t.Errorf("row 1 alone gives %+v, want %+v", one, codes[1])
+			}
+		}
 		stored := search("--id", "doc2", "-k", "3")
 		if !slices.EqualFunc(stored[0].Hits, answers[2].Hits[1:], sameHit) {
 			t.Errorf("doc2 by its id gives %+v, want %+v without doc2", stored[0].Hits, answers[2].Hits)
 		}
 	})
+}
+
+// codesOf writes the codes of vectors to a file.
+func codesOf(t *testing.T, dialect, elem string, m matrix) string {
+	t.Helper()
+	d, err := code.ParseDialect(dialect)
+	if err != nil {
+		t.Fatal(err)
+	}
+	words := make([]uint64, code.Words(m.cols))
+	var packed []byte
+	for row := range m.rows {
+		code.Signs(words, m.row(row))
+		packed = d.AppendPacked(packed, words, m.cols)
+	}
+	return npyFile(t, dialect+".npy", elem, fmt.Sprintf("(%d, %d)", m.rows, code.Bytes(m.cols)), packed)
 }
 
 func sameHit(a, b hitJSON) bool { return a.ID == b.ID && a.Score == b.Score }
@@ -188,12 +216,14 @@ func TestBadSearchesAreRefused(t *testing.T) {
 	queries := good.file(t, "queries.npy")
 	good.data[128+3] /= 0
 	infinite := good.file(t, "infinite.npy")
+	codes := codesOf(t, "numpy", "|u1", matrix{2, 128, good.data})
+	wide := codesOf(t, "numpy", "|u1", matrix{2, 80, good.data})
 	tests := []struct {
 		name string
 		want string
 		args []string
 	}{
-		{"no query", "at least one of the flags in the group [query id vector] is required", nil},
+		{"no query", "at least one of the flags in the group [query id vector code] is required", nil},
 		{"two queries", "[id query] were all set", []string{"--id", "a", "--query", queries}},
 		{"k 0", "k: 0, want at least 1", []string{"--id", "doc0", "-k", "0"}},
 		{"a negative k", "want ", []string{"--id", "doc0", "-k", "-1"}},
@@ -206,7 +236,15 @@ func TestBadSearchesAreRefused(t *testing.T) {
 		{"a query with an infinity", "row 1: ", []string{"--query", infinite}},
 		{"a row that is not there", "queries.npy: --row 2, want 0 to 1", []string{"--query", queries, "--row", "2"}},
 		{"a row before the first", "queries.npy: --row -1, want 0 to 1", []string{"--query", queries, "--row", "-1"}},
-		{"a row of nothing", "want --query with it", []string{"--id", "doc0", "--row", "0"}},
+		{"a row of nothing", "want one of them with it", []string{"--id", "doc0", "--row", "0"}},
+		{"codes without a dialect", "nothing in a code tells how it is packed", []string{"--code", codes}},
+		{"a dialect that is none", `unknown dialect "vespa"`, []string{"--code", codes, "--dialect", "vespa"}},
+		{"a dialect of nothing", "want --code with it", []string{"--id", "doc0", "--dialect", "numpy"}},
+		{"codes of another type", `elements are "|u1", want packed codes of |i1`, []string{"--code", codes, "--dialect", "numpy-signed"}},
+		{"codes that are vectors", "found codes of 128 bytes, want 16 for 128 dimensions or those of a shorter step of the ladder 64,128", []string{"--code", queries, "--dialect", "numpy"}},
+		{"codes of wrong dims", "found codes of 10 bytes, want 16", []string{"--code", wide, "--dialect", "numpy"}},
+		{"codes against vectors", "rescore: vectors for a code", []string{"--code", codes, "--dialect", "numpy", "--rescore", "vectors"}},
+		{"a code of a row that is not there", "--row 2, want 0 to 1", []string{"--code", codes, "--dialect", "numpy", "--row", "2"}},
 		{"a token for many queries", "--page-token continues one answer", []string{"--query", queries, "--page-token", "x"}},
 		{"a token that is none", "page_token", []string{"--id", "doc0", "--page-token", "x"}},
 		{"a prefix that is none", "no prefix of 100 dimensions, want a multiple of 64", []string{"--id", "doc0", "--dims", "100"}},

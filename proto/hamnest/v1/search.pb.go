@@ -90,6 +90,7 @@ type SearchRequest struct {
 	//
 	//	*SearchRequest_Vector
 	//	*SearchRequest_Id
+	//	*SearchRequest_Code
 	Query isSearchRequest_Query `protobuf_oneof:"query"`
 	// How many to return, 1 to the server's limit (default 10000).
 	K uint32 `protobuf:"varint,4,opt,name=k,proto3" json:"k,omitempty"`
@@ -109,7 +110,8 @@ type SearchRequest struct {
 	// How many S2 lets through at most, k to candidates. 0: by rescore_oversampling,
 	// or if that is unset too, all candidates.
 	RescoreCandidates uint32 `protobuf:"varint,8,opt,name=rescore_candidates,json=rescoreCandidates,proto3" json:"rescore_candidates,omitempty"`
-	// Where the search ends. Default RESCORE_VECTORS.
+	// Where the search ends. Default RESCORE_VECTORS, and RESCORE_CODES where the
+	// collection keeps no vectors or the query is a code.
 	Rescore Rescore `protobuf:"varint,9,opt,name=rescore,proto3,enum=hamnest.v1.Rescore" json:"rescore,omitempty"`
 	// Compare the query with every stored vector instead; every setting of a stage
 	// but dims must then be unset.
@@ -125,7 +127,7 @@ type SearchRequest struct {
 	WithMetadata bool `protobuf:"varint,14,opt,name=with_metadata,json=withMetadata,proto3" json:"with_metadata,omitempty"`
 	// Bits of the query that S1 compares in a dimension: 1 for its sign, or 4 for its
 	// magnitude too, which finds far more of the right rows for little more time.
-	// 0: 4.
+	// 0: 4, or for a code, which has signs only, 1.
 	ScanBits uint32 `protobuf:"varint,15,opt,name=scan_bits,json=scanBits,proto3" json:"scan_bits,omitempty"`
 	// Bits of the query that S2 compares in a dimension: 4, or 32 for its floats, which
 	// cost more and tell little more. 0: 4.
@@ -204,6 +206,15 @@ func (x *SearchRequest) GetId() string {
 		}
 	}
 	return ""
+}
+
+func (x *SearchRequest) GetCode() *Code {
+	if x != nil {
+		if x, ok := x.Query.(*SearchRequest_Code); ok {
+			return x.Code
+		}
+	}
+	return nil
 }
 
 func (x *SearchRequest) GetK() uint32 {
@@ -357,9 +368,20 @@ type SearchRequest_Id struct {
 	Id string `protobuf:"bytes,3,opt,name=id,proto3,oneof"`
 }
 
+type SearchRequest_Code struct {
+	// A code of as many dimensions as vector may have, made by the collection's
+	// profile or, under PROFILE_PLAIN, by anything that takes signs. It has no
+	// magnitudes and no vector to score by: scores are those that signs suggest, the
+	// search ends at the codes by default, and RESCORE_VECTORS, exact and bound are
+	// refused.
+	Code *Code `protobuf:"bytes,20,opt,name=code,proto3,oneof"`
+}
+
 func (*SearchRequest_Vector) isSearchRequest_Query() {}
 
 func (*SearchRequest_Id) isSearchRequest_Query() {}
+
+func (*SearchRequest_Code) isSearchRequest_Query() {}
 
 type isSearchRequest_FirstStage interface {
 	isSearchRequest_FirstStage()
@@ -846,13 +868,14 @@ var File_hamnest_v1_search_proto protoreflect.FileDescriptor
 const file_hamnest_v1_search_proto_rawDesc = "" +
 	"\n" +
 	"\x17hamnest/v1/search.proto\x12\n" +
-	"hamnest.v1\x1a\x1egoogle/protobuf/duration.proto\x1a\x17hamnest/v1/vector.proto\"\xcf\x05\n" +
+	"hamnest.v1\x1a\x1egoogle/protobuf/duration.proto\x1a\x17hamnest/v1/vector.proto\"\xf7\x05\n" +
 	"\rSearchRequest\x12\x1e\n" +
 	"\n" +
 	"collection\x18\x01 \x01(\tR\n" +
 	"collection\x12,\n" +
 	"\x06vector\x18\x02 \x01(\v2\x12.hamnest.v1.VectorH\x00R\x06vector\x12\x10\n" +
-	"\x02id\x18\x03 \x01(\tH\x00R\x02id\x12\f\n" +
+	"\x02id\x18\x03 \x01(\tH\x00R\x02id\x12&\n" +
+	"\x04code\x18\x14 \x01(\v2\x10.hamnest.v1.CodeH\x00R\x04code\x12\f\n" +
 	"\x01k\x18\x04 \x01(\rR\x01k\x12\x12\n" +
 	"\x04dims\x18\x05 \x01(\rR\x04dims\x12 \n" +
 	"\n" +
@@ -955,30 +978,32 @@ var file_hamnest_v1_search_proto_goTypes = []any{
 	(*BatchSearchRequest)(nil),  // 5: hamnest.v1.BatchSearchRequest
 	(*BatchSearchResponse)(nil), // 6: hamnest.v1.BatchSearchResponse
 	(*Vector)(nil),              // 7: hamnest.v1.Vector
-	(*durationpb.Duration)(nil), // 8: google.protobuf.Duration
+	(*Code)(nil),                // 8: hamnest.v1.Code
+	(*durationpb.Duration)(nil), // 9: google.protobuf.Duration
 }
 var file_hamnest_v1_search_proto_depIdxs = []int32{
 	7,  // 0: hamnest.v1.SearchRequest.vector:type_name -> hamnest.v1.Vector
-	0,  // 1: hamnest.v1.SearchRequest.rescore:type_name -> hamnest.v1.Rescore
-	3,  // 2: hamnest.v1.SearchResponse.hits:type_name -> hamnest.v1.Hit
-	4,  // 3: hamnest.v1.SearchResponse.receipt:type_name -> hamnest.v1.Receipt
-	7,  // 4: hamnest.v1.Hit.vector:type_name -> hamnest.v1.Vector
-	0,  // 5: hamnest.v1.Receipt.rescore:type_name -> hamnest.v1.Rescore
-	8,  // 6: hamnest.v1.Receipt.scan_time:type_name -> google.protobuf.Duration
-	8,  // 7: hamnest.v1.Receipt.refine_time:type_name -> google.protobuf.Duration
-	8,  // 8: hamnest.v1.Receipt.rescore_time:type_name -> google.protobuf.Duration
-	8,  // 9: hamnest.v1.Receipt.total_time:type_name -> google.protobuf.Duration
-	1,  // 10: hamnest.v1.BatchSearchRequest.requests:type_name -> hamnest.v1.SearchRequest
-	2,  // 11: hamnest.v1.BatchSearchResponse.responses:type_name -> hamnest.v1.SearchResponse
-	1,  // 12: hamnest.v1.SearchService.Search:input_type -> hamnest.v1.SearchRequest
-	5,  // 13: hamnest.v1.SearchService.BatchSearch:input_type -> hamnest.v1.BatchSearchRequest
-	2,  // 14: hamnest.v1.SearchService.Search:output_type -> hamnest.v1.SearchResponse
-	6,  // 15: hamnest.v1.SearchService.BatchSearch:output_type -> hamnest.v1.BatchSearchResponse
-	14, // [14:16] is the sub-list for method output_type
-	12, // [12:14] is the sub-list for method input_type
-	12, // [12:12] is the sub-list for extension type_name
-	12, // [12:12] is the sub-list for extension extendee
-	0,  // [0:12] is the sub-list for field type_name
+	8,  // 1: hamnest.v1.SearchRequest.code:type_name -> hamnest.v1.Code
+	0,  // 2: hamnest.v1.SearchRequest.rescore:type_name -> hamnest.v1.Rescore
+	3,  // 3: hamnest.v1.SearchResponse.hits:type_name -> hamnest.v1.Hit
+	4,  // 4: hamnest.v1.SearchResponse.receipt:type_name -> hamnest.v1.Receipt
+	7,  // 5: hamnest.v1.Hit.vector:type_name -> hamnest.v1.Vector
+	0,  // 6: hamnest.v1.Receipt.rescore:type_name -> hamnest.v1.Rescore
+	9,  // 7: hamnest.v1.Receipt.scan_time:type_name -> google.protobuf.Duration
+	9,  // 8: hamnest.v1.Receipt.refine_time:type_name -> google.protobuf.Duration
+	9,  // 9: hamnest.v1.Receipt.rescore_time:type_name -> google.protobuf.Duration
+	9,  // 10: hamnest.v1.Receipt.total_time:type_name -> google.protobuf.Duration
+	1,  // 11: hamnest.v1.BatchSearchRequest.requests:type_name -> hamnest.v1.SearchRequest
+	2,  // 12: hamnest.v1.BatchSearchResponse.responses:type_name -> hamnest.v1.SearchResponse
+	1,  // 13: hamnest.v1.SearchService.Search:input_type -> hamnest.v1.SearchRequest
+	5,  // 14: hamnest.v1.SearchService.BatchSearch:input_type -> hamnest.v1.BatchSearchRequest
+	2,  // 15: hamnest.v1.SearchService.Search:output_type -> hamnest.v1.SearchResponse
+	6,  // 16: hamnest.v1.SearchService.BatchSearch:output_type -> hamnest.v1.BatchSearchResponse
+	15, // [15:17] is the sub-list for method output_type
+	13, // [13:15] is the sub-list for method input_type
+	13, // [13:13] is the sub-list for extension type_name
+	13, // [13:13] is the sub-list for extension extendee
+	0,  // [0:13] is the sub-list for field type_name
 }
 
 func init() { file_hamnest_v1_search_proto_init() }
@@ -990,6 +1015,7 @@ func file_hamnest_v1_search_proto_init() {
 	file_hamnest_v1_search_proto_msgTypes[0].OneofWrappers = []any{
 		(*SearchRequest_Vector)(nil),
 		(*SearchRequest_Id)(nil),
+		(*SearchRequest_Code)(nil),
 		(*SearchRequest_Candidates)(nil),
 		(*SearchRequest_Oversampling)(nil),
 		(*SearchRequest_Bound)(nil),

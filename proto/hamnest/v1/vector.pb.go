@@ -21,6 +21,72 @@ const (
 	_ = protoimpl.EnforceVersion(protoimpl.MaxVersion - 20)
 )
 
+// Dialect is the way in which the bits of a code are packed into bytes. In each, bit
+// i is dimension i, 1 when its component is above 0, and the bits of the last byte that
+// belong to no dimension are zero. Nothing in a code tells its dialect: one that is
+// read in the wrong dialect gives bad answers and no error.
+type Dialect int32
+
+const (
+	// Refused where a code is given; where one is asked for, none is returned.
+	Dialect_DIALECT_UNSPECIFIED Dialect = 0
+	// The highest bit of a byte first, as numpy.packbits has it: "ubinary" of
+	// sentence-transformers and Cohere.
+	Dialect_DIALECT_NUMPY Dialect = 1
+	// DIALECT_NUMPY with 128 subtracted from every byte, an int8: "binary" of
+	// sentence-transformers and Cohere.
+	Dialect_DIALECT_NUMPY_SIGNED Dialect = 2
+	// The payload of Postgres's bit(n), which pgvector indexes: as DIALECT_NUMPY.
+	Dialect_DIALECT_PGVECTOR Dialect = 3
+	// The lowest bit of a byte first: binary indexes of Faiss, sqlite-vec.
+	Dialect_DIALECT_FAISS Dialect = 4
+)
+
+// Enum value maps for Dialect.
+var (
+	Dialect_name = map[int32]string{
+		0: "DIALECT_UNSPECIFIED",
+		1: "DIALECT_NUMPY",
+		2: "DIALECT_NUMPY_SIGNED",
+		3: "DIALECT_PGVECTOR",
+		4: "DIALECT_FAISS",
+	}
+	Dialect_value = map[string]int32{
+		"DIALECT_UNSPECIFIED":  0,
+		"DIALECT_NUMPY":        1,
+		"DIALECT_NUMPY_SIGNED": 2,
+		"DIALECT_PGVECTOR":     3,
+		"DIALECT_FAISS":        4,
+	}
+)
+
+func (x Dialect) Enum() *Dialect {
+	p := new(Dialect)
+	*p = x
+	return p
+}
+
+func (x Dialect) String() string {
+	return protoimpl.X.EnumStringOf(x.Descriptor(), protoreflect.EnumNumber(x))
+}
+
+func (Dialect) Descriptor() protoreflect.EnumDescriptor {
+	return file_hamnest_v1_vector_proto_enumTypes[0].Descriptor()
+}
+
+func (Dialect) Type() protoreflect.EnumType {
+	return &file_hamnest_v1_vector_proto_enumTypes[0]
+}
+
+func (x Dialect) Number() protoreflect.EnumNumber {
+	return protoreflect.EnumNumber(x)
+}
+
+// Deprecated: Use Dialect.Descriptor instead.
+func (Dialect) EnumDescriptor() ([]byte, []int) {
+	return file_hamnest_v1_vector_proto_rawDescGZIP(), []int{0}
+}
+
 // Vector is one embedding. Exactly one field is set.
 type Vector struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -76,6 +142,61 @@ func (x *Vector) GetValues() []float32 {
 	return nil
 }
 
+// Code is the packed code of a vector.
+type Code struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// One bit a dimension, (dims + 7) / 8 bytes.
+	Packed []byte `protobuf:"bytes,1,opt,name=packed,proto3" json:"packed,omitempty"`
+	// Required.
+	Dialect       Dialect `protobuf:"varint,2,opt,name=dialect,proto3,enum=hamnest.v1.Dialect" json:"dialect,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Code) Reset() {
+	*x = Code{}
+	mi := &file_hamnest_v1_vector_proto_msgTypes[1]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Code) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Code) ProtoMessage() {}
+
+func (x *Code) ProtoReflect() protoreflect.Message {
+	mi := &file_hamnest_v1_vector_proto_msgTypes[1]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Code.ProtoReflect.Descriptor instead.
+func (*Code) Descriptor() ([]byte, []int) {
+	return file_hamnest_v1_vector_proto_rawDescGZIP(), []int{1}
+}
+
+func (x *Code) GetPacked() []byte {
+	if x != nil {
+		return x.Packed
+	}
+	return nil
+}
+
+func (x *Code) GetDialect() Dialect {
+	if x != nil {
+		return x.Dialect
+	}
+	return Dialect_DIALECT_UNSPECIFIED
+}
+
 // VectorRecord is one stored vector.
 type VectorRecord struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -93,7 +214,7 @@ type VectorRecord struct {
 
 func (x *VectorRecord) Reset() {
 	*x = VectorRecord{}
-	mi := &file_hamnest_v1_vector_proto_msgTypes[1]
+	mi := &file_hamnest_v1_vector_proto_msgTypes[2]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -105,7 +226,7 @@ func (x *VectorRecord) String() string {
 func (*VectorRecord) ProtoMessage() {}
 
 func (x *VectorRecord) ProtoReflect() protoreflect.Message {
-	mi := &file_hamnest_v1_vector_proto_msgTypes[1]
+	mi := &file_hamnest_v1_vector_proto_msgTypes[2]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -118,7 +239,7 @@ func (x *VectorRecord) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use VectorRecord.ProtoReflect.Descriptor instead.
 func (*VectorRecord) Descriptor() ([]byte, []int) {
-	return file_hamnest_v1_vector_proto_rawDescGZIP(), []int{1}
+	return file_hamnest_v1_vector_proto_rawDescGZIP(), []int{2}
 }
 
 func (x *VectorRecord) GetId() string {
@@ -155,7 +276,7 @@ type UpsertVectorsRequest struct {
 
 func (x *UpsertVectorsRequest) Reset() {
 	*x = UpsertVectorsRequest{}
-	mi := &file_hamnest_v1_vector_proto_msgTypes[2]
+	mi := &file_hamnest_v1_vector_proto_msgTypes[3]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -167,7 +288,7 @@ func (x *UpsertVectorsRequest) String() string {
 func (*UpsertVectorsRequest) ProtoMessage() {}
 
 func (x *UpsertVectorsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_hamnest_v1_vector_proto_msgTypes[2]
+	mi := &file_hamnest_v1_vector_proto_msgTypes[3]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -180,7 +301,7 @@ func (x *UpsertVectorsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use UpsertVectorsRequest.ProtoReflect.Descriptor instead.
 func (*UpsertVectorsRequest) Descriptor() ([]byte, []int) {
-	return file_hamnest_v1_vector_proto_rawDescGZIP(), []int{2}
+	return file_hamnest_v1_vector_proto_rawDescGZIP(), []int{3}
 }
 
 func (x *UpsertVectorsRequest) GetCollection() string {
@@ -208,7 +329,7 @@ type UpsertVectorsResponse struct {
 
 func (x *UpsertVectorsResponse) Reset() {
 	*x = UpsertVectorsResponse{}
-	mi := &file_hamnest_v1_vector_proto_msgTypes[3]
+	mi := &file_hamnest_v1_vector_proto_msgTypes[4]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -220,7 +341,7 @@ func (x *UpsertVectorsResponse) String() string {
 func (*UpsertVectorsResponse) ProtoMessage() {}
 
 func (x *UpsertVectorsResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_hamnest_v1_vector_proto_msgTypes[3]
+	mi := &file_hamnest_v1_vector_proto_msgTypes[4]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -233,7 +354,7 @@ func (x *UpsertVectorsResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use UpsertVectorsResponse.ProtoReflect.Descriptor instead.
 func (*UpsertVectorsResponse) Descriptor() ([]byte, []int) {
-	return file_hamnest_v1_vector_proto_rawDescGZIP(), []int{3}
+	return file_hamnest_v1_vector_proto_rawDescGZIP(), []int{4}
 }
 
 func (x *UpsertVectorsResponse) GetUpsertedCount() uint64 {
@@ -260,7 +381,7 @@ type GetVectorsRequest struct {
 
 func (x *GetVectorsRequest) Reset() {
 	*x = GetVectorsRequest{}
-	mi := &file_hamnest_v1_vector_proto_msgTypes[4]
+	mi := &file_hamnest_v1_vector_proto_msgTypes[5]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -272,7 +393,7 @@ func (x *GetVectorsRequest) String() string {
 func (*GetVectorsRequest) ProtoMessage() {}
 
 func (x *GetVectorsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_hamnest_v1_vector_proto_msgTypes[4]
+	mi := &file_hamnest_v1_vector_proto_msgTypes[5]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -285,7 +406,7 @@ func (x *GetVectorsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetVectorsRequest.ProtoReflect.Descriptor instead.
 func (*GetVectorsRequest) Descriptor() ([]byte, []int) {
-	return file_hamnest_v1_vector_proto_rawDescGZIP(), []int{4}
+	return file_hamnest_v1_vector_proto_rawDescGZIP(), []int{5}
 }
 
 func (x *GetVectorsRequest) GetCollection() string {
@@ -329,7 +450,7 @@ type GetVectorsResponse struct {
 
 func (x *GetVectorsResponse) Reset() {
 	*x = GetVectorsResponse{}
-	mi := &file_hamnest_v1_vector_proto_msgTypes[5]
+	mi := &file_hamnest_v1_vector_proto_msgTypes[6]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -341,7 +462,7 @@ func (x *GetVectorsResponse) String() string {
 func (*GetVectorsResponse) ProtoMessage() {}
 
 func (x *GetVectorsResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_hamnest_v1_vector_proto_msgTypes[5]
+	mi := &file_hamnest_v1_vector_proto_msgTypes[6]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -354,7 +475,7 @@ func (x *GetVectorsResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetVectorsResponse.ProtoReflect.Descriptor instead.
 func (*GetVectorsResponse) Descriptor() ([]byte, []int) {
-	return file_hamnest_v1_vector_proto_rawDescGZIP(), []int{5}
+	return file_hamnest_v1_vector_proto_rawDescGZIP(), []int{6}
 }
 
 func (x *GetVectorsResponse) GetVectors() []*VectorRecord {
@@ -384,7 +505,7 @@ type DeleteVectorsRequest struct {
 
 func (x *DeleteVectorsRequest) Reset() {
 	*x = DeleteVectorsRequest{}
-	mi := &file_hamnest_v1_vector_proto_msgTypes[6]
+	mi := &file_hamnest_v1_vector_proto_msgTypes[7]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -396,7 +517,7 @@ func (x *DeleteVectorsRequest) String() string {
 func (*DeleteVectorsRequest) ProtoMessage() {}
 
 func (x *DeleteVectorsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_hamnest_v1_vector_proto_msgTypes[6]
+	mi := &file_hamnest_v1_vector_proto_msgTypes[7]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -409,7 +530,7 @@ func (x *DeleteVectorsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DeleteVectorsRequest.ProtoReflect.Descriptor instead.
 func (*DeleteVectorsRequest) Descriptor() ([]byte, []int) {
-	return file_hamnest_v1_vector_proto_rawDescGZIP(), []int{6}
+	return file_hamnest_v1_vector_proto_rawDescGZIP(), []int{7}
 }
 
 func (x *DeleteVectorsRequest) GetCollection() string {
@@ -437,7 +558,7 @@ type DeleteVectorsResponse struct {
 
 func (x *DeleteVectorsResponse) Reset() {
 	*x = DeleteVectorsResponse{}
-	mi := &file_hamnest_v1_vector_proto_msgTypes[7]
+	mi := &file_hamnest_v1_vector_proto_msgTypes[8]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -449,7 +570,7 @@ func (x *DeleteVectorsResponse) String() string {
 func (*DeleteVectorsResponse) ProtoMessage() {}
 
 func (x *DeleteVectorsResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_hamnest_v1_vector_proto_msgTypes[7]
+	mi := &file_hamnest_v1_vector_proto_msgTypes[8]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -462,7 +583,7 @@ func (x *DeleteVectorsResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DeleteVectorsResponse.ProtoReflect.Descriptor instead.
 func (*DeleteVectorsResponse) Descriptor() ([]byte, []int) {
-	return file_hamnest_v1_vector_proto_rawDescGZIP(), []int{7}
+	return file_hamnest_v1_vector_proto_rawDescGZIP(), []int{8}
 }
 
 func (x *DeleteVectorsResponse) GetDeletedCount() uint64 {
@@ -491,7 +612,7 @@ type ListVectorsRequest struct {
 
 func (x *ListVectorsRequest) Reset() {
 	*x = ListVectorsRequest{}
-	mi := &file_hamnest_v1_vector_proto_msgTypes[8]
+	mi := &file_hamnest_v1_vector_proto_msgTypes[9]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -503,7 +624,7 @@ func (x *ListVectorsRequest) String() string {
 func (*ListVectorsRequest) ProtoMessage() {}
 
 func (x *ListVectorsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_hamnest_v1_vector_proto_msgTypes[8]
+	mi := &file_hamnest_v1_vector_proto_msgTypes[9]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -516,7 +637,7 @@ func (x *ListVectorsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListVectorsRequest.ProtoReflect.Descriptor instead.
 func (*ListVectorsRequest) Descriptor() ([]byte, []int) {
-	return file_hamnest_v1_vector_proto_rawDescGZIP(), []int{8}
+	return file_hamnest_v1_vector_proto_rawDescGZIP(), []int{9}
 }
 
 func (x *ListVectorsRequest) GetCollection() string {
@@ -567,7 +688,7 @@ type ListVectorsResponse struct {
 
 func (x *ListVectorsResponse) Reset() {
 	*x = ListVectorsResponse{}
-	mi := &file_hamnest_v1_vector_proto_msgTypes[9]
+	mi := &file_hamnest_v1_vector_proto_msgTypes[10]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -579,7 +700,7 @@ func (x *ListVectorsResponse) String() string {
 func (*ListVectorsResponse) ProtoMessage() {}
 
 func (x *ListVectorsResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_hamnest_v1_vector_proto_msgTypes[9]
+	mi := &file_hamnest_v1_vector_proto_msgTypes[10]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -592,7 +713,7 @@ func (x *ListVectorsResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListVectorsResponse.ProtoReflect.Descriptor instead.
 func (*ListVectorsResponse) Descriptor() ([]byte, []int) {
-	return file_hamnest_v1_vector_proto_rawDescGZIP(), []int{9}
+	return file_hamnest_v1_vector_proto_rawDescGZIP(), []int{10}
 }
 
 func (x *ListVectorsResponse) GetVectors() []*VectorRecord {
@@ -620,7 +741,7 @@ type CountVectorsRequest struct {
 
 func (x *CountVectorsRequest) Reset() {
 	*x = CountVectorsRequest{}
-	mi := &file_hamnest_v1_vector_proto_msgTypes[10]
+	mi := &file_hamnest_v1_vector_proto_msgTypes[11]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -632,7 +753,7 @@ func (x *CountVectorsRequest) String() string {
 func (*CountVectorsRequest) ProtoMessage() {}
 
 func (x *CountVectorsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_hamnest_v1_vector_proto_msgTypes[10]
+	mi := &file_hamnest_v1_vector_proto_msgTypes[11]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -645,7 +766,7 @@ func (x *CountVectorsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CountVectorsRequest.ProtoReflect.Descriptor instead.
 func (*CountVectorsRequest) Descriptor() ([]byte, []int) {
-	return file_hamnest_v1_vector_proto_rawDescGZIP(), []int{10}
+	return file_hamnest_v1_vector_proto_rawDescGZIP(), []int{11}
 }
 
 func (x *CountVectorsRequest) GetCollection() string {
@@ -666,7 +787,7 @@ type CountVectorsResponse struct {
 
 func (x *CountVectorsResponse) Reset() {
 	*x = CountVectorsResponse{}
-	mi := &file_hamnest_v1_vector_proto_msgTypes[11]
+	mi := &file_hamnest_v1_vector_proto_msgTypes[12]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -678,7 +799,7 @@ func (x *CountVectorsResponse) String() string {
 func (*CountVectorsResponse) ProtoMessage() {}
 
 func (x *CountVectorsResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_hamnest_v1_vector_proto_msgTypes[11]
+	mi := &file_hamnest_v1_vector_proto_msgTypes[12]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -691,7 +812,7 @@ func (x *CountVectorsResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CountVectorsResponse.ProtoReflect.Descriptor instead.
 func (*CountVectorsResponse) Descriptor() ([]byte, []int) {
-	return file_hamnest_v1_vector_proto_rawDescGZIP(), []int{11}
+	return file_hamnest_v1_vector_proto_rawDescGZIP(), []int{12}
 }
 
 func (x *CountVectorsResponse) GetCount() uint64 {
@@ -717,7 +838,7 @@ type IngestRequest struct {
 
 func (x *IngestRequest) Reset() {
 	*x = IngestRequest{}
-	mi := &file_hamnest_v1_vector_proto_msgTypes[12]
+	mi := &file_hamnest_v1_vector_proto_msgTypes[13]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -729,7 +850,7 @@ func (x *IngestRequest) String() string {
 func (*IngestRequest) ProtoMessage() {}
 
 func (x *IngestRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_hamnest_v1_vector_proto_msgTypes[12]
+	mi := &file_hamnest_v1_vector_proto_msgTypes[13]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -742,7 +863,7 @@ func (x *IngestRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use IngestRequest.ProtoReflect.Descriptor instead.
 func (*IngestRequest) Descriptor() ([]byte, []int) {
-	return file_hamnest_v1_vector_proto_rawDescGZIP(), []int{12}
+	return file_hamnest_v1_vector_proto_rawDescGZIP(), []int{13}
 }
 
 func (x *IngestRequest) GetMessage() isIngestRequest_Message {
@@ -799,7 +920,7 @@ type IngestStart struct {
 
 func (x *IngestStart) Reset() {
 	*x = IngestStart{}
-	mi := &file_hamnest_v1_vector_proto_msgTypes[13]
+	mi := &file_hamnest_v1_vector_proto_msgTypes[14]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -811,7 +932,7 @@ func (x *IngestStart) String() string {
 func (*IngestStart) ProtoMessage() {}
 
 func (x *IngestStart) ProtoReflect() protoreflect.Message {
-	mi := &file_hamnest_v1_vector_proto_msgTypes[13]
+	mi := &file_hamnest_v1_vector_proto_msgTypes[14]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -824,7 +945,7 @@ func (x *IngestStart) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use IngestStart.ProtoReflect.Descriptor instead.
 func (*IngestStart) Descriptor() ([]byte, []int) {
-	return file_hamnest_v1_vector_proto_rawDescGZIP(), []int{13}
+	return file_hamnest_v1_vector_proto_rawDescGZIP(), []int{14}
 }
 
 func (x *IngestStart) GetCollection() string {
@@ -847,7 +968,7 @@ type IngestBatch struct {
 
 func (x *IngestBatch) Reset() {
 	*x = IngestBatch{}
-	mi := &file_hamnest_v1_vector_proto_msgTypes[14]
+	mi := &file_hamnest_v1_vector_proto_msgTypes[15]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -859,7 +980,7 @@ func (x *IngestBatch) String() string {
 func (*IngestBatch) ProtoMessage() {}
 
 func (x *IngestBatch) ProtoReflect() protoreflect.Message {
-	mi := &file_hamnest_v1_vector_proto_msgTypes[14]
+	mi := &file_hamnest_v1_vector_proto_msgTypes[15]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -872,7 +993,7 @@ func (x *IngestBatch) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use IngestBatch.ProtoReflect.Descriptor instead.
 func (*IngestBatch) Descriptor() ([]byte, []int) {
-	return file_hamnest_v1_vector_proto_rawDescGZIP(), []int{14}
+	return file_hamnest_v1_vector_proto_rawDescGZIP(), []int{15}
 }
 
 func (x *IngestBatch) GetSequence() uint64 {
@@ -907,7 +1028,7 @@ type IngestResponse struct {
 
 func (x *IngestResponse) Reset() {
 	*x = IngestResponse{}
-	mi := &file_hamnest_v1_vector_proto_msgTypes[15]
+	mi := &file_hamnest_v1_vector_proto_msgTypes[16]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -919,7 +1040,7 @@ func (x *IngestResponse) String() string {
 func (*IngestResponse) ProtoMessage() {}
 
 func (x *IngestResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_hamnest_v1_vector_proto_msgTypes[15]
+	mi := &file_hamnest_v1_vector_proto_msgTypes[16]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -932,7 +1053,7 @@ func (x *IngestResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use IngestResponse.ProtoReflect.Descriptor instead.
 func (*IngestResponse) Descriptor() ([]byte, []int) {
-	return file_hamnest_v1_vector_proto_rawDescGZIP(), []int{15}
+	return file_hamnest_v1_vector_proto_rawDescGZIP(), []int{16}
 }
 
 func (x *IngestResponse) GetSequence() uint64 {
@@ -978,7 +1099,7 @@ type IngestError struct {
 
 func (x *IngestError) Reset() {
 	*x = IngestError{}
-	mi := &file_hamnest_v1_vector_proto_msgTypes[16]
+	mi := &file_hamnest_v1_vector_proto_msgTypes[17]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -990,7 +1111,7 @@ func (x *IngestError) String() string {
 func (*IngestError) ProtoMessage() {}
 
 func (x *IngestError) ProtoReflect() protoreflect.Message {
-	mi := &file_hamnest_v1_vector_proto_msgTypes[16]
+	mi := &file_hamnest_v1_vector_proto_msgTypes[17]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1003,7 +1124,7 @@ func (x *IngestError) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use IngestError.ProtoReflect.Descriptor instead.
 func (*IngestError) Descriptor() ([]byte, []int) {
-	return file_hamnest_v1_vector_proto_rawDescGZIP(), []int{16}
+	return file_hamnest_v1_vector_proto_rawDescGZIP(), []int{17}
 }
 
 func (x *IngestError) GetIndex() uint32 {
@@ -1036,7 +1157,10 @@ const file_hamnest_v1_vector_proto_rawDesc = "" +
 	"\x06Vector\x12\x1d\n" +
 	"\n" +
 	"float32_le\x18\x01 \x01(\fR\tfloat32Le\x12\x16\n" +
-	"\x06values\x18\x02 \x03(\x02R\x06values\"f\n" +
+	"\x06values\x18\x02 \x03(\x02R\x06values\"M\n" +
+	"\x04Code\x12\x16\n" +
+	"\x06packed\x18\x01 \x01(\fR\x06packed\x12-\n" +
+	"\adialect\x18\x02 \x01(\x0e2\x13.hamnest.v1.DialectR\adialect\"f\n" +
 	"\fVectorRecord\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\x12*\n" +
 	"\x06vector\x18\x02 \x01(\v2\x12.hamnest.v1.VectorR\x06vector\x12\x1a\n" +
@@ -1105,7 +1229,13 @@ const file_hamnest_v1_vector_proto_rawDesc = "" +
 	"\vIngestError\x12\x14\n" +
 	"\x05index\x18\x01 \x01(\rR\x05index\x12\x0e\n" +
 	"\x02id\x18\x02 \x01(\tR\x02id\x12\x16\n" +
-	"\x06reason\x18\x03 \x01(\tR\x06reason2\xf0\x03\n" +
+	"\x06reason\x18\x03 \x01(\tR\x06reason*x\n" +
+	"\aDialect\x12\x17\n" +
+	"\x13DIALECT_UNSPECIFIED\x10\x00\x12\x11\n" +
+	"\rDIALECT_NUMPY\x10\x01\x12\x18\n" +
+	"\x14DIALECT_NUMPY_SIGNED\x10\x02\x12\x14\n" +
+	"\x10DIALECT_PGVECTOR\x10\x03\x12\x11\n" +
+	"\rDIALECT_FAISS\x10\x042\xf0\x03\n" +
 	"\rVectorService\x12T\n" +
 	"\rUpsertVectors\x12 .hamnest.v1.UpsertVectorsRequest\x1a!.hamnest.v1.UpsertVectorsResponse\x12K\n" +
 	"\n" +
@@ -1127,52 +1257,56 @@ func file_hamnest_v1_vector_proto_rawDescGZIP() []byte {
 	return file_hamnest_v1_vector_proto_rawDescData
 }
 
-var file_hamnest_v1_vector_proto_msgTypes = make([]protoimpl.MessageInfo, 17)
+var file_hamnest_v1_vector_proto_enumTypes = make([]protoimpl.EnumInfo, 1)
+var file_hamnest_v1_vector_proto_msgTypes = make([]protoimpl.MessageInfo, 18)
 var file_hamnest_v1_vector_proto_goTypes = []any{
-	(*Vector)(nil),                // 0: hamnest.v1.Vector
-	(*VectorRecord)(nil),          // 1: hamnest.v1.VectorRecord
-	(*UpsertVectorsRequest)(nil),  // 2: hamnest.v1.UpsertVectorsRequest
-	(*UpsertVectorsResponse)(nil), // 3: hamnest.v1.UpsertVectorsResponse
-	(*GetVectorsRequest)(nil),     // 4: hamnest.v1.GetVectorsRequest
-	(*GetVectorsResponse)(nil),    // 5: hamnest.v1.GetVectorsResponse
-	(*DeleteVectorsRequest)(nil),  // 6: hamnest.v1.DeleteVectorsRequest
-	(*DeleteVectorsResponse)(nil), // 7: hamnest.v1.DeleteVectorsResponse
-	(*ListVectorsRequest)(nil),    // 8: hamnest.v1.ListVectorsRequest
-	(*ListVectorsResponse)(nil),   // 9: hamnest.v1.ListVectorsResponse
-	(*CountVectorsRequest)(nil),   // 10: hamnest.v1.CountVectorsRequest
-	(*CountVectorsResponse)(nil),  // 11: hamnest.v1.CountVectorsResponse
-	(*IngestRequest)(nil),         // 12: hamnest.v1.IngestRequest
-	(*IngestStart)(nil),           // 13: hamnest.v1.IngestStart
-	(*IngestBatch)(nil),           // 14: hamnest.v1.IngestBatch
-	(*IngestResponse)(nil),        // 15: hamnest.v1.IngestResponse
-	(*IngestError)(nil),           // 16: hamnest.v1.IngestError
+	(Dialect)(0),                  // 0: hamnest.v1.Dialect
+	(*Vector)(nil),                // 1: hamnest.v1.Vector
+	(*Code)(nil),                  // 2: hamnest.v1.Code
+	(*VectorRecord)(nil),          // 3: hamnest.v1.VectorRecord
+	(*UpsertVectorsRequest)(nil),  // 4: hamnest.v1.UpsertVectorsRequest
+	(*UpsertVectorsResponse)(nil), // 5: hamnest.v1.UpsertVectorsResponse
+	(*GetVectorsRequest)(nil),     // 6: hamnest.v1.GetVectorsRequest
+	(*GetVectorsResponse)(nil),    // 7: hamnest.v1.GetVectorsResponse
+	(*DeleteVectorsRequest)(nil),  // 8: hamnest.v1.DeleteVectorsRequest
+	(*DeleteVectorsResponse)(nil), // 9: hamnest.v1.DeleteVectorsResponse
+	(*ListVectorsRequest)(nil),    // 10: hamnest.v1.ListVectorsRequest
+	(*ListVectorsResponse)(nil),   // 11: hamnest.v1.ListVectorsResponse
+	(*CountVectorsRequest)(nil),   // 12: hamnest.v1.CountVectorsRequest
+	(*CountVectorsResponse)(nil),  // 13: hamnest.v1.CountVectorsResponse
+	(*IngestRequest)(nil),         // 14: hamnest.v1.IngestRequest
+	(*IngestStart)(nil),           // 15: hamnest.v1.IngestStart
+	(*IngestBatch)(nil),           // 16: hamnest.v1.IngestBatch
+	(*IngestResponse)(nil),        // 17: hamnest.v1.IngestResponse
+	(*IngestError)(nil),           // 18: hamnest.v1.IngestError
 }
 var file_hamnest_v1_vector_proto_depIdxs = []int32{
-	0,  // 0: hamnest.v1.VectorRecord.vector:type_name -> hamnest.v1.Vector
-	1,  // 1: hamnest.v1.UpsertVectorsRequest.vectors:type_name -> hamnest.v1.VectorRecord
-	1,  // 2: hamnest.v1.GetVectorsResponse.vectors:type_name -> hamnest.v1.VectorRecord
-	1,  // 3: hamnest.v1.ListVectorsResponse.vectors:type_name -> hamnest.v1.VectorRecord
-	13, // 4: hamnest.v1.IngestRequest.start:type_name -> hamnest.v1.IngestStart
-	14, // 5: hamnest.v1.IngestRequest.batch:type_name -> hamnest.v1.IngestBatch
-	1,  // 6: hamnest.v1.IngestBatch.vectors:type_name -> hamnest.v1.VectorRecord
-	16, // 7: hamnest.v1.IngestResponse.errors:type_name -> hamnest.v1.IngestError
-	2,  // 8: hamnest.v1.VectorService.UpsertVectors:input_type -> hamnest.v1.UpsertVectorsRequest
-	4,  // 9: hamnest.v1.VectorService.GetVectors:input_type -> hamnest.v1.GetVectorsRequest
-	6,  // 10: hamnest.v1.VectorService.DeleteVectors:input_type -> hamnest.v1.DeleteVectorsRequest
-	8,  // 11: hamnest.v1.VectorService.ListVectors:input_type -> hamnest.v1.ListVectorsRequest
-	10, // 12: hamnest.v1.VectorService.CountVectors:input_type -> hamnest.v1.CountVectorsRequest
-	12, // 13: hamnest.v1.VectorService.Ingest:input_type -> hamnest.v1.IngestRequest
-	3,  // 14: hamnest.v1.VectorService.UpsertVectors:output_type -> hamnest.v1.UpsertVectorsResponse
-	5,  // 15: hamnest.v1.VectorService.GetVectors:output_type -> hamnest.v1.GetVectorsResponse
-	7,  // 16: hamnest.v1.VectorService.DeleteVectors:output_type -> hamnest.v1.DeleteVectorsResponse
-	9,  // 17: hamnest.v1.VectorService.ListVectors:output_type -> hamnest.v1.ListVectorsResponse
-	11, // 18: hamnest.v1.VectorService.CountVectors:output_type -> hamnest.v1.CountVectorsResponse
-	15, // 19: hamnest.v1.VectorService.Ingest:output_type -> hamnest.v1.IngestResponse
-	14, // [14:20] is the sub-list for method output_type
-	8,  // [8:14] is the sub-list for method input_type
-	8,  // [8:8] is the sub-list for extension type_name
-	8,  // [8:8] is the sub-list for extension extendee
-	0,  // [0:8] is the sub-list for field type_name
+	0,  // 0: hamnest.v1.Code.dialect:type_name -> hamnest.v1.Dialect
+	1,  // 1: hamnest.v1.VectorRecord.vector:type_name -> hamnest.v1.Vector
+	3,  // 2: hamnest.v1.UpsertVectorsRequest.vectors:type_name -> hamnest.v1.VectorRecord
+	3,  // 3: hamnest.v1.GetVectorsResponse.vectors:type_name -> hamnest.v1.VectorRecord
+	3,  // 4: hamnest.v1.ListVectorsResponse.vectors:type_name -> hamnest.v1.VectorRecord
+	15, // 5: hamnest.v1.IngestRequest.start:type_name -> hamnest.v1.IngestStart
+	16, // 6: hamnest.v1.IngestRequest.batch:type_name -> hamnest.v1.IngestBatch
+	3,  // 7: hamnest.v1.IngestBatch.vectors:type_name -> hamnest.v1.VectorRecord
+	18, // 8: hamnest.v1.IngestResponse.errors:type_name -> hamnest.v1.IngestError
+	4,  // 9: hamnest.v1.VectorService.UpsertVectors:input_type -> hamnest.v1.UpsertVectorsRequest
+	6,  // 10: hamnest.v1.VectorService.GetVectors:input_type -> hamnest.v1.GetVectorsRequest
+	8,  // 11: hamnest.v1.VectorService.DeleteVectors:input_type -> hamnest.v1.DeleteVectorsRequest
+	10, // 12: hamnest.v1.VectorService.ListVectors:input_type -> hamnest.v1.ListVectorsRequest
+	12, // 13: hamnest.v1.VectorService.CountVectors:input_type -> hamnest.v1.CountVectorsRequest
+	14, // 14: hamnest.v1.VectorService.Ingest:input_type -> hamnest.v1.IngestRequest
+	5,  // 15: hamnest.v1.VectorService.UpsertVectors:output_type -> hamnest.v1.UpsertVectorsResponse
+	7,  // 16: hamnest.v1.VectorService.GetVectors:output_type -> hamnest.v1.GetVectorsResponse
+	9,  // 17: hamnest.v1.VectorService.DeleteVectors:output_type -> hamnest.v1.DeleteVectorsResponse
+	11, // 18: hamnest.v1.VectorService.ListVectors:output_type -> hamnest.v1.ListVectorsResponse
+	13, // 19: hamnest.v1.VectorService.CountVectors:output_type -> hamnest.v1.CountVectorsResponse
+	17, // 20: hamnest.v1.VectorService.Ingest:output_type -> hamnest.v1.IngestResponse
+	15, // [15:21] is the sub-list for method output_type
+	9,  // [9:15] is the sub-list for method input_type
+	9,  // [9:9] is the sub-list for extension type_name
+	9,  // [9:9] is the sub-list for extension extendee
+	0,  // [0:9] is the sub-list for field type_name
 }
 
 func init() { file_hamnest_v1_vector_proto_init() }
@@ -1180,7 +1314,7 @@ func file_hamnest_v1_vector_proto_init() {
 	if File_hamnest_v1_vector_proto != nil {
 		return
 	}
-	file_hamnest_v1_vector_proto_msgTypes[12].OneofWrappers = []any{
+	file_hamnest_v1_vector_proto_msgTypes[13].OneofWrappers = []any{
 		(*IngestRequest_Start)(nil),
 		(*IngestRequest_Batch)(nil),
 	}
@@ -1189,13 +1323,14 @@ func file_hamnest_v1_vector_proto_init() {
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_hamnest_v1_vector_proto_rawDesc), len(file_hamnest_v1_vector_proto_rawDesc)),
-			NumEnums:      0,
-			NumMessages:   17,
+			NumEnums:      1,
+			NumMessages:   18,
 			NumExtensions: 0,
 			NumServices:   1,
 		},
 		GoTypes:           file_hamnest_v1_vector_proto_goTypes,
 		DependencyIndexes: file_hamnest_v1_vector_proto_depIdxs,
+		EnumInfos:         file_hamnest_v1_vector_proto_enumTypes,
 		MessageInfos:      file_hamnest_v1_vector_proto_msgTypes,
 	}.Build()
 	File_hamnest_v1_vector_proto = out.File
