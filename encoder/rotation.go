@@ -52,8 +52,8 @@ func newRotation(width int, seed uint64, block int) *rotation {
 // apply rotates v, of the rotation's width, in place.
 func (r *rotation) apply(v []float32) {
 	for round, signs := range r.signs {
-		for i, s := range signs {
-			v[i] = float32(v[i] * s)
+		for i, x := range v[:len(signs)] {
+			v[i] = float32(x * signs[i])
 		}
 		part := v[:r.fast]
 		if round%2 == 1 {
@@ -70,9 +70,39 @@ func (r *rotation) apply(v []float32) {
 }
 
 // hadamard applies the Walsh-Hadamard transform, unscaled, to v, whose length is a
-// power of two.
+// power of two. The steps are those of hadamardPlain, and so are the roundings; but
+// several are taken at each pass over v, while its numbers are in registers.
 func hadamard(v []float32) {
-	for half := 1; half < len(v); half *= 2 {
+	half := 1
+	if len(v) >= 8 {
+		for at := 0; at < len(v); at += 8 {
+			hadamard8((*[8]float32)(v[at:]))
+		}
+		half = 8
+	}
+	for ; 4*half <= len(v); half *= 4 {
+		for at := 0; at < len(v); at += 4 * half {
+			a, b, c, d := v[at:][:half], v[at+half:][:half], v[at+2*half:][:half], v[at+3*half:][:half]
+			for i := range a {
+				w, x, y, z := a[i]+b[i], a[i]-b[i], c[i]+d[i], c[i]-d[i]
+				a[i], b[i], c[i], d[i] = w+y, x+z, w-y, x-z
+			}
+		}
+	}
+	hadamardPlain(v, half)
+}
+
+// hadamard8 is the transform of eight numbers.
+func hadamard8(v *[8]float32) {
+	a, b, c, d, e, f, g, h := v[0]+v[1], v[0]-v[1], v[2]+v[3], v[2]-v[3], v[4]+v[5], v[4]-v[5], v[6]+v[7], v[6]-v[7]
+	a, b, c, d, e, f, g, h = a+c, b+d, a-c, b-d, e+g, f+h, e-g, f-h
+	v[0], v[1], v[2], v[3], v[4], v[5], v[6], v[7] = a+e, b+f, c+g, d+h, a-e, b-f, c-g, d-h
+}
+
+// hadamardPlain takes the steps of the transform in which numbers half apart, twice
+// that, and so on, meet. From 1 it is the whole transform, and the reference.
+func hadamardPlain(v []float32, half int) {
+	for ; half < len(v); half *= 2 {
 		for at := 0; at < len(v); at += 2 * half {
 			low, high := v[at:at+half], v[at+half:at+2*half]
 			for i, x := range low {

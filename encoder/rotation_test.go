@@ -3,6 +3,7 @@ package encoder
 import (
 	"math"
 	"math/rand/v2"
+	"slices"
 	"testing"
 )
 
@@ -69,6 +70,24 @@ func TestHadamardIsTheSumOfTheDefinition(t *testing.T) {
 	for k, x := range v {
 		if float64(x) != want[k] {
 			t.Errorf("%d: %v, want %v", k, x, want[k])
+		}
+	}
+}
+
+func TestHadamardRoundsAsThePlainLoopDoes(t *testing.T) {
+	r := rand.New(rand.NewPCG(3, 4))
+	for n := 1; n <= 4096; n *= 2 {
+		v := make([]float32, n)
+		for i := range v {
+			v[i] = float32(r.NormFloat64() * math.Exp2(float64(r.IntN(40)-20)))
+		}
+		want := slices.Clone(v)
+		hadamard(v)
+		hadamardPlain(want, 1)
+		for i, x := range v {
+			if math.Float32bits(x) != math.Float32bits(want[i]) {
+				t.Fatalf("width %d: dimension %d is %x, want %x", n, i, x, want[i])
+			}
 		}
 	}
 }
