@@ -116,11 +116,16 @@ func (q *Query) quantise() {
 	if q.step == 0 {
 		return
 	}
-	for i, x := range q.Floats {
-		u := uint64(math.Round(math.Abs(float64(x)) / q.step))
-		for j := range q.Planes {
-			q.Planes[j][i/code.WordBits] |= u >> j & 1 << (i % code.WordBits)
+	for w := range q.Signs {
+		var a, b, c, d uint64 // in registers, as an array would not be
+		for i, x := range q.Floats[w*code.WordBits : min((w+1)*code.WordBits, len(q.Floats))] {
+			u := uint64(math.Abs(float64(x))/q.step + 0.5)
+			a |= u & 1 << (i % code.WordBits)
+			b |= u >> 1 & 1 << (i % code.WordBits)
+			c |= u >> 2 & 1 << (i % code.WordBits)
+			d |= u >> 3 & 1 << (i % code.WordBits)
 		}
+		q.Planes[0][w], q.Planes[1][w], q.Planes[2][w], q.Planes[3][w] = a, b, c, d
 	}
 }
 

@@ -276,3 +276,34 @@ func BenchmarkEncode(b *testing.B) {
 		})
 	}
 }
+
+func TestPlanesHoldTheNearestMultipleOfTheStep(t *testing.T) {
+	for _, dims := range []int{1, 63, 64, 65, 768} {
+		for i, v := range skewed(20, dims, 5) {
+			q := fit(t, Nested, Dot, dims, nil, nil).Query(v)
+			for d, x := range q.Floats {
+				var u uint64
+				for j, plane := range q.Planes {
+					u |= plane[d/64] >> (d % 64) & 1 << j
+				}
+				if off := math.Abs(math.Abs(float64(x)) - q.step*float64(u)); off > q.step*.500001 {
+					t.Fatalf("query %d of %d dims: dimension %d is %v, and %d steps of %v", i, dims, d, x, u, q.step)
+				}
+			}
+		}
+	}
+}
+
+func BenchmarkQuery(b *testing.B) {
+	const dims = 768
+	rows := skewed(100, dims, 3)
+	for _, kind := range []Kind{Plain, NestedCentred} {
+		b.Run("profile="+kind.String(), func(b *testing.B) {
+			p := fit(b, kind, Cosine, dims, nil, rows)
+			b.ReportAllocs()
+			for b.Loop() {
+				p.Query(rows[0])
+			}
+		})
+	}
+}
