@@ -48,12 +48,13 @@ type Reader struct {
 	state  State
 	tx     *bolt.Tx
 
-	// The vector block read last: neighbours come in turn. The cursor is kept
-	// because a fresh one costs more than moving it.
-	vectors    *bolt.Cursor
+	// Cursors are kept because a fresh one costs more than moving it.
+	rows, tail, vectors *bolt.Cursor
+	key                 [8]byte // of the slot that one was moved to last
+
+	// The vector block read last: neighbours come in turn.
 	chunk      []byte
 	chunkFirst uint64
-	key        [8]byte
 
 	retired map[uint64][]byte // what bitmaps returned
 }
@@ -100,7 +101,21 @@ func slotOf(ids, rows *bolt.Bucket, id []byte) (uint64, error) {
 
 // Row returns the id and the metadata of a slot below State().Next, retired or not.
 func (r *Reader) Row(slot uint64) (id, metadata []byte, err error) {
-	return readRow(r.tx.Bucket(bucketRows), slot)
+	return openRow(slot, r.key[:], r.get(&r.rows, bucketRows, slot))
+}
+
+// get returns the value under the key of slot, nil when there is none. It moves the
+// cursor of the bucket, which it makes when there is none, and sets r.key.
+func (r *Reader) get(cursor **bolt.Cursor, bucket []byte, slot uint64) []byte {
+	if *cursor == nil {
+		*cursor = r.tx.Bucket(bucket).Cursor()
+	}
+	binary.BigEndian.PutUint64(r.key[:], slot)
+	key, value := (*cursor).Seek(r.key[:])
+	if !bytes.Equal(key, r.key[:]) {
+		return nil // it is at the next there is
+	}
+	return value
 }
 
 func readRow(rows *bolt.Bucket, slot uint64) (id, metadata []byte, err error) {
@@ -158,7 +173,7 @@ func (r *Reader) Rows(from uint64, fn func(slot uint64, id, metadata []byte) (mo
 func (r *Reader) Vector(slot uint64) ([]byte, error) {
 	s := r.schema
 	if slot >= s.sealed(r.state.Next) {
-		vectorRow, _, err := s.parseTailRow(slot, r.tx.Bucket(bucketTail).Get(slotKey(slot)))
+		vectorRow, _, err := s.parseTailRow(slot, r.get(&r.tail, bucketTail, slot))
 		if err != nil {
 			return nil, err
 		}
@@ -166,14 +181,7 @@ func (r *Reader) Vector(slot uint64) ([]byte, error) {
 	}
 	first := slot - slot%uint64(s.ChunkRows)
 	if r.chunk == nil || r.chunkFirst != first {
-		if r.vectors == nil {
-			r.vectors = r.tx.Bucket(bucketVectors).Cursor()
-		}
-		binary.BigEndian.PutUint64(r.key[:], first)
-		key, block := r.vectors.Seek(r.key[:])
-		if !bytes.Equal(key, r.key[:]) {
-			block = nil // the next there is
-		}
+		block := r.get(&r.vectors, bucketVectors, first)
 		body, _, err := checkHeader(block, vectorMagic, s.ChunkRows, first, s.vectorRow(), s.Dims)
 		if err != nil {
 			return nil, fmt.Errorf("vectors from slot %d: %w", first, err)
