@@ -307,6 +307,9 @@ func (p *Profile) CheckPrefix(dims int) error {
 // CheckQuery returns nil when a query of dims dimensions can be searched: all of
 // them, or a ladder step at which CheckPrefix sees a prefix.
 func (p *Profile) CheckQuery(dims int) error {
+	if dims == p.dims {
+		return nil
+	}
 	var steps []int
 	for _, step := range p.ladder {
 		if p.CheckPrefix(step) == nil {

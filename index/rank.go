@@ -104,7 +104,7 @@ type ranker struct {
 }
 
 func newRanker(p *plan, r *storage.Reader) *ranker {
-	k := &ranker{plan: p, reader: r, ids: make(map[uint32]string)}
+	k := &ranker{plan: p, reader: r}
 	k.heap = topk.NewHeap(p.wanted-p.cursor.seen, k.compare)
 	return k
 }
@@ -148,6 +148,9 @@ func (k *ranker) id(row uint32) string {
 	id, _, err := k.reader.Row(uint64(row))
 	if err != nil && k.err == nil {
 		k.err = err
+	}
+	if k.ids == nil {
+		k.ids = make(map[uint32]string)
 	}
 	k.ids[row] = string(id)
 	return k.ids[row]

@@ -3,6 +3,7 @@ package index
 import (
 	"cmp"
 	"math"
+	"slices"
 
 	"github.com/hamnest/hamnest/encoder"
 	"github.com/hamnest/hamnest/encoder/code"
@@ -34,6 +35,54 @@ func compareBest(a, b estimate) int {
 	}
 }
 
+// bestFirst hands out the best of many estimates where few are wanted: a heap in the
+// order of compareBest, in which none ranks ahead of its parent, that of i at (i-1)/2.
+type bestFirst []estimate
+
+// newBestFirst takes over all, whose order it changes.
+func newBestFirst(all []estimate) bestFirst {
+	h := bestFirst(all)
+	for i := len(h)/2 - 1; i >= 0; i-- {
+		h.down(i)
+	}
+	return h
+}
+
+// take removes the n best, or all if there are fewer, and returns them in any order.
+func (h *bestFirst) take(n int) []estimate {
+	rest := *h
+	if n >= len(rest) {
+		*h = rest[:0]
+		return rest
+	}
+	taken := rest[len(rest)-n:]
+	for range n {
+		last := len(rest) - 1
+		rest[0], rest[last] = rest[last], rest[0]
+		rest = rest[:last]
+		rest.down(0)
+	}
+	*h = rest
+	return taken
+}
+
+func (h bestFirst) down(i int) {
+	for {
+		child := 2*i + 1
+		if child >= len(h) {
+			return
+		}
+		if right := child + 1; right < len(h) && compareBest(h[right], h[child]) < 0 {
+			child = right
+		}
+		if compareBest(h[i], h[child]) <= 0 {
+			return
+		}
+		h[i], h[child] = h[child], h[i]
+		i = child
+	}
+}
+
 // refiner estimates the scores of single rows on the metric's scale, by comparing
 // the first dims bits of their codes with a query in its 4-bit or float32 form. It
 // is for one goroutine.
@@ -51,7 +100,7 @@ type refiner struct {
 
 	// One number a block, for the row at hand.
 	distances []uint32
-	products  []float32 // nil: the 4-bit form
+	products  []float32 // none: the 4-bit form
 	scalars   []float32
 }
 
@@ -63,21 +112,30 @@ type part struct {
 	floats        hamming.Floats
 }
 
-// newRefiner prepares for the first dims dimensions of p's query, a prefix of the
-// profile, in a form of so many bits: 4 or 32.
+// newRefiner makes a refiner; see reset.
 func newRefiner(c *codec, v *view, p *plan, dims, bits int) *refiner {
-	r := &refiner{codec: c, view: v, query: p.encoded, dims: dims, norm: p.scorer.norm}
+	r := new(refiner)
+	r.reset(c, v, p, dims, bits)
+	return r
+}
+
+// reset prepares for the first dims dimensions of p's query, a prefix of the profile,
+// in a form of so many bits: 4 or 32.
+func (r *refiner) reset(c *codec, v *view, p *plan, dims, bits int) {
+	r.codec, r.view, r.query, r.dims, r.norm = c, v, p.encoded, dims, p.scorer.norm
+	r.plain, r.plainFloat = nil, nil
+	r.parts, r.distances, r.products, r.scalars = r.parts[:0], r.distances[:0], r.products[:0], r.scalars[:0]
 	blocks := c.profile.Blocks()
 	if c.profile.Kind() == encoder.Plain {
 		blocks = []int{c.profile.Dims()} // all at once
 		r.plain, r.plainFloat = r.query.PlainCosine(dims), r.query.PlainCosineFloat(dims)
 	} else {
 		blocks = blocks[:r.query.Blocks(dims)]
-		r.scalars = make([]float32, c.scalars())
+		r.scalars = slices.Grow(r.scalars, c.scalars())[:c.scalars()]
 	}
-	r.distances = make([]uint32, len(blocks))
+	r.distances = slices.Grow(r.distances, len(blocks))[:len(blocks)]
 	if bits == 32 {
-		r.products = make([]float32, len(blocks))
+		r.products = slices.Grow(r.products, len(blocks))[:len(blocks)]
 	}
 	words, block := code.Words(dims), 0
 	for column, start := range v.layout.start {
@@ -88,16 +146,25 @@ func newRefiner(c *codec, v *view, p *plan, dims, bits int) *refiner {
 			block++
 		}
 		end := min(words, start+v.layout.width[column])
-		next := part{column: column, block: block, signs: r.query.Signs[start:end]}
+		r.parts = slices.Grow(r.parts, 1)[:len(r.parts)+1] // what a part holds is used again
+		next := &r.parts[len(r.parts)-1]
+		next.column, next.block, next.signs = column, block, r.query.Signs[start:end]
 		for j, plane := range r.query.Planes {
 			next.planes[j] = plane[start:end]
 		}
 		if bits == 32 {
 			next.floats.Reset(r.query.Floats[start*code.WordBits : min(dims, end*code.WordBits)])
 		}
-		r.parts = append(r.parts, next)
 	}
-	return r
+}
+
+// release forgets the query and the codes, and keeps the memory for the next.
+func (r *refiner) release() {
+	r.codec, r.view, r.query, r.plain, r.plainFloat = nil, nil, nil, nil, nil
+	for i := range r.parts {
+		p := &r.parts[i]
+		p.signs, p.planes = nil, [encoder.Planes][]uint64{}
+	}
 }
 
 // estimate compares one row.
@@ -108,7 +175,7 @@ func (r *refiner) estimate(row uint32) estimate {
 	for i := range r.parts {
 		p := &r.parts[i]
 		column, stride := segment.columns[p.column], r.view.layout.width[p.column]
-		if r.products != nil {
+		if len(r.products) > 0 {
 			r.products[p.block] += p.floats.Row(column, stride, at)
 		} else {
 			r.distances[p.block] += hamming.RowPlanes(p.signs, &p.planes, column, stride, at)
@@ -128,7 +195,7 @@ func (r *refiner) estimate(row uint32) estimate {
 }
 
 func (r *refiner) plainCosine() float64 {
-	if r.products == nil {
+	if len(r.products) == 0 {
 		return r.plain(r.distances[0])
 	}
 	return r.plainFloat(float64(r.products[0]))
@@ -138,7 +205,7 @@ func (r *refiner) plainCosine() float64 {
 func (r *refiner) corrected(row uint32, norm float64) estimate {
 	blocks, scalars := len(r.distances), r.scalars[:r.codec.profile.Scalars()]
 	var product encoder.Estimate
-	if r.products != nil {
+	if len(r.products) > 0 {
 		product = r.query.EstimateFloat(r.products, scalars)
 	} else {
 		product = r.query.Estimate(r.distances, scalars)

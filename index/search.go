@@ -1,13 +1,13 @@
 package index
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"math"
 	"runtime"
 	"slices"
+	"sync"
 	"time"
 
 	"golang.org/x/sync/errgroup"
@@ -131,6 +131,15 @@ func newScanJob(p *plan) *scanJob {
 	return job
 }
 
+// stagesScratch is what S2 and S3 of one search need.
+type stagesScratch struct {
+	candidates []estimate
+	refiner    refiner
+	rows       []uint32
+}
+
+var stagesScratches = sync.Pool{New: func() any { return new(stagesScratch) }}
+
 // runStages is S2 and S3 for what S1 kept.
 func (g *generation) runStages(ctx context.Context, p *plan) (*Result, error) {
 	v, hits := p.job.view, p.job.hits()
@@ -139,8 +148,10 @@ func (g *generation) runStages(ctx context.Context, p *plan) (*Result, error) {
 		CodeBytesRead: uint64(v.rows) * uint64(8*len(p.job.query)),
 		Candidates:    len(hits),
 	}
+	s := stagesScratches.Get().(*stagesScratch)
+	defer stagesScratches.Put(s)
 	lap := time.Now()
-	candidates := g.refine(p, hits, &receipt)
+	candidates := g.refine(p, hits, s, &receipt)
 	receipt.Refine = time.Since(lap)
 	receipt.RescoreCandidates = len(candidates)
 
@@ -149,7 +160,7 @@ func (g *generation) runStages(ctx context.Context, p *plan) (*Result, error) {
 	err := g.shard.View(func(r *storage.Reader) error {
 		rank := newRanker(p, r)
 		if p.stage == RescoreVectors {
-			if err := rescore(ctx, rank, candidates); err != nil {
+			if err := rescore(ctx, rank, candidates, s); err != nil {
 				return err
 			}
 			receipt.VectorsRead = rank.read
@@ -176,9 +187,11 @@ func (g *generation) runStages(ctx context.Context, p *plan) (*Result, error) {
 
 // refine is S2: it estimates the scores of what S1 kept and leaves the c2 that may
 // score best. Where a search ends at a plain profile's scan, the scan's distances
-// are the estimates; where all vectors are read anyway, none are needed.
-func (g *generation) refine(p *plan, hits []topk.Hit, receipt *Receipt) []estimate {
-	candidates := make([]estimate, len(hits))
+// are the estimates; where all vectors are read anyway, none are needed. The estimates
+// are s's.
+func (g *generation) refine(p *plan, hits []topk.Hit, s *stagesScratch, receipt *Receipt) []estimate {
+	s.candidates = slices.Grow(s.candidates[:0], len(hits))[:len(hits)]
+	candidates := s.candidates
 	plain := g.codec.profile.Kind() == encoder.Plain
 	switch {
 	case p.stage == RescoreVectors && p.c2 == p.c1 && math.IsInf(p.bound, 1):
@@ -203,7 +216,9 @@ func (g *generation) refine(p *plan, hits []topk.Hit, receipt *Receipt) []estima
 		if p.stage == RescoreNone {
 			dims = p.dims
 		}
-		r := newRefiner(g.codec, p.job.view, p, dims, p.refineBits)
+		r := &s.refiner
+		r.reset(g.codec, p.job.view, p, dims, p.refineBits)
+		defer r.release()
 		for i, h := range hits {
 			candidates[i] = r.estimate(h.Row)
 		}
@@ -217,8 +232,8 @@ func (g *generation) refine(p *plan, hits []topk.Hit, receipt *Receipt) []estima
 		}
 	}
 	if len(candidates) > p.c2 && p.ties == 0 {
-		slices.SortFunc(candidates, compareBest)
-		candidates = candidates[:p.c2]
+		best := newBestFirst(candidates)
+		candidates = best.take(p.c2)
 	}
 	return candidates
 }
@@ -229,32 +244,33 @@ const rescoreBatch = 16
 
 // rescore scores candidates, whose order it changes, against their stored vectors,
 // until the bound says that none of the others can be a hit.
-func rescore(ctx context.Context, rank *ranker, candidates []estimate) error {
+func rescore(ctx context.Context, rank *ranker, candidates []estimate, s *stagesScratch) error {
 	p := rank.plan
+	best, batch := bestFirst(candidates), len(candidates)
 	bounded := !math.IsInf(p.bound, 1)
-	batch := len(candidates)
 	if bounded {
-		slices.SortFunc(candidates, compareBest)
-		batch = max(rescoreBatch, p.wanted)
+		best, batch = newBestFirst(candidates), max(rescoreBatch, p.wanted)
 	}
-	for len(candidates) > 0 {
-		if worst, full := rank.worst(); bounded && full && candidates[0].best < float64(worst) {
+	for len(best) > 0 {
+		if worst, full := rank.worst(); bounded && full && best[0].best < float64(worst) {
 			return nil
 		}
 		if err := ctx.Err(); err != nil {
 			return err
 		}
-		part := candidates[:min(batch, len(candidates))]
-		candidates, batch = candidates[len(part):], rescoreBatch
-		// In the order in which they lie in the file, so that each page is read once.
-		slices.SortFunc(part, func(a, b estimate) int { return cmp.Compare(a.row, b.row) })
-		for _, e := range part {
-			score, err := p.scorer.read(rank.reader, e.row)
+		s.rows = s.rows[:0]
+		for _, e := range best.take(batch) {
+			s.rows = append(s.rows, e.row)
+		}
+		batch = rescoreBatch
+		slices.Sort(s.rows) // as they lie in the file, so that each page is read once
+		for _, row := range s.rows {
+			score, err := p.scorer.read(rank.reader, row)
 			if err != nil {
 				return err
 			}
 			rank.read++
-			rank.offer(e.row, score)
+			rank.offer(row, score)
 		}
 	}
 	return nil
@@ -262,11 +278,11 @@ func rescore(ctx context.Context, rank *ranker, candidates []estimate) error {
 
 // answer turns the ranked rows into hits.
 func (g *generation) answer(p *plan, rank *ranker) (*Result, error) {
-	result := &Result{Hits: []Hit{}}
 	ranked := rank.sorted()
 	if rank.err != nil {
 		return nil, rank.err
 	}
+	result := &Result{Hits: make([]Hit, 0, min(len(ranked), p.query.K))}
 	for _, s := range ranked {
 		id, metadata, err := rank.reader.Row(uint64(s.row))
 		if err != nil {

@@ -12,8 +12,12 @@ type Heap[T any] struct {
 
 // NewHeap returns an empty heap for the k >= 1 best.
 func NewHeap[T any](k int, compare func(a, b T) int) *Heap[T] {
-	return &Heap[T]{k: k, compare: compare}
+	return &Heap[T]{k: k, compare: compare, items: make([]T, 0, min(k, firstItems))}
 }
+
+// firstItems is how many items a heap has room for at first: few ask for more, and a
+// wish for more than there are is no reason to take memory.
+const firstItems = 32
 
 // Offer keeps item if it is among the k best so far, in O(log k).
 func (h *Heap[T]) Offer(item T) {
