@@ -16,7 +16,9 @@ import (
 
 const (
 	// blockRows is how many rows a pass compares with all its queries before it goes
-	// on: their codes stay in the L1 and L2 caches meanwhile.
+	// on: their codes stay in the L2 cache meanwhile. 2,048 and 4,096 rows took 2 and 4 %
+	// less time over 256 bits, the same over 1,024, and 2 and 7 % more over 3,072 (64
+	// queries on a thread, AVX-512, Zen 5 with 1 MiB of L2, 25 passes by turns).
 	blockRows = 1024
 	// pieceRows is how many rows a lane of a pass takes at a time: few, so that all
 	// lanes end at about the same time, and enough to be a long sequence. Cancellation
@@ -112,8 +114,9 @@ func pass(v *view, jobs []*scanJob, lanes int) {
 
 // sampleGroups is how many groups there are to each that guess looks at. With one in 64
 // a job that keeps 400 of a million rows is expected to look at 780; with one in 128 at
-// 900, and with no guess, under a limit that falls on the way, at 3,500.
-const sampleGroups = 64
+// 900, and with no guess, under a limit that falls on the way, at 3,500. Those of a
+// segment are as many rows as a block.
+const sampleGroups = segmentRows / blockRows
 
 // guess sets limits: distances that the rows which a job wants are likely to be below,
 // and not many more. Rows from there on cost nothing, and when a guess was too low the
