@@ -103,3 +103,22 @@ func BenchmarkSearch(b *testing.B) {
 		}
 	}
 }
+
+func BenchmarkExactBatch(b *testing.B) {
+	c, queries := benchCollection(b)
+	for _, n := range []int{1, 4, 16, 64} {
+		b.Run(fmt.Sprintf("queries=%d", n), func(b *testing.B) {
+			batch := make([]Query, n)
+			for i := range batch {
+				batch[i] = Query{Vector: queries[i], K: 10, Exact: true}
+			}
+			b.ReportAllocs()
+			for b.Loop() {
+				if _, err := c.BatchSearch(b.Context(), batch); err != nil {
+					b.Fatal(err)
+				}
+			}
+			b.ReportMetric(float64(b.Elapsed().Microseconds())/float64(b.N*n), "us/query")
+		})
+	}
+}

@@ -3,54 +3,128 @@ package index
 import (
 	"context"
 	"runtime"
+	"slices"
 	"sync/atomic"
-	"time"
 
 	"golang.org/x/sync/errgroup"
 
 	"github.com/hamnest/hamnest/storage"
 )
 
-// exactRows is how many stored vectors the exact scan reads in one transaction.
-const exactRows = 1024
+const (
+	// exactRows is how many stored vectors an exact pass reads in one transaction.
+	// Cancellation is looked at as often.
+	exactRows = 1024
+	// exactTile is how many of them are compared with one query after the other: they
+	// stay in the L2 cache meanwhile, and the query in the L1 cache.
+	exactTile = 16
+)
 
-// runExact compares the query with every stored vector. Rows of a view are never
-// rewritten, so reading them over several transactions still gives one answer.
-func (g *generation) runExact(ctx context.Context, p *plan) (*Result, error) {
-	lap, v := time.Now(), g.view.Load()
-	var receipt Receipt
-	var next atomic.Uint32 // blocks given to workers
+// exactJob is one exact search's part of a pass over the stored vectors.
+type exactJob struct {
+	ctx  context.Context
+	plan *plan
+
+	parts []*ranker     // what each lane found
+	err   error         // what kept the pass from reading on
+	done  chan struct{} // closed when parts and err are set
+}
+
+func (j *exactJob) begin(ctx context.Context) { j.ctx, j.done = ctx, make(chan struct{}) }
+
+func (j *exactJob) finished() <-chan struct{} { return j.done }
+
+// wantExactLanes is how many lanes an exact pass over rows is worth: vectors are so
+// much larger than codes that a block of them is worth a core.
+func wantExactLanes(rows uint32) int {
+	return min(runtime.GOMAXPROCS(0), max(1, (int(rows)+exactRows-1)/exactRows))
+}
+
+// exactPass compares every row of v that is not retired with the queries of all jobs,
+// so that each is read, and its checksum computed, once. Rows of a view are never
+// rewritten: reading them over several transactions still gives one answer. Jobs whose
+// context ends are dropped on the way.
+func (g *generation) exactPass(v *view, jobs []*exactJob, lanes int) {
+	for _, j := range jobs {
+		j.parts = make([]*ranker, lanes)
+		defer close(j.done)
+	}
+	var next atomic.Uint32 // blocks given to lanes
+	group, ctx := errgroup.WithContext(context.Background())
+	for lane := range lanes {
+		for _, j := range jobs {
+			j.parts[lane] = newRanker(j.plan, nil)
+		}
+		group.Go(func() error { return g.exactLane(ctx, v, jobs, lane, &next) })
+	}
+	if err := group.Wait(); err != nil {
+		for _, j := range jobs {
+			j.err = err
+		}
+	}
+}
+
+// exactLane reads blocks until there are no more, no job wants them, or ctx ends.
+func (g *generation) exactLane(ctx context.Context, v *view, jobs []*exactJob, lane int, next *atomic.Uint32) error {
+	jobs = slices.Clone(jobs)
 	blocks := (v.rows + exactRows - 1) / exactRows
-	ranks := make([]*ranker, min(runtime.GOMAXPROCS(0), int(blocks)))
-	workers, ctx := errgroup.WithContext(ctx)
-	for w := range ranks {
-		ranks[w] = newRanker(p, nil)
-		workers.Go(func() error {
-			for {
-				block := next.Add(1) - 1
-				if block >= blocks {
-					return nil
-				}
-				if err := ctx.Err(); err != nil {
-					return err
-				}
-				err := g.shard.View(func(r *storage.Reader) error {
-					ranks[w].reader = r
-					return exactBlock(v, ranks[w], block*exactRows)
-				})
-				if err != nil {
-					return err
-				}
-			}
+	for ctx.Err() == nil {
+		block := next.Add(1) - 1
+		jobs = slices.DeleteFunc(jobs, func(j *exactJob) bool { return j.ctx.Err() != nil })
+		if block >= blocks || len(jobs) == 0 {
+			return nil
+		}
+		err := g.shard.View(func(r *storage.Reader) error {
+			return exactBlock(v, r, jobs, lane, block*exactRows)
 		})
+		if err != nil {
+			return err
+		}
 	}
-	if err := workers.Wait(); err != nil {
-		return nil, err
+	return nil // another lane has failed
+}
+
+// exactBlock offers the rows of one block that are not retired to the jobs.
+func exactBlock(v *view, r *storage.Reader, jobs []*exactJob, lane int, first uint32) error {
+	var rows [exactTile]uint32
+	var vectors [exactTile][]byte
+	end := min(v.rows, first+exactRows)
+	for row := first; row < end; {
+		n := 0
+		for ; row < end && n < exactTile; row++ {
+			if v.isRetired(row) {
+				continue
+			}
+			vector, err := r.Vector(uint64(row))
+			if err != nil {
+				return err
+			}
+			rows[n], vectors[n] = row, vector
+			n++
+		}
+		for _, j := range jobs {
+			rank := j.parts[lane]
+			rank.reader = r
+			for i, vector := range vectors[:n] {
+				rank.offer(rows[i], j.plan.scorer.stored(vector))
+			}
+			rank.read += uint64(n)
+		}
 	}
+	return nil
+}
+
+// runExact answers p, whose pass is over.
+func (g *generation) runExact(p *plan) (*Result, error) {
+	job := p.exact
+	if job.err != nil {
+		return nil, job.err
+	}
+	var read uint64
 	var result *Result
 	err := g.shard.View(func(r *storage.Reader) error {
 		rank := newRanker(p, r)
-		for _, part := range ranks {
+		for _, part := range job.parts {
 			part.reader = r
 			for _, s := range part.sorted() {
 				rank.offer(s.row, s.score)
@@ -58,34 +132,15 @@ func (g *generation) runExact(ctx context.Context, p *plan) (*Result, error) {
 			if part.err != nil {
 				return part.err
 			}
-			receipt.RowsScanned += part.read
+			read += part.read
 		}
 		var err error
 		result, err = g.answer(p, rank)
 		return err
 	})
-	receipt.VectorsRead = receipt.RowsScanned
-	receipt.VectorBytesRead = receipt.VectorsRead * uint64(g.codec.store.Bytes(p.dims))
-	receipt.RescoreTime = time.Since(lap)
 	if err != nil {
 		return nil, err
 	}
-	result.Receipt = receipt
+	result.Receipt = Receipt{RowsScanned: read, VectorsRead: read, VectorBytesRead: read * uint64(g.codec.store.Bytes(p.dims))}
 	return result, nil
-}
-
-// exactBlock offers the rows of one block that are not retired.
-func exactBlock(v *view, rank *ranker, first uint32) error {
-	for row := first; row < v.rows && row-first < exactRows; row++ {
-		if v.isRetired(row) {
-			continue
-		}
-		score, err := rank.plan.scorer.read(rank.reader, row)
-		if err != nil {
-			return err
-		}
-		rank.read++
-		rank.offer(row, score)
-	}
-	return rank.err
 }

@@ -21,7 +21,8 @@ type generation struct {
 	shard  *storage.Shard
 	codec  *codec
 	view   atomic.Pointer[view]
-	scans  *sharer
+	scans  *sharer[*scanJob]
+	exacts *sharer[*exactJob]
 	writer *builder // makes the next view; the writer's
 
 	users sync.WaitGroup // calls under way: none begins when it is no longer in force
@@ -55,6 +56,10 @@ func newGeneration(shard *storage.Shard) (*generation, error) {
 	g.scans = newSharer(
 		func(jobs []*scanJob, lanes int) { pass(g.view.Load(), jobs, lanes) },
 		func() int { return wantLanes(g.view.Load().rows) },
+	)
+	g.exacts = newSharer(
+		func(jobs []*exactJob, lanes int) { g.exactPass(g.view.Load(), jobs, lanes) },
+		func() int { return wantExactLanes(g.view.Load().rows) },
 	)
 	return g, nil
 }
@@ -107,6 +112,7 @@ func (g *generation) load() error {
 func (g *generation) close() error {
 	g.users.Wait()
 	g.scans.wait() // a search that was cancelled may have left its pass running
+	g.exacts.wait()
 	return errors.Join(g.shard.Close(), g.writer.release())
 }
 

@@ -33,6 +33,7 @@ type plan struct {
 	bound                float64        // infinite: none
 	encoded              *encoder.Query // of vector; not for exact searches
 	job                  *scanJob       // S1
+	exact                *exactJob      // or this
 }
 
 // plan checks q and settles what its zero fields mean.

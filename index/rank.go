@@ -51,13 +51,18 @@ func (s *scorer) read(r *storage.Reader, row uint32) (float32, error) {
 	if err != nil {
 		return 0, err
 	}
+	return s.stored(stored), nil
+}
+
+// stored is score for a vector as it is stored.
+func (s *scorer) stored(v []byte) float32 {
 	switch s.metric {
 	case encoder.Dot:
-		return finite(s.format.Dot(s.query, stored)), nil
+		return finite(s.format.Dot(s.query, v))
 	case encoder.L2:
-		return finite(0 - s.format.SquaredL2(s.query, stored)), nil
+		return finite(0 - s.format.SquaredL2(s.query, v))
 	default:
-		return s.cosine(s.format.DotNorm(s.query, stored)), nil
+		return s.cosine(s.format.DotNorm(s.query, v))
 	}
 }
 

@@ -40,6 +40,10 @@ type scanJob struct {
 	done  chan struct{} // closed when view and parts are set
 }
 
+func (j *scanJob) begin(ctx context.Context) { j.ctx, j.done = ctx, make(chan struct{}) }
+
+func (j *scanJob) finished() <-chan struct{} { return j.done }
+
 // hits returns what the pass found, by row.
 func (j *scanJob) hits() []topk.Hit {
 	if len(j.parts) == 1 {

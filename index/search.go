@@ -70,12 +70,17 @@ func (c *Collection) BatchSearch(ctx context.Context, queries []Query) ([]*Resul
 	return g.run(ctx, plans)
 }
 
-// run carries plans out: S1 of all of them together, and then the rest of each.
+// run carries plans out: the pass over the codes, or the vectors, for all of them
+// together, and then the rest of each.
 func (g *generation) run(ctx context.Context, plans []*plan) ([]*Result, error) {
 	start := time.Now()
 	var jobs []*scanJob
+	var exacts []*exactJob
 	for _, p := range plans {
-		if !p.query.Exact {
+		if p.query.Exact {
+			p.exact = &exactJob{plan: p}
+			exacts = append(exacts, p.exact)
+		} else {
 			p.encoded = g.codec.encodeQuery(p)
 			p.job = newScanJob(p)
 			jobs = append(jobs, p.job)
@@ -87,21 +92,29 @@ func (g *generation) run(ctx context.Context, plans []*plan) ([]*Result, error) 
 		}
 	}
 	scan := time.Since(start)
+	if len(exacts) > 0 {
+		if err := g.exacts.run(ctx, exacts); err != nil {
+			return nil, err
+		}
+	}
+	read := time.Since(start) - scan
 	results := make([]*Result, len(plans))
 	finish := func(ctx context.Context, i int) (err error) {
 		p := plans[i]
 		if p.query.Exact {
-			results[i], err = g.runExact(ctx, p)
+			results[i], err = g.runExact(p)
 		} else {
 			results[i], err = g.runStages(ctx, p)
-			if err == nil {
-				results[i].Receipt.Scan = scan
-			}
 		}
 		if err != nil {
 			return err
 		}
 		r := &results[i].Receipt
+		if p.query.Exact {
+			r.RescoreTime = read
+		} else {
+			r.Scan = scan
+		}
 		r.Dims, r.ScanBits, r.Rescore, r.Exact = p.dims, p.scanBits, p.stage, p.query.Exact // ScanBits 0: no scan of codes
 		r.Kernel, r.ProfileFingerprint = hamming.Kernel(), g.codec.fingerprint
 		r.Total = time.Since(start)

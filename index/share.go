@@ -15,35 +15,41 @@ const parallelRows = 2 * segmentRows
 // maxPassJobs bounds a pass: more queries would not read less, only wait longer.
 const maxPassJobs = 64
 
-// sharer lets concurrent scans of one collection share the cores and the passes
-// over its codes. There are as many lanes as cores. A job that finds a lane free
-// starts at once, and takes as many lanes as its collection is worth. Jobs that
-// find none wait, and when lanes come free all that wait, first come first served,
-// ride one pass together: nobody waits for a timer, and the busier the machine, the
-// more queries each read of the codes serves.
-type sharer struct {
-	scan func(jobs []*scanJob, lanes int) // carries a pass out
-	want func() int                       // lanes that a pass is worth now
+// sharedJob is what can ride a pass with others: a scanJob, an exactJob.
+type sharedJob interface {
+	begin(ctx context.Context)
+	finished() <-chan struct{} // closed when the pass is over
+}
+
+// sharer lets concurrent searches of one collection share the cores and the passes
+// over its codes, or if they are exact those over its vectors. There are as many lanes
+// as cores. A job that finds a lane free starts at once, and takes as many lanes as its
+// collection is worth. Jobs that find none wait, and when lanes come free all that
+// wait, first come first served, ride one pass together: nobody waits for a timer, and
+// the busier the machine, the more queries each row that is read serves.
+type sharer[J sharedJob] struct {
+	scan func(jobs []J, lanes int) // carries a pass out
+	want func() int                // lanes that a pass is worth now
 
 	mu      sync.Mutex
 	free    int
-	waiting []*scanJob // only while free is 0
+	waiting []J // only while free is 0
 
 	under sync.WaitGroup // rides under way
 }
 
-func newSharer(scan func([]*scanJob, int), want func() int) *sharer {
-	return &sharer{scan: scan, want: want, free: runtime.GOMAXPROCS(0)}
+func newSharer[J sharedJob](scan func([]J, int), want func() int) *sharer[J] {
+	return &sharer[J]{scan: scan, want: want, free: runtime.GOMAXPROCS(0)}
 }
 
 // wantLanes is how many lanes a pass over rows is worth.
 func wantLanes(rows uint32) int { return 1 + int(rows)/parallelRows }
 
 // run carries jobs out and returns when all are done, or when ctx ends: passes drop
-// the jobs then, and whoever frees the codes must wait for the passes.
-func (s *sharer) run(ctx context.Context, jobs []*scanJob) error {
+// the jobs then, and whoever frees what they read must wait for the passes.
+func (s *sharer[J]) run(ctx context.Context, jobs []J) error {
 	for _, j := range jobs {
-		j.ctx, j.done = ctx, make(chan struct{})
+		j.begin(ctx)
 	}
 	// A caller that searches in a loop would keep its core for the scheduler's
 	// whole slice, ten milliseconds, while others wait: go behind them instead.
@@ -62,7 +68,7 @@ func (s *sharer) run(ctx context.Context, jobs []*scanJob) error {
 	}
 	for _, j := range jobs {
 		select {
-		case <-j.done:
+		case <-j.finished():
 		case <-ctx.Done():
 			return ctx.Err()
 		}
@@ -71,19 +77,19 @@ func (s *sharer) run(ctx context.Context, jobs []*scanJob) error {
 }
 
 // wait returns when no pass is under way, after the last run has returned.
-func (s *sharer) wait() { s.under.Wait() }
+func (s *sharer[J]) wait() { s.under.Wait() }
 
 // ride is a pass and the lanes it has.
-type ride struct {
-	jobs  []*scanJob
+type ride[J sharedJob] struct {
+	jobs  []J
 	lanes int
 }
 
 // board gives the free lanes to the jobs that wait. s.mu is held.
-func (s *sharer) board() []ride {
-	var rides []ride
+func (s *sharer[J]) board() []ride[J] {
+	var rides []ride[J]
 	for s.free > 0 && len(s.waiting) > 0 {
-		r := ride{lanes: min(s.want(), s.free)}
+		r := ride[J]{lanes: min(s.want(), s.free)}
 		n := len(s.waiting)
 		if r.lanes == 1 { // whole tiles to each free lane
 			n = (n + s.free - 1) / s.free
@@ -99,7 +105,7 @@ func (s *sharer) board() []ride {
 }
 
 // carry carries a ride out and hands its lanes on.
-func (s *sharer) carry(r ride) {
+func (s *sharer[J]) carry(r ride[J]) {
 	defer s.under.Done()
 	defer func() { // also after a panic, or the lanes would be lost
 		s.mu.Lock()

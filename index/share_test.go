@@ -34,7 +34,7 @@ func newPassLog() *passLog {
 }
 
 // start runs jobs in the background and returns a channel with the outcome.
-func start(ctx context.Context, s *sharer, jobs int) chan error {
+func start(ctx context.Context, s *sharer[*scanJob], jobs int) chan error {
 	done := make(chan error, 1)
 	all := make([]*scanJob, jobs)
 	for i := range all {
@@ -45,7 +45,7 @@ func start(ctx context.Context, s *sharer, jobs int) chan error {
 }
 
 // waitFor spins until the sharer has n jobs waiting: there is nothing else to see.
-func waitFor(s *sharer, n int) {
+func waitFor(s *sharer[*scanJob], n int) {
 	for {
 		s.mu.Lock()
 		waiting := len(s.waiting)

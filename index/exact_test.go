@@ -1,0 +1,123 @@
+package index
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"testing"
+
+	"github.com/hamnest/hamnest/encoder"
+	"github.com/hamnest/hamnest/storage"
+)
+
+// exactCollection has some blocks of vectors, some of them retired, and the last rows in
+// the tail.
+func exactCollection(t *testing.T, r *rand.Rand, rows int) *Collection {
+	t.Helper()
+	c := create(t, openDB(t, t.TempDir()), Spec{Name: "c", Dims: 128, Ladder: []int{64}, Profile: encoder.Plain})
+	var records []Record
+	var removed []string
+	for i := range rows {
+		records = append(records, Record{ID: fmt.Sprintf("%06d", i), Vector: whole(r, 128)})
+		if r.IntN(10) == 0 {
+			removed = append(removed, records[i].ID)
+		}
+	}
+	upsert(t, c, records...)
+	if _, err := c.Remove(t.Context(), removed); err != nil {
+		t.Fatal(err)
+	}
+	return c
+}
+
+func TestExactSearchesTogetherAnswerAsEachAlone(t *testing.T) {
+	r := rand.New(rand.NewPCG(1, 31))
+	c := exactCollection(t, r, 4*exactRows+123)
+	low := float32(.2)
+	first := Query{Vector: whole(r, 128), K: 7, Exact: true}
+	next := first
+	next.PageToken = search(t, c, first).NextPageToken
+	queries := []Query{
+		first, next,
+		{Vector: whole(r, 64), K: 40, Exact: true},
+		{Vector: whole(r, 128), Dims: 64, K: 1, Exact: true},
+		{Vector: whole(r, 128), K: 5000, MinScore: &low, Exact: true},
+		{Vector: whole(r, 128), K: 10, Candidates: 100},
+	}
+	for len(queries) < maxPassJobs+10 { // more than one pass takes
+		queries = append(queries, Query{Vector: whole(r, 128), K: 1 + r.IntN(20), Exact: true})
+	}
+	results, err := c.BatchSearch(t.Context(), queries)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i, q := range queries {
+		want := search(t, c, q)
+		if err := sameHits(results[i].Hits, want.Hits); err != nil {
+			t.Errorf("query %d: %v", i, err)
+		}
+		got := results[i]
+		if got.NextPageToken != want.NextPageToken || got.Receipt.VectorsRead != want.Receipt.VectorsRead || got.Receipt.RowsScanned != want.Receipt.RowsScanned {
+			t.Errorf("query %d: next page %q after reading %+v, want %q after %+v", i, got.NextPageToken, got.Receipt, want.NextPageToken, want.Receipt)
+		}
+	}
+}
+
+func TestACancelledExactSearchLeavesThePassToTheOthers(t *testing.T) {
+	r := rand.New(rand.NewPCG(1, 32))
+	c := exactCollection(t, r, 3*exactRows)
+	g := c.current.Load()
+	cancelled, cancel := context.WithCancel(t.Context())
+	cancel()
+	var jobs []*exactJob
+	for _, ctx := range []context.Context{cancelled, t.Context()} {
+		p, err := g.plan(Query{Vector: whole(r, 128), K: 3, Exact: true})
+		if err != nil {
+			t.Fatal(err)
+		}
+		p.exact = &exactJob{plan: p}
+		p.exact.begin(ctx)
+		jobs = append(jobs, p.exact)
+	}
+	last := jobs[1]
+	g.exactPass(g.view.Load(), jobs, 2)
+	for i, j := range jobs {
+		select {
+		case <-j.finished():
+		default:
+			t.Errorf("job %d is not finished after its pass", i)
+		}
+	}
+	got, err := g.runExact(last.plan)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if want := search(t, c, last.plan.query); got.Receipt.VectorsRead != c.Count() || sameHits(got.Hits, want.Hits) != nil {
+		t.Errorf("%d vectors read for %v, want %d for %v", got.Receipt.VectorsRead, got.Hits, c.Count(), want.Hits)
+	}
+}
+
+func TestDamageFailsEveryExactSearchOfThePass(t *testing.T) {
+	r := rand.New(rand.NewPCG(1, 33))
+	c := exactCollection(t, r, 2*exactRows)
+	broken := *c.current.Load().view.Load()
+	broken.rows += exactRows // which are not there
+	g := c.current.Load()
+	var jobs []*exactJob
+	for range 3 {
+		p, err := g.plan(Query{Vector: whole(r, 128), K: 3, Exact: true})
+		if err != nil {
+			t.Fatal(err)
+		}
+		p.exact = &exactJob{plan: p}
+		p.exact.begin(t.Context())
+		jobs = append(jobs, p.exact)
+	}
+	g.exactPass(&broken, jobs, 2)
+	for i, j := range jobs {
+		if _, err := g.runExact(j.plan); !errors.Is(err, storage.ErrCorrupt) {
+			t.Errorf("job %d: %v, want ErrCorrupt", i, err)
+		}
+	}
+}
