@@ -375,6 +375,54 @@ func TestSearch(t *testing.T) {
 	})
 }
 
+func TestCodesGoThereAndBack(t *testing.T) {
+	_, _, c := start(t, server.Options{})
+	ctx := t.Context()
+	if _, err := c.CreateCollection(ctx, Collection{Name: "bits", Dims: 12, Store: StoreNone}); err != nil {
+		t.Fatal(err)
+	}
+	alone := Record{ID: "alone", Code: &Code{Packed: []byte{0b10110000, 0b01010000}, Dialect: Numpy}}
+	both := Record{
+		ID: "both", Vector: []float32{1, -1, 1, 1, -1, -1, -1, -1, -1, 1, -1, 1},
+		Code: &Code{Packed: []byte{0b00001101, 0b00001010}, Dialect: Faiss},
+	}
+	if err := c.Upsert(ctx, "bits", []Record{alone, both}); err != nil {
+		t.Fatal(err)
+	}
+	stream, err := c.Ingest(ctx, "bits", IngestOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	wrong := Record{ID: "wrong", Vector: both.Vector, Code: &Code{Packed: []byte{0b00001101, 0b00001011}, Dialect: Faiss}}
+	unknown := Record{ID: "unknown", Code: &Code{Packed: []byte{0, 0}, Dialect: "vespa"}}
+	for _, r := range []Record{{ID: "streamed", Code: &Code{Packed: []byte{0x80 ^ 0b10110000, 0x80 ^ 0b01010000}, Dialect: NumpySigned}}, wrong, unknown} {
+		if err := stream.Add(ctx, r); err != nil {
+			t.Fatal(err)
+		}
+	}
+	result, err := stream.Close()
+	if err != nil || result.Stored != 1 || result.Refused != 2 || !strings.Contains(result.Refusals[0].Reason, "differs in 1 of 12 bits") || !strings.Contains(result.Refusals[1].Reason, "vespa") {
+		t.Errorf("ingest: %+v, %v, want one stored and two refused", result, err)
+	}
+	n := 0
+	for r, err := range c.List(ctx, "bits", ReadOptions{WithCode: PGVector}) {
+		if err != nil {
+			t.Fatal(err)
+		}
+		if want := (&Code{Packed: []byte{0b10110000, 0b01010000}, Dialect: PGVector}); !reflect.DeepEqual(r.Code, want) || r.Vector != nil {
+			t.Errorf("%s comes back as %+v, want the code of all of them, %v", r.ID, r, want)
+		}
+		n++
+	}
+	found, _, err := c.Get(ctx, "bits", []string{"both"}, ReadOptions{WithCode: Faiss})
+	if err != nil || n != 3 || !reflect.DeepEqual(found[0].Code, both.Code) {
+		t.Errorf("%d listed, got %+v, %v, want three and the code as it was sent", n, found, err)
+	}
+	if _, _, err := c.Get(ctx, "bits", []string{"both"}, ReadOptions{WithCode: "vespa"}); !errors.Is(err, ErrInvalid) {
+		t.Errorf("an unknown dialect: %v, want ErrInvalid", err)
+	}
+}
+
 func TestBatchSearchThatIsAnsweredInPartIsAnError(t *testing.T) {
 	c := startFake(t, func(s *grpc.Server) { hamnestv1.RegisterSearchServiceServer(s, forgetfulSearch{}) })
 	_, err := c.BatchSearch(t.Context(), "docs", []SearchRequest{{ID: "a", K: 1}, {ID: "b", K: 1}})

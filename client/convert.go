@@ -1,6 +1,7 @@
 package client
 
 import (
+	"bytes"
 	"encoding/binary"
 	"fmt"
 	"math"
@@ -140,11 +141,23 @@ func codeToProto(req *request, field string, c *Code) *hamnestv1.Code {
 
 // recordToProto returns r in memory of its own.
 func recordToProto(r Record) *hamnestv1.VectorRecord {
-	return &hamnestv1.VectorRecord{Id: r.ID, Vector: vectorToProto(r.Vector), Metadata: string(r.Metadata)}
+	message := &hamnestv1.VectorRecord{Id: r.ID, Metadata: string(r.Metadata)}
+	if r.Code != nil {
+		var unknown request // badRecord has looked at the dialect
+		message.Code = codeToProto(&unknown, "code", &Code{Packed: bytes.Clone(r.Code.Packed), Dialect: r.Code.Dialect})
+	}
+	if r.Code == nil || r.Vector != nil {
+		message.Vector = vectorToProto(r.Vector)
+	}
+	return message
 }
 
 func recordFromProto(r *hamnestv1.VectorRecord) Record {
-	return Record{ID: r.GetId(), Vector: vectorFromProto(r.GetVector()), Metadata: metadataFromProto(r.GetMetadata())}
+	record := Record{ID: r.GetId(), Vector: vectorFromProto(r.GetVector()), Metadata: metadataFromProto(r.GetMetadata())}
+	if c := r.GetCode(); c != nil {
+		record.Code = &Code{Packed: c.GetPacked(), Dialect: dialectFromProto(c.GetDialect())}
+	}
+	return record
 }
 
 func metadataFromProto(metadata string) []byte {
@@ -169,6 +182,12 @@ func badRecord(r Record) (field, reason string) {
 	}
 	if !utf8.Valid(r.Metadata) {
 		return "metadata", badText(string(r.Metadata))
+	}
+	if r.Code != nil {
+		var req request
+		if dialectToProto(&req, "", r.Code.Dialect); req.err() != nil {
+			return "code", fmt.Sprintf("is in dialect %q, which has no meaning here", r.Code.Dialect)
+		}
 	}
 	return "", ""
 }

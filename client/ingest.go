@@ -187,6 +187,9 @@ func (s *IngestStream) Add(ctx context.Context, r Record) error {
 	default:
 	}
 	size := recordOverhead + len(r.ID) + 4*len(r.Vector) + len(r.Metadata)
+	if r.Code != nil {
+		size += len(r.Code.Packed)
+	}
 	reason := ""
 	if size > s.maxRecordBytes {
 		reason = fmt.Sprintf("has %d bytes, and a message of this client has room for %d", size, s.maxRecordBytes)

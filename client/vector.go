@@ -42,6 +42,11 @@ type Record struct {
 	// Vector has as many components as the collection has dimensions, all finite
 	// and, under Cosine, not all zero.
 	Vector []float32
+	// Code is the vector's, returned when asked for. To store a vector it need not be
+	// given, and must be the one that the collection makes of it. Without a vector it is
+	// stored as it is, which takes a collection that stores no vectors, under Cosine and
+	// Plain.
+	Code *Code
 	// Metadata is a JSON object of at most 65536 bytes, kept as it is, or empty.
 	Metadata []byte
 }
@@ -49,6 +54,8 @@ type Record struct {
 // ReadOptions says what of a record is read besides its ID.
 type ReadOptions struct {
 	WithVector, WithMetadata bool
+	// WithCode is the dialect in which to return codes. Empty: not.
+	WithCode Dialect
 }
 
 // Upsert stores records, replacing those whose ID is already there; of several
@@ -78,12 +85,18 @@ func (c *Client) Get(ctx context.Context, collection string, ids []string, opts 
 	if err := cmp.Or(checkText("collection", collection), checkText("ids", ids...)); err != nil {
 		return nil, nil, err
 	}
-	resp, err := c.vectors.GetVectors(ctx, &hamnestv1.GetVectorsRequest{
+	var req request
+	message := &hamnestv1.GetVectorsRequest{
 		Collection:   collection,
 		Ids:          ids,
 		WithVector:   opts.WithVector,
 		WithMetadata: opts.WithMetadata,
-	})
+		WithCode:     dialectToProto(&req, "with_code", opts.WithCode),
+	}
+	if err := req.err(); err != nil {
+		return nil, nil, err
+	}
+	resp, err := c.vectors.GetVectors(ctx, message)
 	if err != nil {
 		return nil, nil, fromGRPC(err)
 	}
@@ -119,6 +132,7 @@ func (c *Client) ListPage(ctx context.Context, collection string, size int, toke
 		PageToken:    req.text("page_token", token),
 		WithVector:   opts.WithVector,
 		WithMetadata: opts.WithMetadata,
+		WithCode:     dialectToProto(&req, "with_code", opts.WithCode),
 	}
 	if err := req.err(); err != nil {
 		return nil, "", err

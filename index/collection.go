@@ -153,16 +153,24 @@ func (c *Collection) SetLabels(ctx context.Context, labels map[string]string) er
 // Count returns the number of vectors that a search can return.
 func (c *Collection) Count() uint64 { return c.current.Load().view.Load().live }
 
-// Get reads vectors by id: found in the order of ids, and the ids missing.
-// Vector and Metadata are filled in when asked for. ErrCodesOnly when there are no
-// vectors to read.
-func (c *Collection) Get(ctx context.Context, ids []string, withVector, withMetadata bool) (found []Record, missing []string, err error) {
+// ReadOptions says what of a record is read besides its ID.
+type ReadOptions struct {
+	// WithVector is for the stored vector; ErrCodesOnly when there are none.
+	WithVector bool
+	// WithCode is for the code, as the profile in force makes it.
+	WithCode bool
+	// WithMetadata is for the metadata.
+	WithMetadata bool
+}
+
+// Get reads records by id: found in the order of ids, and the ids missing.
+func (c *Collection) Get(ctx context.Context, ids []string, opts ReadOptions) (found []Record, missing []string, err error) {
 	g, release, err := c.acquire()
 	if err != nil {
 		return nil, nil, err
 	}
 	defer release()
-	if withVector {
+	if opts.WithVector {
 		if err := g.codec.needVectors("reading vectors"); err != nil {
 			return nil, nil, err
 		}
@@ -184,7 +192,7 @@ func (c *Collection) Get(ctx context.Context, ids []string, withVector, withMeta
 			if err != nil {
 				return err
 			}
-			record, err := g.record(r, slot, id, metadata, withVector, withMetadata)
+			record, err := g.record(r, slot, id, metadata, opts)
 			if err != nil {
 				return err
 			}
@@ -202,8 +210,8 @@ func (c *Collection) Get(ctx context.Context, ids []string, withVector, withMeta
 // the token with which the next page continues, empty at the end. The first page
 // has no token. A record that does not change while one pages is listed exactly
 // once. *InvalidError with field page_token, also when the collection was rewritten
-// between two pages: the listing starts anew then. ErrCodesOnly as for Get.
-func (c *Collection) List(ctx context.Context, n int, token string, withVector, withMetadata bool) ([]Record, string, error) {
+// between two pages: the listing starts anew then.
+func (c *Collection) List(ctx context.Context, n int, token string, opts ReadOptions) ([]Record, string, error) {
 	g, release, err := c.acquire()
 	if err != nil {
 		return nil, "", err
@@ -213,7 +221,7 @@ func (c *Collection) List(ctx context.Context, n int, token string, withVector, 
 	if err != nil {
 		return nil, "", err
 	}
-	if withVector {
+	if opts.WithVector {
 		if err := g.codec.needVectors("reading vectors"); err != nil {
 			return nil, "", err
 		}
@@ -229,7 +237,7 @@ func (c *Collection) List(ctx context.Context, n int, token string, withVector, 
 				next = g.listToken(slot)
 				return false, nil
 			}
-			record, err := g.record(r, slot, string(id), metadata, withVector, withMetadata)
+			record, err := g.record(r, slot, string(id), metadata, opts)
 			records = append(records, record)
 			return true, err
 		})

@@ -48,7 +48,7 @@ func TestWhatWasStoredComesBackAfterReopening(t *testing.T) {
 	if c.Count() != 1498 {
 		t.Errorf("count is %d, want 1498", c.Count())
 	}
-	found, missing, err := c.Get(t.Context(), []string{"id-1499", "id-0007", "id-0000"}, true, true)
+	found, missing, err := c.Get(t.Context(), []string{"id-1499", "id-0007", "id-0000"}, ReadOptions{WithVector: true, WithMetadata: true})
 	if err != nil || len(found) != 2 || !slices.Equal(missing, []string{"id-0007"}) {
 		t.Fatalf("got %v, missing %v, %v", found, missing, err)
 	}
@@ -88,7 +88,7 @@ func TestListingHasEveryVectorOnceInTheOrderStored(t *testing.T) {
 		var got []string
 		token := ""
 		for {
-			page, next, err := c.List(t.Context(), n, token, false, false)
+			page, next, err := c.List(t.Context(), n, token, ReadOptions{})
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -104,7 +104,7 @@ func TestListingHasEveryVectorOnceInTheOrderStored(t *testing.T) {
 		}
 	}
 	for _, token := range []string{"x", "AAAA", strings.Repeat("A", 40)} {
-		if _, _, err := c.List(t.Context(), 1, token, false, false); fieldOf(err) != "page_token" {
+		if _, _, err := c.List(t.Context(), 1, token, ReadOptions{}); fieldOf(err) != "page_token" {
 			t.Errorf("token %q: %v, want an InvalidError of page_token", token, err)
 		}
 	}
@@ -296,7 +296,7 @@ func TestSubmitsAreAppliedInTheirOrder(t *testing.T) {
 	if err := last.Wait(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	found, _, err := c.Get(t.Context(), []string{"a"}, true, false)
+	found, _, err := c.Get(t.Context(), []string{"a"}, ReadOptions{WithVector: true})
 	if err != nil || found[0].Vector[0] != 200 {
 		t.Errorf("the last of 200 is %v, %v", found, err)
 	}
@@ -530,7 +530,7 @@ func TestADamagedVectorIsNamedAndNeverAnAnswer(t *testing.T) {
 			t.Errorf("error %v, want ErrCorrupt that names slot 500", err)
 		}
 	}
-	if _, _, err := c.Get(t.Context(), []string{"500"}, true, false); !errors.Is(err, ErrCorrupt) {
+	if _, _, err := c.Get(t.Context(), []string{"500"}, ReadOptions{WithVector: true}); !errors.Is(err, ErrCorrupt) {
 		t.Errorf("get: %v, want ErrCorrupt", err)
 	}
 	report, err := c.Check(t.Context())

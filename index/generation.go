@@ -10,6 +10,7 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
+	"github.com/hamnest/hamnest/encoder/code"
 	"github.com/hamnest/hamnest/storage"
 )
 
@@ -148,12 +149,17 @@ func (g *generation) store(ops []storage.Op) ([]storage.Applied, error) {
 }
 
 // record copies what was asked for of a row out of the reader.
-func (g *generation) record(r *storage.Reader, slot uint64, id string, metadata []byte, withVector, withMetadata bool) (Record, error) {
-	record := Record{ID: id}
-	if withMetadata {
+func (g *generation) record(r *storage.Reader, slot uint64, id string, metadata []byte, opts ReadOptions) (record Record, err error) {
+	record.ID = id
+	if opts.WithMetadata {
 		record.Metadata = slices.Clone(metadata)
 	}
-	if withVector {
+	if opts.WithCode {
+		if record.Code, err = g.code(r, slot); err != nil {
+			return Record{}, err
+		}
+	}
+	if opts.WithVector {
 		stored, err := r.Vector(slot)
 		if err != nil {
 			return Record{}, err
@@ -162,4 +168,20 @@ func (g *generation) record(r *storage.Reader, slot uint64, id string, metadata 
 		g.codec.decode(record.Vector, stored)
 	}
 	return record, nil
+}
+
+// code copies the code of a row.
+func (g *generation) code(r *storage.Reader, slot uint64) ([]uint64, error) {
+	words := make([]uint64, code.Words(g.codec.profile.Dims()))
+	if v := g.view.Load(); slot < uint64(v.rows) {
+		v.segments[slot/segmentRows].get(v.layout, int(slot%segmentRows), words)
+		return words, nil
+	}
+	// It is durable and about to be visible.
+	block := slot - slot%uint64(g.shard.Schema().BlockRows)
+	err := r.Codes(block, slot+1, func(_ uint64, codes []uint64, _ []float32) error {
+		copy(words, codes[len(codes)-len(words):])
+		return nil
+	})
+	return words, err
 }

@@ -140,7 +140,7 @@ func (g *generation) planID(p *plan) error {
 		if slot == storage.NoSlot {
 			return fmt.Errorf("vector %q: %w", id, ErrNotFound)
 		}
-		record, err := g.record(r, slot, id, nil, true, false)
+		record, err := g.record(r, slot, id, nil, ReadOptions{WithVector: true})
 		p.vector = record.Vector
 		return err
 	})

@@ -258,7 +258,7 @@ func TestNothingIsLostWhileACollectionIsRewritten(t *testing.T) {
 					q.Candidates = 0
 				}
 				res, err := c.Search(t.Context(), q)
-				found, _, getErr := c.Get(t.Context(), []string{id(w, i)}, true, false)
+				found, _, getErr := c.Get(t.Context(), []string{id(w, i)}, ReadOptions{WithVector: true})
 				after := versions[w][i].Load()
 				if err != nil || getErr != nil {
 					t.Error(err, getErr)
@@ -309,7 +309,7 @@ func TestNothingIsLostWhileACollectionIsRewritten(t *testing.T) {
 func firstComponents(t *testing.T, c *Collection) map[string]int64 {
 	t.Helper()
 	got := make(map[string]int64)
-	records, next, err := c.List(t.Context(), 1_000_000, "", true, false)
+	records, next, err := c.List(t.Context(), 1_000_000, "", ReadOptions{WithVector: true})
 	if err != nil || next != "" {
 		t.Fatal(next, err)
 	}
@@ -518,13 +518,13 @@ func TestAnUpdateToWhatIsSoDoesNothing(t *testing.T) {
 func TestATokenOfAListOutlivesNoRewrite(t *testing.T) {
 	c := create(t, openDB(t, t.TempDir()), Spec{Name: "c", Dims: 64})
 	upsert(t, c, randomRecords(rand.New(rand.NewPCG(1, 13)), 0, 10, 64)...)
-	_, token, err := c.List(t.Context(), 3, "", false, false)
+	_, token, err := c.List(t.Context(), 3, "", ReadOptions{})
 	if err != nil {
 		t.Fatal(err)
 	}
 	update(t, c, encoder.Nested)
 	settle(t, c)
-	_, _, err = c.List(t.Context(), 3, token, false, false)
+	_, _, err = c.List(t.Context(), 3, token, ReadOptions{})
 	if fieldOf(err) != "page_token" || !strings.Contains(err.Error(), "rewritten") {
 		t.Errorf("error %v, want an InvalidError of page_token that tells of the rewrite", err)
 	}

@@ -312,7 +312,7 @@ func (g *generation) answer(p *plan, rank *ranker) (*Result, error) {
 		if err := p.query.Budget.take(g.hitBytes(p.query, id, metadata)); err != nil {
 			return nil, err
 		}
-		record, err := g.record(rank.reader, uint64(s.row), string(id), metadata, p.query.WithVector, p.query.WithMetadata)
+		record, err := g.record(rank.reader, uint64(s.row), string(id), metadata, ReadOptions{WithVector: p.query.WithVector, WithMetadata: p.query.WithMetadata})
 		if err != nil {
 			return nil, err
 		}

@@ -62,7 +62,7 @@ func TestVectorsLoweredAreVectorsStoredLow(t *testing.T) {
 					}
 					spec.Name, spec.Store = "read-back", encoder.Float32
 					full := create(t, db, spec)
-					back, _, err := low.List(t.Context(), len(records), "", true, true)
+					back, _, err := low.List(t.Context(), len(records), "", ReadOptions{WithVector: true, WithMetadata: true})
 					if err != nil {
 						t.Fatal(err)
 					}
@@ -106,8 +106,11 @@ func TestWhatNeedsVectorsIsRefusedWhereThereAreNone(t *testing.T) {
 			_, err := c.BatchSearch(t.Context(), []Query{{Vector: vector, K: 1, Exact: true}})
 			return err
 		},
-		"get":     func() error { _, _, err := c.Get(t.Context(), []string{"id-00001"}, true, false); return err },
-		"list":    func() error { _, _, err := c.List(t.Context(), 1, "", true, false); return err },
+		"get": func() error {
+			_, _, err := c.Get(t.Context(), []string{"id-00001"}, ReadOptions{WithVector: true})
+			return err
+		},
+		"list":    func() error { _, _, err := c.List(t.Context(), 1, "", ReadOptions{WithVector: true}); return err },
 		"profile": func() error { kind := encoder.Plain; return c.Update(t.Context(), Change{Profile: &kind}) },
 	} {
 		if err := do(); !errors.Is(err, ErrCodesOnly) {
@@ -118,7 +121,7 @@ func TestWhatNeedsVectorsIsRefusedWhereThereAreNone(t *testing.T) {
 	if res.Receipt.Rescore != RescoreCodes || len(res.Hits) != 10 || res.Receipt.VectorsRead != 0 {
 		t.Errorf("%d hits rescored by %v with %d vectors read, want 10 by codes", len(res.Hits), res.Receipt.Rescore, res.Receipt.VectorsRead)
 	}
-	found, _, err := c.Get(t.Context(), []string{"id-00003"}, false, true)
+	found, _, err := c.Get(t.Context(), []string{"id-00003"}, ReadOptions{WithMetadata: true})
 	if err != nil || len(found) != 1 || string(found[0].Metadata) != `{"n":3}` {
 		t.Errorf("got %v (%v), want the metadata", found, err)
 	}

@@ -78,6 +78,13 @@ func (s *segment) put(l *layout, row int, words []uint64, scalars []float32) {
 	}
 }
 
+// get overwrites words with the code of one row.
+func (s *segment) get(l *layout, row int, words []uint64) {
+	for c, column := range s.columns {
+		hamming.Get(words[l.start[c]:l.start[c]+l.width[c]], column, row)
+	}
+}
+
 // view is the codes as of one commit. It never changes once it is published, and
 // any number of searches read it while the next one is made.
 type view struct {

@@ -34,6 +34,11 @@ type Record struct {
 	ID string
 	// Vector has as many components as the collection has dims.
 	Vector []float32
+	// Code is code.Words(dims) words with no bit set past the last dimension. It need
+	// not be given: with Vector it must be the code that is made of that; without, which
+	// only a collection takes that stores no vectors and keeps nothing beside codes, it
+	// is stored as it is.
+	Code []uint64
 	// Metadata is a JSON object of at most storage.MaxMetadataBytes, or empty.
 	Metadata []byte
 }
@@ -43,7 +48,7 @@ type RecordError struct {
 	// Index and ID are the record's.
 	Index int
 	ID    string
-	// Field is the part that is malformed: id, vector or metadata.
+	// Field is the part that is malformed: id, vector, code or metadata.
 	Field string
 	// Reason says what was found and what was wanted.
 	Reason string
@@ -75,7 +80,7 @@ func (p *Pending) Wait(ctx context.Context) error {
 // or none when it fails. Of several with one id the last wins. When it returns nil
 // they are durable, and searches that start later see them. When ctx ends while it
 // waits, its error is returned and the write goes on. *InvalidError with fields
-// like vectors[17].id, .vector and .metadata.
+// like vectors[17].id, .vector, .code and .metadata.
 func (c *Collection) Upsert(ctx context.Context, records []Record) error {
 	codec := c.current.Load().codec
 	ops, refused := codec.ops(records)
@@ -150,10 +155,20 @@ func (c *codec) ops(records []Record) ([]storage.Op, []RecordError) {
 		op := storage.Op{ID: r.ID, Code: codes[:words:words], Scalars: scalars[:perRow:perRow], Metadata: bytes.Clone(r.Metadata)}
 		codes, scalars = codes[words:], scalars[perRow:]
 		start := len(vectors)
-		copy(vector, r.Vector)
-		vectors = c.append(vectors, vector)
+		if len(r.Vector) > 0 {
+			copy(vector, r.Vector)
+			vectors = c.append(vectors, vector)
+			c.encode(op.Code, op.Scalars, vector)
+		} else {
+			copy(op.Code, r.Code)
+		}
+		if r.Code != nil && code.Distance(op.Code, r.Code) != 0 {
+			vectors = vectors[:start]
+			refused = append(refused, RecordError{i, r.ID, "code", fmt.Sprintf("differs in %d of %d bits from the one that profile %v makes of the vector",
+				code.Distance(op.Code, r.Code), dims, c.profile.Kind())})
+			continue
+		}
 		op.Vector = vectors[start:len(vectors):len(vectors)]
-		c.encode(op.Code, op.Scalars, vector)
 		ops = append(ops, op)
 	}
 	return ops, refused
@@ -164,13 +179,38 @@ func (c *codec) checkRecord(r *Record) (field string, err error) {
 	if err := checkID(r.ID); err != nil {
 		return "id", err
 	}
-	if err := encoder.Validate(r.Vector, c.profile.Dims(), c.metric); err != nil {
-		return "vector", err
+	if r.Code != nil {
+		if err := c.checkCode(r); err != nil {
+			return "code", err
+		}
 	}
-	if err := c.store.Check(r.Vector, c.metric); err != nil {
-		return "vector", err
+	if r.Code == nil || len(r.Vector) > 0 {
+		if err := encoder.Validate(r.Vector, c.profile.Dims(), c.metric); err != nil {
+			return "vector", err
+		}
+		if err := c.store.Check(r.Vector, c.metric); err != nil {
+			return "vector", err
+		}
 	}
 	return "metadata", checkMetadata(r.Metadata)
+}
+
+// checkCode returns why the code of r cannot be one of these, or not be stored alone.
+func (c *codec) checkCode(r *Record) error {
+	dims := c.profile.Dims()
+	switch {
+	case len(r.Code) != code.Words(dims):
+		return fmt.Errorf("has %d words of %d bits, want %d for %d dimensions", len(r.Code), code.WordBits, code.Words(dims), dims)
+	case !code.Padded(r.Code, dims):
+		return fmt.Errorf("has bits set past dimension %d, the last", dims-1)
+	case len(r.Vector) > 0:
+		return nil
+	case c.keepsVectors():
+		return fmt.Errorf("comes without a vector, and the collection stores vectors (%v): only one that stores none takes codes alone", c.store)
+	case c.scalars() > 0:
+		return fmt.Errorf("comes without a vector, and under profile %v and metric %v more is kept beside a code than it tells", c.profile.Kind(), c.metric)
+	}
+	return nil
 }
 
 func checkID(id string) error {

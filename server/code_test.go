@@ -156,3 +156,100 @@ func TestCodesThatMeanNothing(t *testing.T) {
 		t.Errorf("a code of the right size: %v", err)
 	}
 }
+
+func TestCodesRoundTripInEveryDialect(t *testing.T) {
+	h := start(t, Options{})
+	for i, golden := range goldenCodes(t) {
+		dims, name := len(golden.vector), fmt.Sprintf("codes-%d", i)
+		if _, err := h.db.Create(t.Context(), index.Spec{Name: name, Dims: dims, Store: encoder.None}); err != nil {
+			t.Fatal(err)
+		}
+		for _, d := range dialectColumns {
+			id := d.String()
+			_, err := h.vectors.UpsertVectors(t.Context(), &hamnestv1.UpsertVectorsRequest{Collection: name, Vectors: []*hamnestv1.VectorRecord{
+				{Id: id, Code: &hamnestv1.Code{Packed: golden.packed[d], Dialect: d}},
+				{Id: id + " with its vector", Code: &hamnestv1.Code{Packed: golden.packed[d], Dialect: d}, Vector: packed(golden.vector...)},
+			}})
+			if err != nil {
+				t.Errorf("%v, %d dims: %v", d, dims, err)
+			}
+		}
+		for _, d := range dialectColumns {
+			list, err := h.vectors.ListVectors(t.Context(), &hamnestv1.ListVectorsRequest{Collection: name, WithCode: d})
+			if err != nil || len(list.GetVectors()) != 8 {
+				t.Fatalf("%v, %d dims: %d records, %v", d, dims, len(list.GetVectors()), err)
+			}
+			got, err := h.vectors.GetVectors(t.Context(), &hamnestv1.GetVectorsRequest{Collection: name, Ids: []string{"DIALECT_NUMPY"}, WithCode: d})
+			if err != nil {
+				t.Fatal(err)
+			}
+			for _, r := range append(list.GetVectors(), got.GetVectors()...) {
+				if c := r.GetCode(); c.GetDialect() != d || !slices.Equal(c.GetPacked(), golden.packed[d]) || r.GetVector() != nil {
+					t.Errorf("%s, %d dims: comes back as %v, want % x in %v", r.GetId(), dims, r, golden.packed[d], d)
+				}
+			}
+		}
+	}
+}
+
+func TestCodesThatCannotBeStored(t *testing.T) {
+	h := start(t, Options{})
+	if _, err := h.db.Create(t.Context(), index.Spec{Name: "bits", Dims: 75, Ladder: []int{64}, Store: encoder.None}); err != nil {
+		t.Fatal(err)
+	}
+	h.collection(t, "vectors")
+	const numpy = hamnestv1.Dialect_DIALECT_NUMPY
+	record := func(d hamnestv1.Dialect, packed []byte) *hamnestv1.VectorRecord {
+		return &hamnestv1.VectorRecord{Id: "a", Code: &hamnestv1.Code{Packed: packed, Dialect: d}}
+	}
+	good := record(numpy, make([]byte, 10))
+	wrong := record(numpy, make([]byte, 10))
+	wrong.Vector = packed(slices.Repeat([]float32{1}, 75)...)
+	half := record(numpy, make([]byte, 10))
+	half.Vector = &hamnestv1.Vector{Float32Le: []byte{1, 2}}
+	for _, tt := range []struct {
+		name, collection string
+		record           *hamnestv1.VectorRecord
+		field, want      string
+	}{
+		{"no dialect", "bits", record(0, make([]byte, 10)), "code", "has no dialect"},
+		{"an unknown dialect", "bits", record(-1, make([]byte, 10)), "code", "dialect is -1"},
+		{"no bytes", "bits", record(numpy, nil), "code", "has 0 bytes, want 10 for 75 dimensions, 8 a byte"},
+		{"a prefix", "bits", record(numpy, make([]byte, 8)), "code", "has 8 bytes, want 10 for 75 dimensions, 8 a byte"},
+		{"padding that is set", "bits", record(numpy, append(make([]byte, 9), 1)), "code", "has 1 bits set past dimension 74"},
+		{"a vector of another code", "bits", wrong, "code", "differs in 75 of 75 bits"},
+		{"half a component", "bits", half, "vector", "float32_le has 2 bytes"},
+		{"a code alone among vectors", "vectors", record(numpy, make([]byte, testDims/8)), "code", "comes without a vector"},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			_, err := h.vectors.UpsertVectors(t.Context(), &hamnestv1.UpsertVectorsRequest{Collection: tt.collection, Vectors: []*hamnestv1.VectorRecord{tt.record}})
+			wantFields(t, err, "vectors[0]."+tt.field)
+			if !strings.Contains(err.Error(), tt.want) {
+				t.Errorf("error %v, want it to say %q", err, tt.want)
+			}
+			if tt.collection != "bits" {
+				return
+			}
+			responses, err := h.ingest(t, ingestStart("bits"), ingestBatch(1, good, tt.record))
+			if err != nil {
+				t.Fatal(err)
+			}
+			if r := responses[0]; r.GetStoredCount() != 1 || len(r.GetErrors()) != 1 || r.GetErrors()[0].GetIndex() != 1 ||
+				!strings.HasPrefix(r.GetErrors()[0].GetReason(), tt.field+" ") || !strings.Contains(r.GetErrors()[0].GetReason(), tt.want) {
+				t.Errorf("ingest answers %v, want the second refused with %q", r, tt.want)
+			}
+		})
+	}
+	for _, call := range []func() error{
+		func() error {
+			_, err := h.vectors.ListVectors(t.Context(), &hamnestv1.ListVectorsRequest{Collection: "bits", WithCode: 77})
+			return err
+		},
+		func() error {
+			_, err := h.vectors.GetVectors(t.Context(), &hamnestv1.GetVectorsRequest{Collection: "bits", Ids: []string{"a"}, WithCode: 77})
+			return err
+		},
+	} {
+		wantFields(t, call(), "with_code")
+	}
+}

@@ -249,33 +249,63 @@ func codeFromProto(c *hamnestv1.Code, ladder []int) ([]uint64, error) {
 	at := slices.IndexFunc(ladder, func(step int) bool { return code.Bytes(step) == len(packed) })
 	if at < 0 {
 		dims := ladder[len(ladder)-1]
-		return nil, fmt.Errorf("has %d bytes, want %d for %d dimensions or those of a shorter step of %v, 8 a byte", len(packed), code.Bytes(dims), dims, ladder)
+		shorter := ""
+		if len(ladder) > 1 {
+			shorter = fmt.Sprintf(" or those of a shorter step of %v", ladder)
+		}
+		return nil, fmt.Errorf("has %d bytes, want %d for %d dimensions%s, 8 a byte", len(packed), code.Bytes(dims), dims, shorter)
 	}
 	words := make([]uint64, code.Words(ladder[at]))
 	return words, dialect.Unpack(words, packed, ladder[at])
 }
 
-// recordFromProto returns r as a record. The error is about its vector.
-func recordFromProto(r *hamnestv1.VectorRecord) (index.Record, error) {
-	record := index.Record{ID: r.GetId()}
+// recordFromProto returns r as a record of a collection of dims dimensions. The error
+// is about the field that comes with it.
+func recordFromProto(r *hamnestv1.VectorRecord, dims int) (record index.Record, field string, err error) {
+	record.ID = r.GetId()
 	if metadata := r.GetMetadata(); metadata != "" {
 		record.Metadata = []byte(metadata)
 	}
-	var err error
+	if r.GetCode() != nil {
+		if record.Code, err = codeFromProto(r.GetCode(), []int{dims}); err != nil {
+			return record, "code", err
+		}
+		if r.GetVector() == nil {
+			return record, "", nil
+		}
+	}
 	record.Vector, err = vectorFromProto(r.GetVector())
-	return record, err
+	return record, "vector", err
 }
 
-func recordToProto(r index.Record) *hamnestv1.VectorRecord {
-	return &hamnestv1.VectorRecord{Id: r.ID, Vector: vectorToProto(r.Vector), Metadata: string(r.Metadata)}
+// recordToProto returns r, whose code, if it has one, is of dims dimensions and goes out
+// in a dialect.
+func recordToProto(r index.Record, dims int, dialect hamnestv1.Dialect) *hamnestv1.VectorRecord {
+	record := &hamnestv1.VectorRecord{Id: r.ID, Vector: vectorToProto(r.Vector), Metadata: string(r.Metadata)}
+	if r.Code != nil {
+		record.Code = &hamnestv1.Code{Packed: dialects[dialect].AppendPacked(nil, r.Code, dims), Dialect: dialect}
+	}
+	return record
 }
 
-func recordsToProto(records []index.Record) []*hamnestv1.VectorRecord {
+func recordsToProto(records []index.Record, dims int, dialect hamnestv1.Dialect) []*hamnestv1.VectorRecord {
 	out := make([]*hamnestv1.VectorRecord, len(records))
 	for i, r := range records {
-		out[i] = recordToProto(r)
+		out[i] = recordToProto(r, dims, dialect)
 	}
 	return out
+}
+
+// readOptions returns what to read of records, or why that means nothing.
+func readOptions(withVector bool, withCode hamnestv1.Dialect, withMetadata bool) (index.ReadOptions, error) {
+	if _, err := enumFromProto(dialects, withCode); err != nil {
+		return index.ReadOptions{}, invalid("with_code", "%v", err)
+	}
+	return index.ReadOptions{
+		WithVector:   withVector,
+		WithCode:     withCode != hamnestv1.Dialect_DIALECT_UNSPECIFIED,
+		WithMetadata: withMetadata,
+	}, nil
 }
 
 // queryFromProto returns req as a query of a collection with that ladder, and adds to

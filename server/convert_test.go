@@ -113,8 +113,8 @@ func TestRecordsRoundTrip(t *testing.T) {
 		if metadata != "" {
 			in.Metadata = []byte(metadata)
 		}
-		wire := recordToProto(in)
-		out, err := recordFromProto(wire)
+		wire := recordToProto(in, len(in.Vector), 0)
+		out, _, err := recordFromProto(wire, len(in.Vector))
 		return err == nil && out.ID == in.ID && slices.Equal(out.Metadata, in.Metadata) &&
 			slices.EqualFunc(out.Vector, in.Vector, func(a, b float32) bool { return math.Float32bits(a) == math.Float32bits(b) })
 	}
@@ -123,7 +123,7 @@ func TestRecordsRoundTrip(t *testing.T) {
 	}
 	t.Run("without vector and metadata nothing is sent of them", func(t *testing.T) {
 		want := &hamnestv1.VectorRecord{Id: "a"}
-		if got := recordToProto(index.Record{ID: "a"}); !proto.Equal(got, want) {
+		if got := recordToProto(index.Record{ID: "a"}, 1, 0); !proto.Equal(got, want) {
 			t.Errorf("got %v, want %v", got, want)
 		}
 	})

@@ -153,10 +153,11 @@ func submitBatch(ctx context.Context, c *index.Collection, batch *hamnestv1.Inge
 	var refused []index.RecordError
 	records := make([]index.Record, 0, len(batch.GetVectors()))
 	position := make([]int, 0, len(batch.GetVectors())) // of each record in the batch
+	dims := c.Info().Dims
 	for i, r := range batch.GetVectors() {
-		record, err := recordFromProto(r)
+		record, field, err := recordFromProto(r, dims)
 		if err != nil {
-			refused = append(refused, index.RecordError{Index: i, ID: r.GetId(), Field: "vector", Reason: err.Error()})
+			refused = append(refused, index.RecordError{Index: i, ID: r.GetId(), Field: field, Reason: err.Error()})
 			continue
 		}
 		records = append(records, record)

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"math"
 
+	"github.com/hamnest/hamnest/encoder/code"
 	"github.com/hamnest/hamnest/index"
 	hamnestv1 "github.com/hamnest/hamnest/proto/hamnest/v1"
 )
@@ -124,14 +125,24 @@ func (e *engine) overBudget(field string, err error) error {
 	return err
 }
 
-// pageRows returns how many of the wanted records, of dims dimensions, fit into a
-// message whatever their metadata; at least one.
-func (e *engine) pageRows(wanted, dims int, withVector, withMetadata bool) int {
-	size := maxRecordBytes
-	if withVector {
+// payloadBytes is what the vector and the code of a record take, as far as they are
+// asked for.
+func payloadBytes(dims int, opts index.ReadOptions) int {
+	size := 0
+	if opts.WithVector {
 		size += float32Bytes * dims
 	}
-	if withMetadata {
+	if opts.WithCode {
+		size += code.Bytes(dims)
+	}
+	return size
+}
+
+// pageRows returns how many of the wanted records, of dims dimensions, fit into a
+// message whatever their metadata; at least one.
+func (e *engine) pageRows(wanted, dims int, opts index.ReadOptions) int {
+	size := maxRecordBytes + payloadBytes(dims, opts)
+	if opts.WithMetadata {
 		size += maxMetadataBytes
 	}
 	return max(1, min(wanted, e.opts.MaxMessageBytes/size))

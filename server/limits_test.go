@@ -12,6 +12,7 @@ import (
 	"google.golang.org/grpc/codes"
 	"google.golang.org/protobuf/proto"
 
+	"github.com/hamnest/hamnest/index"
 	hamnestv1 "github.com/hamnest/hamnest/proto/hamnest/v1"
 )
 
@@ -54,7 +55,7 @@ func TestLimits(t *testing.T) {
 	}
 	upsert := func(n int) func(context.Context) error {
 		return func(ctx context.Context) error {
-			_, err := h.vectors.UpsertVectors(ctx, &hamnestv1.UpsertVectorsRequest{Collection: "docs", Vectors: recordsToProto(records[:n])})
+			_, err := h.vectors.UpsertVectors(ctx, &hamnestv1.UpsertVectorsRequest{Collection: "docs", Vectors: recordsToProto(records[:n], testDims, 0)})
 			return err
 		}
 	}
@@ -84,7 +85,7 @@ func TestLimits(t *testing.T) {
 			if err != nil {
 				return err
 			}
-			for _, m := range []*hamnestv1.IngestRequest{ingestStart("docs"), ingestBatch(1, recordsToProto(records[:n])...)} {
+			for _, m := range []*hamnestv1.IngestRequest{ingestStart("docs"), ingestBatch(1, recordsToProto(records[:n], testDims, 0)...)} {
 				if err := stream.Send(m); err != nil {
 					return err
 				}
@@ -180,7 +181,7 @@ func TestMessagesAboveTheLimitAreRefusedWithBothNumbers(t *testing.T) {
 	const most = 64 << 10
 	h := start(t, Options{MaxMessageBytes: most})
 	h.collection(t, "docs")
-	req := &hamnestv1.UpsertVectorsRequest{Collection: "docs", Vectors: recordsToProto(randomRecords(200))}
+	req := &hamnestv1.UpsertVectorsRequest{Collection: "docs", Vectors: recordsToProto(randomRecords(200), testDims, 0)}
 	_, err := h.vectors.UpsertVectors(t.Context(), req)
 	st := wantCode(t, err, codes.ResourceExhausted)
 	for _, part := range []string{fmt.Sprint(proto.Size(req)), fmt.Sprint(most)} {
@@ -281,19 +282,20 @@ func TestMetadataCountsTowardsTheMessageLimit(t *testing.T) {
 func TestPageRows(t *testing.T) {
 	e := engine{opts: Options{MaxMessageBytes: 1 << 20}.withDefaults()}
 	for _, tt := range []struct {
-		name                     string
-		wanted, dims             int
-		withVector, withMetadata bool
-		want                     int
+		name         string
+		wanted, dims int
+		opts         index.ReadOptions
+		want         int
 	}{
-		{"ids alone fit", 1000, 768, false, false, 1000},
-		{"vectors fill a message", 1000, 768, true, false, (1 << 20) / (576 + 4*768)},
-		{"metadata may be as long as it may be", 1000, 768, false, true, (1 << 20) / (576 + 65536)},
-		{"never none", 1000, 1 << 20, true, true, 1},
-		{"never more than wanted", 3, 768, true, true, 3},
+		{"ids alone fit", 1000, 768, index.ReadOptions{}, 1000},
+		{"vectors fill a message", 1000, 768, index.ReadOptions{WithVector: true}, (1 << 20) / (576 + 4*768)},
+		{"codes come on top", 1000, 768, index.ReadOptions{WithVector: true, WithCode: true}, (1 << 20) / (576 + 4*768 + 96)},
+		{"metadata may be as long as it may be", 1000, 768, index.ReadOptions{WithMetadata: true}, (1 << 20) / (576 + 65536)},
+		{"never none", 1000, 1 << 20, index.ReadOptions{WithVector: true, WithMetadata: true}, 1},
+		{"never more than wanted", 3, 768, index.ReadOptions{WithVector: true, WithMetadata: true}, 3},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			if got := e.pageRows(tt.wanted, tt.dims, tt.withVector, tt.withMetadata); got != tt.want {
+			if got := e.pageRows(tt.wanted, tt.dims, tt.opts); got != tt.want {
 				t.Errorf("%d rows, want %d", got, tt.want)
 			}
 		})

@@ -96,7 +96,7 @@ func aboutMissing(ctx context.Context, c *index.Collection, queries []index.Quer
 			ids = append(ids, q.ID)
 		}
 	}
-	_, missing, getErr := c.Get(ctx, ids, false, false)
+	_, missing, getErr := c.Get(ctx, ids, index.ReadOptions{})
 	if getErr != nil || len(missing) == 0 {
 		return err
 	}

@@ -27,20 +27,25 @@ func (s *vectorService) UpsertVectors(ctx context.Context, req *hamnestv1.Upsert
 		return nil, err
 	}
 	records := make([]index.Record, len(req.GetVectors()))
-	// A vector that does not convert goes on as none, which every collection
-	// refuses: so the engine's answer names all bad vectors, and only the reason
-	// is known better here.
-	unconverted := map[string]error{}
+	// A vector or code that does not convert goes on as no vector, which every
+	// collection refuses: so the engine's answer names all bad ones, and only the field
+	// and the reason are known better here.
+	unconverted := map[string]index.Violation{}
+	dims := c.Info().Dims
 	for i, r := range req.GetVectors() {
-		if records[i], err = recordFromProto(r); err != nil {
-			unconverted[fmt.Sprintf("vectors[%d].vector", i)] = err
+		record, field, err := recordFromProto(r, dims)
+		if err != nil {
+			path := fmt.Sprintf("vectors[%d].", i)
+			unconverted[path+"vector"] = index.Violation{Field: path + field, Reason: err.Error()}
+			record.Vector, record.Code = nil, nil
 		}
+		records[i] = record
 	}
 	if err := c.Upsert(ctx, records); err != nil {
 		if refused, ok := asError[*index.InvalidError](err); ok {
 			for i, v := range refused.Violations {
-				if reason, ok := unconverted[v.Field]; ok {
-					refused.Violations[i].Reason = reason.Error()
+				if known, ok := unconverted[v.Field]; ok {
+					refused.Violations[i] = known
 				}
 			}
 		}
@@ -57,25 +62,30 @@ func (s *vectorService) GetVectors(ctx context.Context, req *hamnestv1.GetVector
 	if err != nil {
 		return nil, err
 	}
-	if req.GetWithVector() {
-		asked := uint64(len(req.GetIds())) * uint64(float32Bytes*c.Info().Dims)
+	opts, err := readOptions(req.GetWithVector(), req.GetWithCode(), req.GetWithMetadata())
+	if err != nil {
+		return nil, err
+	}
+	dims := c.Info().Dims
+	if per := payloadBytes(dims, opts); per > 0 {
+		asked := uint64(len(req.GetIds())) * uint64(per)
 		if err := s.checkAnswer("ids", asked); err != nil {
 			return nil, err
 		}
 	}
 	resp, size := new(hamnestv1.GetVectorsResponse), uint64(0)
 	for ids := range slices.Chunk(req.GetIds(), getChunk) {
-		found, missing, err := c.Get(ctx, ids, req.GetWithVector(), req.GetWithMetadata())
+		found, missing, err := c.Get(ctx, ids, opts)
 		if err != nil {
 			return nil, err
 		}
 		for i := range found {
-			size += uint64(len(found[i].ID) + float32Bytes*len(found[i].Vector) + len(found[i].Metadata))
+			size += uint64(len(found[i].ID) + payloadBytes(dims, opts) + len(found[i].Metadata))
 		}
 		if err := s.checkAnswer("ids", size); err != nil {
 			return nil, err
 		}
-		resp.Vectors = append(resp.Vectors, recordsToProto(found)...)
+		resp.Vectors = append(resp.Vectors, recordsToProto(found, dims, req.GetWithCode())...)
 		resp.MissingIds = append(resp.MissingIds, missing...)
 	}
 	return resp, nil
@@ -105,12 +115,17 @@ func (s *vectorService) ListVectors(ctx context.Context, req *hamnestv1.ListVect
 	if err != nil {
 		return nil, err
 	}
-	rows := s.pageRows(pageSize(req.GetPageSize()), c.Info().Dims, req.GetWithVector(), req.GetWithMetadata())
-	page, next, err := c.List(ctx, rows, req.GetPageToken(), req.GetWithVector(), req.GetWithMetadata())
+	opts, err := readOptions(req.GetWithVector(), req.GetWithCode(), req.GetWithMetadata())
 	if err != nil {
 		return nil, err
 	}
-	return &hamnestv1.ListVectorsResponse{Vectors: recordsToProto(page), NextPageToken: next}, nil
+	dims := c.Info().Dims
+	rows := s.pageRows(pageSize(req.GetPageSize()), dims, opts)
+	page, next, err := c.List(ctx, rows, req.GetPageToken(), opts)
+	if err != nil {
+		return nil, err
+	}
+	return &hamnestv1.ListVectorsResponse{Vectors: recordsToProto(page, dims, req.GetWithCode()), NextPageToken: next}, nil
 }
 
 func (s *vectorService) CountVectors(_ context.Context, req *hamnestv1.CountVectorsRequest) (*hamnestv1.CountVectorsResponse, error) {

@@ -137,7 +137,7 @@ func TestListVectorsPages(t *testing.T) {
 				t.Errorf("page_size %d: a page of %d", size, n)
 			}
 			for _, r := range resp.GetVectors() {
-				if !proto.Equal(r, recordToProto(records[len(got)])) {
+				if !proto.Equal(r, recordToProto(records[len(got)], testDims, 0)) {
 					t.Fatalf("page_size %d: row %d is %v, want %v", size, len(got), r, records[len(got)])
 				}
 				got = append(got, r.GetId())

@@ -202,6 +202,14 @@ func RowPlanes(signs []uint64, planes *[Planes][]uint64, column []uint64, stride
 	return uint32(d)
 }
 
+// Get overwrites words with those of one row of a column whose stride is len(words).
+func Get(words, column []uint64, row int) {
+	at := row/Lanes*len(words)*Lanes + row%Lanes
+	for w := range words {
+		words[w] = column[at+w*Lanes]
+	}
+}
+
 // Put writes the words of one row of a column whose stride is len(words).
 func Put(column, words []uint64, row int) {
 	at := row/Lanes*len(words)*Lanes + row%Lanes

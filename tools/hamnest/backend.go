@@ -33,9 +33,9 @@ type backend interface {
 	Get(ctx context.Context, name string, ids []string, withVector bool) (found []index.Record, missing []string, err error)
 	// Remove deletes vectors and returns how many were there.
 	Remove(ctx context.Context, name string, ids []string) (int, error)
-	// IDs calls visit with each id in the order in which vectors were stored, until
-	// it returns false.
-	IDs(ctx context.Context, name string, visit func(id string) bool) error
+	// Records calls visit with each record in the order in which vectors were stored,
+	// until it returns false.
+	Records(ctx context.Context, name string, opts index.ReadOptions, visit func(rec index.Record) bool) error
 	Search(ctx context.Context, name string, q index.Query) (*index.Result, error)
 
 	Close() error
@@ -43,7 +43,7 @@ type backend interface {
 
 // ingester stores records in bulk, in the order in which they are added.
 type ingester interface {
-	// Add queues a record. It keeps nothing of rec.Vector.
+	// Add queues a record. It keeps nothing of rec.Vector and rec.Code.
 	Add(ctx context.Context, rec index.Record) error
 	// Close stores what is queued, unless ctx is done or an Add failed, and waits
 	// for what is under way. It returns how many of the records are durable, also
@@ -51,11 +51,11 @@ type ingester interface {
 	Close(ctx context.Context) (durable uint64, err error)
 }
 
-// removeBatch is how many ids one Remove call takes, and idPage how many one page
-// of ids has: both well within a server's default limits.
+// removeBatch is how many ids one Remove call takes, and recordPage how many records
+// one page has: both well within a server's default limits.
 const (
 	removeBatch = 1000
-	idPage      = 1000
+	recordPage  = 1000
 )
 
 const (

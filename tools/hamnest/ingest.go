@@ -13,6 +13,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/hamnest/hamnest/encoder"
+	"github.com/hamnest/hamnest/encoder/code"
 	"github.com/hamnest/hamnest/index"
 )
 
@@ -26,6 +27,7 @@ type ingestFlags struct {
 	metric encoder.Metric
 
 	profile, store string
+	dialect        string
 }
 
 func ingestCommand(format *outputFormat) *cobra.Command {
@@ -58,14 +60,25 @@ The rows of .npy files get their ids and metadata from two more files, in which 
                          metadata, unless --metadata is given
   --metadata FILE.jsonl  the line is the metadata, whole and as it is
 
-Without --ids a row's id is its number over all files, from 0.`,
+Without --ids a row's id is its number over all files, from 0.
+
+With --dialect, the .npy files have packed codes that were made elsewhere, of uint8 or
+int8, instead of vectors. They go into a collection that stores no vectors (--store
+none), under metric cosine and profile plain; --create makes one.`,
 		Example: `  hamnest ingest packages base.npy --ids docs.jsonl --create --data ./vectors
   hamnest ingest packages base.npy --ids docs.jsonl --metadata docs.jsonl --server localhost:7700
   hamnest ingest packages base.npy --ids docs.jsonl --resume --data ./vectors
-  hamnest ingest notes more.jsonl --format json --data ./vectors`,
+  hamnest ingest notes more.jsonl --format json --data ./vectors
+  hamnest ingest bits ubinary.npy --dialect numpy --create --data ./vectors`,
 		Args: wantArgs(2, math.MaxInt),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			in.files = args[1:]
+			if in.codes = flags.dialect != ""; in.codes {
+				var err error
+				if in.dialect, err = code.ParseDialect(flags.dialect); err != nil {
+					return err
+				}
+			}
 			layout, err := in.layout()
 			if err != nil {
 				return err
@@ -74,6 +87,10 @@ Without --ids a row's id is its number over all files, from 0.`,
 				info, create, err := flags.collection(ctx, cmd, b, args[0], layout)
 				if err != nil {
 					return err
+				}
+				if in.codeDims = info.Dims; in.codes && (info.Store != encoder.None || info.Metric != encoder.Cosine || info.Profile != encoder.Plain) {
+					return fmt.Errorf("collection %q has metric %v, profile %v and stored precision %v, want cosine, plain and none: others keep more of a vector than its code tells",
+						info.Name, info.Metric, info.Profile, info.Store)
 				}
 				if err := in.check(ctx, info.Spec, newProgress(cmd, "checking", layout.bytes, true)); err != nil {
 					return err
@@ -104,6 +121,7 @@ Without --ids a row's id is its number over all files, from 0.`,
 		},
 	}
 	store.register(cmd)
+	addDialectFlag(cmd, &flags.dialect, "take packed codes")
 	cmd.Flags().StringVar(&in.ids, "ids", "", "`file` with the ids of the rows, .txt or .jsonl")
 	cmd.Flags().StringVar(&in.metadata, "metadata", "", "`file` with the metadata of the rows, .jsonl")
 	cmd.Flags().BoolVar(&flags.resume, "resume", false, "skip the vectors before the first whose id is not there yet")
@@ -112,7 +130,7 @@ Without --ids a row's id is its number over all files, from 0.`,
 	cmd.Flags().IntSliceVar(&flags.ladder, "ladder", nil, "with --create: prefix sizes in dimensions, ascending (default 256, 512, 1024, ... below dims, then dims)")
 	cmd.Flags().TextVar(&flags.metric, "metric", encoder.Cosine, "with --create: `metric` that says what scores mean: cosine, dot or l2")
 	cmd.Flags().StringVar(&flags.profile, "profile", encoder.Plain.String(), "with --create: `profile` that says how vectors become bits, such as auto")
-	cmd.Flags().StringVar(&flags.store, "store", encoder.Float32.String(), "with --create: `precision` in which vectors are stored, such as int8")
+	cmd.Flags().StringVar(&flags.store, "store", "", "with --create: `precision` in which vectors are stored, such as int8 (default float32, with --dialect none)")
 	return cmd
 }
 
@@ -124,6 +142,9 @@ func (f *ingestFlags) collection(ctx context.Context, cmd *cobra.Command, b back
 		return index.Info{}, false, errors.New("--dims, --ladder, --metric, --profile and --store shape a new collection, want --create with them")
 	}
 	profile, store := encoder.Plain, encoder.Float32
+	if f.dialect != "" { // of codes
+		store = encoder.None
+	}
 	if shape("profile") {
 		if profile, err = encoder.ParseKind(f.profile); err != nil {
 			return index.Info{}, false, err
@@ -189,8 +210,10 @@ func (in input) check(ctx context.Context, spec index.Spec, p *progress) error {
 		if err := ctx.Err(); err != nil {
 			return err
 		}
-		if err := encoder.Validate(rec.Vector, spec.Dims, spec.Metric); err != nil {
-			return at.errorf("vector %w", err)
+		if !in.codes {
+			if err := encoder.Validate(rec.Vector, spec.Dims, spec.Metric); err != nil {
+				return at.errorf("vector %w", err)
+			}
 		}
 		if n := len(rec.ID); n < 1 || n > maxIDBytes {
 			return at.errorf("id %s has %d bytes, want 1 to %d", excerpt([]byte(rec.ID)), n, maxIDBytes)

@@ -18,6 +18,7 @@ import (
 	"github.com/x448/float16"
 
 	"github.com/hamnest/hamnest/encoder"
+	"github.com/hamnest/hamnest/index"
 )
 
 func TestFilesOfEveryKindStoreTheSameVectors(t *testing.T) {
@@ -99,12 +100,8 @@ func TestIDsAndMetadataComeFromWhereTheHelpSays(t *testing.T) {
 				}
 			}()
 			got := make(map[string]string)
-			err = b.IDs(t.Context(), "c", func(id string) bool {
-				found, _, err := b.Get(t.Context(), "c", []string{id}, false)
-				if err != nil || len(found) != 1 {
-					t.Fatalf("getting %q: %v", id, err)
-				}
-				got[id] = string(found[0].Metadata)
+			err = b.Records(t.Context(), "c", index.ReadOptions{WithMetadata: true}, func(rec index.Record) bool {
+				got[rec.ID] = string(rec.Metadata)
 				return true
 			})
 			if err != nil {

@@ -11,6 +11,7 @@ import (
 	"strings"
 
 	"github.com/hamnest/hamnest/encoder"
+	"github.com/hamnest/hamnest/encoder/code"
 	"github.com/hamnest/hamnest/index"
 	"github.com/hamnest/hamnest/tools/hamnest/npy"
 )
@@ -35,6 +36,11 @@ type input struct {
 	files []string
 	// ids and metadata name and describe the rows of .npy files; empty for none.
 	ids, metadata string
+	// codes says that .npy files have packed codes instead of vectors, of codeDims
+	// dimensions, in dialect.
+	codes    bool
+	dialect  code.Dialect
+	codeDims int
 }
 
 // origin is where a record was read.
@@ -80,6 +86,9 @@ func (in input) layout() (layout, error) {
 		if err != nil {
 			return layout{}, err
 		}
+		if k != matrixFile && in.codes {
+			return layout{}, fmt.Errorf("%s: found vectors, want packed codes: --dialect goes with %s files of codes", name, matrixFile)
+		}
 		if k != matrixFile && (in.ids != "" || in.metadata != "") {
 			return layout{}, fmt.Errorf("%s has ids and metadata of its own: --ids and --metadata go with %s files", name, matrixFile)
 		}
@@ -103,6 +112,10 @@ func (in input) layout() (layout, error) {
 func (in input) peekMatrix(name string) (dims, rows int, size int64, err error) {
 	err = withMatrix(in.open, name, func(m *npy.Reader) error {
 		dims, rows, size = m.Cols(), m.Rows(), int64(m.Rows())*int64(m.RowBytes())
+		if in.codes {
+			dims *= 8
+			return m.CheckBytes(elementOf(in.dialect))
+		}
 		return m.CheckFloats()
 	})
 	return dims, rows, size, err
@@ -164,6 +177,15 @@ func (in input) each(visit func(rec index.Record, at origin) error) (err error) 
 func (in input) eachRow(name string, first int, names *labels, visit func(index.Record, origin) error) (rows int, err error) {
 	err = withMatrix(in.open, name, func(m *npy.Reader) error {
 		rows = m.Rows()
+		if in.codes {
+			return eachCode(name, m, in.dialect, in.codeDims, 0, rows, func(row int, words []uint64) error {
+				id, metadata, err := names.next(first + row)
+				if err != nil {
+					return err
+				}
+				return visit(index.Record{ID: id, Code: words, Metadata: metadata}, origin{name, "row", row, m.RowBytes()})
+			})
+		}
 		return eachVector(m, m.Rows(), func(row int, vector []float32) error {
 			id, metadata, err := names.next(first + row)
 			if err != nil {

@@ -7,6 +7,7 @@ import (
 	"io"
 	"io/fs"
 	"log/slog"
+	"slices"
 
 	"github.com/hamnest/hamnest/index"
 )
@@ -107,7 +108,7 @@ func (l *local) Get(ctx context.Context, name string, ids []string, withVector b
 	if err != nil {
 		return nil, nil, err
 	}
-	return c.Get(ctx, ids, withVector, true)
+	return c.Get(ctx, ids, index.ReadOptions{WithVector: withVector, WithMetadata: true})
 }
 
 func (l *local) Remove(ctx context.Context, name string, ids []string) (int, error) {
@@ -118,18 +119,18 @@ func (l *local) Remove(ctx context.Context, name string, ids []string) (int, err
 	return c.Remove(ctx, ids)
 }
 
-func (l *local) IDs(ctx context.Context, name string, visit func(id string) bool) error {
+func (l *local) Records(ctx context.Context, name string, opts index.ReadOptions, visit func(rec index.Record) bool) error {
 	c, err := l.db.Collection(name)
 	if err != nil {
 		return err
 	}
 	for token := ""; ; {
-		records, next, err := c.List(ctx, idPage, token, false, false)
+		records, next, err := c.List(ctx, recordPage, token, opts)
 		if err != nil {
 			return err
 		}
 		for _, rec := range records {
-			if !visit(rec.ID) {
+			if !visit(rec) {
 				return nil
 			}
 		}
@@ -188,8 +189,9 @@ func (in *localIngester) Add(ctx context.Context, rec index.Record) error {
 	start := len(in.vectors)
 	in.vectors = append(in.vectors, rec.Vector...)
 	rec.Vector = in.vectors[start:len(in.vectors):len(in.vectors)]
+	rec.Code = slices.Clone(rec.Code)
 	in.batch = append(in.batch, rec)
-	in.bytes += 4*len(rec.Vector) + len(rec.ID) + len(rec.Metadata)
+	in.bytes += 4*len(rec.Vector) + 8*len(rec.Code) + len(rec.ID) + len(rec.Metadata)
 	if in.bytes < batchBytes {
 		return nil
 	}

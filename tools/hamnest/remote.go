@@ -217,7 +217,7 @@ func (r *remote) Check(ctx context.Context, name string) (index.CheckReport, err
 func (r *remote) Get(ctx context.Context, name string, ids []string, withVector bool) (found []index.Record, missing []string, err error) {
 	records, missing, err := r.client.Get(ctx, name, ids, client.ReadOptions{WithVector: withVector, WithMetadata: true})
 	for _, rec := range records {
-		found = append(found, index.Record(rec))
+		found = append(found, index.Record{ID: rec.ID, Vector: rec.Vector, Metadata: rec.Metadata})
 	}
 	return found, missing, r.explain(err)
 }
@@ -227,17 +227,37 @@ func (r *remote) Remove(ctx context.Context, name string, ids []string) (int, er
 	return n, r.explain(err)
 }
 
-func (r *remote) IDs(ctx context.Context, name string, visit func(id string) bool) error {
-	for rec, err := range r.client.List(ctx, name, client.ReadOptions{}) {
+func (r *remote) Records(ctx context.Context, name string, opts index.ReadOptions, visit func(rec index.Record) bool) error {
+	read := client.ReadOptions{WithVector: opts.WithVector, WithMetadata: opts.WithMetadata}
+	dims := 0
+	if opts.WithCode {
+		ladder, err := r.ladder(ctx, name)
+		if err != nil {
+			return err
+		}
+		dims, read.WithCode = ladder[len(ladder)-1], wireDialect
+	}
+	for rec, err := range r.client.List(ctx, name, read) {
 		if err != nil {
 			return r.explain(err)
 		}
-		if !visit(rec.ID) {
+		record := index.Record{ID: rec.ID, Vector: rec.Vector, Metadata: rec.Metadata}
+		if rec.Code != nil {
+			record.Code = make([]uint64, code.Words(dims))
+			if err := code.Faiss.Unpack(record.Code, rec.Code.Packed, dims); err != nil {
+				return fmt.Errorf("code of %q: %w", rec.ID, err)
+			}
+		}
+		if !visit(record) {
 			return nil
 		}
 	}
 	return nil
 }
+
+// wireDialect is how codes are sent to the server and asked of it: code.Faiss, which
+// is nearest to our own.
+const wireDialect = client.Faiss
 
 func (r *remote) Search(ctx context.Context, name string, q index.Query) (*index.Result, error) {
 	rescore := client.Rescore(q.Rescore.String())
@@ -284,20 +304,28 @@ func (r *remote) packed(ctx context.Context, name string, words []uint64) (*clie
 	if len(words) == 0 {
 		return nil, nil
 	}
-	known, ok := r.ladders.Load(name)
-	if !ok {
-		c, err := r.client.GetCollection(ctx, name)
-		if err != nil {
-			return nil, r.explain(err)
-		}
-		known, _ = r.ladders.LoadOrStore(name, c.Ladder)
+	ladder, err := r.ladder(ctx, name)
+	if err != nil {
+		return nil, err
 	}
-	ladder := known.([]int)
 	at := slices.IndexFunc(ladder, func(step int) bool { return code.Words(step) == len(words) })
 	if at < 0 {
 		return nil, fmt.Errorf("code of %d words, want those of a step of the ladder %s", len(words), joinInts(ladder))
 	}
-	return &client.Code{Packed: code.Numpy.AppendPacked(nil, words, ladder[at]), Dialect: client.Numpy}, nil
+	return &client.Code{Packed: code.Faiss.AppendPacked(nil, words, ladder[at]), Dialect: wireDialect}, nil
+}
+
+// ladder returns the ladder of a collection, which it asks for once.
+func (r *remote) ladder(ctx context.Context, name string) ([]int, error) {
+	if known, ok := r.ladders.Load(name); ok {
+		return known.([]int), nil
+	}
+	c, err := r.client.GetCollection(ctx, name)
+	if err != nil {
+		return nil, r.explain(err)
+	}
+	r.ladders.Store(name, c.Ladder)
+	return c.Ladder, nil
 }
 
 func receiptFromClient(r client.Receipt) (index.Receipt, error) {
@@ -335,17 +363,22 @@ func (r *remote) Ingest(ctx context.Context, name string) (ingester, error) {
 	if err != nil {
 		return nil, r.explain(err)
 	}
-	return &remoteIngester{r, stream}, nil
+	return &remoteIngester{r, name, stream}, nil
 }
 
 // remoteIngester is an ingest stream.
 type remoteIngester struct {
 	remote *remote
+	name   string
 	stream *client.IngestStream
 }
 
 func (in *remoteIngester) Add(ctx context.Context, rec index.Record) error {
-	return in.remote.explain(in.stream.Add(ctx, client.Record(rec)))
+	packed, err := in.remote.packed(ctx, in.name, rec.Code)
+	if err != nil {
+		return err
+	}
+	return in.remote.explain(in.stream.Add(ctx, client.Record{ID: rec.ID, Vector: rec.Vector, Code: packed, Metadata: rec.Metadata}))
 }
 
 func (in *remoteIngester) Close(context.Context) (durable uint64, err error) {

@@ -131,8 +131,8 @@ func (t truthFile) rowIDs(ctx context.Context, b backend, collection string, ans
 			return nil, fmt.Errorf("collection %q has replaced or deleted %d vectors, so that the order of storing no longer tells which vector a row of %s is: want --ids FILE, whose line r is the id of row r",
 				collection, gone, t.name)
 		}
-		err = b.IDs(ctx, collection, func(id string) bool {
-			ids = append(ids, id)
+		err = b.Records(ctx, collection, index.ReadOptions{}, func(rec index.Record) bool {
+			ids = append(ids, rec.ID)
 			return int64(len(ids)) <= largest
 		})
 		if err != nil {

@@ -207,7 +207,12 @@ type VectorRecord struct {
 	Vector *Vector `protobuf:"bytes,2,opt,name=vector,proto3" json:"vector,omitempty"`
 	// A JSON object, at most 65536 bytes, kept and returned as it was given.
 	// Empty: none.
-	Metadata      string `protobuf:"bytes,3,opt,name=metadata,proto3" json:"metadata,omitempty"`
+	Metadata string `protobuf:"bytes,3,opt,name=metadata,proto3" json:"metadata,omitempty"`
+	// The code that the profile in force makes of the vector, returned when asked for. To
+	// store a vector it need not be given, and must be that code if it is. Without a
+	// vector it is stored as it is, which takes a collection that stores no vectors under
+	// METRIC_COSINE and PROFILE_PLAIN: others keep more beside a code than it tells.
+	Code          *Code `protobuf:"bytes,4,opt,name=code,proto3" json:"code,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -261,6 +266,13 @@ func (x *VectorRecord) GetMetadata() string {
 		return x.Metadata
 	}
 	return ""
+}
+
+func (x *VectorRecord) GetCode() *Code {
+	if x != nil {
+		return x.Code
+	}
+	return nil
 }
 
 // UpsertVectorsRequest carries vectors to store.
@@ -374,7 +386,9 @@ type GetVectorsRequest struct {
 	// Return the vectors themselves.
 	WithVector bool `protobuf:"varint,3,opt,name=with_vector,json=withVector,proto3" json:"with_vector,omitempty"`
 	// Return the metadata.
-	WithMetadata  bool `protobuf:"varint,4,opt,name=with_metadata,json=withMetadata,proto3" json:"with_metadata,omitempty"`
+	WithMetadata bool `protobuf:"varint,4,opt,name=with_metadata,json=withMetadata,proto3" json:"with_metadata,omitempty"`
+	// Return the codes, packed in this dialect.
+	WithCode      Dialect `protobuf:"varint,5,opt,name=with_code,json=withCode,proto3,enum=hamnest.v1.Dialect" json:"with_code,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -435,6 +449,13 @@ func (x *GetVectorsRequest) GetWithMetadata() bool {
 		return x.WithMetadata
 	}
 	return false
+}
+
+func (x *GetVectorsRequest) GetWithCode() Dialect {
+	if x != nil {
+		return x.WithCode
+	}
+	return Dialect_DIALECT_UNSPECIFIED
 }
 
 // GetVectorsResponse carries what was found.
@@ -605,7 +626,9 @@ type ListVectorsRequest struct {
 	// Return the vectors themselves.
 	WithVector bool `protobuf:"varint,4,opt,name=with_vector,json=withVector,proto3" json:"with_vector,omitempty"`
 	// Return the metadata.
-	WithMetadata  bool `protobuf:"varint,5,opt,name=with_metadata,json=withMetadata,proto3" json:"with_metadata,omitempty"`
+	WithMetadata bool `protobuf:"varint,5,opt,name=with_metadata,json=withMetadata,proto3" json:"with_metadata,omitempty"`
+	// Return the codes, packed in this dialect.
+	WithCode      Dialect `protobuf:"varint,6,opt,name=with_code,json=withCode,proto3,enum=hamnest.v1.Dialect" json:"with_code,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -673,6 +696,13 @@ func (x *ListVectorsRequest) GetWithMetadata() bool {
 		return x.WithMetadata
 	}
 	return false
+}
+
+func (x *ListVectorsRequest) GetWithCode() Dialect {
+	if x != nil {
+		return x.WithCode
+	}
+	return Dialect_DIALECT_UNSPECIFIED
 }
 
 // ListVectorsResponse is one page, in the order in which vectors were stored.
@@ -1160,18 +1190,19 @@ const file_hamnest_v1_vector_proto_rawDesc = "" +
 	"\x06values\x18\x02 \x03(\x02R\x06values\"M\n" +
 	"\x04Code\x12\x16\n" +
 	"\x06packed\x18\x01 \x01(\fR\x06packed\x12-\n" +
-	"\adialect\x18\x02 \x01(\x0e2\x13.hamnest.v1.DialectR\adialect\"f\n" +
+	"\adialect\x18\x02 \x01(\x0e2\x13.hamnest.v1.DialectR\adialect\"\x8c\x01\n" +
 	"\fVectorRecord\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\x12*\n" +
 	"\x06vector\x18\x02 \x01(\v2\x12.hamnest.v1.VectorR\x06vector\x12\x1a\n" +
-	"\bmetadata\x18\x03 \x01(\tR\bmetadata\"j\n" +
+	"\bmetadata\x18\x03 \x01(\tR\bmetadata\x12$\n" +
+	"\x04code\x18\x04 \x01(\v2\x10.hamnest.v1.CodeR\x04code\"j\n" +
 	"\x14UpsertVectorsRequest\x12\x1e\n" +
 	"\n" +
 	"collection\x18\x01 \x01(\tR\n" +
 	"collection\x122\n" +
 	"\avectors\x18\x02 \x03(\v2\x18.hamnest.v1.VectorRecordR\avectors\">\n" +
 	"\x15UpsertVectorsResponse\x12%\n" +
-	"\x0eupserted_count\x18\x01 \x01(\x04R\rupsertedCount\"\x8b\x01\n" +
+	"\x0eupserted_count\x18\x01 \x01(\x04R\rupsertedCount\"\xbd\x01\n" +
 	"\x11GetVectorsRequest\x12\x1e\n" +
 	"\n" +
 	"collection\x18\x01 \x01(\tR\n" +
@@ -1179,7 +1210,8 @@ const file_hamnest_v1_vector_proto_rawDesc = "" +
 	"\x03ids\x18\x02 \x03(\tR\x03ids\x12\x1f\n" +
 	"\vwith_vector\x18\x03 \x01(\bR\n" +
 	"withVector\x12#\n" +
-	"\rwith_metadata\x18\x04 \x01(\bR\fwithMetadata\"i\n" +
+	"\rwith_metadata\x18\x04 \x01(\bR\fwithMetadata\x120\n" +
+	"\twith_code\x18\x05 \x01(\x0e2\x13.hamnest.v1.DialectR\bwithCode\"i\n" +
 	"\x12GetVectorsResponse\x122\n" +
 	"\avectors\x18\x01 \x03(\v2\x18.hamnest.v1.VectorRecordR\avectors\x12\x1f\n" +
 	"\vmissing_ids\x18\x02 \x03(\tR\n" +
@@ -1190,7 +1222,7 @@ const file_hamnest_v1_vector_proto_rawDesc = "" +
 	"collection\x12\x10\n" +
 	"\x03ids\x18\x02 \x03(\tR\x03ids\"<\n" +
 	"\x15DeleteVectorsResponse\x12#\n" +
-	"\rdeleted_count\x18\x01 \x01(\x04R\fdeletedCount\"\xb6\x01\n" +
+	"\rdeleted_count\x18\x01 \x01(\x04R\fdeletedCount\"\xe8\x01\n" +
 	"\x12ListVectorsRequest\x12\x1e\n" +
 	"\n" +
 	"collection\x18\x01 \x01(\tR\n" +
@@ -1200,7 +1232,8 @@ const file_hamnest_v1_vector_proto_rawDesc = "" +
 	"page_token\x18\x03 \x01(\tR\tpageToken\x12\x1f\n" +
 	"\vwith_vector\x18\x04 \x01(\bR\n" +
 	"withVector\x12#\n" +
-	"\rwith_metadata\x18\x05 \x01(\bR\fwithMetadata\"q\n" +
+	"\rwith_metadata\x18\x05 \x01(\bR\fwithMetadata\x120\n" +
+	"\twith_code\x18\x06 \x01(\x0e2\x13.hamnest.v1.DialectR\bwithCode\"q\n" +
 	"\x13ListVectorsResponse\x122\n" +
 	"\avectors\x18\x01 \x03(\v2\x18.hamnest.v1.VectorRecordR\avectors\x12&\n" +
 	"\x0fnext_page_token\x18\x02 \x01(\tR\rnextPageToken\"5\n" +
@@ -1283,30 +1316,33 @@ var file_hamnest_v1_vector_proto_goTypes = []any{
 var file_hamnest_v1_vector_proto_depIdxs = []int32{
 	0,  // 0: hamnest.v1.Code.dialect:type_name -> hamnest.v1.Dialect
 	1,  // 1: hamnest.v1.VectorRecord.vector:type_name -> hamnest.v1.Vector
-	3,  // 2: hamnest.v1.UpsertVectorsRequest.vectors:type_name -> hamnest.v1.VectorRecord
-	3,  // 3: hamnest.v1.GetVectorsResponse.vectors:type_name -> hamnest.v1.VectorRecord
-	3,  // 4: hamnest.v1.ListVectorsResponse.vectors:type_name -> hamnest.v1.VectorRecord
-	15, // 5: hamnest.v1.IngestRequest.start:type_name -> hamnest.v1.IngestStart
-	16, // 6: hamnest.v1.IngestRequest.batch:type_name -> hamnest.v1.IngestBatch
-	3,  // 7: hamnest.v1.IngestBatch.vectors:type_name -> hamnest.v1.VectorRecord
-	18, // 8: hamnest.v1.IngestResponse.errors:type_name -> hamnest.v1.IngestError
-	4,  // 9: hamnest.v1.VectorService.UpsertVectors:input_type -> hamnest.v1.UpsertVectorsRequest
-	6,  // 10: hamnest.v1.VectorService.GetVectors:input_type -> hamnest.v1.GetVectorsRequest
-	8,  // 11: hamnest.v1.VectorService.DeleteVectors:input_type -> hamnest.v1.DeleteVectorsRequest
-	10, // 12: hamnest.v1.VectorService.ListVectors:input_type -> hamnest.v1.ListVectorsRequest
-	12, // 13: hamnest.v1.VectorService.CountVectors:input_type -> hamnest.v1.CountVectorsRequest
-	14, // 14: hamnest.v1.VectorService.Ingest:input_type -> hamnest.v1.IngestRequest
-	5,  // 15: hamnest.v1.VectorService.UpsertVectors:output_type -> hamnest.v1.UpsertVectorsResponse
-	7,  // 16: hamnest.v1.VectorService.GetVectors:output_type -> hamnest.v1.GetVectorsResponse
-	9,  // 17: hamnest.v1.VectorService.DeleteVectors:output_type -> hamnest.v1.DeleteVectorsResponse
-	11, // 18: hamnest.v1.VectorService.ListVectors:output_type -> hamnest.v1.ListVectorsResponse
-	13, // 19: hamnest.v1.VectorService.CountVectors:output_type -> hamnest.v1.CountVectorsResponse
-	17, // 20: hamnest.v1.VectorService.Ingest:output_type -> hamnest.v1.IngestResponse
-	15, // [15:21] is the sub-list for method output_type
-	9,  // [9:15] is the sub-list for method input_type
-	9,  // [9:9] is the sub-list for extension type_name
-	9,  // [9:9] is the sub-list for extension extendee
-	0,  // [0:9] is the sub-list for field type_name
+	2,  // 2: hamnest.v1.VectorRecord.code:type_name -> hamnest.v1.Code
+	3,  // 3: hamnest.v1.UpsertVectorsRequest.vectors:type_name -> hamnest.v1.VectorRecord
+	0,  // 4: hamnest.v1.GetVectorsRequest.with_code:type_name -> hamnest.v1.Dialect
+	3,  // 5: hamnest.v1.GetVectorsResponse.vectors:type_name -> hamnest.v1.VectorRecord
+	0,  // 6: hamnest.v1.ListVectorsRequest.with_code:type_name -> hamnest.v1.Dialect
+	3,  // 7: hamnest.v1.ListVectorsResponse.vectors:type_name -> hamnest.v1.VectorRecord
+	15, // 8: hamnest.v1.IngestRequest.start:type_name -> hamnest.v1.IngestStart
+	16, // 9: hamnest.v1.IngestRequest.batch:type_name -> hamnest.v1.IngestBatch
+	3,  // 10: hamnest.v1.IngestBatch.vectors:type_name -> hamnest.v1.VectorRecord
+	18, // 11: hamnest.v1.IngestResponse.errors:type_name -> hamnest.v1.IngestError
+	4,  // 12: hamnest.v1.VectorService.UpsertVectors:input_type -> hamnest.v1.UpsertVectorsRequest
+	6,  // 13: hamnest.v1.VectorService.GetVectors:input_type -> hamnest.v1.GetVectorsRequest
+	8,  // 14: hamnest.v1.VectorService.DeleteVectors:input_type -> hamnest.v1.DeleteVectorsRequest
+	10, // 15: hamnest.v1.VectorService.ListVectors:input_type -> hamnest.v1.ListVectorsRequest
+	12, // 16: hamnest.v1.VectorService.CountVectors:input_type -> hamnest.v1.CountVectorsRequest
+	14, // 17: hamnest.v1.VectorService.Ingest:input_type -> hamnest.v1.IngestRequest
+	5,  // 18: hamnest.v1.VectorService.UpsertVectors:output_type -> hamnest.v1.UpsertVectorsResponse
+	7,  // 19: hamnest.v1.VectorService.GetVectors:output_type -> hamnest.v1.GetVectorsResponse
+	9,  // 20: hamnest.v1.VectorService.DeleteVectors:output_type -> hamnest.v1.DeleteVectorsResponse
+	11, // 21: hamnest.v1.VectorService.ListVectors:output_type -> hamnest.v1.ListVectorsResponse
+	13, // 22: hamnest.v1.VectorService.CountVectors:output_type -> hamnest.v1.CountVectorsResponse
+	17, // 23: hamnest.v1.VectorService.Ingest:output_type -> hamnest.v1.IngestResponse
+	18, // [18:24] is the sub-list for method output_type
+	12, // [12:18] is the sub-list for method input_type
+	12, // [12:12] is the sub-list for extension type_name
+	12, // [12:12] is the sub-list for extension extendee
+	0,  // [0:12] is the sub-list for field type_name
 }
 
 func init() { file_hamnest_v1_vector_proto_init() }

@@ -1,0 +1,218 @@
+package main
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"github.com/hamnest/hamnest/encoder/code"
+	"github.com/hamnest/hamnest/index"
+	"github.com/hamnest/hamnest/tools/hamnest/npy"
+)
+
+const (
+	exportVectors = "vectors"
+	exportCodes   = "codes"
+)
+
+// exportFlags are the flags of export.
+type exportFlags struct {
+	what, dialect string
+	out, ids      string
+}
+
+func exportCommand(format *outputFormat) *cobra.Command {
+	var store storeFlags
+	var flags exportFlags
+	cmd := &cobra.Command{
+		Use:   "export NAME --what codes|vectors --out FILE.npy",
+		Short: "Write the codes or the vectors of a collection to a file",
+		Long: `Export writes a matrix that numpy.load reads, with a row for each vector in the order
+in which they were stored:
+
+  --what vectors  float32, as they are stored
+  --what codes    one bit a dimension, packed as --dialect says: uint8, or int8 for
+                  numpy-signed. They are the codes of the profile in force; those of
+                  profile plain are the signs of the vectors.
+
+--ids writes who the rows are, a line each: an .txt file the id, a .jsonl file an object
+with the id and the metadata's own members. Both are what hamnest ingest --ids reads.
+Files that are there already are left alone.`,
+		Example: `  hamnest export packages --what vectors --out vectors.npy --ids ids.jsonl --data ./vectors
+  hamnest export packages --what codes --dialect numpy --out codes.npy --server localhost:7700`,
+		Args: wantArgs(1, 1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			dialect, err := flags.check()
+			if err != nil {
+				return err
+			}
+			return store.withStore(cmd, false, func(ctx context.Context, b backend) error {
+				info, err := b.Collection(ctx, args[0])
+				if err != nil {
+					return err
+				}
+				summary, err := flags.export(ctx, cmd, b, info, dialect)
+				if err != nil {
+					return err
+				}
+				return summary.print(newOutput(cmd, format))
+			})
+		},
+	}
+	store.register(cmd)
+	cmd.Flags().StringVar(&flags.what, "what", "", "what to write: codes or vectors (required)")
+	addDialectFlag(cmd, &flags.dialect, "with --what codes")
+	cmd.Flags().StringVar(&flags.out, "out", "", "`file` to write, .npy (required)")
+	cmd.Flags().StringVar(&flags.ids, "ids", "", "`file` to write the ids to, .txt or .jsonl")
+	for _, name := range []string{"what", "out"} {
+		if err := cmd.MarkFlagRequired(name); err != nil {
+			panic("hamnest: " + err.Error())
+		}
+	}
+	return cmd
+}
+
+// check returns the dialect of codes.
+func (f *exportFlags) check() (dialect code.Dialect, err error) {
+	switch {
+	case f.what == exportCodes:
+		if dialect, err = parseDialect("--what codes", f.dialect); err != nil {
+			return 0, err
+		}
+	case f.what != exportVectors:
+		return 0, fmt.Errorf("--what: found %q, want %s or %s", f.what, exportCodes, exportVectors)
+	case f.dialect != "":
+		return 0, errors.New("--dialect says how codes are packed, want --what codes with it")
+	}
+	if _, err := kind(f.out, matrixFile); err != nil {
+		return 0, err
+	}
+	if f.ids != "" {
+		_, err = kind(f.ids, textFile, jsonFile)
+	}
+	return dialect, err
+}
+
+// export writes the files, or none when it fails.
+func (f *exportFlags) export(ctx context.Context, cmd *cobra.Command, b backend, info index.Info, dialect code.Dialect) (exportSummary, error) {
+	summary := exportSummary{Collection: info.Name, What: f.what, File: f.out}
+	stats, err := b.Stats(ctx, info.Name)
+	if err != nil {
+		return summary, err
+	}
+	p := newProgress(cmd, "exporting", int64(stats.Vectors), false)
+	defer p.done()
+	err = newFile(f.out, func(out *os.File) error {
+		if f.ids == "" {
+			return f.write(ctx, b, info, dialect, out, io.Discard, &summary, p)
+		}
+		return newFile(f.ids, func(ids *os.File) error {
+			return f.write(ctx, b, info, dialect, out, ids, &summary, p)
+		})
+	})
+	return summary, err
+}
+
+// write writes a row, and a line of ids, for each record.
+func (f *exportFlags) write(ctx context.Context, b backend, info index.Info, dialect code.Dialect, out io.WriteSeeker, ids io.Writer, summary *exportSummary, p *progress) error {
+	elem, cols := npy.Float32, info.Dims
+	if f.what == exportCodes {
+		elem, cols = elementOf(dialect), code.Bytes(info.Dims)
+	}
+	opts := index.ReadOptions{
+		WithVector:   f.what == exportVectors,
+		WithCode:     f.what == exportCodes,
+		WithMetadata: strings.HasSuffix(strings.ToLower(f.ids), jsonFile),
+	}
+	matrix, lines := npy.NewWriter(out, elem, cols), bufio.NewWriter(ids)
+	var packed []byte
+	var failed error
+	err := b.Records(ctx, info.Name, opts, func(rec index.Record) bool {
+		if opts.WithVector {
+			failed = matrix.WriteFloats(rec.Vector)
+		} else {
+			packed = dialect.AppendPacked(packed[:0], rec.Code, info.Dims)
+			failed = matrix.WriteBytes(packed)
+		}
+		if failed == nil && f.ids != "" {
+			failed = writeID(lines, rec, opts.WithMetadata)
+		}
+		if failed == nil {
+			failed = ctx.Err()
+		}
+		summary.Rows++
+		p.add(1)
+		return failed == nil
+	})
+	if err := errors.Join(failed, err); err != nil {
+		return err
+	}
+	return errors.Join(matrix.Close(), lines.Flush())
+}
+
+// writeID writes the line of a record: its id, or an object with the metadata too.
+func writeID(lines *bufio.Writer, rec index.Record, asJSON bool) error {
+	if !asJSON {
+		if rec.ID != strings.TrimRight(rec.ID, "\r") || strings.Contains(rec.ID, "\n") {
+			return fmt.Errorf("id %q has a line break, want --ids FILE%s for such ids", rec.ID, jsonFile)
+		}
+		_, err := fmt.Fprintln(lines, rec.ID)
+		return err
+	}
+	id, err := json.Marshal(rec.ID)
+	if err != nil {
+		return err
+	}
+	var members object
+	if len(rec.Metadata) > 0 {
+		if members, err = parseObject(rec.Metadata); err != nil {
+			return fmt.Errorf("metadata of %q: %w", rec.ID, err)
+		}
+		if own, err := members.get("id"); own != nil || err != nil {
+			return fmt.Errorf(`metadata of %q has an "id" of its own, want --ids FILE%s, which leaves it out`, rec.ID, textFile)
+		}
+	}
+	members = append(object{{text: append([]byte(`"id": `), id...)}}, members...)
+	var line bytes.Buffer
+	if err := json.Compact(&line, members.without()); err != nil { // what was kept may have line breaks
+		return err
+	}
+	_, err = fmt.Fprintf(lines, "%s\n", line.Bytes())
+	return err
+}
+
+// newFile makes a file, which must not be there, and takes it away again when write
+// fails.
+func newFile(name string, write func(*os.File) error) error {
+	file, err := os.OpenFile(name, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o666)
+	if err != nil {
+		return err
+	}
+	if err := errors.Join(write(file), file.Close()); err != nil {
+		return errors.Join(err, os.Remove(name))
+	}
+	return nil
+}
+
+// exportSummary is the result of an export.
+type exportSummary struct {
+	Collection string `json:"collection"`
+	What       string `json:"what"`
+	File       string `json:"file"`
+	Rows       uint64 `json:"rows"`
+}
+
+func (s exportSummary) print(out output) error {
+	if out.json {
+		return out.object(s)
+	}
+	return out.printf("%d %s of %q written to %s\n", s.Rows, s.What, s.Collection, s.File)
+}
