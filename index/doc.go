@@ -9,5 +9,9 @@
 // waits for a writer. It scans the codes, ranks the best, and scores those against
 // the vectors in storage.
 //
+// [Collection.Update] changes how vectors become codes and how exactly they are stored,
+// while all this goes on: it fills another file, with codes of its own, and puts both in
+// the place of the old at once.
+//
 // The package knows nothing of the wire: no gRPC, no protobuf.
 package index
