@@ -11,10 +11,12 @@ import (
 // that it was made of and nothing else, so that all its forms rank by Hamming distance,
 // but for what stands beside the rows' codes, and nothing is known of an estimate's error.
 //
-// A distance h over n bits is taken for a cosine of cos(pi h/n) (Charikar, STOC 2002),
-// where there are blocks in each of the transformed vectors, the query having the same
-// share of its length in each as the row by its scalars. The whole length is such that
-// the vector has length 1 where the profile scales vectors to that, and otherwise 1.
+// A distance h over n bits is taken for a cosine of cos(pi h/n) (Charikar, STOC 2002).
+// Where there are blocks, it is that of the transformed vectors, a mean over the blocks:
+// each has the weight of the row's |x|_1 in it. By |x|^2, which would be right for a query
+// that is like the row, the strongest block's noise counts for more (debian, nested:
+// recall@10 of codes .62, by |x|_1 .67). The length of the query is such that the vector
+// has length 1 where the profile scales vectors to that, and otherwise 1.
 func (p *Profile) CodeQuery(c []uint64, dims int) *Query {
 	q := newQuery(dims)
 	q.signsOnly, q.centred = true, p.mean != nil
@@ -77,7 +79,7 @@ func (e *estimator) codeProduct(q *Query) float64 {
 	}
 	query := q.length * math.Sqrt(float64(e.width)/float64(len(q.Floats)))
 	row := math.Sqrt(e.squares * 2 / math.Pi) // see RowNorm
-	return query * row * (e.cosines / e.squares)
+	return query * row * (e.cosines / e.norm1)
 }
 
 // signCosine is the cosine that signs suggest: agreement is the share of them that are

@@ -202,7 +202,7 @@ type estimator struct {
 	signs                       float64 // product with the signs, all blocks alike
 	norm1, squares              float64 // of the row, in units that cancel out
 
-	// For a code: the width, and the squares times the cosines that the signs suggest.
+	// For a code: the width, and the cosines that the signs suggest, times norm1.
 	width   int
 	cosines float64
 }
@@ -215,12 +215,12 @@ func (e *estimator) add(q *Query, block *queryBlock, signs, variance, factor flo
 	e.constant += block.constant
 	e.signs += signs
 	// |x|_1 of a block is about its factor times its width, and |x|^2 factor times that.
-	e.norm1 += float64(factor * float64(block.width))
-	squares := float64(factor * factor * float64(block.width))
-	e.squares += squares
+	norm1 := float64(factor * float64(block.width))
+	e.norm1 += norm1
+	e.squares += float64(factor * norm1)
 	e.width += block.width
 	if q.signsOnly {
-		e.cosines += float64(squares * signCosine(signs/float64(block.width)))
+		e.cosines += float64(norm1 * signCosine(signs/float64(block.width)))
 	}
 }
 
