@@ -56,7 +56,7 @@ func eachCode(name string, m *npy.Reader, dialect code.Dialect, dims, first, n i
 		return fmt.Errorf("%w: found codes of %d bytes, want %d for %d dimensions, 8 a byte", npy.ErrFormat, m.Cols(), code.Bytes(dims), dims)
 	}
 	words := make([]uint64, code.Words(dims))
-	block := make([]byte, max(1, min(n, blockBytes/m.Cols()))*m.Cols())
+	block := make([]byte, min(n, max(1, blockBytes/m.Cols()))*m.Cols())
 	for row := first; row < first+n; {
 		part := block[:min(first+n-row, len(block)/m.Cols())*m.Cols()]
 		if err := m.ReadBytes(part, row); err != nil {

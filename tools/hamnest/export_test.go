@@ -122,6 +122,40 @@ func TestBadExportsLeaveNothing(t *testing.T) {
 	}
 }
 
+func TestCodesMustBeThoseOfTheirVectors(t *testing.T) {
+	m := randomMatrix(6, 1200, 75)
+	base, first, second := m.file(t, "base.npy"), matrix{700, 75, m.data[:700*75]}.file(t, "first.npy"), matrix{500, 75, m.data[700*75:]}.file(t, "second.npy")
+	codes, few := codesOf(t, "numpy-signed", "|i1", m), codesOf(t, "faiss", "|u1", matrix{1199, 75, m.data})
+	m.row(1000)[3] *= -1
+	other := codesOf(t, "pgvector", "|u1", m)
+	eachTarget(t, func(t *testing.T, target []string) {
+		must(t, on(target, "ingest", "c", base, "--codes", codes, "--dialect", "numpy-signed", "--create")...)
+		must(t, on(target, "ingest", "two", first, second, "--codes", codes, "--dialect", "numpy-signed", "--create")...)
+		before := snapshot(t, target)
+		for _, tt := range []struct {
+			name string
+			want string
+			args []string
+		}{
+			{"another code", "second.npy: row 300: code differs in 1 of 75 bits from the signs of the vector", []string{first, second, "--codes", other, "--dialect", "pgvector"}},
+			{"a code too few", "faiss.npy: found 1199 codes, want one for each vector", []string{base, "--codes", few, "--dialect", "faiss"}},
+			{"codes too many", "found 1200 codes, want 700: one for each vector", []string{first, "--codes", codes, "--dialect", "numpy-signed"}},
+			{"no dialect", "nothing in a code tells how it is packed: with --codes", []string{base, "--codes", codes}},
+			{"another type", `numpy-signed.npy: not a readable .npy matrix: elements are "|i1", want packed codes of |u1`, []string{base, "--codes", codes, "--dialect", "numpy"}},
+		} {
+			t.Run(tt.name, func(t *testing.T) {
+				mustFail(t, tt.want, on(target, append([]string{"ingest", "c"}, tt.args...)...)...)
+			})
+		}
+		if now := snapshot(t, target); now != before {
+			t.Errorf("the store changed from %s to %s", before, now)
+		}
+		// Where signs are not all there is to a code, only the collection can tell.
+		must(t, on(target, "collection", "create", "rotated", "--dims", "75", "--profile", "full")...)
+		mustFail(t, "bits from the one that profile full makes of the vector", on(target, "ingest", "rotated", base, "--codes", codes, "--dialect", "numpy-signed")...)
+	})
+}
+
 func TestBadCodesAreRefused(t *testing.T) {
 	m := randomMatrix(5, 6, 75)
 	codes := codesOf(t, "numpy", "|u1", m)

@@ -28,6 +28,7 @@ type ingestFlags struct {
 
 	profile, store string
 	dialect        string
+	codesAlone     bool
 }
 
 func ingestCommand(format *outputFormat) *cobra.Command {
@@ -64,7 +65,9 @@ Without --ids a row's id is its number over all files, from 0.
 
 With --dialect, the .npy files have packed codes that were made elsewhere, of uint8 or
 int8, instead of vectors. They go into a collection that stores no vectors (--store
-none), under metric cosine and profile plain; --create makes one.`,
+none), under metric cosine and profile plain; --create makes one. With --codes FILE.npy
+too, that file has the codes, row i that of vector i over all files, and a code that is
+not the one that the collection makes of its vector is refused.`,
 		Example: `  hamnest ingest packages base.npy --ids docs.jsonl --create --data ./vectors
   hamnest ingest packages base.npy --ids docs.jsonl --metadata docs.jsonl --server localhost:7700
   hamnest ingest packages base.npy --ids docs.jsonl --resume --data ./vectors
@@ -73,11 +76,13 @@ none), under metric cosine and profile plain; --create makes one.`,
 		Args: wantArgs(2, math.MaxInt),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			in.files = args[1:]
-			if in.codes = flags.dialect != ""; in.codes {
+			if flags.dialect != "" || in.codeFile != "" {
 				var err error
-				if in.dialect, err = code.ParseDialect(flags.dialect); err != nil {
+				if in.dialect, err = parseDialect("--codes", flags.dialect); err != nil {
 					return err
 				}
+				in.codes = in.codeFile == ""
+				flags.codesAlone = in.codes
 			}
 			layout, err := in.layout()
 			if err != nil {
@@ -122,6 +127,7 @@ none), under metric cosine and profile plain; --create makes one.`,
 	}
 	store.register(cmd)
 	addDialectFlag(cmd, &flags.dialect, "take packed codes")
+	cmd.Flags().StringVar(&in.codeFile, "codes", "", "`file` with the codes of the vectors, .npy of uint8 or int8 with one a row")
 	cmd.Flags().StringVar(&in.ids, "ids", "", "`file` with the ids of the rows, .txt or .jsonl")
 	cmd.Flags().StringVar(&in.metadata, "metadata", "", "`file` with the metadata of the rows, .jsonl")
 	cmd.Flags().BoolVar(&flags.resume, "resume", false, "skip the vectors before the first whose id is not there yet")
@@ -130,7 +136,7 @@ none), under metric cosine and profile plain; --create makes one.`,
 	cmd.Flags().IntSliceVar(&flags.ladder, "ladder", nil, "with --create: prefix sizes in dimensions, ascending (default 256, 512, 1024, ... below dims, then dims)")
 	cmd.Flags().TextVar(&flags.metric, "metric", encoder.Cosine, "with --create: `metric` that says what scores mean: cosine, dot or l2")
 	cmd.Flags().StringVar(&flags.profile, "profile", encoder.Plain.String(), "with --create: `profile` that says how vectors become bits, such as auto")
-	cmd.Flags().StringVar(&flags.store, "store", "", "with --create: `precision` in which vectors are stored, such as int8 (default float32, with --dialect none)")
+	cmd.Flags().StringVar(&flags.store, "store", "", "with --create: `precision` in which vectors are stored, such as int8 (default float32, of codes alone none)")
 	return cmd
 }
 
@@ -142,7 +148,7 @@ func (f *ingestFlags) collection(ctx context.Context, cmd *cobra.Command, b back
 		return index.Info{}, false, errors.New("--dims, --ladder, --metric, --profile and --store shape a new collection, want --create with them")
 	}
 	profile, store := encoder.Plain, encoder.Float32
-	if f.dialect != "" { // of codes
+	if f.codesAlone {
 		store = encoder.None
 	}
 	if shape("profile") {
@@ -206,6 +212,7 @@ const (
 // of that shape would refuse some of it.
 func (in input) check(ctx context.Context, spec index.Spec, p *progress) error {
 	defer p.done()
+	signs := make([]uint64, code.Words(spec.Dims))
 	return in.each(func(rec index.Record, at origin) error {
 		if err := ctx.Err(); err != nil {
 			return err
@@ -213,6 +220,12 @@ func (in input) check(ctx context.Context, spec index.Spec, p *progress) error {
 		if !in.codes {
 			if err := encoder.Validate(rec.Vector, spec.Dims, spec.Metric); err != nil {
 				return at.errorf("vector %w", err)
+			}
+		}
+		if rec.Code != nil && len(rec.Vector) > 0 && spec.Profile == encoder.Plain {
+			code.Signs(signs, rec.Vector)
+			if d := code.Distance(signs, rec.Code); d != 0 {
+				return at.errorf("code differs in %d of %d bits from the signs of the vector", d, spec.Dims)
 			}
 		}
 		if n := len(rec.ID); n < 1 || n > maxIDBytes {
@@ -314,13 +327,18 @@ func (in input) store(ctx context.Context, b backend, spec index.Spec, skip uint
 		return ingestSummary{}, fmt.Errorf("%d of %d vectors are stored and durable", durable, added)
 	}
 	seconds := max(time.Since(start), time.Microsecond).Seconds() // a rate must be finite
+	what, rowBytes := "float32", 4*spec.Dims
+	if in.codes {
+		what, rowBytes = "codes", code.Bytes(spec.Dims)
+	}
 	return ingestSummary{
 		Collection:       spec.Name,
 		Vectors:          durable,
 		Skipped:          skip,
 		Seconds:          seconds,
 		VectorsPerSecond: float64(durable) / seconds,
-		MBPerSecond:      float64(durable) * 4 * float64(spec.Dims) / seconds / 1e6,
+		MBPerSecond:      float64(durable) * float64(rowBytes) / seconds / 1e6,
+		what:             what,
 	}, nil
 }
 
@@ -331,8 +349,10 @@ type ingestSummary struct {
 	Skipped          uint64  `json:"skipped"` // by --resume
 	Seconds          float64 `json:"seconds"`
 	VectorsPerSecond float64 `json:"vectors_per_second"`
-	// MBPerSecond is the rate in 10^6 bytes of float32, whatever the files held.
+	// MBPerSecond is the rate in 10^6 bytes of float32, whatever the files held, or of
+	// codes when they were alone.
 	MBPerSecond float64 `json:"mb_per_second"`
+	what        string  // of which MBPerSecond are
 }
 
 func (s ingestSummary) print(out output) error {
@@ -344,6 +364,6 @@ func (s ingestSummary) print(out output) error {
 			return err
 		}
 	}
-	return out.printf("%d vectors stored in %q in %.2f s: %.0f vectors/s, %.0f MB/s of float32\n",
-		s.Vectors, s.Collection, s.Seconds, s.VectorsPerSecond, s.MBPerSecond)
+	return out.printf("%d vectors stored in %q in %.2f s: %.0f vectors/s, %.0f MB/s of %s\n",
+		s.Vectors, s.Collection, s.Seconds, s.VectorsPerSecond, s.MBPerSecond, s.what)
 }

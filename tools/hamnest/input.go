@@ -36,9 +36,11 @@ type input struct {
 	files []string
 	// ids and metadata name and describe the rows of .npy files; empty for none.
 	ids, metadata string
-	// codes says that .npy files have packed codes instead of vectors, of codeDims
-	// dimensions, in dialect.
+	// codes says that .npy files have packed codes instead of vectors; codeFile, unless
+	// empty, has the codes of all vectors, one a row. They are of codeDims dimensions, in
+	// dialect.
 	codes    bool
+	codeFile string
 	dialect  code.Dialect
 	codeDims int
 }
@@ -146,8 +148,11 @@ func (in input) peekLines(name string) (dims, rows int, size int64, err error) {
 var errStop = errors.New("stop")
 
 // each calls visit with every record of the input in order, until an error. The
-// record's vector is overwritten for the next one; its metadata is not.
+// record's vector and code are overwritten for the next one; its metadata is not.
 func (in input) each(visit func(rec index.Record, at origin) error) (err error) {
+	if in.codeFile != "" {
+		return in.eachWithCode(visit)
+	}
 	labels, err := in.openLabels()
 	if err != nil {
 		return err
@@ -171,6 +176,35 @@ func (in input) each(visit func(rec index.Record, at origin) error) (err error) 
 		first += rows
 	}
 	return labels.end()
+}
+
+// eachWithCode visits every record with its code from the file of codes.
+func (in input) eachWithCode(visit func(rec index.Record, at origin) error) error {
+	var failed error // kept from withMatrix, which would name the wrong file
+	err := withMatrix(in.open, in.codeFile, func(codes *npy.Reader) error {
+		one := func(row, n int, take func(row int, words []uint64) error) error {
+			return eachCode(in.codeFile, codes, in.dialect, in.codeDims, row, n, take)
+		}
+		if err := one(0, 0, nil); err != nil { // of the wrong type or size
+			return err
+		}
+		vectors, row := in, 0
+		vectors.codeFile = ""
+		failed = vectors.each(func(rec index.Record, at origin) error {
+			if row++; row > codes.Rows() {
+				return fmt.Errorf("%s: found %d codes, want one for each vector", in.codeFile, codes.Rows())
+			}
+			return one(row-1, 1, func(_ int, words []uint64) error {
+				rec.Code = words
+				return visit(rec, at)
+			})
+		})
+		if failed == nil && row < codes.Rows() {
+			failed = fmt.Errorf("%s: found %d codes, want %d: one for each vector", in.codeFile, codes.Rows(), row)
+		}
+		return nil
+	})
+	return errors.Join(err, failed)
 }
 
 // eachRow visits the rows of a matrix, the first being row first of the input.
