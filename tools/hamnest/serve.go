@@ -81,6 +81,7 @@ func (f *serveFlags) serve(ctx context.Context, logger *slog.Logger) (err error)
 	}
 	f.limits.Logger = logger
 	s := server.New(db, f.limits)
+	go giveBackMemory(ctx)
 	served := make(chan error, 1)
 	go func() { served <- s.Serve(listener) }()
 	logger.Info("serving", "address", listener.Addr().String(), "data", f.data, "kernel", hamming.Kernel(), "collections", len(db.Names()))
