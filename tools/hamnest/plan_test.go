@@ -1,0 +1,162 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+)
+
+func TestAPlanIsWhatTheCollectionThenIs(t *testing.T) {
+	dir := t.TempDir()
+	p := decode[planned](t, must(t, "plan", "--rows", "20000", "--dims", "256", "--ladder", "128", "--data", dir, "--time", "100ms", "--format", "json"))[0]
+	file := randomMatrix(1, 20_000, 256).file(t, "base.npy")
+	must(t, "ingest", "c", file, "--create", "--ladder", "128", "--data", dir)
+	stats := decode[statsJSON](t, must(t, "stats", "c", "--data", dir, "--format", "json"))[0]
+	value := func(name string) float64 {
+		e, ok := p.Estimates[name]
+		if !ok {
+			t.Errorf("the plan has no %s", name)
+		}
+		return e.Value
+	}
+	if got := value("memory_codes") + value("memory_scalars"); got != float64(stats.MemoryBytes) {
+		t.Errorf("codes take %d bytes of memory, %v were planned", stats.MemoryBytes, got)
+	}
+	used := float64(stats.DiskBytes - stats.DiskFreeBytes)
+	if got := value("disk_total") - value("disk_spare"); got < 0.95*used || got > 1.05*used {
+		t.Errorf("%v bytes of disk are in use, %v were planned", used, got)
+	}
+	var dims []int
+	for _, s := range p.Searches {
+		dims = append(dims, s.Dims)
+	}
+	if want := []int{128, 256}; !slices.Equal(dims, want) {
+		t.Errorf("searches over %v dims are planned, want %v", dims, want)
+	}
+}
+
+func TestAPlanSaysWhatEachNumberIsDerivedFrom(t *testing.T) {
+	args := []string{"plan", "--rows", "70000", "--dims", "512", "--profile", "auto", "--store", "int8", "--candidates", "50", "--metadata-bytes", "100", "--id-bytes", "20", "--time", "100ms", "--data", t.TempDir()}
+	p := decode[planned](t, must(t, append(args, "--format", "json")...))[0]
+	if p.Profile != "auto" || p.ProfilePlanned != "nested+centred" {
+		t.Errorf("profile %q is planned as %q, want auto as nested+centred", p.Profile, p.ProfilePlanned)
+	}
+	sum := 0.0
+	for name, e := range p.Estimates {
+		if e.From == "" || e.Unit == "" || e.Value < 0 {
+			t.Errorf("%s is %+v, want a number, a unit and what it is derived from", name, e)
+		}
+		if strings.HasPrefix(name, "disk_") && name != "disk_total" {
+			sum += e.Value
+		}
+	}
+	if total := p.Estimates["disk_total"].Value; sum != total {
+		t.Errorf("the parts of the disk are %v together, want %v", sum, total)
+	}
+	for i, want := range []int{256, 512} {
+		s := p.Searches[i]
+		if s.Dims != want || s.Candidates != 50 || s.VectorsReadMax < 10 || s.VectorsReadMax > 50 {
+			t.Errorf("search %d is %+v, want %d dims, 50 candidates and 10 to 50 vectors", i, s, want)
+		}
+		if s.ScanMS <= 0 || s.RestMS <= 0 || s.EncodeMS <= 0 || !near(s.LatencyMS, s.ScanMS+s.RestMS+s.EncodeMS) || s.QPS <= 0 {
+			t.Errorf("search %d is %+v, want times above 0 and their sum", i, s)
+		}
+	}
+	table := must(t, args...)
+	for name, e := range p.Estimates {
+		if !strings.Contains(table, name) {
+			t.Errorf("the table lacks %s", name)
+		}
+		if strings.HasPrefix(name, "disk_") && !strings.Contains(table, e.From) {
+			t.Errorf("the table lacks what %s is derived from, %q", name, e.From)
+		}
+	}
+	for _, want := range []string{"profile auto (planned as nested+centred, the largest it may lead to)", "latency_ms", "page cache"} {
+		if !strings.Contains(table, want) {
+			t.Errorf("the table lacks %q", want)
+		}
+	}
+}
+
+func TestAPlanOfAnyShapeIsMadeAndLeavesNothingBehind(t *testing.T) {
+	dir := t.TempDir()
+	for _, tt := range [][]string{
+		{"--rows", "1", "--dims", "1", "--metric", "dot"},
+		{"--rows", "4294967295", "--dims", "64", "--metric", "l2", "--store", "none", "--profile", "full"},
+		{"--rows", "1000", "--dims", "300", "--profile", "full+centred", "--store", "float16", "-k", "2"},
+		{"--rows", "100000", "--dims", "10000", "--ladder", "64,128", "--store", "bfloat16"},
+	} {
+		args := append([]string{"plan", "--data", filepath.Join(dir, "not", "there"), "--time", "1ms", "--format", "json"}, tt...)
+		var any map[string]any
+		if err := json.Unmarshal([]byte(must(t, args...)), &any); err != nil {
+			t.Errorf("%v: %v", tt, err)
+		}
+	}
+	left, err := os.ReadDir(dir)
+	if err != nil || len(left) > 0 {
+		t.Errorf("%v is left behind, %v", left, err)
+	}
+}
+
+func TestAPlanOfWhatCannotBeIsRefused(t *testing.T) {
+	for _, tt := range []struct {
+		want string
+		args []string
+	}{
+		{`required flag(s) "dims", "rows" not set`, nil},
+		{"--rows is 0, want at least 1", []string{"--rows", "0", "--dims", "64"}},
+		{"--time is 0s, want more than 0s and at most 1m0s", []string{"--rows", "1", "--dims", "64", "--time", "0s"}},
+		{"--time is 2m0s, want", []string{"--rows", "1", "--dims", "64", "--time", "2m"}},
+		{"dims: 0, want 1 to 65536", []string{"--rows", "1", "--dims", "0"}},
+		{"rows: 4294967296, want at most 4294967295", []string{"--rows", "4294967296", "--dims", "64"}},
+		{"ids of 0 bytes, want 1 to 512", []string{"--rows", "1", "--dims", "64", "--id-bytes", "0"}},
+		{"metadata of -1 bytes, want 0 to 65536", []string{"--rows", "1", "--dims", "64", "--metadata-bytes", "-1"}},
+		{"unknown profile \"best\"", []string{"--rows", "1", "--dims", "64", "--profile", "best"}},
+		{"store: none, and profile centred is to be fitted", []string{"--rows", "1", "--dims", "64", "--profile", "centred", "--store", "none"}},
+		{"candidates: 3, want at least k = 10", []string{"--rows", "1", "--dims", "64", "--candidates", "3"}},
+		{"k: -1, want at least 1", []string{"--rows", "1", "--dims", "64", "-k", "-1"}},
+	} {
+		mustFail(t, tt.want, append([]string{"plan", "--time", "1ms", "--data", t.TempDir()}, tt.args...)...)
+	}
+}
+
+func TestAPlanEndsWhenInterrupted(t *testing.T) {
+	dir := t.TempDir()
+	ctx, stop := context.WithCancel(t.Context())
+	stop()
+	var stdout, stderr strings.Builder
+	code := execute(ctx, []string{"plan", "--rows", "1000", "--dims", "64", "--data", dir}, strings.NewReader(""), &stdout, &stderr)
+	if code != 1 || stdout.Len() > 0 || !strings.Contains(stderr.String(), "interrupted") {
+		t.Errorf("code %d, printed %q and %q, want 1 and interrupted", code, stdout.String(), stderr.String())
+	}
+	if left, err := os.ReadDir(dir); err != nil || len(left) > 0 {
+		t.Errorf("%v is left behind, %v", left, err)
+	}
+}
+
+func TestRehearsedIDsDiffer(t *testing.T) {
+	seen := make(map[string]bool)
+	for row := range maxRehearsalRows + 2*rehearsalTimes {
+		id := planID(row, 3)
+		if seen[id] || len(id) < 3 {
+			t.Fatalf("row %d has id %q, want one of 3 bytes or more that no other row has", row, id)
+		}
+		seen[id] = true
+	}
+}
+
+func TestRehearsedMetadataIsAnObjectOfItsSize(t *testing.T) {
+	for _, bytes := range []int{0, 8, 9, 400} {
+		if m := planMetadata(bytes); len(m) != bytes || bytes > 0 && !json.Valid(m) {
+			t.Errorf("metadata of %d bytes is %q", bytes, m)
+		}
+	}
+	if got := fmt.Sprint(len(planMetadata(1))); got != "8" {
+		t.Errorf("the smallest metadata has %s bytes, want 8", got)
+	}
+}
