@@ -44,7 +44,7 @@ func TestKindsAreReadAndWrittenByName(t *testing.T) {
 			t.Errorf("%q is read as %v (%v) and %d is written as %q", name, got, err, k, k)
 		}
 	}
-	if _, err := ParseKind("fancy"); err == nil || !strings.Contains(err.Error(), `unknown profile "fancy", want one of ["plain" "centred"`) {
+	if _, err := ParseKind("fancy"); err == nil || !strings.Contains(err.Error(), `unknown profile "fancy", want one of ["auto" "plain" "centred"`) {
 		t.Errorf("an unknown kind: %v", err)
 	}
 }

@@ -17,8 +17,11 @@ import (
 type Kind uint8
 
 const (
+	// Auto is none of the others, but the wish that package index choose one of them
+	// by measuring. No profile is of this kind.
+	Auto Kind = iota
 	// Plain takes the signs of the components as they are.
-	Plain Kind = iota
+	Plain
 	// Centred subtracts the mean.
 	Centred
 	// Nested rotates each block, so that prefixes at the ends of blocks stay valid.
@@ -29,13 +32,10 @@ const (
 	Full
 	// FullCentred subtracts the mean as well.
 	FullCentred
-	// Auto is none of these, but the wish that package index choose one of them by
-	// measuring. No profile is of this kind.
-	Auto
 )
 
 var kindNames = [...]string{
-	Plain: "plain", Centred: "centred", Nested: "nested", NestedCentred: "nested+centred", Full: "full", FullCentred: "full+centred", Auto: "auto",
+	Auto: "auto", Plain: "plain", Centred: "centred", Nested: "nested", NestedCentred: "nested+centred", Full: "full", FullCentred: "full+centred",
 }
 
 // ParseKind returns the kind of that name: plain, centred, nested, nested+centred,

@@ -35,9 +35,9 @@ const (
 var kindsByCost = []encoder.Kind{encoder.Plain, encoder.Nested, encoder.Centred, encoder.NestedCentred}
 
 // chooseProfile returns the kind whose codes find most of the true nearest neighbours
-// within sample, at every step of the ladder that is a prefix under all kinds. One is
-// chosen before one that costs less if it gains more than the noise. why says, for
-// people, what was measured.
+// within sample, at the ends of its blocks, of those kinds under which every step of
+// the ladder is a prefix: a ladder is a promise. One is chosen before one that costs
+// less if it gains more than the noise. why says, for people, what was measured.
 func chooseProfile(ctx context.Context, sample [][]float32, metric encoder.Metric, dims int, ladder []int) (kind encoder.Kind, why string, err error) {
 	queries, rows := split(sample)
 	if len(rows) <= chooseTop {
@@ -46,6 +46,11 @@ func chooseProfile(ctx context.Context, sample [][]float32, metric encoder.Metri
 	nested, err := encoder.NewProfile(encoder.Nested, metric, dims, ladder)
 	if err != nil {
 		return 0, "", err
+	}
+	for _, step := range nested.Ladder() {
+		if err := nested.CheckPrefix(step); err != nil {
+			return encoder.Plain, fmt.Sprintf("plain: the only profile with a prefix of %d dimensions, a step of the ladder", step), nil
+		}
 	}
 	steps := nested.Blocks()
 	truth, err := nearestRows(ctx, queries, rows, metric)

@@ -315,7 +315,7 @@ func TestANewCollectionFitsItsProfileWhenItHasVectors(t *testing.T) {
 }
 
 func TestAnUpdateFitsToFewVectorsAndWaitsWhereThereAreFewer(t *testing.T) {
-	c := create(t, openDB(t, t.TempDir()), Spec{Name: "c", Dims: 64})
+	c := create(t, openDB(t, t.TempDir()), Spec{Name: "c", Dims: 64, Profile: encoder.Plain})
 	r := rand.New(rand.NewPCG(1, 25))
 	upsert(t, c, randomRecords(r, 0, updateRows-1, 64)...)
 	update(t, c, encoder.Centred)
@@ -337,7 +337,7 @@ func TestAnUpdateFitsToFewVectorsAndWaitsWhereThereAreFewer(t *testing.T) {
 }
 
 func TestASampleIsSpreadOverTheLiveRows(t *testing.T) {
-	c := create(t, openDB(t, t.TempDir()), Spec{Name: "c", Dims: 1, Metric: encoder.Dot})
+	c := create(t, openDB(t, t.TempDir()), Spec{Name: "c", Dims: 1, Metric: encoder.Dot, Profile: encoder.Plain})
 	var records []Record
 	var ids []string
 	const rows = 2*sampleRows + 5000
@@ -359,5 +359,22 @@ func TestASampleIsSpreadOverTheLiveRows(t *testing.T) {
 		if want := float32(5000 + 2*i); v[0] != want {
 			t.Fatalf("vector %d is that of row %v, want %v: every second one", i, v[0], want)
 		}
+	}
+}
+
+// A step of the ladder that searches were promised is not taken away.
+func TestAProfileThatBreaksTheLadderIsNotChosen(t *testing.T) {
+	r := rand.New(rand.NewPCG(6, 6))
+	var rows [][]float32
+	for range 300 {
+		rows = append(rows, spread(r, 512))
+	}
+	moved := offset(rows, 5, false)
+	if kind := choose(t, moved, encoder.Cosine, []int{256}); kind == encoder.Plain {
+		t.Fatal("plain is best here: the test shows nothing")
+	}
+	kind, why, err := chooseProfile(t.Context(), moved, encoder.Cosine, 512, []int{128, 256})
+	if err != nil || kind != encoder.Plain || !strings.Contains(why, "128 dimensions, a step of the ladder") {
+		t.Errorf("%v because %q (%v), want plain because of the step of 128", kind, why, err)
 	}
 }

@@ -22,7 +22,7 @@ func TestARewriteThatFillsTheDiskIsGivenUp(t *testing.T) {
 	const dims, rows = 32768, 600 // 75 MB, more than a file's first growth
 	dir := t.TempDir()
 	db := openDB(t, dir)
-	c := create(t, db, Spec{Name: "c", Dims: dims})
+	c := create(t, db, Spec{Name: "c", Dims: dims, Profile: encoder.Plain})
 	r := rand.New(rand.NewPCG(1, 20))
 	for first := 0; first < rows; first += 100 {
 		upsert(t, c, randomRecords(r, first, 100, dims)...)

@@ -188,7 +188,7 @@ func TestARewrittenCollectionIsOneMadeAfresh(t *testing.T) {
 func TestNothingIsLostWhileACollectionIsRewritten(t *testing.T) {
 	const writers, ids, rounds, dims = 3, 40, 60, 64
 	r := rand.New(rand.NewPCG(4, 4))
-	c := create(t, openDB(t, t.TempDir()), Spec{Name: "c", Dims: dims})
+	c := create(t, openDB(t, t.TempDir()), Spec{Name: "c", Dims: dims, Profile: encoder.Plain})
 	others := randomRecords(r, 0, 4*pauseRows, dims) // so that there are passes before the last
 	upsert(t, c, others...)
 	id := func(w, i int) string { return fmt.Sprintf("%d/%d", w, i) }
@@ -326,7 +326,7 @@ func TestWritesThatWaitedWhileTheProfileChangedAreEncodedAnew(t *testing.T) {
 	const dims = 256
 	s, reached, release := holdAt("rewrite in place") // the writer waits there, before the new codes are in force
 	db := openWithStages(t, t.TempDir(), s)
-	c := create(t, db, Spec{Name: "c", Dims: dims})
+	c := create(t, db, Spec{Name: "c", Dims: dims, Profile: encoder.Plain})
 	r := rand.New(rand.NewPCG(1, 9))
 	upsert(t, c, randomRecords(r, 0, 10, dims)...)
 	update(t, c, encoder.Nested)
@@ -350,7 +350,7 @@ func TestWritesThatWaitedWhileTheProfileChangedAreEncodedAnew(t *testing.T) {
 }
 
 func TestACallKeepsTheGenerationItBeganWith(t *testing.T) {
-	c := create(t, openDB(t, t.TempDir()), Spec{Name: "c", Dims: 256})
+	c := create(t, openDB(t, t.TempDir()), Spec{Name: "c", Dims: 256, Profile: encoder.Plain})
 	r := rand.New(rand.NewPCG(1, 10))
 	upsert(t, c, randomRecords(r, 0, 2000, 256)...)
 	q := Query{Vector: whole(r, 256), K: 10, Rescore: RescoreNone}
@@ -391,7 +391,7 @@ func TestRowsKeepTheirOrderAndDistance(t *testing.T) {
 	for _, rows := range []int{0, 5, 2 * pauseRows} {
 		t.Run(fmt.Sprint(rows), func(t *testing.T) {
 			s, reached, release := holdAt("rewrite begun")
-			c := create(t, openWithStages(t, t.TempDir(), s), Spec{Name: "c", Dims: 64})
+			c := create(t, openWithStages(t, t.TempDir(), s), Spec{Name: "c", Dims: 64, Profile: encoder.Plain})
 			r := rand.New(rand.NewPCG(1, 26))
 			remove := func(id string) {
 				if n, err := c.Remove(t.Context(), []string{id}); n != 1 || err != nil {
@@ -457,7 +457,7 @@ func slotsOf(t *testing.T, c *Collection) map[string]uint64 {
 
 func TestAnUpdateDuringAnotherIsRefused(t *testing.T) {
 	s, reached, release := holdAt("rewrite goes on")
-	c := create(t, openWithStages(t, t.TempDir(), s), Spec{Name: "c", Dims: 64})
+	c := create(t, openWithStages(t, t.TempDir(), s), Spec{Name: "c", Dims: 64, Profile: encoder.Plain})
 	upsert(t, c, randomRecords(rand.New(rand.NewPCG(1, 11)), 0, 2*pauseRows, 64)...)
 	update(t, c, encoder.Nested)
 	<-reached
@@ -479,7 +479,7 @@ func TestARewriteThatIsClosedGoesOnWhenOpenedAgain(t *testing.T) {
 	dir := t.TempDir()
 	s, reached, release := holdAt("rewrite goes on")
 	db := openWithStages(t, dir, s)
-	c := create(t, db, Spec{Name: "c", Dims: 64})
+	c := create(t, db, Spec{Name: "c", Dims: 64, Profile: encoder.Plain})
 	upsert(t, c, randomRecords(rand.New(rand.NewPCG(1, 12)), 0, 2*pauseRows, 64)...)
 	update(t, c, encoder.Nested)
 	<-reached
@@ -516,7 +516,7 @@ func TestAnUpdateToWhatIsSoDoesNothing(t *testing.T) {
 }
 
 func TestATokenOfAListOutlivesNoRewrite(t *testing.T) {
-	c := create(t, openDB(t, t.TempDir()), Spec{Name: "c", Dims: 64})
+	c := create(t, openDB(t, t.TempDir()), Spec{Name: "c", Dims: 64, Profile: encoder.Plain})
 	upsert(t, c, randomRecords(rand.New(rand.NewPCG(1, 13)), 0, 10, 64)...)
 	_, token, err := c.List(t.Context(), 3, "", ReadOptions{})
 	if err != nil {
@@ -531,7 +531,7 @@ func TestATokenOfAListOutlivesNoRewrite(t *testing.T) {
 }
 
 func TestPagesGoOnAfterARewriteUnlessTheyAreScoredByCodes(t *testing.T) {
-	c := create(t, openDB(t, t.TempDir()), Spec{Name: "c", Dims: 256})
+	c := create(t, openDB(t, t.TempDir()), Spec{Name: "c", Dims: 256, Profile: encoder.Plain})
 	r := rand.New(rand.NewPCG(1, 14))
 	upsert(t, c, randomRecords(r, 0, 100, 256)...)
 	vector := whole(r, 256)
@@ -575,7 +575,7 @@ func mustServe(t *testing.T, dir string, c *Collection, rows uint64) {
 func TestARewriteThatMeetsDamageIsGivenUp(t *testing.T) {
 	dir := t.TempDir()
 	db := openDB(t, dir)
-	c := create(t, db, Spec{Name: "c", Dims: 512})
+	c := create(t, db, Spec{Name: "c", Dims: 512, Profile: encoder.Plain})
 	records := randomRecords(rand.New(rand.NewPCG(1, 15)), 0, 1024, 512)
 	upsert(t, c, records...)
 	closeSound(t, db)
@@ -604,7 +604,7 @@ func TestARewriteThatMeetsDamageIsGivenUp(t *testing.T) {
 
 func TestAnUpdateThatCannotBeginChangesNothing(t *testing.T) {
 	dir := t.TempDir()
-	c := create(t, openDB(t, dir), Spec{Name: "c", Dims: 64})
+	c := create(t, openDB(t, dir), Spec{Name: "c", Dims: 64, Profile: encoder.Plain})
 	upsert(t, c, randomRecords(rand.New(rand.NewPCG(1, 16)), 0, 10, 64)...)
 	shards, err := filepath.Glob(filepath.Join(dir, "*", "shard-0000.db"))
 	if err != nil || len(shards) != 1 {
@@ -659,7 +659,7 @@ func TestWhatCrashesLeaveOfARewriteIsReadOrRemoved(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			dir := t.TempDir()
 			db := openDB(t, dir)
-			c := create(t, db, Spec{Name: "c", Dims: 64})
+			c := create(t, db, Spec{Name: "c", Dims: 64, Profile: encoder.Plain})
 			upsert(t, c, randomRecords(rand.New(rand.NewPCG(1, 17)), 0, 10, 64)...)
 			path := c.current.Load().shard.Path() + tt.suffix
 			closeSound(t, db)
@@ -785,7 +785,7 @@ func TestAKillDuringARewriteLosesNothingThatWasAcknowledged(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
 	db := openDB(t, dir)
-	c := create(t, db, Spec{Name: "c", Dims: 64})
+	c := create(t, db, Spec{Name: "c", Dims: 64, Profile: encoder.Plain})
 	want := make(map[string]int64)
 	for _, r := range randomRecords(rand.New(rand.NewPCG(3, 18)), 0, 2*pauseRows, 64) {
 		upsert(t, c, r)
@@ -863,7 +863,7 @@ func TestADeletedCollectionStopsItsRewrite(t *testing.T) {
 	dir := t.TempDir()
 	s, reached, release := holdAt("rewrite goes on")
 	db := openWithStages(t, dir, s)
-	c := create(t, db, Spec{Name: "c", Dims: 64})
+	c := create(t, db, Spec{Name: "c", Dims: 64, Profile: encoder.Plain})
 	upsert(t, c, randomRecords(rand.New(rand.NewPCG(1, 19)), 0, 2*pauseRows, 64)...)
 	update(t, c, encoder.Nested)
 	<-reached

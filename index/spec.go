@@ -23,9 +23,10 @@ type Spec struct {
 	Ladder []int
 	// Metric says what scores mean.
 	Metric encoder.Metric
-	// Profile says how vectors become codes. A kind that subtracts a mean, and
-	// encoder.Auto, need vectors to look at: codes are plain until there are 1,024, and
-	// are then made anew in the background; see Collection.Update.
+	// Profile says how vectors become codes; the default chooses by measuring. A kind
+	// that subtracts a mean, and encoder.Auto, need vectors to look at: codes are plain
+	// until there are 1,024, and are then made anew in the background; see
+	// Collection.Update. Without stored vectors encoder.Auto is encoder.Plain.
 	Profile encoder.Kind
 	// Store is how exactly vectors are kept beside their codes. The default keeps them
 	// as they are; encoder.None keeps none.
@@ -76,6 +77,9 @@ func (s *Spec) state() (engineState, error) {
 		return state, &e
 	}
 	kind := s.Profile
+	if kind == encoder.Auto && s.Store == encoder.None { // there will be nothing to measure
+		kind = encoder.Plain
+	}
 	if needsVectors(kind) {
 		state.Want, kind = kind.String(), encoder.Plain
 	}

@@ -158,18 +158,18 @@ func TestAChangeOfPrecisionThatCannotBeIsRefused(t *testing.T) {
 			}
 		})
 	}
-	for _, spec := range []Spec{{Store: 9}, {Store: encoder.None, Profile: encoder.Auto}} {
-		spec.Name, spec.Dims = "new", 64
-		if _, err := db.Create(t.Context(), spec); fieldOf(err) != "store" {
-			t.Errorf("%+v: error %v, want an InvalidError of store", spec, err)
-		}
+	if _, err := db.Create(t.Context(), Spec{Name: "new", Dims: 64, Store: 9, Profile: encoder.Plain}); fieldOf(err) != "store" {
+		t.Errorf("created with an unknown precision: error %v, want an InvalidError of store", err)
+	}
+	if got := create(t, db, Spec{Name: "none", Dims: 64, Store: encoder.None, Profile: encoder.Plain}).Info(); got.Profile != encoder.Plain {
+		t.Errorf("a collection without vectors to measure has profile %v, want plain", got.Profile)
 	}
 }
 
 func TestAVectorBeyondThePrecisionIsRefused(t *testing.T) {
 	dir := t.TempDir()
 	db := openDB(t, dir)
-	c := create(t, db, Spec{Name: "c", Dims: 2, Metric: encoder.Dot})
+	c := create(t, db, Spec{Name: "c", Dims: 2, Metric: encoder.Dot, Profile: encoder.Plain})
 	large := Record{ID: "large", Vector: []float32{1, 70_000}}
 	upsert(t, c, large)
 	lower(t, c, encoder.Float16)
@@ -177,7 +177,7 @@ func TestAVectorBeyondThePrecisionIsRefused(t *testing.T) {
 		t.Errorf("error %v, want one that names the vector and the limit", err)
 	}
 	mustServe(t, dir, c, 1)
-	half := create(t, db, Spec{Name: "half", Dims: 2, Metric: encoder.Dot, Store: encoder.Float16})
+	half := create(t, db, Spec{Name: "half", Dims: 2, Metric: encoder.Dot, Store: encoder.Float16, Profile: encoder.Plain})
 	if err := half.Upsert(t.Context(), []Record{large}); fieldOf(err) != "vectors[0].vector" {
 		t.Errorf("error %v, want an InvalidError of the vector", err)
 	}
@@ -186,7 +186,7 @@ func TestAVectorBeyondThePrecisionIsRefused(t *testing.T) {
 // A write that was accepted for float32 may come too late for it.
 func TestAWriteThatWaitedUntilItsVectorDoesNotFitFailsAlone(t *testing.T) {
 	s, reached, release := holdAt("rewrite in place")
-	c := create(t, openWithStages(t, t.TempDir(), s), Spec{Name: "c", Dims: 2, Metric: encoder.Dot})
+	c := create(t, openWithStages(t, t.TempDir(), s), Spec{Name: "c", Dims: 2, Metric: encoder.Dot, Profile: encoder.Plain})
 	upsert(t, c, Record{ID: "a", Vector: []float32{1, 2}})
 	lower(t, c, encoder.Float16)
 	<-reached

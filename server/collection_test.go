@@ -55,7 +55,7 @@ func TestCreateCollectionFillsInTheDefaults(t *testing.T) {
 		t.Fatal(err)
 	}
 	if got.GetName() != "docs" || got.GetDims() != 768 || !slices.Equal(got.GetLadder(), []uint32{256, 512, 768}) ||
-		got.GetMetric() != hamnestv1.Metric_METRIC_COSINE || got.GetProfile() != hamnestv1.Profile_PROFILE_PLAIN ||
+		got.GetMetric() != hamnestv1.Metric_METRIC_COSINE || got.GetProfile() != hamnestv1.Profile_PROFILE_AUTO || got.GetProfileInForce() != hamnestv1.Profile_PROFILE_PLAIN ||
 		len(got.GetProfileFingerprint()) != 16 || got.GetLabels()["a"] != "b" || got.GetCreateTime().AsTime().Year() < 2020 {
 		t.Errorf("created %v", got)
 	}

@@ -62,7 +62,8 @@ The profile says how vectors become bits:
   nested+centred  both
   full            the same after rotating all dimensions together: for other models
   full+centred    both
-  auto            the one of these that measures best on the collection's own vectors
+  auto            the one of these that measures best on the collection's own vectors and
+                  keeps every step of the ladder
 
 Those with a mean, and auto, need vectors to look at: codes are plain until there are
 1024, and are then made anew in the background. All but plain keep numbers beside each
@@ -94,7 +95,7 @@ nowhere in between.`,
 	cmd.Flags().IntVar(&spec.Dims, "dims", 0, "dimensions a vector, 1 to 65536 (required)")
 	cmd.Flags().IntSliceVar(&spec.Ladder, "ladder", nil, "prefix sizes in dimensions, ascending (default 256, 512, 1024, ... below dims, then dims)")
 	cmd.Flags().TextVar(&spec.Metric, "metric", encoder.Cosine, "`metric` that says what scores mean: cosine, dot, or l2 (minus the squared Euclidean distance)")
-	cmd.Flags().StringVar(&profile, "profile", encoder.Plain.String(), "`profile` that says how vectors become bits: plain, centred, nested, nested+centred, full, full+centred or auto")
+	cmd.Flags().StringVar(&profile, "profile", encoder.Auto.String(), "`profile` that says how vectors become bits: auto, plain, centred, nested, nested+centred, full or full+centred")
 	cmd.Flags().StringVar(&precision, "store", encoder.Float32.String(), "`precision` in which vectors are stored: float32, float16, bfloat16, int8, or none for codes alone")
 	cmd.Flags().StringToStringVar(&spec.Labels, "label", nil, "a note as `key=value`; may be given several times")
 	cmd.Flags().Lookup("label").DefValue = "" // an empty map would be shown as []

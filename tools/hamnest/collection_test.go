@@ -18,7 +18,7 @@ func TestCollectionIsMadeListedDescribedAndDeleted(t *testing.T) {
 		described := decode[collectionJSON](t, must(t, on(target, "collection", "describe", "docs", "--format", "json")...))
 		for _, got := range []collectionJSON{created[0], described[0]} {
 			if got.Name != "docs" || got.Dims != 768 || !slices.Equal(got.Ladder, []int{128, 256, 768}) || got.Metric != encoder.Dot ||
-				got.Profile != "plain" || got.ProfileFingerprint == "" || len(got.Labels) != 2 || got.Labels["model"] != "m1" || got.Created.IsZero() {
+				got.Profile != "auto" || got.ProfileInForce != "plain" || got.ProfileFingerprint == "" || len(got.Labels) != 2 || got.Labels["model"] != "m1" || got.Created.IsZero() {
 				t.Errorf("collection is %+v", got)
 			}
 		}
@@ -33,7 +33,7 @@ func TestCollectionIsMadeListedDescribedAndDeleted(t *testing.T) {
 		if len(list) != 2 || list[0].Name != "abc" || list[1].Name != "docs" {
 			t.Errorf("list is %+v, want abc and docs", list)
 		}
-		if table := must(t, on(target, "collection", "list")...); !strings.Contains(table, "docs  768   128,256,768  dot     plain") {
+		if table := must(t, on(target, "collection", "list")...); !strings.Contains(table, "docs  768   128,256,768  dot     auto") {
 			t.Errorf("list is %q", table)
 		}
 

@@ -135,7 +135,7 @@ not the one that the collection makes of its vector is refused.`,
 	cmd.Flags().IntVar(&flags.dims, "dims", 0, "with --create: dimensions a vector (default those of the first file)")
 	cmd.Flags().IntSliceVar(&flags.ladder, "ladder", nil, "with --create: prefix sizes in dimensions, ascending (default 256, 512, 1024, ... below dims, then dims)")
 	cmd.Flags().TextVar(&flags.metric, "metric", encoder.Cosine, "with --create: `metric` that says what scores mean: cosine, dot or l2")
-	cmd.Flags().StringVar(&flags.profile, "profile", encoder.Plain.String(), "with --create: `profile` that says how vectors become bits, such as auto")
+	cmd.Flags().StringVar(&flags.profile, "profile", "", "with --create: `profile` that says how vectors become bits, such as nested (default auto, of codes plain)")
 	cmd.Flags().StringVar(&flags.store, "store", "", "with --create: `precision` in which vectors are stored, such as int8 (default float32, of codes alone none)")
 	return cmd
 }
@@ -147,7 +147,10 @@ func (f *ingestFlags) collection(ctx context.Context, cmd *cobra.Command, b back
 	if !f.create && (shape("dims") || shape("ladder") || shape("metric") || shape("profile") || shape("store")) {
 		return index.Info{}, false, errors.New("--dims, --ladder, --metric, --profile and --store shape a new collection, want --create with them")
 	}
-	profile, store := encoder.Plain, encoder.Float32
+	profile, store := encoder.Auto, encoder.Float32
+	if f.dialect != "" {
+		profile = encoder.Plain
+	}
 	if f.codesAlone {
 		store = encoder.None
 	}

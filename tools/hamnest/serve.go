@@ -73,7 +73,11 @@ func (f *serveFlags) serve(ctx context.Context, logger *slog.Logger) (err error)
 	if err != nil {
 		return err
 	}
-	defer func() { err = errors.Join(err, db.Close()) }()
+	defer func() {
+		if err = errors.Join(err, db.Close()); err == nil {
+			logger.Info("stopped")
+		}
+	}()
 	var config net.ListenConfig
 	listener, err := config.Listen(ctx, "tcp", f.listen)
 	if err != nil {
@@ -94,11 +98,7 @@ func (f *serveFlags) serve(ctx context.Context, logger *slog.Logger) (err error)
 	logger.Info("stopping", "timeout", f.shutdownTimeout)
 	// The signal is the order to stop, not an interruption of stopping.
 	err = f.stop(context.WithoutCancel(ctx), s)
-	err = errors.Join(err, <-served)
-	if err == nil {
-		logger.Info("stopped")
-	}
-	return err
+	return errors.Join(err, <-served)
 }
 
 // stop shuts the server down and says so when calls had to be cancelled.

@@ -92,7 +92,7 @@ func (Metric) EnumDescriptor() ([]byte, []int) {
 type Profile int32
 
 const (
-	// Taken as PROFILE_PLAIN.
+	// Taken as PROFILE_AUTO.
 	Profile_PROFILE_UNSPECIFIED Profile = 0
 	// Bit i is 1 when component i is above 0.
 	Profile_PROFILE_PLAIN Profile = 1
