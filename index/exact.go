@@ -86,29 +86,26 @@ func (g *generation) exactLane(ctx context.Context, v *view, jobs []*exactJob, l
 
 // exactBlock offers the rows of one block that are not retired to the jobs.
 func exactBlock(v *view, r *storage.Reader, jobs []*exactJob, lane int, first uint32) error {
-	var rows [exactTile]uint32
-	var vectors [exactTile][]byte
+	slots, vectors := make([]uint64, 0, exactTile), make([][]byte, 0, exactTile)
 	end := min(v.rows, first+exactRows)
 	for row := first; row < end; {
-		n := 0
-		for ; row < end && n < exactTile; row++ {
-			if v.isRetired(row) {
-				continue
+		slots, vectors = slots[:0], vectors[:0]
+		for ; row < end && len(slots) < exactTile; row++ {
+			if !v.isRetired(row) {
+				slots = append(slots, uint64(row))
 			}
-			vector, err := r.Vector(uint64(row))
-			if err != nil {
-				return err
-			}
-			rows[n], vectors[n] = row, vector
-			n++
+		}
+		err := r.Vectors(slots, func(_ uint64, vector []byte) { vectors = append(vectors, vector) })
+		if err != nil {
+			return err
 		}
 		for _, j := range jobs {
 			rank := j.parts[lane]
 			rank.reader = r
-			for i, vector := range vectors[:n] {
-				rank.offer(rows[i], j.plan.scorer.stored(vector))
+			for i, vector := range vectors {
+				rank.offer(uint32(slots[i]), j.plan.scorer.stored(vector))
 			}
-			rank.read += uint64(n)
+			rank.read += uint64(len(vectors))
 		}
 	}
 	return nil

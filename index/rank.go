@@ -45,15 +45,6 @@ func (c *codec) scorer(query []float32) scorer {
 	return s
 }
 
-// read is score for the stored vector of row.
-func (s *scorer) read(r *storage.Reader, row uint32) (float32, error) {
-	stored, err := r.Vector(uint64(row))
-	if err != nil {
-		return 0, err
-	}
-	return s.stored(stored), nil
-}
-
 // stored is score for a vector as it is stored.
 func (s *scorer) stored(v []byte) float32 {
 	switch s.metric {

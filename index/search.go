@@ -148,7 +148,7 @@ func newScanJob(p *plan) *scanJob {
 type stagesScratch struct {
 	candidates []estimate
 	refiner    refiner
-	rows       []uint32
+	slots      []uint64
 }
 
 var stagesScratches = sync.Pool{New: func() any { return new(stagesScratch) }}
@@ -252,7 +252,7 @@ func (g *generation) refine(p *plan, hits []topk.Hit, s *stagesScratch, receipt 
 }
 
 // rescoreBatch is how many vectors are read at least before the bound is looked at:
-// reading in the order of the file saves more than the last few cost.
+// reading them together, in the order of the file, saves more than the last few cost.
 const rescoreBatch = 16
 
 // rescore scores candidates, whose order it changes, against their stored vectors,
@@ -271,19 +271,18 @@ func rescore(ctx context.Context, rank *ranker, candidates []estimate, s *stages
 		if err := ctx.Err(); err != nil {
 			return err
 		}
-		s.rows = s.rows[:0]
+		s.slots = s.slots[:0]
 		for _, e := range best.take(batch) {
-			s.rows = append(s.rows, e.row)
+			s.slots = append(s.slots, uint64(e.row))
 		}
 		batch = rescoreBatch
-		slices.Sort(s.rows) // as they lie in the file, so that each page is read once
-		for _, row := range s.rows {
-			score, err := p.scorer.read(rank.reader, row)
-			if err != nil {
-				return err
-			}
+		slices.Sort(s.slots) // as they lie in the file, so that each page is read once
+		err := rank.reader.Vectors(s.slots, func(slot uint64, vector []byte) {
 			rank.read++
-			rank.offer(row, score)
+			rank.offer(uint32(slot), p.scorer.stored(vector))
+		})
+		if err != nil {
+			return err
 		}
 	}
 	return nil

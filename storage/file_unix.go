@@ -5,6 +5,9 @@ package storage
 import (
 	"os"
 	"syscall"
+	"unsafe"
+
+	"golang.org/x/sys/unix"
 )
 
 // unlock gives up the lock that bbolt holds on f. Closing f is not enough while
@@ -18,4 +21,14 @@ func allocated(info os.FileInfo) int64 {
 		return stat.Blocks * 512
 	}
 	return info.Size()
+}
+
+// willNeed asks the kernel to read b, a part of a mapped file, and does not wait for
+// it. bbolt maps its files for reading in random order: a page at a time, when it is
+// touched.
+func willNeed(b []byte) {
+	first := unsafe.Pointer(unsafe.SliceData(b))
+	before := int(uintptr(first) & uintptr(os.Getpagesize()-1)) // on its page
+	pages := unsafe.Slice((*byte)(unsafe.Add(first, -before)), before+len(b))
+	_ = unix.Madvise(pages, unix.MADV_WILLNEED) // then it is read when it is touched
 }

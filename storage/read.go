@@ -10,6 +10,8 @@ import (
 	"math"
 	"math/bits"
 	"slices"
+	"sync/atomic"
+	"time"
 
 	bolt "go.etcd.io/bbolt"
 
@@ -27,7 +29,7 @@ func (s *Shard) View(fn func(*Reader) error) error {
 			if err != nil {
 				return err
 			}
-			if err := fn(&Reader{schema: s.schema, state: state, tx: tx}); err != nil {
+			if err := fn(&Reader{schema: s.schema, state: state, tx: tx, disk: &s.disk}); err != nil {
 				if errors.Is(err, ErrCorrupt) {
 					return err
 				}
@@ -47,6 +49,7 @@ type Reader struct {
 	schema Schema
 	state  State
 	tx     *bolt.Tx
+	disk   *diskReads
 
 	// Cursors are kept because a fresh one costs more than moving it.
 	rows, tail, vectors *bolt.Cursor
@@ -179,17 +182,84 @@ func (r *Reader) Vector(slot uint64) ([]byte, error) {
 		}
 		return s.parseVectorRow(slot, vectorRow)
 	}
+	at, err := r.seekVector(slot)
+	if err != nil {
+		return nil, err
+	}
+	return s.parseVectorRow(slot, r.chunk[at:at+s.vectorRow()])
+}
+
+// seekVector makes the block of a sealed slot r.chunk and returns where in it the
+// slot's row begins.
+func (r *Reader) seekVector(slot uint64) (at int, err error) {
+	s := r.schema
 	first := slot - slot%uint64(s.ChunkRows)
 	if r.chunk == nil || r.chunkFirst != first {
 		block := r.get(&r.vectors, bucketVectors, first)
 		body, _, err := checkHeader(block, vectorMagic, s.ChunkRows, first, s.vectorRow(), s.Dims)
 		if err != nil {
-			return nil, fmt.Errorf("vectors from slot %d: %w", first, err)
+			return 0, fmt.Errorf("vectors from slot %d: %w", first, err)
 		}
 		r.chunk, r.chunkFirst = body, first
 	}
-	at := int(slot-first) * s.vectorRow()
-	return s.parseVectorRow(slot, r.chunk[at:at+s.vectorRow()])
+	return int(slot-first) * s.vectorRow(), nil
+}
+
+// Vectors calls fn with what Vector returns for each of slots, which ascend. Where
+// the shard's vectors had to be read from the disk lately, the disk gets to know of
+// all of them first.
+func (r *Reader) Vectors(slots []uint64, fn func(slot uint64, vector []byte)) error {
+	if len(slots) == 0 {
+		return nil
+	}
+	start := time.Now()
+	if r.disk.slow.Load() {
+		r.prefetch(slots)
+	}
+	for _, slot := range slots {
+		vector, err := r.Vector(slot)
+		if err != nil {
+			return err
+		}
+		fn(slot, vector)
+	}
+	r.disk.notice(len(slots), r.schema.vectorRow(), time.Since(start))
+	return nil
+}
+
+// prefetch asks the kernel to read the vectors of slots, which ascend, and does not
+// wait for it. What is damaged is left to Vector to report.
+func (r *Reader) prefetch(slots []uint64) {
+	s := r.schema
+	sealed := s.sealed(r.state.Next)
+	for len(slots) > 0 && slots[0] < sealed {
+		at, err := r.seekVector(slots[0])
+		if err != nil {
+			return
+		}
+		n := 1 // that follow each other in the block
+		for n < len(slots) && slots[n] == slots[0]+uint64(n) && at+n*s.vectorRow() < len(r.chunk) {
+			n++
+		}
+		willNeed(r.chunk[at : at+n*s.vectorRow()])
+		slots = slots[n:]
+	}
+}
+
+// diskReads tells whether a shard's vectors are in memory or have to be read from the
+// disk. In memory a request to prefetch costs more than the reading.
+type diskReads struct{ slow atomic.Bool }
+
+// slowRow, and half a nanosecond a byte, are several times what a row takes to read from
+// memory. From a fast disk it takes some tens of microseconds.
+const slowRow = 4 * time.Microsecond
+
+// notice takes into account that so many rows of rowBytes took so long to read.
+func (d *diskReads) notice(rows, rowBytes int, took time.Duration) {
+	slow := took > time.Duration(rows)*(slowRow+time.Duration(rowBytes)/2)
+	if slow != d.slow.Load() { // a store would take the cache line from other cores
+		d.slow.Store(slow)
+	}
 }
 
 // Codes calls fn with the codes of slots from..to-1 in ascending runs, retired or

@@ -34,6 +34,7 @@ type Shard struct {
 	path   string
 	db     *bolt.DB
 	schema Schema
+	disk   diskReads
 
 	mu    sync.Mutex // held by the one commit under way, and by Close
 	state State

@@ -10,6 +10,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	bolt "go.etcd.io/bbolt"
 )
@@ -459,4 +460,24 @@ func newShardThatBreaks(t *testing.T) *Shard {
 		t.Fatal(err)
 	}
 	return openShard(t, path)
+}
+
+func TestReadsThatTakeLongAreNoticedUntilTheyNoLongerDo(t *testing.T) {
+	var d diskReads
+	for _, tt := range []struct {
+		name string
+		rows int
+		took time.Duration
+		slow bool
+	}{
+		{"from memory", 16, 10 * time.Microsecond, false},
+		{"from a disk", 16, time.Millisecond, true},
+		{"one page of many rows", 1000, time.Millisecond, false},
+		{"one row from a disk", 1, 100 * time.Microsecond, true},
+		{"from memory again", 1, time.Microsecond, false},
+	} {
+		if d.notice(tt.rows, 3080, tt.took); d.slow.Load() != tt.slow {
+			t.Errorf("%s: slow is %t after %d rows in %v, want %t", tt.name, !tt.slow, tt.rows, tt.took, tt.slow)
+		}
+	}
 }
