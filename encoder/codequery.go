@@ -79,7 +79,7 @@ func (e *estimator) codeProduct(q *Query) float64 {
 	}
 	query := q.length * math.Sqrt(float64(e.width)/float64(len(q.Floats)))
 	row := math.Sqrt(e.squares * 2 / math.Pi) // see RowNorm
-	return query * row * (e.cosines / e.norm1)
+	return float64(query * row * (e.cosines / e.norm1)) // not fused with what it is added to
 }
 
 // signCosine is the cosine that signs suggest: agreement is the share of them that are
