@@ -223,11 +223,11 @@ func candidates(field string, count int, multipleField string, multiple float64,
 	case count != 0 && count < k:
 		return 0, invalid(field, "%d, want at least k = %d", count, k)
 	case count != 0:
-		return min(count, maxRows), nil
+		return min(count, math.MaxInt32), nil
 	case !(multiple >= 1) || math.IsInf(multiple, 0): // not: NaN too
 		return 0, invalid(multipleField, "%v, want at least 1", multiple)
 	}
-	return int(min(math.Ceil(multiple*float64(k)), maxRows)), nil
+	return int(min(math.Ceil(multiple*float64(k)), math.MaxInt32)), nil
 }
 
 // planForms settles the bits in which the query is compared, and the bound.

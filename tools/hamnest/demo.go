@@ -27,27 +27,26 @@ var demoData embed.FS
 const (
 	demoCollection = "packages"
 	demoK          = 10
-	// demoRescored is how many candidates are scored again by their vectors:
-	// enough to show what rescoring is worth, few enough to cost next to nothing.
-	demoRescored = 40
 )
 
 // demoPrefixes are sizes that the model of the sample was trained for.
-var demoPrefixes = []int{128, 256, 512, 768}
+var demoPrefixes = []int{256, 512, 768}
 
 func demoCommand(format *outputFormat) *cobra.Command {
 	return &cobra.Command{
 		Use:   "demo",
 		Short: "Show in a minute what binary codes keep of real vectors",
 		Long: `Demo stores 5,000 real vectors (descriptions of Debian packages, which are part of this
-program) in a temporary directory, searches for 300 real queries with codes of 128 to
-768 bits, and compares the answers with those of the float32 vectors:
+program) in a temporary directory, lets the collection choose its profile, searches for
+300 real queries with the first 256, 512 and all 768 bits of each code, and compares the
+answers with those of the float32 vectors:
 
   recall@10  share of the 10 nearest vectors found
   nDCG@10    how high the package stands that the query looks for; 1 is always first
 
-Each size is searched twice: by bits alone, and with the 40 best candidates scored again
-by their stored vectors. It needs no network and leaves nothing behind.`,
+Each size is searched twice: by codes alone, and as a search is by default, which scores
+the best candidates again by their stored vectors, until the rest cannot matter. It needs
+no network and leaves nothing behind.`,
 		Example: `  hamnest demo
   hamnest demo --format json`,
 		Args: wantArgs(0, 0),
@@ -97,6 +96,12 @@ func runDemo(cmd *cobra.Command, out output) (err error) {
 	if err != nil {
 		return err
 	}
+	if err := waitForRewrite(ctx, cmd, b, demoCollection); err != nil {
+		return err
+	}
+	if info, err = b.Collection(ctx, demoCollection); err != nil {
+		return err
+	}
 	d := demo{backend: b, info: info}
 	if err := d.readQueries(ctx, cmd); err != nil {
 		return err
@@ -114,8 +119,8 @@ func runDemo(cmd *cobra.Command, out output) (err error) {
 		return nil
 	}
 	return errors.Join(
-		out.printf("%d descriptions of Debian packages as vectors of %d dimensions, stored durably in %.2f s.\n%d queries; the nearest %d of each by codes, kernel %s, and by the float32 vectors:\n\n",
-			summary.Vectors, info.Dims, summary.Seconds, len(d.queries), demoK, rows[0].Kernel),
+		out.printf("%d descriptions of Debian packages as vectors of %d dimensions, stored durably in %.2f s under\nprofile %v. %d queries; the nearest %d of each by codes, kernel %s, and by the float32 vectors:\n\n",
+			summary.Vectors, info.Dims, summary.Seconds, info.ProfileInForce, len(d.queries), demoK, rows[0].Kernel),
 		printDemoTable(out, rows),
 		d.printExamples(ctx, out),
 		out.printf("%s", demoNext),
@@ -219,18 +224,23 @@ func (d *demo) measure(ctx context.Context, cmd *cobra.Command) ([]demoRow, erro
 	p := newProgress(cmd, "searching", int64((2*len(demoPrefixes)+1)*len(d.queries)), false)
 	defer p.done()
 	var rows []demoRow
+	stats, err := d.backend.Stats(ctx, demoCollection)
+	if err != nil {
+		return nil, err
+	}
 	vectorBytes := 4 * d.info.Dims
 	for _, dims := range demoPrefixes {
 		for _, q := range []index.Query{
-			{K: demoK, Dims: dims, Candidates: demoK, Rescore: index.RescoreNone},
-			{K: demoK, Dims: dims, Candidates: demoRescored},
+			{K: demoK, Dims: dims, Rescore: index.RescoreNone},
+			{K: demoK, Dims: dims},
 		} {
 			run, err := measure(ctx, d.backend, demoCollection, q, byVector(d.queries), 1, p)
 			if err != nil {
 				return nil, err
 			}
 			row := d.row(run)
-			row.Codes, row.BytesPerVector = "bits", dims/8
+			// In memory, with the scalars of the blocks: each prefix has its share.
+			row.Codes, row.BytesPerVector = "bits", int(stats.MemoryBytes/stats.Vectors)*dims/d.info.Dims
 			row.TimesSmaller = float64(vectorBytes) / float64(row.BytesPerVector)
 			rows = append(rows, row)
 		}
@@ -293,13 +303,13 @@ const demoExampleDims = 256
 const demoTextWidth = 100
 
 func (d *demo) printExamples(ctx context.Context, out output) error {
-	if err := out.printf("\nThree of the queries, by %d bits and %d rescored:\n", demoExampleDims, demoRescored); err != nil {
+	if err := out.printf("\nThree of the queries, by %d bits and vectors as needed:\n", demoExampleDims); err != nil {
 		return err
 	}
 	for _, id := range demoExamples {
 		i := slices.Index(d.ids, id)
 		result, err := d.backend.Search(ctx, demoCollection, index.Query{
-			Vector: d.queries[i], K: 3, Dims: demoExampleDims, Candidates: demoRescored, WithMetadata: true,
+			Vector: d.queries[i], K: 3, Dims: demoExampleDims, WithMetadata: true,
 		})
 		if err != nil {
 			return err
@@ -326,9 +336,9 @@ The same by hand, with the sample's files in tools/hamnest/demodata (or your own
 
   hamnest serve --data ./vectors                 (and then, in another terminal)
   export HAMNEST_SERVER=127.0.0.1:7700
-  hamnest ingest packages base.npy --ids docs.jsonl --create --ladder 128,256,512,768
+  hamnest ingest packages base.npy --ids docs.jsonl --create
   hamnest search packages --query queries.npy --row 0 --with-metadata
-  hamnest eval packages --queries queries.npy --truth truth.npy --dims 256,768 --candidates 40,400
+  hamnest eval packages --queries queries.npy --truth truth.npy --dims 256,768
 
 hamnest --help tells the rest.
 `
