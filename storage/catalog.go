@@ -9,6 +9,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
@@ -286,6 +287,51 @@ func (c *Catalog) SetLabels(name string, labels map[string]string) (Entry, error
 	return e, err
 }
 
+// SetCalibration stores what was measured of a collection, a JSON value, durably, in
+// place of what was stored before. ErrNotFound when the collection is not there.
+func (c *Catalog) SetCalibration(e Entry, calibration []byte) error {
+	return guard(c.db.Path(), func() error {
+		return c.db.Update(func(tx *bolt.Tx) error {
+			name, id := []byte(e.Name), []byte(e.ID)
+			value := tx.Bucket(bucketCollections).Get(name)
+			if value == nil {
+				return fmt.Errorf("collection %q: %w", e.Name, ErrNotFound)
+			}
+			if now, err := parseEntry(name, value); err != nil || now.ID != e.ID {
+				return errors.Join(err, fmt.Errorf("collection %q of id %s: %w", e.Name, e.ID, ErrNotFound))
+			}
+			b, err := tx.CreateBucketIfNotExists(bucketCalibrations)
+			if err != nil {
+				return err
+			}
+			return b.Put(id, seal(id, calibration))
+		})
+	})
+}
+
+// Calibration returns what SetCalibration stored; nil when that was nothing.
+func (c *Catalog) Calibration(e Entry) (calibration []byte, err error) {
+	err = guard(c.db.Path(), func() error {
+		return c.db.View(func(tx *bolt.Tx) error {
+			b := tx.Bucket(bucketCalibrations)
+			if b == nil {
+				return nil
+			}
+			value := b.Get([]byte(e.ID))
+			if value == nil {
+				return nil
+			}
+			body, err := unseal([]byte(e.ID), value)
+			if err != nil {
+				return fmt.Errorf("calibration of collection %q: %w", e.Name, err)
+			}
+			calibration = slices.Clone(body)
+			return nil
+		})
+	})
+	return calibration, err
+}
+
 // Delete drops a collection and its files, whose shard must be closed.
 // ErrNotFound when it is not there.
 func (c *Catalog) Delete(name string) error {
@@ -312,6 +358,11 @@ func (c *Catalog) drop(e Entry) error {
 	}
 	err = guard(c.db.Path(), func() error {
 		return c.db.Update(func(tx *bolt.Tx) error {
+			if b := tx.Bucket(bucketCalibrations); b != nil {
+				if err := b.Delete([]byte(e.ID)); err != nil {
+					return err
+				}
+			}
 			return tx.Bucket(bucketCollections).Delete([]byte(e.Name))
 		})
 	})

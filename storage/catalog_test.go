@@ -668,3 +668,59 @@ func TestACollectionWithoutItsFolderCanBeDropped(t *testing.T) {
 	}
 	mustList(t, c, nil)
 }
+
+func mustHaveCalibration(t testing.TB, c *Catalog, e Entry, want []byte) {
+	t.Helper()
+	if got, err := c.Calibration(e); err != nil || string(got) != string(want) {
+		t.Errorf("the calibration of %q is %q (%v), want %q", e.Name, got, err, want)
+	}
+}
+
+func TestACalibrationIsKeptUntilTheNextOrUntilItsCollectionGoes(t *testing.T) {
+	dir := t.TempDir()
+	c := openCatalog(t, dir)
+	docs, other := mustCreate(t, c, "docs", nil), mustCreate(t, c, "other", nil)
+	mustHaveCalibration(t, c, docs, nil)
+	for _, calibration := range []string{`{"a":1}`, `{"b":2}`} {
+		if err := c.SetCalibration(docs, []byte(calibration)); err != nil {
+			t.Fatal(err)
+		}
+		mustHaveCalibration(t, c, docs, []byte(calibration))
+	}
+	if err := c.SetCalibration(other, []byte("3")); err != nil {
+		t.Fatal(err)
+	}
+	mustClose(t, c)
+	c = openCatalog(t, dir)
+	mustHaveCalibration(t, c, docs, []byte(`{"b":2}`))
+	if err := c.Delete("docs"); err != nil {
+		t.Fatal(err)
+	}
+	if err := c.SetCalibration(docs, []byte("4")); !errors.Is(err, ErrNotFound) {
+		t.Errorf("of a collection that is gone: %v, want %v", err, ErrNotFound)
+	}
+	again := mustCreate(t, c, "docs", nil)
+	if err := c.SetCalibration(docs, []byte("5")); !errors.Is(err, ErrNotFound) {
+		t.Errorf("of a collection that another has taken the name of: %v, want %v", err, ErrNotFound)
+	}
+	mustHaveCalibration(t, c, again, nil)
+	mustHaveCalibration(t, c, docs, nil)
+	mustHaveCalibration(t, c, other, []byte("3"))
+}
+
+func TestADamagedCalibrationIsFound(t *testing.T) {
+	dir := t.TempDir()
+	c := openCatalog(t, dir)
+	e := mustCreate(t, c, "docs", nil)
+	if err := c.SetCalibration(e, []byte(`{"a":1}`)); err != nil {
+		t.Fatal(err)
+	}
+	mustClose(t, c)
+	tamper(t, filepath.Join(dir, catalogFile), func(tx *bolt.Tx) error {
+		b, id := tx.Bucket(bucketCalibrations), []byte(e.ID)
+		return b.Put(id, flip(3)(slices.Clone(b.Get(id))))
+	})
+	if got, err := openCatalog(t, dir).Calibration(e); !errors.Is(err, ErrCorrupt) || !strings.Contains(err.Error(), "docs") {
+		t.Errorf("found %q (%v), want an %v that names the collection", got, err, ErrCorrupt)
+	}
+}

@@ -24,14 +24,15 @@ var (
 
 // Buckets and keys.
 var (
-	bucketMeta        = []byte("meta")
-	bucketCollections = []byte("collections")
-	bucketCodes       = []byte("codes")
-	bucketVectors     = []byte("vectors")
-	bucketTail        = []byte("tail")
-	bucketRows        = []byte("rows")
-	bucketIDs         = []byte("ids")
-	bucketRetired     = []byte("retired")
+	bucketMeta         = []byte("meta")
+	bucketCollections  = []byte("collections")
+	bucketCalibrations = []byte("calibrations")
+	bucketCodes        = []byte("codes")
+	bucketVectors      = []byte("vectors")
+	bucketTail         = []byte("tail")
+	bucketRows         = []byte("rows")
+	bucketIDs          = []byte("ids")
+	bucketRetired      = []byte("retired")
 
 	keyFormat = []byte("format")
 	keySchema = []byte("schema")

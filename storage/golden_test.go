@@ -51,6 +51,8 @@ func goldenCommits() [][]Op {
 
 var goldenLabels = map[string]string{"team": "search", "": "é"}
 
+var goldenCalibration = []byte(`{"golden":1}`)
+
 // writeGolden makes the files. bbolt lets a file grow by 64 MiB; what is past its
 // last page is left out.
 func writeGolden(t *testing.T, dir string) {
@@ -61,6 +63,9 @@ func writeGolden(t *testing.T, dir string) {
 	c := openCatalog(t, dir)
 	e, err := c.Create("golden", goldenLabels, goldenSchema)
 	if err != nil {
+		t.Fatal(err)
+	}
+	if err := c.SetCalibration(e, goldenCalibration); err != nil {
 		t.Fatal(err)
 	}
 	mustCreate(t, c, "empty", nil)
@@ -108,6 +113,9 @@ func TestTheGoldenFilesHoldWhatTheyDid(t *testing.T) {
 	if got := entries[1]; got.Name != "golden" || got.Created.Year() < 2026 || fmt.Sprint(got.Labels) != fmt.Sprint(goldenLabels) {
 		t.Errorf("entry is %+v", got)
 	}
+
+	mustHaveCalibration(t, c, entries[1], goldenCalibration)
+	mustHaveCalibration(t, c, entries[0], nil)
 
 	s := openSound(t, c.ShardPath(entries[1]))
 	if got, want := fmt.Sprintf("%+v", s.Schema()), fmt.Sprintf("%+v", goldenSchema); got != want {
