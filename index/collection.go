@@ -37,6 +37,8 @@ type Collection struct {
 	handover chan func()         // what the writer is to do between two commits
 	written  chan struct{}       // closed when the writer has ended
 
+	calibrations calibrations
+
 	rewriteMu  sync.Mutex // held while these change
 	rewriting  *rewrite   // nil: none
 	rewriteErr error      // of the last
@@ -61,6 +63,7 @@ func openCollection(catalog *storage.Catalog, e storage.Entry, log *slog.Logger)
 	c.entry.Store(&e)
 	c.current.Store(g)
 	c.fitAt.Store(fitRows)
+	c.calibrations.stored.Store(readCalibration(catalog, e))
 	go c.write()
 	c.resume()
 	c.fitWhenDue()
@@ -292,6 +295,8 @@ type Stats struct {
 	Commits uint64
 	// Kernel scans; ProfileFingerprint names the encoder state.
 	Kernel, ProfileFingerprint string
+	// Calibration says what was measured last, nil when nothing was.
+	Calibration *CalibrationStats
 	// Rewrite is the one under way, nil when there is none; see Collection.Update.
 	Rewrite *RewriteStats
 	// RewriteError says why the last rewrite was given up, since the collection was
@@ -348,6 +353,7 @@ func (c *Collection) Stats() (Stats, error) {
 		Commits:              state.Commits,
 		Kernel:               hamming.Kernel(),
 		ProfileFingerprint:   g.codec.fingerprint,
+		Calibration:          c.calibrationStats(g, state.Live),
 		Rewrite:              rewriting,
 		RewriteError:         rewriteError,
 	}, nil
@@ -366,7 +372,13 @@ func (c *Collection) Check(ctx context.Context) (CheckReport, error) {
 		return CheckReport{}, err
 	}
 	defer release()
-	return g.shard.Check(ctx, g.codec.check())
+	report, err := g.shard.Check(ctx, g.codec.check())
+	if err == nil {
+		if damage := readCalibration(c.catalog, *c.entry.Load()).err; damage != nil {
+			report.Problems = append(report.Problems, damage.Error())
+		}
+	}
+	return report, err
 }
 
 // CheckPages proves the structure of the file's pages, which Check takes for

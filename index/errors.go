@@ -24,6 +24,11 @@ var (
 	// ErrCodesOnly is returned for what needs stored vectors in a collection that keeps
 	// none: reading them, searching by one, scores from them, another profile.
 	ErrCodesOnly = errors.New("index: the collection keeps codes and no vectors")
+	// ErrCalibrating is returned by Calibrate while another one is under way.
+	ErrCalibrating = errors.New("index: the collection is being calibrated")
+	// ErrUncalibrated is returned for a Query.TargetRecall that no measurement says how
+	// to reach, and for a calibration that has nothing to measure.
+	ErrUncalibrated = errors.New("index: recall is not measured")
 	// ErrLocked is returned by Open when another process holds the directory.
 	ErrLocked = storage.ErrLocked
 	// ErrCorrupt is returned when bytes on disk break a rule of storage/FORMAT.md.

@@ -72,7 +72,7 @@ func TestACancelledExactSearchLeavesThePassToTheOthers(t *testing.T) {
 	cancel()
 	var jobs []*exactJob
 	for _, ctx := range []context.Context{cancelled, t.Context()} {
-		p, err := g.plan(Query{Vector: whole(r, 128), K: 3, Exact: true})
+		p, err := g.plan(Query{Vector: whole(r, 128), K: 3, Exact: true}, nil)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -106,7 +106,7 @@ func TestDamageFailsEveryExactSearchOfThePass(t *testing.T) {
 	g := c.current.Load()
 	var jobs []*exactJob
 	for range 3 {
-		p, err := g.plan(Query{Vector: whole(r, 128), K: 3, Exact: true})
+		p, err := g.plan(Query{Vector: whole(r, 128), K: 3, Exact: true}, nil)
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -76,7 +76,7 @@ func (c *codec) queryHash(q Query) uint64 {
 	if q.MinScore != nil {
 		minScore = *q.MinScore
 	}
-	h.Write(fmt.Appendf(nil, "%d %d %d %d %d %x %d %d %x %x %d %t %x %q", len(q.Code), q.K, q.Dims, q.ScanBits, q.Candidates, math.Float64bits(q.Oversampling), q.RefineBits,
+	h.Write(fmt.Appendf(nil, "%x %d %d %d %d %d %x %d %d %x %x %d %t %x %q", math.Float64bits(q.TargetRecall), len(q.Code), q.K, q.Dims, q.ScanBits, q.Candidates, math.Float64bits(q.Oversampling), q.RefineBits,
 		q.RescoreCandidates, math.Float64bits(q.RescoreOversampling), math.Float64bits(q.Bound), q.Rescore, q.Exact, math.Float32bits(minScore), q.ID))
 	var b [8]byte
 	for _, x := range q.Vector {

@@ -36,8 +36,8 @@ type plan struct {
 	exact                *exactJob      // or this
 }
 
-// plan checks q and settles what its zero fields mean.
-func (g *generation) plan(q Query) (*plan, error) {
+// plan checks q and settles what its zero fields mean, and its target recall.
+func (g *generation) plan(q Query, measured *storedCalibration) (*plan, error) {
 	if q.K < 1 {
 		return nil, invalid("k", "%d, want at least 1", q.K)
 	}
@@ -56,6 +56,15 @@ func (g *generation) plan(q Query) (*plan, error) {
 	if err := g.planQuery(p); err != nil {
 		return nil, err
 	}
+	var err error
+	if p.cursor, err = g.codec.parseCursor(q); err != nil {
+		return nil, err
+	}
+	if q.TargetRecall != 0 {
+		if q, err = measured.targeted(g.codec, q, p.cursor.seen); err != nil {
+			return nil, err
+		}
+	}
 	if p.dims = q.Dims; p.dims == 0 {
 		p.dims = p.size
 	}
@@ -64,10 +73,6 @@ func (g *generation) plan(q Query) (*plan, error) {
 	}
 	if p.dims > p.size {
 		return nil, invalid("dims", "%d, want at most the %d of the query", p.dims, p.size)
-	}
-	var err error
-	if p.cursor, err = g.codec.parseCursor(q); err != nil {
-		return nil, err
 	}
 	p.wanted = q.K + p.cursor.seen + 1
 	if q.ID != "" {
@@ -92,7 +97,7 @@ func (g *generation) plan(q Query) (*plan, error) {
 	if p.scorer = g.codec.scorer(p.vector); p.vector == nil {
 		p.scorer.norm = 1
 	}
-	return p, g.planStages(p)
+	return p, g.planStages(p, q)
 }
 
 // planQuery checks what to search for, and reads it when it is a stored vector.
@@ -164,9 +169,9 @@ func (g *generation) planCode(p *plan) error {
 	return nil
 }
 
-// planStages settles in which form each stage compares, and how many rows it keeps.
-func (g *generation) planStages(p *plan) error {
-	q := p.query
+// planStages settles in which form each stage compares, and how many rows it keeps, as
+// q says.
+func (g *generation) planStages(p *plan, q Query) error {
 	if q.Rescore > RescoreVectors {
 		return invalid("rescore", "no mode has number %d", q.Rescore)
 	}
@@ -182,7 +187,7 @@ func (g *generation) planStages(p *plan) error {
 			return err
 		}
 	}
-	if err := g.planForms(p); err != nil {
+	if err := g.planForms(p, q); err != nil {
 		return err
 	}
 	scanIsFinal := p.stage == RescoreNone && g.codec.metric == encoder.Cosine && g.codec.profile.Kind() == encoder.Plain
@@ -231,8 +236,7 @@ func candidates(field string, count int, multipleField string, multiple float64,
 }
 
 // planForms settles the bits in which the query is compared, and the bound.
-func (g *generation) planForms(p *plan) error {
-	q := p.query
+func (g *generation) planForms(p *plan, q Query) error {
 	p.scanBits = encoder.Planes
 	if p.vector == nil {
 		p.scanBits = 1

@@ -76,6 +76,14 @@ type Query struct {
 	Bound float64
 	// Rescore is the stage at which the search ends.
 	Rescore Rescore
+	// TargetRecall is the share of the right hits to find in the mean, above 0 and at
+	// most 1. The cheapest settings that were measured to find so many, see
+	// Collection.Calibrate, take the place of ScanBits, Candidates, RescoreCandidates,
+	// Bound and, when it is 0, Dims. For more hits than recall was measured over, counts
+	// are as many times larger. Not with Exact or with any of these but Dims, nor with a
+	// Vector of fewer dimensions than the collection's, a Code, or scores that are
+	// estimates. ErrUncalibrated when no measurement tells.
+	TargetRecall float64
 	// Exact compares the query with every stored vector instead of the codes.
 	// Candidates, Oversampling, RescoreCandidates and Rescore must then be zero.
 	Exact bool

@@ -174,7 +174,7 @@ func coverage(t *testing.T, c *Collection, set realSet, dims, bits int) {
 	g := c.current.Load()
 	var all, top errorsOf
 	for i, v := range set.queries[:40] {
-		p, err := g.plan(Query{Vector: v[:dims], K: 10})
+		p, err := g.plan(Query{Vector: v[:dims], K: 10}, nil)
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -364,7 +364,7 @@ func TestACallKeepsTheGenerationItBeganWith(t *testing.T) {
 	if _, err := c.Remove(t.Context(), []string{want[0].ID}); err != nil {
 		t.Fatal(err)
 	}
-	p, err := g.plan(q)
+	p, err := g.plan(q, nil)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -22,15 +22,16 @@ import (
 // Search answers one query. *InvalidError with the fields of Query in the form
 // vector, id, code, k, dims, scan_bits, candidates, oversampling, refine_bits,
 // rescore_candidates, rescore_oversampling, bound, rescore, exact, min_score,
-// page_token; ErrNotFound when Query.ID is not there; ErrCodesOnly for what needs
-// stored vectors where there are none.
+// page_token, target_recall; ErrNotFound when Query.ID is not there; ErrCodesOnly for what
+// needs stored vectors where there are none; ErrUncalibrated for a target recall that was
+// not measured.
 func (c *Collection) Search(ctx context.Context, q Query) (*Result, error) {
 	g, release, err := c.acquire()
 	if err != nil {
 		return nil, err
 	}
 	defer release()
-	p, err := g.plan(q)
+	p, err := g.plan(q, c.calibrations.stored.Load())
 	if err != nil {
 		return nil, err
 	}
@@ -52,7 +53,7 @@ func (c *Collection) BatchSearch(ctx context.Context, queries []Query) ([]*Resul
 	plans := make([]*plan, len(queries))
 	var all InvalidError
 	for i, q := range queries {
-		p, err := g.plan(q)
+		p, err := g.plan(q, c.calibrations.stored.Load())
 		var bad *InvalidError
 		switch {
 		case errors.As(err, &bad):
