@@ -35,18 +35,18 @@ func TestAFootprintIsWhatTheCollectionThenTakes(t *testing.T) {
 		hashed   bool
 		metadata int
 	}{
-		{rows: 20_000, spec: Spec{Dims: 256}},
-		{rows: 20_000, spec: Spec{Dims: 256}, hashed: true},
+		{rows: 20_000, spec: Spec{Dims: 256, Profile: encoder.Plain}},
+		{rows: 20_000, spec: Spec{Dims: 256, Profile: encoder.Plain}, hashed: true},
 		{rows: 20_000, spec: Spec{Dims: 256, Metric: encoder.L2, Profile: encoder.Nested, Store: encoder.Float16}},
-		{rows: 20_000, spec: Spec{Dims: 256, Metric: encoder.Dot, Store: encoder.BFloat16}, metadata: 300},
+		{rows: 20_000, spec: Spec{Dims: 256, Metric: encoder.Dot, Store: encoder.BFloat16, Profile: encoder.Plain}, metadata: 300},
 		{rows: 20_000, spec: Spec{Dims: 256, Profile: encoder.Full, Store: encoder.Int8}, hashed: true, metadata: 40},
 		{rows: 20_000, spec: Spec{Dims: 256, Store: encoder.None}},
 		{rows: 100_000, spec: Spec{Dims: 256, Store: encoder.None}, hashed: true},
 		{rows: 20_000, spec: Spec{Dims: 256, Profile: encoder.NestedCentred, Store: encoder.Float16}},
-		{rows: 3_000, spec: Spec{Dims: 100}},
+		{rows: 3_000, spec: Spec{Dims: 100, Profile: encoder.Plain}},
 		{rows: 20_000, spec: Spec{Dims: 1000, Ladder: []int{256, 512}, Profile: encoder.Nested, Store: encoder.Float16}, hashed: true},
-		{rows: 70_000, spec: Spec{Dims: 768, Metric: encoder.L2}},
-		{rows: 0, spec: Spec{Dims: 256}},
+		{rows: 70_000, spec: Spec{Dims: 768, Metric: encoder.L2, Profile: encoder.Plain}},
+		{rows: 0, spec: Spec{Dims: 256, Profile: encoder.Plain}},
 	} {
 		name := fmt.Sprintf("%dx%d %v %v %v hashed=%v metadata=%d", tt.rows, tt.spec.Dims, tt.spec.Metric, tt.spec.Profile, tt.spec.Store, tt.hashed, tt.metadata)
 		t.Run(name, func(t *testing.T) {
@@ -149,7 +149,7 @@ func TestAFootprintOfNothingKnownIsRefused(t *testing.T) {
 		rows Rows
 	}{
 		{"dims: 0, want 1 to 65536", Spec{}, Rows{IDBytes: 1}},
-		{"store: none, and profile auto is to be fitted", Spec{Dims: 64, Profile: encoder.Auto, Store: encoder.None}, Rows{IDBytes: 1}},
+		{"store: none, and profile centred is to be fitted", Spec{Dims: 64, Profile: encoder.Centred, Store: encoder.None}, Rows{IDBytes: 1}},
 		{"rows: 4294967296, want at most 4294967295", Spec{Dims: 64}, Rows{Count: maxRows + 1, IDBytes: 1}},
 		{"rows: ids of 0 bytes, want 1 to 512", Spec{Dims: 64}, Rows{}},
 		{"rows: metadata of 65537 bytes, want 0 to 65536", Spec{Dims: 64}, Rows{IDBytes: 1, MetadataBytes: storage.MaxMetadataBytes + 1}},
