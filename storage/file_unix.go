@@ -25,7 +25,7 @@ func allocated(info os.FileInfo) int64 {
 
 // willNeed asks the kernel to read b, a part of a mapped file, and does not wait for
 // it. bbolt maps its files for reading in random order: a page at a time, when it is
-// touched.
+// touched. A slice of the Go heap would not do: b's page begins before it.
 func willNeed(b []byte) {
 	first := unsafe.Pointer(unsafe.SliceData(b))
 	before := int(uintptr(first) & uintptr(os.Getpagesize()-1)) // on its page

@@ -234,7 +234,7 @@ func (r *Reader) prefetch(slots []uint64) {
 	sealed := s.sealed(r.state.Next)
 	for len(slots) > 0 && slots[0] < sealed {
 		at, err := r.seekVector(slots[0])
-		if err != nil {
+		if err != nil || r.vectors.Bucket().RootPage() == 0 { // too few for pages of their own
 			return
 		}
 		n := 1 // that follow each other in the block
