@@ -11,6 +11,7 @@ import (
 	"math/rand/v2"
 	"os"
 	"path/filepath"
+	"reflect"
 	"slices"
 	"strings"
 	"sync"
@@ -278,6 +279,26 @@ func TestAMalformedRecordIsRefusedByFieldAndNothingIsStored(t *testing.T) {
 	}
 	if _, err := c.Remove(t.Context(), []string{"x", ""}); fieldOf(err) != "ids[1]" {
 		t.Errorf("removing an empty id: %v, want an InvalidError of ids[1]", err)
+	}
+}
+
+// A large batch is encoded by several cores.
+func TestALargeBatchIsEncodedAsRecordByRecord(t *testing.T) {
+	const dims, n = 256, 4*parallelFloats/256 + 3
+	r := rand.New(rand.NewPCG(4, 4))
+	codec := create(t, openDB(t, t.TempDir()), Spec{Name: "c", Dims: dims, Profile: encoder.Nested}).current.Load().codec
+	var records []Record
+	for i := range n {
+		records = append(records, Record{ID: fmt.Sprint(i), Vector: whole(r, dims)})
+	}
+	bad := []int{0, 1, n / 2, n - 1}
+	for _, i := range bad {
+		records[i].ID = ""
+	}
+	ops, refused := codec.ops(records)
+	want, wantRefused := codec.opsOf(records)
+	if !reflect.DeepEqual(ops, want) || !slices.Equal(refused, wantRefused) || len(refused) != len(bad) {
+		t.Errorf("%d ops and refused %v, want %d and %v", len(ops), refused, len(want), wantRefused)
 	}
 }
 

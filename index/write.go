@@ -5,7 +5,11 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"runtime"
+	"slices"
 	"unicode/utf8"
+
+	"golang.org/x/sync/errgroup"
 
 	"github.com/hamnest/hamnest/encoder"
 	"github.com/hamnest/hamnest/encoder/code"
@@ -136,8 +140,34 @@ func (c *Collection) Remove(ctx context.Context, ids []string) (int, error) {
 	return n, nil
 }
 
+// parallelFloats is how many components make it worth to put one more core to encoding.
+const parallelFloats = 1 << 16
+
 // ops encodes the well-formed records; the ops share no memory with them.
 func (c *codec) ops(records []Record) ([]storage.Op, []RecordError) {
+	workers := min(runtime.GOMAXPROCS(0), len(records)*c.profile.Dims()/parallelFloats)
+	if workers < 2 {
+		return c.opsOf(records)
+	}
+	each := (len(records) + workers - 1) / workers
+	ops, refused := make([][]storage.Op, workers), make([][]RecordError, workers)
+	var group errgroup.Group
+	for w := range workers {
+		first := min(w*each, len(records))
+		group.Go(func() error {
+			ops[w], refused[w] = c.opsOf(records[first:min(first+each, len(records))])
+			for i := range refused[w] {
+				refused[w][i].Index += first
+			}
+			return nil
+		})
+	}
+	_ = group.Wait() // they do not fail
+	return slices.Concat(ops...), slices.Concat(refused...)
+}
+
+// opsOf is ops on one core.
+func (c *codec) opsOf(records []Record) ([]storage.Op, []RecordError) {
 	dims, perRow := c.profile.Dims(), c.scalars()
 	words := code.Words(dims)
 	codes := make([]uint64, len(records)*words)
