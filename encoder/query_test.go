@@ -156,6 +156,9 @@ func TestTheErrorOfEstimatesIsWhatTheySay(t *testing.T) {
 	rows, queries := skewed(150, dims, 2), skewed(12, dims, 3)
 	for _, kind := range []Kind{Nested, NestedCentred, Full, FullCentred} {
 		for _, metric := range []Metric{Cosine, Dot, L2} {
+			if testing.Short() && metric != Cosine {
+				continue
+			}
 			for _, size := range []int{256, dims} {
 				p := fit(t, kind, metric, dims, []int{256, 512}, rows)
 				if p.CheckQuery(size) != nil {
