@@ -117,6 +117,8 @@ type Stats struct {
 	// DiskCodes, DiskScalars and DiskVectors are parts of DiskBytes, and DiskRows is what
 	// is left: ids, metadata, and what finds them.
 	DiskCodes, DiskScalars, DiskVectors, DiskRows uint64
+	// Calibration describes the last one, nil when there was none; see Calibrate.
+	Calibration *CalibrationState
 	// Rewrite is the one under way, nil when there is none; see UpdateCollection.
 	Rewrite *Rewrite
 	// RewriteError says why the last rewrite was given up, since the server started;
@@ -262,6 +264,20 @@ func (c *Client) Stats(ctx context.Context, name string) (Stats, error) {
 		DiskVectors:          s.GetDiskVectors(),
 		DiskRows:             s.GetDiskRows(),
 		RewriteError:         s.GetRewriteError(),
+	}
+	if m := s.GetCalibration(); m != nil {
+		stats.Calibration = &CalibrationState{
+			Rows:               m.GetRows(),
+			Queries:            int(m.GetQueries()),
+			Source:             sourceFromProto(m.GetSource()),
+			K:                  int(m.GetK()),
+			Profile:            profileFromProto(m.GetProfile()),
+			ProfileFingerprint: m.GetProfileFingerprint(),
+			Recalibrate:        m.GetRecalibrate(),
+		}
+		if m.GetCreateTime() != nil {
+			stats.Calibration.Created = m.GetCreateTime().AsTime()
+		}
 	}
 	if r := s.GetRewrite(); r != nil {
 		stats.Rewrite = &Rewrite{profileFromProto(r.GetProfile()), precisionFromProto(r.GetStore()), r.GetStartTime().AsTime(), r.GetDone(), r.GetTotal()}

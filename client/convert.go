@@ -235,6 +235,9 @@ func searchToProto(req *request, path string, s SearchRequest) *hamnestv1.Search
 	if s.RescoreOversampling != 0 {
 		message.RescoreOversampling = &s.RescoreOversampling
 	}
+	if s.TargetRecall != 0 {
+		message.TargetRecall = &s.TargetRecall
+	}
 	switch {
 	case math.IsInf(s.Bound, 1):
 		message.LastStage = &hamnestv1.SearchRequest_Unbounded{Unbounded: true}

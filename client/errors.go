@@ -33,6 +33,11 @@ var (
 	ErrRewriting = errors.New("client: the collection is being rewritten")
 	// ErrCodesOnly: the collection stores no vectors, which this needs.
 	ErrCodesOnly = errors.New("client: the collection keeps codes and no vectors")
+	// ErrUncalibrated: nothing was measured that tells how to reach a target recall, or
+	// there is nothing to measure.
+	ErrUncalibrated = errors.New("client: recall is not measured")
+	// ErrCalibrating: a calibration is under way, and there can be but one.
+	ErrCalibrating = errors.New("client: the collection is being calibrated")
 	// ErrDataLoss: the server found damaged bytes on its disk.
 	ErrDataLoss = errors.New("client: data loss")
 	// ErrUnavailable: the server cannot be reached or is shutting down.
@@ -105,6 +110,8 @@ const (
 	reasonNoSpace        = "NO_SPACE"
 	reasonNewerFormat    = "NEWER_FORMAT"
 	reasonRewriting      = "REWRITING"
+	reasonUncalibrated   = "UNCALIBRATED"
+	reasonCalibrating    = "CALIBRATING"
 	reasonCodesOnly      = "CODES_ONLY"
 )
 
@@ -126,6 +133,10 @@ func (e *Error) Is(target error) bool {
 		return e.Code == codes.FailedPrecondition && e.Reason == reasonNewerFormat
 	case ErrRewriting:
 		return e.Code == codes.FailedPrecondition && e.Reason == reasonRewriting
+	case ErrUncalibrated:
+		return e.Code == codes.FailedPrecondition && e.Reason == reasonUncalibrated
+	case ErrCalibrating:
+		return e.Code == codes.FailedPrecondition && e.Reason == reasonCalibrating
 	case ErrCodesOnly:
 		return e.Code == codes.FailedPrecondition && e.Reason == reasonCodesOnly
 	case ErrDataLoss:

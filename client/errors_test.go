@@ -90,6 +90,18 @@ func TestErrorsComeFromCodeAndDetails(t *testing.T) {
 			Error{Reason: "REWRITING"},
 		},
 		{
+			"FAILED_PRECONDITION for recall that was not measured", codes.FailedPrecondition,
+			[]protoadapt.MessageV1{info("hamnest", "UNCALIBRATED", nil)},
+			ErrUncalibrated,
+			Error{Reason: "UNCALIBRATED"},
+		},
+		{
+			"FAILED_PRECONDITION by a calibration under way", codes.FailedPrecondition,
+			[]protoadapt.MessageV1{info("hamnest", "CALIBRATING", nil)},
+			ErrCalibrating,
+			Error{Reason: "CALIBRATING"},
+		},
+		{
 			"FAILED_PRECONDITION for want of vectors", codes.FailedPrecondition,
 			[]protoadapt.MessageV1{info("hamnest", "CODES_ONLY", nil)},
 			ErrCodesOnly,

@@ -75,6 +75,11 @@ type SearchRequest struct {
 	// Rescore is the stage at which the search ends. Empty: RescoreVectors, or
 	// RescoreCodes where no vectors are stored or for a Code.
 	Rescore Rescore
+	// TargetRecall is the share of the right hits to find in the mean, above 0 and at
+	// most 1: the cheapest settings that Calibrate measured to find as many take the place
+	// of those of all stages, and of Dims when it is 0. ErrUncalibrated when nothing was
+	// measured that reaches it.
+	TargetRecall float64
 	// Exact compares the query with every stored vector instead. Every setting of a
 	// stage but Dims must then be unset.
 	Exact bool

@@ -29,9 +29,9 @@ const MaxCalibrationK = 1000
 // CalibrateOptions says what to measure with. The zero value is ready to use.
 type CalibrateOptions struct {
 	// Queries, each of the collection's dims, are searched for. Nil: stored vectors are,
-	// each left out of its own answer. They are easier to find neighbours for than
-	// queries of another kind, questions say, and then promise too much: give queries
-	// where there are any.
+	// each left out of its own answer. Queries of another kind, questions say, may be
+	// harder to answer, and less of the right hits then found than was measured: give
+	// queries where there are any.
 	Queries [][]float32
 	// Sample is how many stored vectors, spread over the collection, stand in for
 	// queries. 0: DefaultCalibrationQueries. Not with Queries.
@@ -407,6 +407,10 @@ func (c *Calibration) pick(target float64, dims int) (Setting, error) {
 		ErrUncalibrated, target, math.Floor(most.Recall*1e4)/1e4, most.Dims, most.Candidates, most.VectorsRead)
 }
 
+// maxTargetCandidates is the most candidates that a target recall is worth: with more of
+// them an exact search costs little more.
+const maxTargetCandidates = 100_000
+
 // targeted returns q with the settings, in place of its target recall, that were
 // measured to reach it. seen hits were on the pages before.
 func (s *storedCalibration) targeted(c *codec, q Query, seen int) (Query, error) {
@@ -437,7 +441,10 @@ func (s *storedCalibration) targeted(c *codec, q Query, seen int) (Query, error)
 		return int(min(math.Ceil(float64(n)*max(1, float64(q.K+seen)/float64(s.calibration.K))), maxRows))
 	}
 	q.Dims, q.ScanBits = setting.Dims, setting.ScanBits
-	q.Candidates = scaled(setting.Candidates)
+	if q.Candidates = scaled(setting.Candidates); q.Candidates > maxTargetCandidates {
+		return q, fmt.Errorf("%w: recall was measured over %d hits, and %d would take %d candidates, more than %d: calibrate with a larger k",
+			ErrUncalibrated, s.calibration.K, q.K+seen, q.Candidates, maxTargetCandidates)
+	}
 	q.RescoreCandidates = scaled(setting.RescoreCandidates)
 	if q.Bound = setting.Bound; q.Bound == 0 {
 		q.Bound = math.Inf(1)

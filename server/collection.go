@@ -139,6 +139,25 @@ func (s *collectionService) GetCollectionStats(_ context.Context, req *hamnestv1
 	return &hamnestv1.GetCollectionStatsResponse{Stats: statsToProto(stats)}, nil
 }
 
+func (s *collectionService) Calibrate(ctx context.Context, req *hamnestv1.CalibrateRequest) (*hamnestv1.CalibrateResponse, error) {
+	if err := checkMax("sample", "is", limitBatchVectors, uint64(req.GetSample()), s.opts.MaxBatchVectors); err != nil {
+		return nil, err
+	}
+	c, err := s.collection("name", req.GetName())
+	if err != nil {
+		return nil, err
+	}
+	opts, err := calibrationFromProto(req)
+	if err != nil {
+		return nil, err
+	}
+	calibration, err := c.Calibrate(ctx, opts)
+	if err != nil {
+		return nil, err
+	}
+	return calibrationToProto(calibration), nil
+}
+
 // inCollection puts "collection." before the fields of an engine's InvalidError:
 // the engine names those of a Spec, the request holds them in a Collection.
 func inCollection(err error) error {

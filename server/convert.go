@@ -71,6 +71,10 @@ var (
 		hamnestv1.Dialect_DIALECT_PGVECTOR:     code.PGVector,
 		hamnestv1.Dialect_DIALECT_FAISS:        code.Faiss,
 	}
+	sources = map[hamnestv1.CalibrationSource]index.CalibrationSource{
+		hamnestv1.CalibrationSource_CALIBRATION_SOURCE_GIVEN:  index.SourceGiven,
+		hamnestv1.CalibrationSource_CALIBRATION_SOURCE_STORED: index.SourceStored,
+	}
 	rescores = map[hamnestv1.Rescore]index.Rescore{
 		hamnestv1.Rescore_RESCORE_NONE:    index.RescoreNone,
 		hamnestv1.Rescore_RESCORE_CODES:   index.RescoreCodes,
@@ -171,6 +175,20 @@ func statsToProto(s index.Stats) *hamnestv1.CollectionStats {
 		DiskVectors:          s.DiskVectors,
 		DiskRows:             s.DiskRows,
 	}
+	if c := s.Calibration; c != nil {
+		stats.Calibration = &hamnestv1.CalibrationState{
+			Rows:               c.Rows,
+			Queries:            uint32(c.Queries),
+			Source:             enumToProto(sources, c.Source),
+			K:                  uint32(c.K),
+			Profile:            profileOfName(c.Profile),
+			ProfileFingerprint: c.Fingerprint,
+			Recalibrate:        c.Recalibrate,
+		}
+		if !c.Created.IsZero() {
+			stats.Calibration.CreateTime = timestamppb.New(c.Created)
+		}
+	}
 	if r := s.Rewrite; r != nil {
 		stats.Rewrite = &hamnestv1.Rewrite{
 			Profile:   enumToProto(profiles, r.Profile),
@@ -181,6 +199,72 @@ func statsToProto(s index.Stats) *hamnestv1.CollectionStats {
 		}
 	}
 	return stats
+}
+
+// profileOfName is the profile of that name, unspecified when it is none.
+func profileOfName(name string) hamnestv1.Profile {
+	kind, err := encoder.ParseKind(name)
+	if err != nil {
+		return hamnestv1.Profile_PROFILE_UNSPECIFIED
+	}
+	return enumToProto(profiles, kind)
+}
+
+// calibrationFromProto returns what a request wants to be measured with.
+func calibrationFromProto(req *hamnestv1.CalibrateRequest) (index.CalibrateOptions, error) {
+	opts := index.CalibrateOptions{Sample: int(req.GetSample()), K: int(req.GetK())}
+	var bad violations
+	for i, v := range req.GetQueries() {
+		vector, err := vectorFromProto(v)
+		if err != nil {
+			bad.add(fmt.Sprintf("queries[%d]", i), "%v", err)
+		}
+		opts.Queries = append(opts.Queries, vector)
+	}
+	for i, p := range req.GetProfiles() {
+		profile, err := enumFromProto(profiles, p)
+		if err != nil {
+			bad.add(fmt.Sprintf("profiles[%d]", i), "%v", err)
+		}
+		opts.Profiles = append(opts.Profiles, profile)
+	}
+	return opts, bad.err()
+}
+
+func calibrationToProto(c *index.Calibration) *hamnestv1.CalibrateResponse {
+	resp := &hamnestv1.CalibrateResponse{Calibration: &hamnestv1.Calibration{
+		CreateTime:         timestamppb.New(c.Created),
+		Rows:               c.Rows,
+		Queries:            uint32(c.Queries),
+		Source:             enumToProto(sources, c.Source),
+		K:                  uint32(c.K),
+		Profile:            profileOfName(c.Profile),
+		ProfileFingerprint: c.Fingerprint,
+		Kernel:             c.Kernel,
+		Settings:           settingsToProto(c.Settings),
+	}}
+	for _, p := range c.Compared {
+		resp.Compared = append(resp.Compared, &hamnestv1.ProfileSettings{Profile: enumToProto(profiles, p.Profile), Settings: settingsToProto(p.Settings)})
+	}
+	return resp
+}
+
+func settingsToProto(settings []index.Setting) []*hamnestv1.Setting {
+	messages := make([]*hamnestv1.Setting, len(settings))
+	for i, s := range settings {
+		messages[i] = &hamnestv1.Setting{
+			Dims:              uint32(s.Dims),
+			ScanBits:          uint32(s.ScanBits),
+			Candidates:        uint32(s.Candidates),
+			RescoreCandidates: uint32(s.RescoreCandidates),
+			Bound:             s.Bound,
+			Recall:            s.Recall,
+			VectorsRead:       s.VectorsRead,
+			Microseconds:      s.Microseconds,
+			Bytes:             s.Bytes,
+		}
+	}
+	return messages
 }
 
 // changeFromProto returns which of the fields that rewrite a collection are to be
@@ -366,6 +450,9 @@ func queryFromProto(path string, ladder []int, req *hamnestv1.SearchRequest, bad
 		if q.Bound = math.Inf(1); !stage.Unbounded {
 			bad.add(path+"unbounded", "is false, want true or a bound")
 		}
+	}
+	if q.TargetRecall = req.GetTargetRecall(); req.TargetRecall != nil && q.TargetRecall == 0 {
+		bad.add(path+"target_recall", "is 0, want more than 0 and at most 1")
 	}
 	if q.Rescore, err = enumFromProto(rescores, req.GetRescore()); err != nil {
 		bad.add(path+"rescore", "%v", err)

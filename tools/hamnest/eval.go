@@ -72,6 +72,7 @@ in the data any of them could stand there. Recall is the number of right answers
 returned, at most k, over k (over the size of a collection that has fewer).`,
 		Example: `  hamnest eval packages --queries queries.npy --truth truth.npy --dims 256,768 --candidates 40,400 --data ./vectors
   hamnest eval packages --queries queries.npy --truth truth.npy --ids docs.jsonl --concurrency 1,8 --server localhost:7700
+  hamnest eval packages --queries queries.npy --truth truth.npy --target-recall 0.99 --data ./vectors
   hamnest eval packages --queries queries.npy --exact --queries-limit 100 --format json --data ./vectors`,
 		Args: wantArgs(1, 1),
 		RunE: func(cmd *cobra.Command, args []string) error {
@@ -134,6 +135,9 @@ func (f *evalFlags) check() error {
 	}
 	if f.ids != "" && f.truth == "" {
 		return errors.New("--ids says which vectors the rows of --truth are, want --truth with it")
+	}
+	if f.stages.targetRecall < 0 || f.stages.targetRecall > 1 {
+		return fmt.Errorf("--target-recall is %v, want more than 0 and at most 1", f.stages.targetRecall)
 	}
 	chosen := slices.ContainsFunc(f.candidates, func(n int) bool { return n != 0 })
 	if f.stages.exact && (chosen || f.stages.any()) {
@@ -208,6 +212,7 @@ type evalRow struct {
 	ScanBits            int     `json:"scan_bits"`
 	RefineBits          int     `json:"refine_bits"` // 0: whole codes were not compared
 	Bound               float64 `json:"bound"`       // 0: none
+	TargetRecall        float64 `json:"target_recall,omitempty"`
 	CodeBytesReadMean   float64 `json:"code_bytes_read_mean"`
 	VectorBytesReadMean float64 `json:"vector_bytes_read_mean"`
 }
@@ -332,15 +337,16 @@ func measure(ctx context.Context, b backend, name string, q index.Query, queries
 // row sums a run up against the right answers.
 func (m *measured) row(right []idSet) evalRow {
 	row := evalRow{
-		Dims:        m.receipts[0].Dims,
-		K:           m.q.K,
-		Concurrency: m.concurrency,
-		Queries:     len(m.ids),
-		QPS:         float64(len(m.ids)) / max(m.wall, time.Nanosecond).Seconds(),
-		Kernel:      m.receipts[0].Kernel,
-		ScanBits:    m.receipts[0].ScanBits,
-		RefineBits:  m.receipts[0].RefineBits,
-		Bound:       m.receipts[0].Bound,
+		Dims:         m.receipts[0].Dims,
+		K:            m.q.K,
+		Concurrency:  m.concurrency,
+		Queries:      len(m.ids),
+		QPS:          float64(len(m.ids)) / max(m.wall, time.Nanosecond).Seconds(),
+		Kernel:       m.receipts[0].Kernel,
+		ScanBits:     m.receipts[0].ScanBits,
+		RefineBits:   m.receipts[0].RefineBits,
+		Bound:        m.receipts[0].Bound,
+		TargetRecall: m.q.TargetRecall,
 	}
 	var candidates, rescored, found, wanted int
 	var vectorsRead, codeBytes, vectorBytes uint64

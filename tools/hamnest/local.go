@@ -95,6 +95,14 @@ func (l *local) Stats(_ context.Context, name string) (index.Stats, error) {
 	return c.Stats()
 }
 
+func (l *local) Calibrate(ctx context.Context, name string, opts index.CalibrateOptions) (*index.Calibration, error) {
+	c, err := l.db.Collection(name)
+	if err != nil {
+		return nil, err
+	}
+	return c.Calibrate(ctx, opts)
+}
+
 func (l *local) Check(ctx context.Context, name string) (index.CheckReport, error) {
 	c, err := l.db.Collection(name)
 	if err != nil {

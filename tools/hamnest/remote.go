@@ -60,6 +60,8 @@ func (r *remote) explain(err error) error {
 		{client.ErrDataLoss, index.ErrCorrupt},
 		{client.ErrNewerFormat, index.ErrVersion},
 		{client.ErrRewriting, index.ErrRewriting},
+		{client.ErrUncalibrated, index.ErrUncalibrated},
+		{client.ErrCalibrating, index.ErrCalibrating},
 		{client.ErrCodesOnly, index.ErrCodesOnly},
 	} {
 		if errors.Is(err, same.client) {
@@ -187,6 +189,19 @@ func (r *remote) Stats(ctx context.Context, name string) (index.Stats, error) {
 		}
 		rewrite = &index.RewriteStats{Profile: profile, Store: store, Started: s.Started, Done: s.Done, Total: s.Total}
 	}
+	var calibration *index.CalibrationStats
+	if s := stats.Calibration; s != nil {
+		calibration = &index.CalibrationStats{
+			Created:     s.Created,
+			Rows:        s.Rows,
+			Queries:     s.Queries,
+			Source:      index.CalibrationSource(s.Source),
+			K:           s.K,
+			Profile:     string(s.Profile),
+			Fingerprint: s.ProfileFingerprint,
+			Recalibrate: s.Recalibrate,
+		}
+	}
 	return index.Stats{
 		Vectors:              stats.Vectors,
 		Retired:              stats.Retired,
@@ -204,9 +219,58 @@ func (r *remote) Stats(ctx context.Context, name string) (index.Stats, error) {
 		DiskScalars:          stats.DiskScalars,
 		DiskVectors:          stats.DiskVectors,
 		DiskRows:             stats.DiskRows,
+		Calibration:          calibration,
 		Rewrite:              rewrite,
 		RewriteError:         stats.RewriteError,
 	}, nil
+}
+
+func (r *remote) Calibrate(ctx context.Context, name string, opts index.CalibrateOptions) (*index.Calibration, error) {
+	wanted := client.CalibrateOptions{Queries: opts.Queries, Sample: opts.Sample, K: opts.K}
+	for _, p := range opts.Profiles {
+		wanted.Profiles = append(wanted.Profiles, client.Profile(p.String()))
+	}
+	c, err := r.client.Calibrate(ctx, name, wanted)
+	if err != nil {
+		return nil, r.explain(err)
+	}
+	result := &index.Calibration{
+		Created:     c.Created,
+		Rows:        c.Rows,
+		Queries:     c.Queries,
+		Source:      index.CalibrationSource(c.Source),
+		K:           c.K,
+		Profile:     string(c.Profile),
+		Fingerprint: c.ProfileFingerprint,
+		Kernel:      c.Kernel,
+		Settings:    settingsFromClient(c.Settings),
+	}
+	for _, p := range c.Compared {
+		kind, err := encoder.ParseKind(string(p.Profile))
+		if err != nil {
+			return nil, fmt.Errorf("calibration: %w", err)
+		}
+		result.Compared = append(result.Compared, index.ProfileSettings{Profile: kind, Settings: settingsFromClient(p.Settings)})
+	}
+	return result, nil
+}
+
+func settingsFromClient(settings []client.Setting) []index.Setting {
+	same := make([]index.Setting, len(settings))
+	for i, s := range settings {
+		same[i] = index.Setting{
+			Dims:              s.Dims,
+			ScanBits:          s.ScanBits,
+			Candidates:        s.Candidates,
+			RescoreCandidates: s.RescoreCandidates,
+			Bound:             s.Bound,
+			Recall:            s.Recall,
+			VectorsRead:       s.VectorsRead,
+			Microseconds:      s.Microseconds,
+			Bytes:             s.Bytes,
+		}
+	}
+	return same
 }
 
 func (r *remote) Check(ctx context.Context, name string) (index.CheckReport, error) {
@@ -282,6 +346,7 @@ func (r *remote) Search(ctx context.Context, name string, q index.Query) (*index
 		RescoreOversampling: q.RescoreOversampling,
 		Bound:               q.Bound,
 		Rescore:             rescore,
+		TargetRecall:        q.TargetRecall,
 		Exact:               q.Exact,
 		MinScore:            q.MinScore,
 		PageToken:           q.PageToken,

@@ -111,7 +111,8 @@ estimates the scores of those from their whole codes (--refine-bits) and lets at
 promising first. Where the profile rotates, it stops reading vectors once each one left
 would have to beat its estimate by more than --bound standard deviations of the error.
 --rescore ends a search earlier: after the scan (none) or after the whole codes (codes),
-with estimated scores. --exact compares the query with every stored vector instead.
+with estimated scores. --target-recall takes the settings that hamnest calibrate has
+measured. --exact compares the query with every stored vector instead.
 
 A query may be shorter than the vectors when it has as many dimensions as a step of the
 collection's ladder at which its profile has a prefix.`,
@@ -171,6 +172,7 @@ type stageFlags struct {
 	rescoreOversampling  float64
 	bound                boundFlag
 	rescore              rescoreFlag
+	targetRecall         float64
 	exact                bool
 }
 
@@ -182,6 +184,7 @@ func (s *stageFlags) register(cmd *cobra.Command) {
 	f.Float64Var(&s.rescoreOversampling, "rescore-oversampling", 0, "the same as a multiple of k; instead of --rescore-candidates")
 	f.Var(&s.bound, "bound", "stop reading vectors once the others would have to beat their estimates by more than so many standard deviations (default 2, off under a profile that does not rotate)")
 	f.Var(&s.rescore, "rescore", "where a search ends: after the scan (none), the whole codes (codes) or the stored vectors (vectors, auto)")
+	f.Float64Var(&s.targetRecall, "target-recall", 0, "the share of the right hits to find in the mean, instead of settings: the cheapest that hamnest calibrate has measured to reach it are used")
 	f.BoolVar(&s.exact, "exact", false, "compare the query with every stored vector instead of the codes")
 	cmd.MarkFlagsMutuallyExclusive("rescore-candidates", "rescore-oversampling")
 }
@@ -191,6 +194,7 @@ func (s *stageFlags) set(q *index.Query) {
 	q.ScanBits, q.RefineBits = s.scanBits, s.refineBits
 	q.RescoreCandidates, q.RescoreOversampling = s.rescoreCandidates, s.rescoreOversampling
 	q.Bound, q.Rescore, q.Exact = float64(s.bound), index.Rescore(s.rescore), s.exact
+	q.TargetRecall = s.targetRecall
 }
 
 // any reports whether a stage was given a setting, which an exact search does not have.

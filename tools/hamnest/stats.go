@@ -56,9 +56,23 @@ type statsJSON struct {
 	DiskScalars          uint64 `json:"disk_scalars"`
 	DiskVectors          uint64 `json:"disk_vectors"`
 	DiskRows             uint64 `json:"disk_rows"`
+	// Calibration is left out when there was none.
+	Calibration *calibrationStateJSON `json:"calibration,omitempty"`
 	// Rewrite is left out when none is under way, RewriteError when the last went well.
 	Rewrite      *rewriteJSON `json:"rewrite,omitempty"`
 	RewriteError string       `json:"rewrite_error,omitempty"`
+}
+
+// calibrationStateJSON has zeros, and why in Recalibrate, when the calibration is damaged.
+type calibrationStateJSON struct {
+	Created            time.Time `json:"created"`
+	Rows               uint64    `json:"rows"`
+	Queries            int       `json:"queries"`
+	Source             string    `json:"source"`
+	K                  int       `json:"k"`
+	Profile            string    `json:"profile"`
+	ProfileFingerprint string    `json:"profile_fingerprint"`
+	Recalibrate        string    `json:"recalibrate"` // why; empty: no need
 }
 
 type rewriteJSON struct {
@@ -89,6 +103,9 @@ func statsToJSON(s index.Stats) statsJSON {
 		DiskRows:             s.DiskRows,
 		RewriteError:         s.RewriteError,
 	}
+	if c := s.Calibration; c != nil {
+		j.Calibration = &calibrationStateJSON{c.Created, c.Rows, c.Queries, string(c.Source), c.K, c.Profile, c.Fingerprint, c.Recalibrate}
+	}
 	if r := s.Rewrite; r != nil {
 		j.Rewrite = &rewriteJSON{r.Profile.String(), r.Store.String(), r.Started, r.Done, r.Total}
 	}
@@ -117,6 +134,15 @@ func printStats(out output, s index.Stats) error {
 		{"commits", count(s.Commits)},
 		{"kernel", s.Kernel},
 		{"profile fingerprint", s.ProfileFingerprint},
+	}
+	if c := s.Calibration; c != nil {
+		if !c.Created.IsZero() {
+			rows = append(rows, []string{"calibrated", fmt.Sprintf("%s, on %d %s queries of %d vectors, k = %d, profile %s (%s)",
+				c.Created.Format(time.DateTime), c.Queries, c.Source, c.Rows, c.K, c.Profile, c.Fingerprint)})
+		}
+		if c.Recalibrate != "" {
+			rows = append(rows, []string{"calibrate again", c.Recalibrate})
+		}
 	}
 	if r := s.Rewrite; r != nil {
 		rows = append(rows, []string{"rewriting", fmt.Sprintf("to profile %v, stored as %v: %d of %d vectors since %s", r.Profile, r.Store, r.Done, r.Total, r.Started.Format(time.DateTime))})

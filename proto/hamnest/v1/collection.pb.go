@@ -228,6 +228,59 @@ func (Precision) EnumDescriptor() ([]byte, []int) {
 	return file_hamnest_v1_collection_proto_rawDescGZIP(), []int{2}
 }
 
+// CalibrationSource says where the queries of a calibration came from.
+type CalibrationSource int32
+
+const (
+	// Never.
+	CalibrationSource_CALIBRATION_SOURCE_UNSPECIFIED CalibrationSource = 0
+	// From the request.
+	CalibrationSource_CALIBRATION_SOURCE_GIVEN CalibrationSource = 1
+	// They were vectors of the collection, each left out of its own answer.
+	CalibrationSource_CALIBRATION_SOURCE_STORED CalibrationSource = 2
+)
+
+// Enum value maps for CalibrationSource.
+var (
+	CalibrationSource_name = map[int32]string{
+		0: "CALIBRATION_SOURCE_UNSPECIFIED",
+		1: "CALIBRATION_SOURCE_GIVEN",
+		2: "CALIBRATION_SOURCE_STORED",
+	}
+	CalibrationSource_value = map[string]int32{
+		"CALIBRATION_SOURCE_UNSPECIFIED": 0,
+		"CALIBRATION_SOURCE_GIVEN":       1,
+		"CALIBRATION_SOURCE_STORED":      2,
+	}
+)
+
+func (x CalibrationSource) Enum() *CalibrationSource {
+	p := new(CalibrationSource)
+	*p = x
+	return p
+}
+
+func (x CalibrationSource) String() string {
+	return protoimpl.X.EnumStringOf(x.Descriptor(), protoreflect.EnumNumber(x))
+}
+
+func (CalibrationSource) Descriptor() protoreflect.EnumDescriptor {
+	return file_hamnest_v1_collection_proto_enumTypes[3].Descriptor()
+}
+
+func (CalibrationSource) Type() protoreflect.EnumType {
+	return &file_hamnest_v1_collection_proto_enumTypes[3]
+}
+
+func (x CalibrationSource) Number() protoreflect.EnumNumber {
+	return protoreflect.EnumNumber(x)
+}
+
+// Deprecated: Use CalibrationSource.Descriptor instead.
+func (CalibrationSource) EnumDescriptor() ([]byte, []int) {
+	return file_hamnest_v1_collection_proto_rawDescGZIP(), []int{3}
+}
+
 // Collection is a set of vectors of one size under one metric.
 type Collection struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -979,7 +1032,9 @@ type CollectionStats struct {
 	DiskRows uint64 `protobuf:"varint,17,opt,name=disk_rows,json=diskRows,proto3" json:"disk_rows,omitempty"`
 	// Rows of replaced and deleted vectors that rewrites have left out since the
 	// collection was made.
-	Dropped       uint64 `protobuf:"varint,18,opt,name=dropped,proto3" json:"dropped,omitempty"`
+	Dropped uint64 `protobuf:"varint,18,opt,name=dropped,proto3" json:"dropped,omitempty"`
+	// What was measured last; unset when nothing was.
+	Calibration   *CalibrationState `protobuf:"bytes,19,opt,name=calibration,proto3" json:"calibration,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1140,6 +1195,13 @@ func (x *CollectionStats) GetDropped() uint64 {
 	return 0
 }
 
+func (x *CollectionStats) GetCalibration() *CalibrationState {
+	if x != nil {
+		return x.Calibration
+	}
+	return nil
+}
+
 // Rewrite is how far a collection is on the way to another profile or stored precision.
 type Rewrite struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -1222,12 +1284,554 @@ func (x *Rewrite) GetTotal() uint64 {
 	return 0
 }
 
+// CalibrationState describes a calibration without its settings.
+type CalibrationState struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// As in Calibration; unset when it is damaged.
+	CreateTime *timestamppb.Timestamp `protobuf:"bytes,1,opt,name=create_time,json=createTime,proto3" json:"create_time,omitempty"`
+	// Vectors there were.
+	Rows uint64 `protobuf:"varint,2,opt,name=rows,proto3" json:"rows,omitempty"`
+	// Queries that were searched for.
+	Queries uint32 `protobuf:"varint,3,opt,name=queries,proto3" json:"queries,omitempty"`
+	// Where they came from.
+	Source CalibrationSource `protobuf:"varint,4,opt,name=source,proto3,enum=hamnest.v1.CalibrationSource" json:"source,omitempty"`
+	// How many hits recall was measured over.
+	K uint32 `protobuf:"varint,5,opt,name=k,proto3" json:"k,omitempty"`
+	// How codes were made.
+	Profile Profile `protobuf:"varint,6,opt,name=profile,proto3,enum=hamnest.v1.Profile" json:"profile,omitempty"`
+	// The encoder state that was measured.
+	ProfileFingerprint string `protobuf:"bytes,7,opt,name=profile_fingerprint,json=profileFingerprint,proto3" json:"profile_fingerprint,omitempty"`
+	// Why the collection should be calibrated again. Empty: it need not.
+	Recalibrate   string `protobuf:"bytes,8,opt,name=recalibrate,proto3" json:"recalibrate,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *CalibrationState) Reset() {
+	*x = CalibrationState{}
+	mi := &file_hamnest_v1_collection_proto_msgTypes[15]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *CalibrationState) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*CalibrationState) ProtoMessage() {}
+
+func (x *CalibrationState) ProtoReflect() protoreflect.Message {
+	mi := &file_hamnest_v1_collection_proto_msgTypes[15]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use CalibrationState.ProtoReflect.Descriptor instead.
+func (*CalibrationState) Descriptor() ([]byte, []int) {
+	return file_hamnest_v1_collection_proto_rawDescGZIP(), []int{15}
+}
+
+func (x *CalibrationState) GetCreateTime() *timestamppb.Timestamp {
+	if x != nil {
+		return x.CreateTime
+	}
+	return nil
+}
+
+func (x *CalibrationState) GetRows() uint64 {
+	if x != nil {
+		return x.Rows
+	}
+	return 0
+}
+
+func (x *CalibrationState) GetQueries() uint32 {
+	if x != nil {
+		return x.Queries
+	}
+	return 0
+}
+
+func (x *CalibrationState) GetSource() CalibrationSource {
+	if x != nil {
+		return x.Source
+	}
+	return CalibrationSource_CALIBRATION_SOURCE_UNSPECIFIED
+}
+
+func (x *CalibrationState) GetK() uint32 {
+	if x != nil {
+		return x.K
+	}
+	return 0
+}
+
+func (x *CalibrationState) GetProfile() Profile {
+	if x != nil {
+		return x.Profile
+	}
+	return Profile_PROFILE_UNSPECIFIED
+}
+
+func (x *CalibrationState) GetProfileFingerprint() string {
+	if x != nil {
+		return x.ProfileFingerprint
+	}
+	return ""
+}
+
+func (x *CalibrationState) GetRecalibrate() string {
+	if x != nil {
+		return x.Recalibrate
+	}
+	return ""
+}
+
+// CalibrateRequest says what to measure with.
+type CalibrateRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Required.
+	Name string `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
+	// What to search for, each of the collection's dims. Empty: stored vectors, each left
+	// out of its own answer. Queries of another kind may be harder to answer: give
+	// queries where there are any.
+	Queries []*Vector `protobuf:"bytes,2,rep,name=queries,proto3" json:"queries,omitempty"`
+	// How many stored vectors, spread over the collection, stand in for queries, at most the
+	// server's batch limit (default 10000). 0: 1000. Not with queries.
+	Sample uint32 `protobuf:"varint,3,opt,name=sample,proto3" json:"sample,omitempty"`
+	// How many hits recall is measured over, at most 1000. 0: 10.
+	K uint32 `protobuf:"varint,4,opt,name=k,proto3" json:"k,omitempty"`
+	// Profiles to measure beside the collection's own, for comparison. Each takes as much
+	// memory meanwhile as codes under it do.
+	Profiles      []Profile `protobuf:"varint,5,rep,packed,name=profiles,proto3,enum=hamnest.v1.Profile" json:"profiles,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *CalibrateRequest) Reset() {
+	*x = CalibrateRequest{}
+	mi := &file_hamnest_v1_collection_proto_msgTypes[16]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *CalibrateRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*CalibrateRequest) ProtoMessage() {}
+
+func (x *CalibrateRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_hamnest_v1_collection_proto_msgTypes[16]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use CalibrateRequest.ProtoReflect.Descriptor instead.
+func (*CalibrateRequest) Descriptor() ([]byte, []int) {
+	return file_hamnest_v1_collection_proto_rawDescGZIP(), []int{16}
+}
+
+func (x *CalibrateRequest) GetName() string {
+	if x != nil {
+		return x.Name
+	}
+	return ""
+}
+
+func (x *CalibrateRequest) GetQueries() []*Vector {
+	if x != nil {
+		return x.Queries
+	}
+	return nil
+}
+
+func (x *CalibrateRequest) GetSample() uint32 {
+	if x != nil {
+		return x.Sample
+	}
+	return 0
+}
+
+func (x *CalibrateRequest) GetK() uint32 {
+	if x != nil {
+		return x.K
+	}
+	return 0
+}
+
+func (x *CalibrateRequest) GetProfiles() []Profile {
+	if x != nil {
+		return x.Profiles
+	}
+	return nil
+}
+
+// CalibrateResponse is what was measured.
+type CalibrateResponse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// What was stored.
+	Calibration *Calibration `protobuf:"bytes,1,opt,name=calibration,proto3" json:"calibration,omitempty"`
+	// Of each of the profiles asked for.
+	Compared      []*ProfileSettings `protobuf:"bytes,2,rep,name=compared,proto3" json:"compared,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *CalibrateResponse) Reset() {
+	*x = CalibrateResponse{}
+	mi := &file_hamnest_v1_collection_proto_msgTypes[17]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *CalibrateResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*CalibrateResponse) ProtoMessage() {}
+
+func (x *CalibrateResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_hamnest_v1_collection_proto_msgTypes[17]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use CalibrateResponse.ProtoReflect.Descriptor instead.
+func (*CalibrateResponse) Descriptor() ([]byte, []int) {
+	return file_hamnest_v1_collection_proto_rawDescGZIP(), []int{17}
+}
+
+func (x *CalibrateResponse) GetCalibration() *Calibration {
+	if x != nil {
+		return x.Calibration
+	}
+	return nil
+}
+
+func (x *CalibrateResponse) GetCompared() []*ProfileSettings {
+	if x != nil {
+		return x.Compared
+	}
+	return nil
+}
+
+// Calibration is the settings of a search that are worth having, as they were measured.
+type Calibration struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// When.
+	CreateTime *timestamppb.Timestamp `protobuf:"bytes,1,opt,name=create_time,json=createTime,proto3" json:"create_time,omitempty"`
+	// Vectors there were.
+	Rows uint64 `protobuf:"varint,2,opt,name=rows,proto3" json:"rows,omitempty"`
+	// Queries that were searched for.
+	Queries uint32 `protobuf:"varint,3,opt,name=queries,proto3" json:"queries,omitempty"`
+	// Where they came from.
+	Source CalibrationSource `protobuf:"varint,4,opt,name=source,proto3,enum=hamnest.v1.CalibrationSource" json:"source,omitempty"`
+	// How many hits recall was measured over.
+	K uint32 `protobuf:"varint,5,opt,name=k,proto3" json:"k,omitempty"`
+	// How codes were made.
+	Profile Profile `protobuf:"varint,6,opt,name=profile,proto3,enum=hamnest.v1.Profile" json:"profile,omitempty"`
+	// The encoder state that was measured; the calibration says nothing about others.
+	ProfileFingerprint string `protobuf:"bytes,7,opt,name=profile_fingerprint,json=profileFingerprint,proto3" json:"profile_fingerprint,omitempty"`
+	// The scan kernel that was timed.
+	Kernel string `protobuf:"bytes,8,opt,name=kernel,proto3" json:"kernel,omitempty"`
+	// For each prefix that S1 can stop at, the settings for which none that is cheaper
+	// reaches as much: by dims and then by microseconds, ascending.
+	Settings      []*Setting `protobuf:"bytes,9,rep,name=settings,proto3" json:"settings,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Calibration) Reset() {
+	*x = Calibration{}
+	mi := &file_hamnest_v1_collection_proto_msgTypes[18]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Calibration) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Calibration) ProtoMessage() {}
+
+func (x *Calibration) ProtoReflect() protoreflect.Message {
+	mi := &file_hamnest_v1_collection_proto_msgTypes[18]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Calibration.ProtoReflect.Descriptor instead.
+func (*Calibration) Descriptor() ([]byte, []int) {
+	return file_hamnest_v1_collection_proto_rawDescGZIP(), []int{18}
+}
+
+func (x *Calibration) GetCreateTime() *timestamppb.Timestamp {
+	if x != nil {
+		return x.CreateTime
+	}
+	return nil
+}
+
+func (x *Calibration) GetRows() uint64 {
+	if x != nil {
+		return x.Rows
+	}
+	return 0
+}
+
+func (x *Calibration) GetQueries() uint32 {
+	if x != nil {
+		return x.Queries
+	}
+	return 0
+}
+
+func (x *Calibration) GetSource() CalibrationSource {
+	if x != nil {
+		return x.Source
+	}
+	return CalibrationSource_CALIBRATION_SOURCE_UNSPECIFIED
+}
+
+func (x *Calibration) GetK() uint32 {
+	if x != nil {
+		return x.K
+	}
+	return 0
+}
+
+func (x *Calibration) GetProfile() Profile {
+	if x != nil {
+		return x.Profile
+	}
+	return Profile_PROFILE_UNSPECIFIED
+}
+
+func (x *Calibration) GetProfileFingerprint() string {
+	if x != nil {
+		return x.ProfileFingerprint
+	}
+	return ""
+}
+
+func (x *Calibration) GetKernel() string {
+	if x != nil {
+		return x.Kernel
+	}
+	return ""
+}
+
+func (x *Calibration) GetSettings() []*Setting {
+	if x != nil {
+		return x.Settings
+	}
+	return nil
+}
+
+// ProfileSettings is what was measured of one profile.
+type ProfileSettings struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The profile.
+	Profile Profile `protobuf:"varint,1,opt,name=profile,proto3,enum=hamnest.v1.Profile" json:"profile,omitempty"`
+	// As in Calibration.
+	Settings      []*Setting `protobuf:"bytes,2,rep,name=settings,proto3" json:"settings,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ProfileSettings) Reset() {
+	*x = ProfileSettings{}
+	mi := &file_hamnest_v1_collection_proto_msgTypes[19]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ProfileSettings) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ProfileSettings) ProtoMessage() {}
+
+func (x *ProfileSettings) ProtoReflect() protoreflect.Message {
+	mi := &file_hamnest_v1_collection_proto_msgTypes[19]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ProfileSettings.ProtoReflect.Descriptor instead.
+func (*ProfileSettings) Descriptor() ([]byte, []int) {
+	return file_hamnest_v1_collection_proto_rawDescGZIP(), []int{19}
+}
+
+func (x *ProfileSettings) GetProfile() Profile {
+	if x != nil {
+		return x.Profile
+	}
+	return Profile_PROFILE_UNSPECIFIED
+}
+
+func (x *ProfileSettings) GetSettings() []*Setting {
+	if x != nil {
+		return x.Settings
+	}
+	return nil
+}
+
+// Setting is one way to search, and what it gave in the mean.
+type Setting struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// As in SearchRequest.
+	Dims uint32 `protobuf:"varint,1,opt,name=dims,proto3" json:"dims,omitempty"`
+	// As in SearchRequest.
+	ScanBits uint32 `protobuf:"varint,2,opt,name=scan_bits,json=scanBits,proto3" json:"scan_bits,omitempty"`
+	// As in SearchRequest.
+	Candidates uint32 `protobuf:"varint,3,opt,name=candidates,proto3" json:"candidates,omitempty"`
+	// As in SearchRequest; 0: all.
+	RescoreCandidates uint32 `protobuf:"varint,4,opt,name=rescore_candidates,json=rescoreCandidates,proto3" json:"rescore_candidates,omitempty"`
+	// As in SearchRequest; 0: unbounded.
+	Bound float64 `protobuf:"fixed64,5,opt,name=bound,proto3" json:"bound,omitempty"`
+	// Share of the k right hits that were found.
+	Recall float64 `protobuf:"fixed64,6,opt,name=recall,proto3" json:"recall,omitempty"`
+	// Stored vectors read.
+	VectorsRead float64 `protobuf:"fixed64,7,opt,name=vectors_read,json=vectorsRead,proto3" json:"vectors_read,omitempty"`
+	// One search alone: S1, S2 and S3, with vectors in memory, without the look-up of ids.
+	Microseconds float64 `protobuf:"fixed64,8,opt,name=microseconds,proto3" json:"microseconds,omitempty"`
+	// Bytes of codes and of stored vectors read.
+	Bytes         float64 `protobuf:"fixed64,9,opt,name=bytes,proto3" json:"bytes,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Setting) Reset() {
+	*x = Setting{}
+	mi := &file_hamnest_v1_collection_proto_msgTypes[20]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Setting) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Setting) ProtoMessage() {}
+
+func (x *Setting) ProtoReflect() protoreflect.Message {
+	mi := &file_hamnest_v1_collection_proto_msgTypes[20]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Setting.ProtoReflect.Descriptor instead.
+func (*Setting) Descriptor() ([]byte, []int) {
+	return file_hamnest_v1_collection_proto_rawDescGZIP(), []int{20}
+}
+
+func (x *Setting) GetDims() uint32 {
+	if x != nil {
+		return x.Dims
+	}
+	return 0
+}
+
+func (x *Setting) GetScanBits() uint32 {
+	if x != nil {
+		return x.ScanBits
+	}
+	return 0
+}
+
+func (x *Setting) GetCandidates() uint32 {
+	if x != nil {
+		return x.Candidates
+	}
+	return 0
+}
+
+func (x *Setting) GetRescoreCandidates() uint32 {
+	if x != nil {
+		return x.RescoreCandidates
+	}
+	return 0
+}
+
+func (x *Setting) GetBound() float64 {
+	if x != nil {
+		return x.Bound
+	}
+	return 0
+}
+
+func (x *Setting) GetRecall() float64 {
+	if x != nil {
+		return x.Recall
+	}
+	return 0
+}
+
+func (x *Setting) GetVectorsRead() float64 {
+	if x != nil {
+		return x.VectorsRead
+	}
+	return 0
+}
+
+func (x *Setting) GetMicroseconds() float64 {
+	if x != nil {
+		return x.Microseconds
+	}
+	return 0
+}
+
+func (x *Setting) GetBytes() float64 {
+	if x != nil {
+		return x.Bytes
+	}
+	return 0
+}
+
 var File_hamnest_v1_collection_proto protoreflect.FileDescriptor
 
 const file_hamnest_v1_collection_proto_rawDesc = "" +
 	"\n" +
 	"\x1bhamnest/v1/collection.proto\x12\n" +
-	"hamnest.v1\x1a google/protobuf/field_mask.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\x9f\x04\n" +
+	"hamnest.v1\x1a google/protobuf/field_mask.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x17hamnest/v1/vector.proto\"\x9f\x04\n" +
 	"\n" +
 	"Collection\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x12\x12\n" +
@@ -1283,7 +1887,7 @@ const file_hamnest_v1_collection_proto_rawDesc = "" +
 	"\x19GetCollectionStatsRequest\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\tR\x04name\"O\n" +
 	"\x1aGetCollectionStatsResponse\x121\n" +
-	"\x05stats\x18\x01 \x01(\v2\x1b.hamnest.v1.CollectionStatsR\x05stats\"\x84\x05\n" +
+	"\x05stats\x18\x01 \x01(\v2\x1b.hamnest.v1.CollectionStatsR\x05stats\"\xc4\x05\n" +
 	"\x0fCollectionStats\x12\x18\n" +
 	"\avectors\x18\x01 \x01(\x04R\avectors\x12\x18\n" +
 	"\aretired\x18\x02 \x01(\x04R\aretired\x12\x16\n" +
@@ -1305,14 +1909,60 @@ const file_hamnest_v1_collection_proto_rawDesc = "" +
 	"\fdisk_scalars\x18\x0f \x01(\x04R\vdiskScalars\x12!\n" +
 	"\fdisk_vectors\x18\x10 \x01(\x04R\vdiskVectors\x12\x1b\n" +
 	"\tdisk_rows\x18\x11 \x01(\x04R\bdiskRows\x12\x18\n" +
-	"\adropped\x18\x12 \x01(\x04R\adropped\"\xca\x01\n" +
+	"\adropped\x18\x12 \x01(\x04R\adropped\x12>\n" +
+	"\vcalibration\x18\x13 \x01(\v2\x1c.hamnest.v1.CalibrationStateR\vcalibration\"\xca\x01\n" +
 	"\aRewrite\x12-\n" +
 	"\aprofile\x18\x01 \x01(\x0e2\x13.hamnest.v1.ProfileR\aprofile\x12+\n" +
 	"\x05store\x18\x02 \x01(\x0e2\x15.hamnest.v1.PrecisionR\x05store\x129\n" +
 	"\n" +
 	"start_time\x18\x03 \x01(\v2\x1a.google.protobuf.TimestampR\tstartTime\x12\x12\n" +
 	"\x04done\x18\x04 \x01(\x04R\x04done\x12\x14\n" +
-	"\x05total\x18\x05 \x01(\x04R\x05total*R\n" +
+	"\x05total\x18\x05 \x01(\x04R\x05total\"\xc4\x02\n" +
+	"\x10CalibrationState\x12;\n" +
+	"\vcreate_time\x18\x01 \x01(\v2\x1a.google.protobuf.TimestampR\n" +
+	"createTime\x12\x12\n" +
+	"\x04rows\x18\x02 \x01(\x04R\x04rows\x12\x18\n" +
+	"\aqueries\x18\x03 \x01(\rR\aqueries\x125\n" +
+	"\x06source\x18\x04 \x01(\x0e2\x1d.hamnest.v1.CalibrationSourceR\x06source\x12\f\n" +
+	"\x01k\x18\x05 \x01(\rR\x01k\x12-\n" +
+	"\aprofile\x18\x06 \x01(\x0e2\x13.hamnest.v1.ProfileR\aprofile\x12/\n" +
+	"\x13profile_fingerprint\x18\a \x01(\tR\x12profileFingerprint\x12 \n" +
+	"\vrecalibrate\x18\b \x01(\tR\vrecalibrate\"\xab\x01\n" +
+	"\x10CalibrateRequest\x12\x12\n" +
+	"\x04name\x18\x01 \x01(\tR\x04name\x12,\n" +
+	"\aqueries\x18\x02 \x03(\v2\x12.hamnest.v1.VectorR\aqueries\x12\x16\n" +
+	"\x06sample\x18\x03 \x01(\rR\x06sample\x12\f\n" +
+	"\x01k\x18\x04 \x01(\rR\x01k\x12/\n" +
+	"\bprofiles\x18\x05 \x03(\x0e2\x13.hamnest.v1.ProfileR\bprofiles\"\x87\x01\n" +
+	"\x11CalibrateResponse\x129\n" +
+	"\vcalibration\x18\x01 \x01(\v2\x17.hamnest.v1.CalibrationR\vcalibration\x127\n" +
+	"\bcompared\x18\x02 \x03(\v2\x1b.hamnest.v1.ProfileSettingsR\bcompared\"\xe6\x02\n" +
+	"\vCalibration\x12;\n" +
+	"\vcreate_time\x18\x01 \x01(\v2\x1a.google.protobuf.TimestampR\n" +
+	"createTime\x12\x12\n" +
+	"\x04rows\x18\x02 \x01(\x04R\x04rows\x12\x18\n" +
+	"\aqueries\x18\x03 \x01(\rR\aqueries\x125\n" +
+	"\x06source\x18\x04 \x01(\x0e2\x1d.hamnest.v1.CalibrationSourceR\x06source\x12\f\n" +
+	"\x01k\x18\x05 \x01(\rR\x01k\x12-\n" +
+	"\aprofile\x18\x06 \x01(\x0e2\x13.hamnest.v1.ProfileR\aprofile\x12/\n" +
+	"\x13profile_fingerprint\x18\a \x01(\tR\x12profileFingerprint\x12\x16\n" +
+	"\x06kernel\x18\b \x01(\tR\x06kernel\x12/\n" +
+	"\bsettings\x18\t \x03(\v2\x13.hamnest.v1.SettingR\bsettings\"q\n" +
+	"\x0fProfileSettings\x12-\n" +
+	"\aprofile\x18\x01 \x01(\x0e2\x13.hamnest.v1.ProfileR\aprofile\x12/\n" +
+	"\bsettings\x18\x02 \x03(\v2\x13.hamnest.v1.SettingR\bsettings\"\x94\x02\n" +
+	"\aSetting\x12\x12\n" +
+	"\x04dims\x18\x01 \x01(\rR\x04dims\x12\x1b\n" +
+	"\tscan_bits\x18\x02 \x01(\rR\bscanBits\x12\x1e\n" +
+	"\n" +
+	"candidates\x18\x03 \x01(\rR\n" +
+	"candidates\x12-\n" +
+	"\x12rescore_candidates\x18\x04 \x01(\rR\x11rescoreCandidates\x12\x14\n" +
+	"\x05bound\x18\x05 \x01(\x01R\x05bound\x12\x16\n" +
+	"\x06recall\x18\x06 \x01(\x01R\x06recall\x12!\n" +
+	"\fvectors_read\x18\a \x01(\x01R\vvectorsRead\x12\"\n" +
+	"\fmicroseconds\x18\b \x01(\x01R\fmicroseconds\x12\x14\n" +
+	"\x05bytes\x18\t \x01(\x01R\x05bytes*R\n" +
 	"\x06Metric\x12\x16\n" +
 	"\x12METRIC_UNSPECIFIED\x10\x00\x12\x11\n" +
 	"\rMETRIC_COSINE\x10\x01\x12\x0e\n" +
@@ -1334,14 +1984,19 @@ const file_hamnest_v1_collection_proto_rawDesc = "" +
 	"\x11PRECISION_FLOAT16\x10\x02\x12\x16\n" +
 	"\x12PRECISION_BFLOAT16\x10\x03\x12\x12\n" +
 	"\x0ePRECISION_INT8\x10\x04\x12\x12\n" +
-	"\x0ePRECISION_NONE\x10\x052\xc7\x04\n" +
+	"\x0ePRECISION_NONE\x10\x05*t\n" +
+	"\x11CalibrationSource\x12\"\n" +
+	"\x1eCALIBRATION_SOURCE_UNSPECIFIED\x10\x00\x12\x1c\n" +
+	"\x18CALIBRATION_SOURCE_GIVEN\x10\x01\x12\x1d\n" +
+	"\x19CALIBRATION_SOURCE_STORED\x10\x022\x91\x05\n" +
 	"\x11CollectionService\x12]\n" +
 	"\x10CreateCollection\x12#.hamnest.v1.CreateCollectionRequest\x1a$.hamnest.v1.CreateCollectionResponse\x12T\n" +
 	"\rGetCollection\x12 .hamnest.v1.GetCollectionRequest\x1a!.hamnest.v1.GetCollectionResponse\x12Z\n" +
 	"\x0fListCollections\x12\".hamnest.v1.ListCollectionsRequest\x1a#.hamnest.v1.ListCollectionsResponse\x12]\n" +
 	"\x10UpdateCollection\x12#.hamnest.v1.UpdateCollectionRequest\x1a$.hamnest.v1.UpdateCollectionResponse\x12]\n" +
 	"\x10DeleteCollection\x12#.hamnest.v1.DeleteCollectionRequest\x1a$.hamnest.v1.DeleteCollectionResponse\x12c\n" +
-	"\x12GetCollectionStats\x12%.hamnest.v1.GetCollectionStatsRequest\x1a&.hamnest.v1.GetCollectionStatsResponseB7Z5github.com/hamnest/hamnest/proto/hamnest/v1;hamnestv1b\x06proto3"
+	"\x12GetCollectionStats\x12%.hamnest.v1.GetCollectionStatsRequest\x1a&.hamnest.v1.GetCollectionStatsResponse\x12H\n" +
+	"\tCalibrate\x12\x1c.hamnest.v1.CalibrateRequest\x1a\x1d.hamnest.v1.CalibrateResponseB7Z5github.com/hamnest/hamnest/proto/hamnest/v1;hamnestv1b\x06proto3"
 
 var (
 	file_hamnest_v1_collection_proto_rawDescOnce sync.Once
@@ -1355,67 +2010,91 @@ func file_hamnest_v1_collection_proto_rawDescGZIP() []byte {
 	return file_hamnest_v1_collection_proto_rawDescData
 }
 
-var file_hamnest_v1_collection_proto_enumTypes = make([]protoimpl.EnumInfo, 3)
-var file_hamnest_v1_collection_proto_msgTypes = make([]protoimpl.MessageInfo, 16)
+var file_hamnest_v1_collection_proto_enumTypes = make([]protoimpl.EnumInfo, 4)
+var file_hamnest_v1_collection_proto_msgTypes = make([]protoimpl.MessageInfo, 22)
 var file_hamnest_v1_collection_proto_goTypes = []any{
 	(Metric)(0),                        // 0: hamnest.v1.Metric
 	(Profile)(0),                       // 1: hamnest.v1.Profile
 	(Precision)(0),                     // 2: hamnest.v1.Precision
-	(*Collection)(nil),                 // 3: hamnest.v1.Collection
-	(*CreateCollectionRequest)(nil),    // 4: hamnest.v1.CreateCollectionRequest
-	(*CreateCollectionResponse)(nil),   // 5: hamnest.v1.CreateCollectionResponse
-	(*GetCollectionRequest)(nil),       // 6: hamnest.v1.GetCollectionRequest
-	(*GetCollectionResponse)(nil),      // 7: hamnest.v1.GetCollectionResponse
-	(*ListCollectionsRequest)(nil),     // 8: hamnest.v1.ListCollectionsRequest
-	(*ListCollectionsResponse)(nil),    // 9: hamnest.v1.ListCollectionsResponse
-	(*UpdateCollectionRequest)(nil),    // 10: hamnest.v1.UpdateCollectionRequest
-	(*UpdateCollectionResponse)(nil),   // 11: hamnest.v1.UpdateCollectionResponse
-	(*DeleteCollectionRequest)(nil),    // 12: hamnest.v1.DeleteCollectionRequest
-	(*DeleteCollectionResponse)(nil),   // 13: hamnest.v1.DeleteCollectionResponse
-	(*GetCollectionStatsRequest)(nil),  // 14: hamnest.v1.GetCollectionStatsRequest
-	(*GetCollectionStatsResponse)(nil), // 15: hamnest.v1.GetCollectionStatsResponse
-	(*CollectionStats)(nil),            // 16: hamnest.v1.CollectionStats
-	(*Rewrite)(nil),                    // 17: hamnest.v1.Rewrite
-	nil,                                // 18: hamnest.v1.Collection.LabelsEntry
-	(*timestamppb.Timestamp)(nil),      // 19: google.protobuf.Timestamp
-	(*fieldmaskpb.FieldMask)(nil),      // 20: google.protobuf.FieldMask
+	(CalibrationSource)(0),             // 3: hamnest.v1.CalibrationSource
+	(*Collection)(nil),                 // 4: hamnest.v1.Collection
+	(*CreateCollectionRequest)(nil),    // 5: hamnest.v1.CreateCollectionRequest
+	(*CreateCollectionResponse)(nil),   // 6: hamnest.v1.CreateCollectionResponse
+	(*GetCollectionRequest)(nil),       // 7: hamnest.v1.GetCollectionRequest
+	(*GetCollectionResponse)(nil),      // 8: hamnest.v1.GetCollectionResponse
+	(*ListCollectionsRequest)(nil),     // 9: hamnest.v1.ListCollectionsRequest
+	(*ListCollectionsResponse)(nil),    // 10: hamnest.v1.ListCollectionsResponse
+	(*UpdateCollectionRequest)(nil),    // 11: hamnest.v1.UpdateCollectionRequest
+	(*UpdateCollectionResponse)(nil),   // 12: hamnest.v1.UpdateCollectionResponse
+	(*DeleteCollectionRequest)(nil),    // 13: hamnest.v1.DeleteCollectionRequest
+	(*DeleteCollectionResponse)(nil),   // 14: hamnest.v1.DeleteCollectionResponse
+	(*GetCollectionStatsRequest)(nil),  // 15: hamnest.v1.GetCollectionStatsRequest
+	(*GetCollectionStatsResponse)(nil), // 16: hamnest.v1.GetCollectionStatsResponse
+	(*CollectionStats)(nil),            // 17: hamnest.v1.CollectionStats
+	(*Rewrite)(nil),                    // 18: hamnest.v1.Rewrite
+	(*CalibrationState)(nil),           // 19: hamnest.v1.CalibrationState
+	(*CalibrateRequest)(nil),           // 20: hamnest.v1.CalibrateRequest
+	(*CalibrateResponse)(nil),          // 21: hamnest.v1.CalibrateResponse
+	(*Calibration)(nil),                // 22: hamnest.v1.Calibration
+	(*ProfileSettings)(nil),            // 23: hamnest.v1.ProfileSettings
+	(*Setting)(nil),                    // 24: hamnest.v1.Setting
+	nil,                                // 25: hamnest.v1.Collection.LabelsEntry
+	(*timestamppb.Timestamp)(nil),      // 26: google.protobuf.Timestamp
+	(*fieldmaskpb.FieldMask)(nil),      // 27: google.protobuf.FieldMask
+	(*Vector)(nil),                     // 28: hamnest.v1.Vector
 }
 var file_hamnest_v1_collection_proto_depIdxs = []int32{
 	0,  // 0: hamnest.v1.Collection.metric:type_name -> hamnest.v1.Metric
 	1,  // 1: hamnest.v1.Collection.profile:type_name -> hamnest.v1.Profile
-	18, // 2: hamnest.v1.Collection.labels:type_name -> hamnest.v1.Collection.LabelsEntry
-	19, // 3: hamnest.v1.Collection.create_time:type_name -> google.protobuf.Timestamp
+	25, // 2: hamnest.v1.Collection.labels:type_name -> hamnest.v1.Collection.LabelsEntry
+	26, // 3: hamnest.v1.Collection.create_time:type_name -> google.protobuf.Timestamp
 	1,  // 4: hamnest.v1.Collection.profile_in_force:type_name -> hamnest.v1.Profile
 	2,  // 5: hamnest.v1.Collection.store:type_name -> hamnest.v1.Precision
-	3,  // 6: hamnest.v1.CreateCollectionRequest.collection:type_name -> hamnest.v1.Collection
-	3,  // 7: hamnest.v1.CreateCollectionResponse.collection:type_name -> hamnest.v1.Collection
-	3,  // 8: hamnest.v1.GetCollectionResponse.collection:type_name -> hamnest.v1.Collection
-	3,  // 9: hamnest.v1.ListCollectionsResponse.collections:type_name -> hamnest.v1.Collection
-	3,  // 10: hamnest.v1.UpdateCollectionRequest.collection:type_name -> hamnest.v1.Collection
-	20, // 11: hamnest.v1.UpdateCollectionRequest.update_mask:type_name -> google.protobuf.FieldMask
-	3,  // 12: hamnest.v1.UpdateCollectionResponse.collection:type_name -> hamnest.v1.Collection
-	16, // 13: hamnest.v1.GetCollectionStatsResponse.stats:type_name -> hamnest.v1.CollectionStats
-	17, // 14: hamnest.v1.CollectionStats.rewrite:type_name -> hamnest.v1.Rewrite
-	1,  // 15: hamnest.v1.Rewrite.profile:type_name -> hamnest.v1.Profile
-	2,  // 16: hamnest.v1.Rewrite.store:type_name -> hamnest.v1.Precision
-	19, // 17: hamnest.v1.Rewrite.start_time:type_name -> google.protobuf.Timestamp
-	4,  // 18: hamnest.v1.CollectionService.CreateCollection:input_type -> hamnest.v1.CreateCollectionRequest
-	6,  // 19: hamnest.v1.CollectionService.GetCollection:input_type -> hamnest.v1.GetCollectionRequest
-	8,  // 20: hamnest.v1.CollectionService.ListCollections:input_type -> hamnest.v1.ListCollectionsRequest
-	10, // 21: hamnest.v1.CollectionService.UpdateCollection:input_type -> hamnest.v1.UpdateCollectionRequest
-	12, // 22: hamnest.v1.CollectionService.DeleteCollection:input_type -> hamnest.v1.DeleteCollectionRequest
-	14, // 23: hamnest.v1.CollectionService.GetCollectionStats:input_type -> hamnest.v1.GetCollectionStatsRequest
-	5,  // 24: hamnest.v1.CollectionService.CreateCollection:output_type -> hamnest.v1.CreateCollectionResponse
-	7,  // 25: hamnest.v1.CollectionService.GetCollection:output_type -> hamnest.v1.GetCollectionResponse
-	9,  // 26: hamnest.v1.CollectionService.ListCollections:output_type -> hamnest.v1.ListCollectionsResponse
-	11, // 27: hamnest.v1.CollectionService.UpdateCollection:output_type -> hamnest.v1.UpdateCollectionResponse
-	13, // 28: hamnest.v1.CollectionService.DeleteCollection:output_type -> hamnest.v1.DeleteCollectionResponse
-	15, // 29: hamnest.v1.CollectionService.GetCollectionStats:output_type -> hamnest.v1.GetCollectionStatsResponse
-	24, // [24:30] is the sub-list for method output_type
-	18, // [18:24] is the sub-list for method input_type
-	18, // [18:18] is the sub-list for extension type_name
-	18, // [18:18] is the sub-list for extension extendee
-	0,  // [0:18] is the sub-list for field type_name
+	4,  // 6: hamnest.v1.CreateCollectionRequest.collection:type_name -> hamnest.v1.Collection
+	4,  // 7: hamnest.v1.CreateCollectionResponse.collection:type_name -> hamnest.v1.Collection
+	4,  // 8: hamnest.v1.GetCollectionResponse.collection:type_name -> hamnest.v1.Collection
+	4,  // 9: hamnest.v1.ListCollectionsResponse.collections:type_name -> hamnest.v1.Collection
+	4,  // 10: hamnest.v1.UpdateCollectionRequest.collection:type_name -> hamnest.v1.Collection
+	27, // 11: hamnest.v1.UpdateCollectionRequest.update_mask:type_name -> google.protobuf.FieldMask
+	4,  // 12: hamnest.v1.UpdateCollectionResponse.collection:type_name -> hamnest.v1.Collection
+	17, // 13: hamnest.v1.GetCollectionStatsResponse.stats:type_name -> hamnest.v1.CollectionStats
+	18, // 14: hamnest.v1.CollectionStats.rewrite:type_name -> hamnest.v1.Rewrite
+	19, // 15: hamnest.v1.CollectionStats.calibration:type_name -> hamnest.v1.CalibrationState
+	1,  // 16: hamnest.v1.Rewrite.profile:type_name -> hamnest.v1.Profile
+	2,  // 17: hamnest.v1.Rewrite.store:type_name -> hamnest.v1.Precision
+	26, // 18: hamnest.v1.Rewrite.start_time:type_name -> google.protobuf.Timestamp
+	26, // 19: hamnest.v1.CalibrationState.create_time:type_name -> google.protobuf.Timestamp
+	3,  // 20: hamnest.v1.CalibrationState.source:type_name -> hamnest.v1.CalibrationSource
+	1,  // 21: hamnest.v1.CalibrationState.profile:type_name -> hamnest.v1.Profile
+	28, // 22: hamnest.v1.CalibrateRequest.queries:type_name -> hamnest.v1.Vector
+	1,  // 23: hamnest.v1.CalibrateRequest.profiles:type_name -> hamnest.v1.Profile
+	22, // 24: hamnest.v1.CalibrateResponse.calibration:type_name -> hamnest.v1.Calibration
+	23, // 25: hamnest.v1.CalibrateResponse.compared:type_name -> hamnest.v1.ProfileSettings
+	26, // 26: hamnest.v1.Calibration.create_time:type_name -> google.protobuf.Timestamp
+	3,  // 27: hamnest.v1.Calibration.source:type_name -> hamnest.v1.CalibrationSource
+	1,  // 28: hamnest.v1.Calibration.profile:type_name -> hamnest.v1.Profile
+	24, // 29: hamnest.v1.Calibration.settings:type_name -> hamnest.v1.Setting
+	1,  // 30: hamnest.v1.ProfileSettings.profile:type_name -> hamnest.v1.Profile
+	24, // 31: hamnest.v1.ProfileSettings.settings:type_name -> hamnest.v1.Setting
+	5,  // 32: hamnest.v1.CollectionService.CreateCollection:input_type -> hamnest.v1.CreateCollectionRequest
+	7,  // 33: hamnest.v1.CollectionService.GetCollection:input_type -> hamnest.v1.GetCollectionRequest
+	9,  // 34: hamnest.v1.CollectionService.ListCollections:input_type -> hamnest.v1.ListCollectionsRequest
+	11, // 35: hamnest.v1.CollectionService.UpdateCollection:input_type -> hamnest.v1.UpdateCollectionRequest
+	13, // 36: hamnest.v1.CollectionService.DeleteCollection:input_type -> hamnest.v1.DeleteCollectionRequest
+	15, // 37: hamnest.v1.CollectionService.GetCollectionStats:input_type -> hamnest.v1.GetCollectionStatsRequest
+	20, // 38: hamnest.v1.CollectionService.Calibrate:input_type -> hamnest.v1.CalibrateRequest
+	6,  // 39: hamnest.v1.CollectionService.CreateCollection:output_type -> hamnest.v1.CreateCollectionResponse
+	8,  // 40: hamnest.v1.CollectionService.GetCollection:output_type -> hamnest.v1.GetCollectionResponse
+	10, // 41: hamnest.v1.CollectionService.ListCollections:output_type -> hamnest.v1.ListCollectionsResponse
+	12, // 42: hamnest.v1.CollectionService.UpdateCollection:output_type -> hamnest.v1.UpdateCollectionResponse
+	14, // 43: hamnest.v1.CollectionService.DeleteCollection:output_type -> hamnest.v1.DeleteCollectionResponse
+	16, // 44: hamnest.v1.CollectionService.GetCollectionStats:output_type -> hamnest.v1.GetCollectionStatsResponse
+	21, // 45: hamnest.v1.CollectionService.Calibrate:output_type -> hamnest.v1.CalibrateResponse
+	39, // [39:46] is the sub-list for method output_type
+	32, // [32:39] is the sub-list for method input_type
+	32, // [32:32] is the sub-list for extension type_name
+	32, // [32:32] is the sub-list for extension extendee
+	0,  // [0:32] is the sub-list for field type_name
 }
 
 func init() { file_hamnest_v1_collection_proto_init() }
@@ -1423,13 +2102,14 @@ func file_hamnest_v1_collection_proto_init() {
 	if File_hamnest_v1_collection_proto != nil {
 		return
 	}
+	file_hamnest_v1_vector_proto_init()
 	type x struct{}
 	out := protoimpl.TypeBuilder{
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_hamnest_v1_collection_proto_rawDesc), len(file_hamnest_v1_collection_proto_rawDesc)),
-			NumEnums:      3,
-			NumMessages:   16,
+			NumEnums:      4,
+			NumMessages:   22,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

@@ -25,6 +25,7 @@ const (
 	CollectionService_UpdateCollection_FullMethodName   = "/hamnest.v1.CollectionService/UpdateCollection"
 	CollectionService_DeleteCollection_FullMethodName   = "/hamnest.v1.CollectionService/DeleteCollection"
 	CollectionService_GetCollectionStats_FullMethodName = "/hamnest.v1.CollectionService/GetCollectionStats"
+	CollectionService_Calibrate_FullMethodName          = "/hamnest.v1.CollectionService/Calibrate"
 )
 
 // CollectionServiceClient is the client API for CollectionService service.
@@ -55,6 +56,15 @@ type CollectionServiceClient interface {
 	DeleteCollection(ctx context.Context, in *DeleteCollectionRequest, opts ...grpc.CallOption) (*DeleteCollectionResponse, error)
 	// Measures a collection: rows, bytes on disk, bytes in memory.
 	GetCollectionStats(ctx context.Context, in *GetCollectionStatsRequest, opts ...grpc.CallOption) (*GetCollectionStatsResponse, error)
+	// Measures which settings of a search reach which recall at which cost, by comparing
+	// answers with exact ones, and stores the result: SearchRequest.target_recall picks from
+	// it. The stored vectors are read once and compared with every query: 17 seconds on two
+	// cores for 1,000 queries of 768 dims and 38,000 vectors, and more in proportion. Half of
+	// the cores work; searches and writes go on. When the call is cancelled or its deadline passes
+	// nothing has changed. FAILED_PRECONDITION with a google.rpc.ErrorInfo of reason
+	// CALIBRATING while another calibration is under way, of reason UNCALIBRATED when there
+	// is nothing to measure, and of reason CODES_ONLY when no vectors are stored.
+	Calibrate(ctx context.Context, in *CalibrateRequest, opts ...grpc.CallOption) (*CalibrateResponse, error)
 }
 
 type collectionServiceClient struct {
@@ -125,6 +135,16 @@ func (c *collectionServiceClient) GetCollectionStats(ctx context.Context, in *Ge
 	return out, nil
 }
 
+func (c *collectionServiceClient) Calibrate(ctx context.Context, in *CalibrateRequest, opts ...grpc.CallOption) (*CalibrateResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(CalibrateResponse)
+	err := c.cc.Invoke(ctx, CollectionService_Calibrate_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
 // CollectionServiceServer is the server API for CollectionService service.
 // All implementations must embed UnimplementedCollectionServiceServer
 // for forward compatibility.
@@ -153,6 +173,15 @@ type CollectionServiceServer interface {
 	DeleteCollection(context.Context, *DeleteCollectionRequest) (*DeleteCollectionResponse, error)
 	// Measures a collection: rows, bytes on disk, bytes in memory.
 	GetCollectionStats(context.Context, *GetCollectionStatsRequest) (*GetCollectionStatsResponse, error)
+	// Measures which settings of a search reach which recall at which cost, by comparing
+	// answers with exact ones, and stores the result: SearchRequest.target_recall picks from
+	// it. The stored vectors are read once and compared with every query: 17 seconds on two
+	// cores for 1,000 queries of 768 dims and 38,000 vectors, and more in proportion. Half of
+	// the cores work; searches and writes go on. When the call is cancelled or its deadline passes
+	// nothing has changed. FAILED_PRECONDITION with a google.rpc.ErrorInfo of reason
+	// CALIBRATING while another calibration is under way, of reason UNCALIBRATED when there
+	// is nothing to measure, and of reason CODES_ONLY when no vectors are stored.
+	Calibrate(context.Context, *CalibrateRequest) (*CalibrateResponse, error)
 	mustEmbedUnimplementedCollectionServiceServer()
 }
 
@@ -180,6 +209,9 @@ func (UnimplementedCollectionServiceServer) DeleteCollection(context.Context, *D
 }
 func (UnimplementedCollectionServiceServer) GetCollectionStats(context.Context, *GetCollectionStatsRequest) (*GetCollectionStatsResponse, error) {
 	return nil, status.Error(codes.Unimplemented, "method GetCollectionStats not implemented")
+}
+func (UnimplementedCollectionServiceServer) Calibrate(context.Context, *CalibrateRequest) (*CalibrateResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method Calibrate not implemented")
 }
 func (UnimplementedCollectionServiceServer) mustEmbedUnimplementedCollectionServiceServer() {}
 func (UnimplementedCollectionServiceServer) testEmbeddedByValue()                           {}
@@ -310,6 +342,24 @@ func _CollectionService_GetCollectionStats_Handler(srv interface{}, ctx context.
 	return interceptor(ctx, in, info, handler)
 }
 
+func _CollectionService_Calibrate_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(CalibrateRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(CollectionServiceServer).Calibrate(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: CollectionService_Calibrate_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(CollectionServiceServer).Calibrate(ctx, req.(*CalibrateRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
 // CollectionService_ServiceDesc is the grpc.ServiceDesc for CollectionService service.
 // It's only intended for direct use with grpc.RegisterService,
 // and not to be introspected or modified (even as a copy)
@@ -340,6 +390,10 @@ var CollectionService_ServiceDesc = grpc.ServiceDesc{
 		{
 			MethodName: "GetCollectionStats",
 			Handler:    _CollectionService_GetCollectionStats_Handler,
+		},
+		{
+			MethodName: "Calibrate",
+			Handler:    _CollectionService_Calibrate_Handler,
 		},
 	},
 	Streams:  []grpc.StreamDesc{},

@@ -141,7 +141,15 @@ type SearchRequest struct {
 	//
 	//	*SearchRequest_Bound
 	//	*SearchRequest_Unbounded
-	LastStage     isSearchRequest_LastStage `protobuf_oneof:"last_stage"`
+	LastStage isSearchRequest_LastStage `protobuf_oneof:"last_stage"`
+	// The share of the right hits to find in the mean, above 0 and at most 1: the cheapest
+	// settings that CollectionService.Calibrate measured to find as many take the place of
+	// those of all stages, and of dims when it is 0. For a k above the one that recall was
+	// measured over, counts are as many times larger. Not with a setting of a stage but
+	// dims, nor with exact, a code, a vector of fewer dimensions than the collection's, or a
+	// rescore but RESCORE_VECTORS. FAILED_PRECONDITION with a google.rpc.ErrorInfo of reason
+	// UNCALIBRATED when nothing was measured that reaches it.
+	TargetRecall  *float64 `protobuf:"fixed64,21,opt,name=target_recall,json=targetRecall,proto3,oneof" json:"target_recall,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -349,6 +357,13 @@ func (x *SearchRequest) GetUnbounded() bool {
 		}
 	}
 	return false
+}
+
+func (x *SearchRequest) GetTargetRecall() float64 {
+	if x != nil && x.TargetRecall != nil {
+		return *x.TargetRecall
+	}
+	return 0
 }
 
 type isSearchRequest_Query interface {
@@ -868,7 +883,7 @@ var File_hamnest_v1_search_proto protoreflect.FileDescriptor
 const file_hamnest_v1_search_proto_rawDesc = "" +
 	"\n" +
 	"\x17hamnest/v1/search.proto\x12\n" +
-	"hamnest.v1\x1a\x1egoogle/protobuf/duration.proto\x1a\x17hamnest/v1/vector.proto\"\xf7\x05\n" +
+	"hamnest.v1\x1a\x1egoogle/protobuf/duration.proto\x1a\x17hamnest/v1/vector.proto\"\xb3\x06\n" +
 	"\rSearchRequest\x12\x1e\n" +
 	"\n" +
 	"collection\x18\x01 \x01(\tR\n" +
@@ -897,14 +912,16 @@ const file_hamnest_v1_search_proto_rawDesc = "" +
 	"refineBits\x126\n" +
 	"\x14rescore_oversampling\x18\x11 \x01(\x01H\x04R\x13rescoreOversampling\x88\x01\x01\x12\x16\n" +
 	"\x05bound\x18\x12 \x01(\x01H\x02R\x05bound\x12\x1e\n" +
-	"\tunbounded\x18\x13 \x01(\bH\x02R\tunboundedB\a\n" +
+	"\tunbounded\x18\x13 \x01(\bH\x02R\tunbounded\x12(\n" +
+	"\rtarget_recall\x18\x15 \x01(\x01H\x05R\ftargetRecall\x88\x01\x01B\a\n" +
 	"\x05queryB\r\n" +
 	"\vfirst_stageB\f\n" +
 	"\n" +
 	"last_stageB\f\n" +
 	"\n" +
 	"_min_scoreB\x17\n" +
-	"\x15_rescore_oversampling\"\x8c\x01\n" +
+	"\x15_rescore_oversamplingB\x10\n" +
+	"\x0e_target_recall\"\x8c\x01\n" +
 	"\x0eSearchResponse\x12#\n" +
 	"\x04hits\x18\x01 \x03(\v2\x0f.hamnest.v1.HitR\x04hits\x12&\n" +
 	"\x0fnext_page_token\x18\x02 \x01(\tR\rnextPageToken\x12-\n" +
