@@ -26,7 +26,7 @@ type Query struct {
 	// Planes holds the magnitudes, quantised to 0 to 15 in steps of one size: bit j
 	// of dimension i's is bit i of Planes[j].
 	Planes [Planes][]uint64
-	// Floats is the transformed query: centred, rotated.
+	// Floats is the transformed query: scaled where it is very long, centred, rotated.
 	Floats []float32
 
 	step    float64      // of the magnitudes
@@ -59,6 +59,11 @@ func (p *Profile) Query(v []float32) *Query {
 	q.quantise()
 	if p.kind != Plain {
 		q.setBlocks(p, v)
+	} else if scale := scaleOf(v, false); scale != 1 {
+		// Only the direction counts, and sums of the longest vectors bear no float32.
+		for i, x := range v {
+			q.Floats[i] = float32(float64(x) * scale)
+		}
 	}
 	return q
 }

@@ -660,8 +660,10 @@ func TestScoresBearEveryLength(t *testing.T) {
 		upsert(t, c, Record{ID: "tiny", Vector: []float32{1e-38, 0}}, Record{ID: "tilted", Vector: []float32{3e-8, 4e-8}}, Record{ID: "huge", Vector: []float32{3e38, 0}},
 			Record{ID: "away", Vector: []float32{-3e38, 0}})
 		for _, length := range []float32{1e-38, 1e-20, 1, 1e20, 3e38} {
-			for _, q := range []Query{{Exact: true}, {Rescore: RescoreNone}, {Rescore: RescoreCodes, RefineBits: 32}} {
-				q.Vector, q.K = []float32{length, 0}, 4
+			for _, q := range []Query{{Exact: true}, {Rescore: RescoreNone}, {Rescore: RescoreCodes, RefineBits: 32}, {Rescore: RescoreCodes, RefineBits: 32, Vector: []float32{length, length}}} {
+				if q.K = 4; q.Vector == nil {
+					q.Vector = []float32{length, 0}
+				}
 				hits := search(t, c, q).Hits
 				if len(hits) != 4 {
 					t.Errorf("%v, %v, query of length %v: %d hits, want 4", kind, metric, length, len(hits))
