@@ -78,7 +78,7 @@ func (e *estimator) codeProduct(q *Query) float64 {
 		return 0
 	}
 	query := q.length * math.Sqrt(float64(e.width)/float64(len(q.Floats)))
-	row := math.Sqrt(e.squares * 2 / math.Pi) // see RowNorm
+	row := math.Sqrt(e.squares * 2 / math.Pi)           // see RowNorm
 	return float64(query * row * (e.cosines / e.norm1)) // not fused with what it is added to
 }
 
