@@ -431,6 +431,9 @@ func (s *storedCalibration) targeted(c *codec, q Query, seen int) (Query, error)
 		return q, fmt.Errorf("%w: recall was measured under profile %s (%s), and the collection now has %v (%s): calibrate again (hamnest calibrate)",
 			ErrUncalibrated, s.calibration.Profile, s.calibration.Fingerprint, c.profile.Kind(), c.fingerprint)
 	}
+	if err := c.needVectors("a target recall"); err != nil {
+		return q, err
+	}
 	setting, err := s.calibration.pick(q.TargetRecall, q.Dims)
 	if err != nil {
 		return q, err

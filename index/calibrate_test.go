@@ -310,6 +310,13 @@ func TestATargetRecallIsNotGuessed(t *testing.T) {
 		t.Fatal(err)
 	}
 	search(t, c, q)
+
+	lower(t, c, encoder.None) // recall was measured with the vectors
+	if err := c.Settle(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	_, err = c.Search(t.Context(), q)
+	mustSay(t, err, ErrCodesOnly, "target recall")
 }
 
 func TestACalibrationSurvivesReopeningAndItsDamageIsNoSilence(t *testing.T) {
