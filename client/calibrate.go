@@ -17,6 +17,9 @@ type CalibrateOptions struct {
 	// Sample is how many stored vectors, spread over the collection, stand in for
 	// queries. 0: 1000. Not with Queries.
 	Sample int
+	// Live takes the queries that were searched for last instead, where the server is
+	// asked to remember them. Not with Queries or Sample.
+	Live bool
 	// K is how many hits recall is measured over. 0: 10.
 	K int
 	// Profiles are measured beside the collection's own, for comparison. Each takes as
@@ -27,10 +30,12 @@ type CalibrateOptions struct {
 // CalibrationSource is where the queries of a calibration came from.
 type CalibrationSource string
 
-// The sources: CalibrateOptions.Queries, and vectors of the collection.
+// The sources: CalibrateOptions.Queries, vectors of the collection, and
+// CalibrateOptions.Live.
 const (
 	SourceGiven  CalibrationSource = "given"
 	SourceStored CalibrationSource = "stored"
+	SourceLive   CalibrationSource = "live"
 )
 
 // CalibrationState describes a calibration without its settings.
@@ -48,6 +53,20 @@ type CalibrationState struct {
 	ProfileFingerprint string
 	// Recalibrate says why the collection should be calibrated again; empty: it need not.
 	Recalibrate string
+}
+
+// LiveState is what was learnt from the searches that were answered.
+type LiveState struct {
+	// Queries are remembered for CalibrateOptions.Live.
+	Queries int
+	// Checks are the last searches that were answered again exactly; Recall is what they
+	// had in the mean.
+	Checks int
+	Recall float64
+	// Targeted of them asked for a target recall, Target in the mean, and had
+	// TargetedRecall.
+	Targeted               int
+	Target, TargetedRecall float64
 }
 
 // Calibration is the settings of a search that are worth having, as they were measured.
@@ -91,6 +110,7 @@ func (c *Client) Calibrate(ctx context.Context, collection string, opts Calibrat
 		Name:    req.text("name", collection),
 		Queries: mapSlice(opts.Queries, vectorToProto),
 		Sample:  req.uint32("sample", opts.Sample),
+		Live:    opts.Live,
 		K:       req.uint32("k", opts.K),
 	}
 	for i, p := range opts.Profiles {

@@ -119,6 +119,8 @@ type Stats struct {
 	DiskCodes, DiskScalars, DiskVectors, DiskRows uint64
 	// Calibration describes the last one, nil when there was none; see Calibrate.
 	Calibration *CalibrationState
+	// Live is what was learnt from searches, nil when the server is not asked to.
+	Live *LiveState
 	// Rewrite is the one under way, nil when there is none; see UpdateCollection.
 	Rewrite *Rewrite
 	// RewriteError says why the last rewrite was given up, since the server started;
@@ -278,6 +280,9 @@ func (c *Client) Stats(ctx context.Context, name string) (Stats, error) {
 		if m.GetCreateTime() != nil {
 			stats.Calibration.Created = m.GetCreateTime().AsTime()
 		}
+	}
+	if l := s.GetLive(); l != nil {
+		stats.Live = &LiveState{int(l.GetQueries()), int(l.GetChecks()), l.GetRecall(), int(l.GetTargeted()), l.GetTarget(), l.GetTargetedRecall()}
 	}
 	if r := s.GetRewrite(); r != nil {
 		stats.Rewrite = &Rewrite{profileFromProto(r.GetProfile()), precisionFromProto(r.GetStore()), r.GetStartTime().AsTime(), r.GetDone(), r.GetTotal()}

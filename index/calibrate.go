@@ -36,6 +36,9 @@ type CalibrateOptions struct {
 	// Sample is how many stored vectors, spread over the collection, stand in for
 	// queries. 0: DefaultCalibrationQueries. Not with Queries.
 	Sample int
+	// Live takes the queries that were searched for last instead, as many as are
+	// remembered: see Options.LiveQueries. Not with Queries or Sample.
+	Live bool
 	// K is how many hits recall is measured over, 1 to MaxCalibrationK. 0:
 	// DefaultCalibrationK.
 	K int
@@ -81,6 +84,7 @@ type CalibrationSource string
 const (
 	SourceGiven  CalibrationSource = "given"  // CalibrateOptions.Queries
 	SourceStored CalibrationSource = "stored" // vectors of the collection
+	SourceLive   CalibrationSource = "live"   // CalibrateOptions.Live
 )
 
 // Setting is one way to search, and what it was measured to give: means over the
@@ -117,7 +121,8 @@ func (c *Calibration) Front() []Setting { return front(c.Settings) }
 //
 // ErrCalibrating when a calibration is under way, ErrCodesOnly when there are no vectors
 // to compute exact answers from, ErrUncalibrated when the collection is empty or its
-// profile changes meanwhile; *InvalidError with fields queries[i], sample, k, profiles[i].
+// profile changes meanwhile; *InvalidError with fields queries[i], sample, live, k,
+// profiles[i].
 func (c *Collection) Calibrate(ctx context.Context, opts CalibrateOptions) (*Calibration, error) {
 	g, release, err := c.acquire()
 	if err != nil {
@@ -134,7 +139,17 @@ func (c *Collection) Calibrate(ctx context.Context, opts CalibrateOptions) (*Cal
 		return nil, ErrCalibrating
 	}
 	defer c.calibrations.running.Store(false)
-	result, err := g.calibrate(ctx, opts)
+	source := SourceStored
+	if len(opts.Queries) > 0 {
+		source = SourceGiven
+	}
+	if opts.Live {
+		if opts.Queries, err = c.live.recent(g.codec.profile.Dims()); err != nil {
+			return nil, err
+		}
+		source = SourceLive
+	}
+	result, err := g.calibrate(ctx, opts, source)
 	if err != nil {
 		return nil, err
 	}
@@ -149,6 +164,7 @@ func (c *Collection) Calibrate(ctx context.Context, opts CalibrateOptions) (*Cal
 		return nil, err
 	}
 	c.calibrations.stored.Store(&storedCalibration{calibration: result})
+	c.live.forget()
 	return result, nil
 }
 
@@ -167,6 +183,9 @@ func (o *CalibrateOptions) check(c *codec) error {
 	}
 	if o.Sample != 0 && len(o.Queries) > 0 {
 		add("sample", "set together with queries")
+	}
+	if o.Live && (o.Sample != 0 || len(o.Queries) > 0) {
+		add("live", "set together with queries or sample")
 	}
 	if o.K < 0 || o.K > MaxCalibrationK {
 		add("k", "%d, want 1 to %d", o.K, MaxCalibrationK)
@@ -245,8 +264,8 @@ type CalibrationStats struct {
 }
 
 // calibrationStats returns what Stats says of the calibration, of a collection of rows
-// vectors.
-func (c *Collection) calibrationStats(g *generation, rows uint64) *CalibrationStats {
+// vectors; drift is why its live searches call for another, empty for not at all.
+func (c *Collection) calibrationStats(g *generation, rows uint64, drift string) *CalibrationStats {
 	stored := c.calibrations.stored.Load()
 	if stored.err != nil {
 		return &CalibrationStats{Recalibrate: "damaged: " + stored.err.Error()}
@@ -259,6 +278,8 @@ func (c *Collection) calibrationStats(g *generation, rows uint64) *CalibrationSt
 	switch {
 	case m.Fingerprint != g.codec.fingerprint:
 		s.Recalibrate = fmt.Sprintf("the profile is %v (%s) now: target recalls are refused", g.codec.profile.Kind(), g.codec.fingerprint)
+	case drift != "":
+		s.Recalibrate = drift
 	case 2*rows >= 3*m.Rows:
 		s.Recalibrate = fmt.Sprintf("%d vectors have become %d: the recall that was measured may not be reached", m.Rows, rows)
 	case 2*rows <= m.Rows:
@@ -268,16 +289,15 @@ func (c *Collection) calibrationStats(g *generation, rows uint64) *CalibrationSt
 }
 
 // calibrate measures g.
-func (g *generation) calibrate(ctx context.Context, opts CalibrateOptions) (*Calibration, error) {
+func (g *generation) calibrate(ctx context.Context, opts CalibrateOptions, source CalibrationSource) (*Calibration, error) {
 	t := &trial{g: g, codec: g.codec, view: g.view.Load(), k: cmp.Or(opts.K, DefaultCalibrationK)}
 	if t.view.live == 0 {
 		return nil, fmt.Errorf("%w: the collection has no vectors", ErrUncalibrated)
 	}
-	source, err := t.choose(ctx, opts)
-	if err != nil {
+	if err := t.choose(ctx, opts); err != nil {
 		return nil, err
 	}
-	if err := t.findRight(ctx); err != nil {
+	if err := t.findRight(ctx, half()); err != nil {
 		return nil, err
 	}
 	settings, err := t.run(ctx)
@@ -308,12 +328,12 @@ func (g *generation) calibrate(ctx context.Context, opts CalibrateOptions) (*Cal
 }
 
 // choose sets the queries of t.
-func (t *trial) choose(ctx context.Context, opts CalibrateOptions) (CalibrationSource, error) {
+func (t *trial) choose(ctx context.Context, opts CalibrateOptions) error {
 	for _, q := range opts.Queries {
 		t.queries = append(t.queries, &trialQuery{vector: q})
 	}
 	if len(t.queries) > 0 {
-		return SourceGiven, nil
+		return nil
 	}
 	rows := t.view.spread(cmp.Or(opts.Sample, DefaultCalibrationQueries))
 	for part := range slices.Chunk(rows, exactRows) {
@@ -330,10 +350,10 @@ func (t *trial) choose(ctx context.Context, opts CalibrateOptions) (CalibrationS
 			return ctx.Err()
 		})
 		if err != nil {
-			return "", err
+			return err
 		}
 	}
-	return SourceStored, nil
+	return nil
 }
 
 // spread returns n rows that are not retired, or all of them, spread evenly.

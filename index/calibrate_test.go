@@ -52,10 +52,10 @@ func newTrial(t *testing.T, c *Collection, k int, opts CalibrateOptions) *trial 
 	t.Helper()
 	g := c.current.Load()
 	trial := &trial{g: g, codec: g.codec, view: g.view.Load(), k: k}
-	if _, err := trial.choose(t.Context(), opts); err != nil {
+	if err := trial.choose(t.Context(), opts); err != nil {
 		t.Fatal(err)
 	}
-	if err := trial.findRight(t.Context()); err != nil {
+	if err := trial.findRight(t.Context(), 2); err != nil {
 		t.Fatal(err)
 	}
 	trial.plan()

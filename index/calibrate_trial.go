@@ -90,14 +90,14 @@ func (t *trial) newTallies() []formTally {
 // half is how many cores a trial takes: the others are for searches.
 func half() int { return max(1, runtime.GOMAXPROCS(0)/2) }
 
-// findRight computes the exact answers.
-func (t *trial) findRight(ctx context.Context) error {
+// findRight computes the exact answers on so many cores.
+func (t *trial) findRight(ctx context.Context, cores int) error {
 	jobs := make([]*exactJob, len(t.queries))
 	for i, q := range t.queries {
 		jobs[i] = &exactJob{plan: &plan{vector: q.vector, scorer: t.codec.scorer(q.vector), wanted: t.k + 1}}
 		jobs[i].begin(ctx)
 	}
-	t.g.exactPass(t.view, jobs, half())
+	t.g.exactPass(t.view, jobs, cores)
 	if err := ctx.Err(); err != nil {
 		return err
 	}

@@ -38,6 +38,7 @@ type Collection struct {
 	written  chan struct{}       // closed when the writer has ended
 
 	calibrations calibrations
+	live         *live
 
 	rewriteMu  sync.Mutex // held while these change
 	rewriting  *rewrite   // nil: none
@@ -47,14 +48,14 @@ type Collection struct {
 }
 
 // openCollection opens the shard of e and loads its codes.
-func openCollection(catalog *storage.Catalog, e storage.Entry, log *slog.Logger) (*Collection, error) {
+func openCollection(catalog *storage.Catalog, e storage.Entry, opts Options) (*Collection, error) {
 	g, err := openGeneration(catalog.ShardPath(e))
 	if err != nil {
 		return nil, err
 	}
 	c := &Collection{
 		catalog:  catalog,
-		log:      log,
+		log:      opts.Logger,
 		queue:    make(chan *Pending, queueLength),
 		room:     semaphore.NewWeighted(queueBytes),
 		handover: make(chan func()),
@@ -63,6 +64,7 @@ func openCollection(catalog *storage.Catalog, e storage.Entry, log *slog.Logger)
 	c.entry.Store(&e)
 	c.current.Store(g)
 	c.fitAt.Store(fitRows)
+	c.live = newLive(c, opts)
 	c.calibrations.stored.Store(readCalibration(catalog, e))
 	go c.write()
 	c.resume()
@@ -99,12 +101,16 @@ func (c *Collection) close() error {
 	}
 	c.rewriteMu.Unlock()
 	c.rewrites.Wait()
+	c.live.close()
 	g := c.current.Load()
 	g.users.Wait() // or they would write to a closed queue
 	close(c.queue)
 	<-c.written
 	return g.close()
 }
+
+// dims is the number of dimensions, which never changes.
+func (c *Collection) dims() int { return c.current.Load().codec.profile.Dims() }
 
 // Info describes the collection.
 func (c *Collection) Info() Info {
@@ -297,6 +303,9 @@ type Stats struct {
 	Kernel, ProfileFingerprint string
 	// Calibration says what was measured last, nil when nothing was.
 	Calibration *CalibrationStats
+	// Live is what was learnt from searches, nil unless Options.LiveQueries or LiveChecks
+	// asked for it.
+	Live *LiveStats
 	// Rewrite is the one under way, nil when there is none; see Collection.Update.
 	Rewrite *RewriteStats
 	// RewriteError says why the last rewrite was given up, since the collection was
@@ -335,6 +344,7 @@ func (c *Collection) Stats() (Stats, error) {
 	}
 	schema := g.shard.Schema()
 	rewriting, rewriteError := c.rewriteStats()
+	learnt, drift := c.live.stats()
 	parts := schema.Parts(state.Next)
 	return Stats{
 		Vectors:              state.Live,
@@ -353,7 +363,8 @@ func (c *Collection) Stats() (Stats, error) {
 		Commits:              state.Commits,
 		Kernel:               hamming.Kernel(),
 		ProfileFingerprint:   g.codec.fingerprint,
-		Calibration:          c.calibrationStats(g, state.Live),
+		Calibration:          c.calibrationStats(g, state.Live, drift),
+		Live:                 learnt,
 		Rewrite:              rewriting,
 		RewriteError:         rewriteError,
 	}, nil

@@ -21,6 +21,13 @@ type Options struct {
 	// MustExist makes Open fail with fs.ErrNotExist for a directory that no DB has
 	// been opened in before, instead of starting one there.
 	MustExist bool
+	// LiveQueries is how many query vectors, the most recent, each collection remembers
+	// for CalibrateOptions.Live: in memory, and until it is closed. 0: none.
+	LiveQueries int
+	// LiveChecks is the share of the searches, 0 to 1, that are answered once more exactly,
+	// in the background and one at a time, so that Stats can say what recall they had. Each
+	// reads all vectors of the collection. 0: none.
+	LiveChecks float64
 }
 
 // DB is a directory of collections, held by this process alone while it is open.
@@ -28,6 +35,7 @@ type Options struct {
 type DB struct {
 	catalog *storage.Catalog
 	log     *slog.Logger
+	opts    Options
 
 	create  sync.Mutex     // held while the set of collections changes
 	deletes sync.WaitGroup // under way
@@ -43,6 +51,12 @@ type DB struct {
 // are damaged does not keep the others from opening: it is logged, and using it
 // returns the error.
 func Open(dir string, opts Options) (*DB, error) {
+	if opts.LiveQueries < 0 || !(opts.LiveChecks >= 0 && opts.LiveChecks <= 1) { // not: NaN too
+		return nil, fmt.Errorf("index: options ask to remember %d live queries and to check a share of %v, want at least 0 and 0 to 1", opts.LiveQueries, opts.LiveChecks)
+	}
+	if opts.Logger == nil {
+		opts.Logger = slog.Default()
+	}
 	if opts.MustExist {
 		if err := storage.FindCatalog(dir); err != nil {
 			return nil, err
@@ -55,18 +69,16 @@ func Open(dir string, opts Options) (*DB, error) {
 	db := &DB{
 		catalog:     catalog,
 		log:         opts.Logger,
+		opts:        opts,
 		collections: make(map[string]*Collection),
 		broken:      make(map[string]error),
-	}
-	if db.log == nil {
-		db.log = slog.Default()
 	}
 	entries, err := catalog.List()
 	if err != nil {
 		return nil, errors.Join(err, catalog.Close())
 	}
 	for _, e := range entries {
-		c, err := openCollection(catalog, e, db.log)
+		c, err := openCollection(catalog, e, db.opts)
 		if err != nil {
 			db.log.Error("collection cannot be opened", "collection", e.Name, "error", err)
 			db.broken[e.Name] = err
@@ -127,7 +139,7 @@ func (db *DB) Create(ctx context.Context, spec Spec) (*Collection, error) {
 	if err != nil {
 		return nil, err
 	}
-	c, err := openCollection(db.catalog, entry, db.log)
+	c, err := openCollection(db.catalog, entry, db.opts)
 	db.mu.Lock()
 	defer db.mu.Unlock()
 	if err != nil {

@@ -73,7 +73,7 @@ func createWith(t *testing.T, db *DB, name string, metric encoder.Metric, profil
 	if err != nil {
 		t.Fatal(err)
 	}
-	c, err := openCollection(db.catalog, entry, db.log)
+	c, err := openCollection(db.catalog, entry, db.opts)
 	if err != nil {
 		t.Fatal(err)
 	}

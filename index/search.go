@@ -39,6 +39,7 @@ func (c *Collection) Search(ctx context.Context, q Query) (*Result, error) {
 	if err != nil {
 		return nil, err
 	}
+	c.live.saw(p)
 	return results[0], nil
 }
 
@@ -68,7 +69,14 @@ func (c *Collection) BatchSearch(ctx context.Context, queries []Query) ([]*Resul
 	if len(all.Violations) > 0 {
 		return nil, &all
 	}
-	return g.run(ctx, plans)
+	results, err := g.run(ctx, plans)
+	if err != nil {
+		return nil, err
+	}
+	for _, p := range plans {
+		c.live.saw(p)
+	}
+	return results, nil
 }
 
 // run carries plans out: the pass over the codes, or the vectors, for all of them

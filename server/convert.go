@@ -74,6 +74,7 @@ var (
 	sources = map[hamnestv1.CalibrationSource]index.CalibrationSource{
 		hamnestv1.CalibrationSource_CALIBRATION_SOURCE_GIVEN:  index.SourceGiven,
 		hamnestv1.CalibrationSource_CALIBRATION_SOURCE_STORED: index.SourceStored,
+		hamnestv1.CalibrationSource_CALIBRATION_SOURCE_LIVE:   index.SourceLive,
 	}
 	rescores = map[hamnestv1.Rescore]index.Rescore{
 		hamnestv1.Rescore_RESCORE_NONE:    index.RescoreNone,
@@ -189,6 +190,16 @@ func statsToProto(s index.Stats) *hamnestv1.CollectionStats {
 			stats.Calibration.CreateTime = timestamppb.New(c.Created)
 		}
 	}
+	if l := s.Live; l != nil {
+		stats.Live = &hamnestv1.LiveState{
+			Queries:        uint32(l.Queries),
+			Checks:         uint32(l.Checks),
+			Recall:         l.Recall,
+			Targeted:       uint32(l.Targeted),
+			Target:         l.Target,
+			TargetedRecall: l.TargetedRecall,
+		}
+	}
 	if r := s.Rewrite; r != nil {
 		stats.Rewrite = &hamnestv1.Rewrite{
 			Profile:   enumToProto(profiles, r.Profile),
@@ -212,7 +223,7 @@ func profileOfName(name string) hamnestv1.Profile {
 
 // calibrationFromProto returns what a request wants to be measured with.
 func calibrationFromProto(req *hamnestv1.CalibrateRequest) (index.CalibrateOptions, error) {
-	opts := index.CalibrateOptions{Sample: int(req.GetSample()), K: int(req.GetK())}
+	opts := index.CalibrateOptions{Sample: int(req.GetSample()), Live: req.GetLive(), K: int(req.GetK())}
 	var bad violations
 	for i, v := range req.GetQueries() {
 		vector, err := vectorFromProto(v)

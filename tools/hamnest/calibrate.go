@@ -85,10 +85,11 @@ comparison; hamnest collection update changes the profile.`,
 	f.IntVar(&flags.queriesSkip, "queries-skip", 0, "leave out the first so many queries, to evaluate on them later")
 	f.IntVar(&flags.queriesLimit, "queries-limit", 0, "take so many queries at most (default all)")
 	f.IntVar(&flags.opts.Sample, "sample", 0, fmt.Sprintf("how many stored vectors stand in for queries (default %d)", index.DefaultCalibrationQueries))
+	f.BoolVar(&flags.opts.Live, "live", false, "take the queries that were searched for last, where hamnest serve --live-queries remembers them")
 	f.IntVarP(&flags.opts.K, "k", "k", index.DefaultCalibrationK, "how many hits recall is measured over")
 	f.StringSliceVar(&flags.profiles, "profiles", nil, "`profiles` to measure beside the collection's own: all, or some of "+strings.Join(profileNames(), ", "))
 	f.StringVar(&flags.plot, "plot", "", "write a picture of recall against microseconds and bytes to this `file`, .svg or .html")
-	cmd.MarkFlagsMutuallyExclusive("queries", "sample")
+	cmd.MarkFlagsMutuallyExclusive("queries", "sample", "live")
 	return cmd
 }
 

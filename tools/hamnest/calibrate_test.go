@@ -99,3 +99,26 @@ func TestAPictureOfACalibrationIsWellFormed(t *testing.T) {
 	}
 	mustFail(t, "no such file", on(target, "calibrate", "c", "--plot", filepath.Join(t.TempDir(), "none", "a.svg"))...)
 }
+
+func TestAServerLearnsFromItsSearches(t *testing.T) {
+	target := []string{"--server", startServer(t, t.TempDir(), "--live-queries", "8", "--live-checks", "1")}
+	m := searchable(t, target)
+	mustFail(t, "no live query yet", on(target, "calibrate", "c", "--live")...)
+	must(t, on(target, "search", "c", "--query", matrix{20, m.cols, m.data[:20*m.cols]}.file(t, "queries.npy"))...)
+	got := decode[calibrationJSON](t, must(t, on(target, "calibrate", "c", "--live", "--format", "json")...))[0]
+	if got.Queries != 8 || got.Source != "live" {
+		t.Errorf("calibration is %+v, want one of 8 live queries", got)
+	}
+	stats := decode[statsJSON](t, must(t, on(target, "stats", "c", "--format", "json")...))[0]
+	if stats.Live == nil || stats.Live.Queries != 8 {
+		t.Errorf("live is %+v, want 8 queries", stats.Live)
+	}
+	if table := must(t, on(target, "stats", "c")...); !strings.Contains(table, "8 remembered") || !strings.Contains(table, "8 live queries") {
+		t.Errorf("stats are %s", table)
+	}
+	mustFail(t, "--live-queries", "calibrate", "c", "--live", "--data", func() string {
+		dir := t.TempDir()
+		searchable(t, []string{"--data", dir})
+		return dir
+	}())
+}

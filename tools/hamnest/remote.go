@@ -220,13 +220,14 @@ func (r *remote) Stats(ctx context.Context, name string) (index.Stats, error) {
 		DiskVectors:          stats.DiskVectors,
 		DiskRows:             stats.DiskRows,
 		Calibration:          calibration,
+		Live:                 (*index.LiveStats)(stats.Live),
 		Rewrite:              rewrite,
 		RewriteError:         stats.RewriteError,
 	}, nil
 }
 
 func (r *remote) Calibrate(ctx context.Context, name string, opts index.CalibrateOptions) (*index.Calibration, error) {
-	wanted := client.CalibrateOptions{Queries: opts.Queries, Sample: opts.Sample, K: opts.K}
+	wanted := client.CalibrateOptions{Queries: opts.Queries, Sample: opts.Sample, Live: opts.Live, K: opts.K}
 	for _, p := range opts.Profiles {
 		wanted.Profiles = append(wanted.Profiles, client.Profile(p.String()))
 	}

@@ -23,6 +23,8 @@ type serveFlags struct {
 	listen          string
 	shutdownTimeout time.Duration
 	limits          server.Options
+	liveQueries     int
+	liveChecks      float64
 }
 
 func serveCommand() *cobra.Command {
@@ -39,7 +41,11 @@ SIGTERM and Ctrl-C end it in order: no new call is accepted, those that run are
 finished within --shutdown-timeout, and the files are closed. A second signal kills it;
 what was acknowledged is durable even then.
 
-A request above a limit is refused with the limit's name and value.`,
+A request above a limit is refused with the limit's name and value.
+
+--live-queries and --live-checks let a server learn from the searches that it answers,
+and hamnest stats say so. What is remembered stays in memory and is gone with the
+process.`,
 		Example: `  hamnest serve --data ./vectors
   hamnest serve --data /var/lib/hamnest --listen 0.0.0.0:7700 --max-k 1000`,
 		Args: wantArgs(0, 0),
@@ -63,13 +69,15 @@ A request above a limit is refused with the limit's name and value.`,
 	f.IntVar(&flags.limits.MaxBatchVectors, "max-batch-vectors", 10_000, "most vectors, or ids, in one request")
 	f.IntVar(&flags.limits.MaxDims, "max-dims", 65_536, "most dimensions that a new collection may have")
 	f.IntVar(&flags.limits.MaxConcurrentStreams, "max-concurrent-streams", 1000, "most calls that one connection may have open")
+	f.IntVar(&flags.liveQueries, "live-queries", 0, "how many query vectors to remember a collection, the most recent, for hamnest calibrate --live")
+	f.Float64Var(&flags.liveChecks, "live-checks", 0, "share of the searches, 0 to 1, to answer again exactly, in the background and one at a time, to know what recall they had")
 	return cmd
 }
 
 // serve answers requests until ctx ends, then finishes what runs and closes the
 // files.
 func (f *serveFlags) serve(ctx context.Context, logger *slog.Logger) (err error) {
-	db, err := openDB(f.data, index.Options{Logger: logger})
+	db, err := openDB(f.data, index.Options{Logger: logger, LiveQueries: f.liveQueries, LiveChecks: f.liveChecks})
 	if err != nil {
 		return err
 	}

@@ -58,6 +58,8 @@ type statsJSON struct {
 	DiskRows             uint64 `json:"disk_rows"`
 	// Calibration is left out when there was none.
 	Calibration *calibrationStateJSON `json:"calibration,omitempty"`
+	// Live is left out when nothing is to be learnt from searches.
+	Live *liveJSON `json:"live,omitempty"`
 	// Rewrite is left out when none is under way, RewriteError when the last went well.
 	Rewrite      *rewriteJSON `json:"rewrite,omitempty"`
 	RewriteError string       `json:"rewrite_error,omitempty"`
@@ -73,6 +75,15 @@ type calibrationStateJSON struct {
 	Profile            string    `json:"profile"`
 	ProfileFingerprint string    `json:"profile_fingerprint"`
 	Recalibrate        string    `json:"recalibrate"` // why; empty: no need
+}
+
+type liveJSON struct {
+	Queries        int     `json:"queries"`
+	Checks         int     `json:"checks"`
+	Recall         float64 `json:"recall"`
+	Targeted       int     `json:"targeted"`
+	Target         float64 `json:"target"`
+	TargetedRecall float64 `json:"targeted_recall"`
 }
 
 type rewriteJSON struct {
@@ -106,6 +117,7 @@ func statsToJSON(s index.Stats) statsJSON {
 	if c := s.Calibration; c != nil {
 		j.Calibration = &calibrationStateJSON{c.Created, c.Rows, c.Queries, string(c.Source), c.K, c.Profile, c.Fingerprint, c.Recalibrate}
 	}
+	j.Live = (*liveJSON)(s.Live)
 	if r := s.Rewrite; r != nil {
 		j.Rewrite = &rewriteJSON{r.Profile.String(), r.Store.String(), r.Started, r.Done, r.Total}
 	}
@@ -142,6 +154,15 @@ func printStats(out output, s index.Stats) error {
 		}
 		if c.Recalibrate != "" {
 			rows = append(rows, []string{"calibrate again", c.Recalibrate})
+		}
+	}
+	if l := s.Live; l != nil {
+		rows = append(rows, []string{"live queries", strconv.Itoa(l.Queries) + " remembered"})
+		if l.Checks > 0 {
+			rows = append(rows, []string{"live recall", fmt.Sprintf("%.4f in the last %d searches that were checked", l.Recall, l.Checks)})
+		}
+		if l.Targeted > 0 {
+			rows = append(rows, []string{"live recall, targeted", fmt.Sprintf("%.4f in %d of them, which asked for %.4f", l.TargetedRecall, l.Targeted, l.Target)})
 		}
 	}
 	if r := s.Rewrite; r != nil {

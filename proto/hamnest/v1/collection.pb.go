@@ -238,6 +238,8 @@ const (
 	CalibrationSource_CALIBRATION_SOURCE_GIVEN CalibrationSource = 1
 	// They were vectors of the collection, each left out of its own answer.
 	CalibrationSource_CALIBRATION_SOURCE_STORED CalibrationSource = 2
+	// Those that were searched for last.
+	CalibrationSource_CALIBRATION_SOURCE_LIVE CalibrationSource = 3
 )
 
 // Enum value maps for CalibrationSource.
@@ -246,11 +248,13 @@ var (
 		0: "CALIBRATION_SOURCE_UNSPECIFIED",
 		1: "CALIBRATION_SOURCE_GIVEN",
 		2: "CALIBRATION_SOURCE_STORED",
+		3: "CALIBRATION_SOURCE_LIVE",
 	}
 	CalibrationSource_value = map[string]int32{
 		"CALIBRATION_SOURCE_UNSPECIFIED": 0,
 		"CALIBRATION_SOURCE_GIVEN":       1,
 		"CALIBRATION_SOURCE_STORED":      2,
+		"CALIBRATION_SOURCE_LIVE":        3,
 	}
 )
 
@@ -1034,7 +1038,9 @@ type CollectionStats struct {
 	// collection was made.
 	Dropped uint64 `protobuf:"varint,18,opt,name=dropped,proto3" json:"dropped,omitempty"`
 	// What was measured last; unset when nothing was.
-	Calibration   *CalibrationState `protobuf:"bytes,19,opt,name=calibration,proto3" json:"calibration,omitempty"`
+	Calibration *CalibrationState `protobuf:"bytes,19,opt,name=calibration,proto3" json:"calibration,omitempty"`
+	// What was learnt from searches; unset when the server is not asked to.
+	Live          *LiveState `protobuf:"bytes,20,opt,name=live,proto3" json:"live,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1198,6 +1204,13 @@ func (x *CollectionStats) GetDropped() uint64 {
 func (x *CollectionStats) GetCalibration() *CalibrationState {
 	if x != nil {
 		return x.Calibration
+	}
+	return nil
+}
+
+func (x *CollectionStats) GetLive() *LiveState {
+	if x != nil {
+		return x.Live
 	}
 	return nil
 }
@@ -1393,6 +1406,97 @@ func (x *CalibrationState) GetRecalibrate() string {
 	return ""
 }
 
+// LiveState is what was learnt from the searches that were answered.
+type LiveState struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Remembered for CalibrateRequest.live.
+	Queries uint32 `protobuf:"varint,1,opt,name=queries,proto3" json:"queries,omitempty"`
+	// The last searches that were answered again exactly, at most 200.
+	Checks uint32 `protobuf:"varint,2,opt,name=checks,proto3" json:"checks,omitempty"`
+	// What recall they had in the mean.
+	Recall float64 `protobuf:"fixed64,3,opt,name=recall,proto3" json:"recall,omitempty"`
+	// How many of them asked for a target recall.
+	Targeted uint32 `protobuf:"varint,4,opt,name=targeted,proto3" json:"targeted,omitempty"`
+	// What those asked for in the mean,
+	Target float64 `protobuf:"fixed64,5,opt,name=target,proto3" json:"target,omitempty"`
+	// and what they had.
+	TargetedRecall float64 `protobuf:"fixed64,6,opt,name=targeted_recall,json=targetedRecall,proto3" json:"targeted_recall,omitempty"`
+	unknownFields  protoimpl.UnknownFields
+	sizeCache      protoimpl.SizeCache
+}
+
+func (x *LiveState) Reset() {
+	*x = LiveState{}
+	mi := &file_hamnest_v1_collection_proto_msgTypes[16]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *LiveState) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*LiveState) ProtoMessage() {}
+
+func (x *LiveState) ProtoReflect() protoreflect.Message {
+	mi := &file_hamnest_v1_collection_proto_msgTypes[16]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use LiveState.ProtoReflect.Descriptor instead.
+func (*LiveState) Descriptor() ([]byte, []int) {
+	return file_hamnest_v1_collection_proto_rawDescGZIP(), []int{16}
+}
+
+func (x *LiveState) GetQueries() uint32 {
+	if x != nil {
+		return x.Queries
+	}
+	return 0
+}
+
+func (x *LiveState) GetChecks() uint32 {
+	if x != nil {
+		return x.Checks
+	}
+	return 0
+}
+
+func (x *LiveState) GetRecall() float64 {
+	if x != nil {
+		return x.Recall
+	}
+	return 0
+}
+
+func (x *LiveState) GetTargeted() uint32 {
+	if x != nil {
+		return x.Targeted
+	}
+	return 0
+}
+
+func (x *LiveState) GetTarget() float64 {
+	if x != nil {
+		return x.Target
+	}
+	return 0
+}
+
+func (x *LiveState) GetTargetedRecall() float64 {
+	if x != nil {
+		return x.TargetedRecall
+	}
+	return 0
+}
+
 // CalibrateRequest says what to measure with.
 type CalibrateRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -1409,14 +1513,17 @@ type CalibrateRequest struct {
 	K uint32 `protobuf:"varint,4,opt,name=k,proto3" json:"k,omitempty"`
 	// Profiles to measure beside the collection's own, for comparison. Each takes as much
 	// memory meanwhile as codes under it do.
-	Profiles      []Profile `protobuf:"varint,5,rep,packed,name=profiles,proto3,enum=hamnest.v1.Profile" json:"profiles,omitempty"`
+	Profiles []Profile `protobuf:"varint,5,rep,packed,name=profiles,proto3,enum=hamnest.v1.Profile" json:"profiles,omitempty"`
+	// Search for the queries that were searched for last, as many as the server is asked to
+	// remember. Not with queries or sample.
+	Live          bool `protobuf:"varint,6,opt,name=live,proto3" json:"live,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *CalibrateRequest) Reset() {
 	*x = CalibrateRequest{}
-	mi := &file_hamnest_v1_collection_proto_msgTypes[16]
+	mi := &file_hamnest_v1_collection_proto_msgTypes[17]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1428,7 +1535,7 @@ func (x *CalibrateRequest) String() string {
 func (*CalibrateRequest) ProtoMessage() {}
 
 func (x *CalibrateRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_hamnest_v1_collection_proto_msgTypes[16]
+	mi := &file_hamnest_v1_collection_proto_msgTypes[17]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1441,7 +1548,7 @@ func (x *CalibrateRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CalibrateRequest.ProtoReflect.Descriptor instead.
 func (*CalibrateRequest) Descriptor() ([]byte, []int) {
-	return file_hamnest_v1_collection_proto_rawDescGZIP(), []int{16}
+	return file_hamnest_v1_collection_proto_rawDescGZIP(), []int{17}
 }
 
 func (x *CalibrateRequest) GetName() string {
@@ -1479,6 +1586,13 @@ func (x *CalibrateRequest) GetProfiles() []Profile {
 	return nil
 }
 
+func (x *CalibrateRequest) GetLive() bool {
+	if x != nil {
+		return x.Live
+	}
+	return false
+}
+
 // CalibrateResponse is what was measured.
 type CalibrateResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -1492,7 +1606,7 @@ type CalibrateResponse struct {
 
 func (x *CalibrateResponse) Reset() {
 	*x = CalibrateResponse{}
-	mi := &file_hamnest_v1_collection_proto_msgTypes[17]
+	mi := &file_hamnest_v1_collection_proto_msgTypes[18]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1504,7 +1618,7 @@ func (x *CalibrateResponse) String() string {
 func (*CalibrateResponse) ProtoMessage() {}
 
 func (x *CalibrateResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_hamnest_v1_collection_proto_msgTypes[17]
+	mi := &file_hamnest_v1_collection_proto_msgTypes[18]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1517,7 +1631,7 @@ func (x *CalibrateResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CalibrateResponse.ProtoReflect.Descriptor instead.
 func (*CalibrateResponse) Descriptor() ([]byte, []int) {
-	return file_hamnest_v1_collection_proto_rawDescGZIP(), []int{17}
+	return file_hamnest_v1_collection_proto_rawDescGZIP(), []int{18}
 }
 
 func (x *CalibrateResponse) GetCalibration() *Calibration {
@@ -1562,7 +1676,7 @@ type Calibration struct {
 
 func (x *Calibration) Reset() {
 	*x = Calibration{}
-	mi := &file_hamnest_v1_collection_proto_msgTypes[18]
+	mi := &file_hamnest_v1_collection_proto_msgTypes[19]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1574,7 +1688,7 @@ func (x *Calibration) String() string {
 func (*Calibration) ProtoMessage() {}
 
 func (x *Calibration) ProtoReflect() protoreflect.Message {
-	mi := &file_hamnest_v1_collection_proto_msgTypes[18]
+	mi := &file_hamnest_v1_collection_proto_msgTypes[19]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1587,7 +1701,7 @@ func (x *Calibration) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Calibration.ProtoReflect.Descriptor instead.
 func (*Calibration) Descriptor() ([]byte, []int) {
-	return file_hamnest_v1_collection_proto_rawDescGZIP(), []int{18}
+	return file_hamnest_v1_collection_proto_rawDescGZIP(), []int{19}
 }
 
 func (x *Calibration) GetCreateTime() *timestamppb.Timestamp {
@@ -1666,7 +1780,7 @@ type ProfileSettings struct {
 
 func (x *ProfileSettings) Reset() {
 	*x = ProfileSettings{}
-	mi := &file_hamnest_v1_collection_proto_msgTypes[19]
+	mi := &file_hamnest_v1_collection_proto_msgTypes[20]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1678,7 +1792,7 @@ func (x *ProfileSettings) String() string {
 func (*ProfileSettings) ProtoMessage() {}
 
 func (x *ProfileSettings) ProtoReflect() protoreflect.Message {
-	mi := &file_hamnest_v1_collection_proto_msgTypes[19]
+	mi := &file_hamnest_v1_collection_proto_msgTypes[20]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1691,7 +1805,7 @@ func (x *ProfileSettings) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ProfileSettings.ProtoReflect.Descriptor instead.
 func (*ProfileSettings) Descriptor() ([]byte, []int) {
-	return file_hamnest_v1_collection_proto_rawDescGZIP(), []int{19}
+	return file_hamnest_v1_collection_proto_rawDescGZIP(), []int{20}
 }
 
 func (x *ProfileSettings) GetProfile() Profile {
@@ -1735,7 +1849,7 @@ type Setting struct {
 
 func (x *Setting) Reset() {
 	*x = Setting{}
-	mi := &file_hamnest_v1_collection_proto_msgTypes[20]
+	mi := &file_hamnest_v1_collection_proto_msgTypes[21]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1747,7 +1861,7 @@ func (x *Setting) String() string {
 func (*Setting) ProtoMessage() {}
 
 func (x *Setting) ProtoReflect() protoreflect.Message {
-	mi := &file_hamnest_v1_collection_proto_msgTypes[20]
+	mi := &file_hamnest_v1_collection_proto_msgTypes[21]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1760,7 +1874,7 @@ func (x *Setting) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Setting.ProtoReflect.Descriptor instead.
 func (*Setting) Descriptor() ([]byte, []int) {
-	return file_hamnest_v1_collection_proto_rawDescGZIP(), []int{20}
+	return file_hamnest_v1_collection_proto_rawDescGZIP(), []int{21}
 }
 
 func (x *Setting) GetDims() uint32 {
@@ -1887,7 +2001,7 @@ const file_hamnest_v1_collection_proto_rawDesc = "" +
 	"\x19GetCollectionStatsRequest\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\tR\x04name\"O\n" +
 	"\x1aGetCollectionStatsResponse\x121\n" +
-	"\x05stats\x18\x01 \x01(\v2\x1b.hamnest.v1.CollectionStatsR\x05stats\"\xc4\x05\n" +
+	"\x05stats\x18\x01 \x01(\v2\x1b.hamnest.v1.CollectionStatsR\x05stats\"\xef\x05\n" +
 	"\x0fCollectionStats\x12\x18\n" +
 	"\avectors\x18\x01 \x01(\x04R\avectors\x12\x18\n" +
 	"\aretired\x18\x02 \x01(\x04R\aretired\x12\x16\n" +
@@ -1910,7 +2024,8 @@ const file_hamnest_v1_collection_proto_rawDesc = "" +
 	"\fdisk_vectors\x18\x10 \x01(\x04R\vdiskVectors\x12\x1b\n" +
 	"\tdisk_rows\x18\x11 \x01(\x04R\bdiskRows\x12\x18\n" +
 	"\adropped\x18\x12 \x01(\x04R\adropped\x12>\n" +
-	"\vcalibration\x18\x13 \x01(\v2\x1c.hamnest.v1.CalibrationStateR\vcalibration\"\xca\x01\n" +
+	"\vcalibration\x18\x13 \x01(\v2\x1c.hamnest.v1.CalibrationStateR\vcalibration\x12)\n" +
+	"\x04live\x18\x14 \x01(\v2\x15.hamnest.v1.LiveStateR\x04live\"\xca\x01\n" +
 	"\aRewrite\x12-\n" +
 	"\aprofile\x18\x01 \x01(\x0e2\x13.hamnest.v1.ProfileR\aprofile\x12+\n" +
 	"\x05store\x18\x02 \x01(\x0e2\x15.hamnest.v1.PrecisionR\x05store\x129\n" +
@@ -1927,13 +2042,21 @@ const file_hamnest_v1_collection_proto_rawDesc = "" +
 	"\x01k\x18\x05 \x01(\rR\x01k\x12-\n" +
 	"\aprofile\x18\x06 \x01(\x0e2\x13.hamnest.v1.ProfileR\aprofile\x12/\n" +
 	"\x13profile_fingerprint\x18\a \x01(\tR\x12profileFingerprint\x12 \n" +
-	"\vrecalibrate\x18\b \x01(\tR\vrecalibrate\"\xab\x01\n" +
+	"\vrecalibrate\x18\b \x01(\tR\vrecalibrate\"\xb2\x01\n" +
+	"\tLiveState\x12\x18\n" +
+	"\aqueries\x18\x01 \x01(\rR\aqueries\x12\x16\n" +
+	"\x06checks\x18\x02 \x01(\rR\x06checks\x12\x16\n" +
+	"\x06recall\x18\x03 \x01(\x01R\x06recall\x12\x1a\n" +
+	"\btargeted\x18\x04 \x01(\rR\btargeted\x12\x16\n" +
+	"\x06target\x18\x05 \x01(\x01R\x06target\x12'\n" +
+	"\x0ftargeted_recall\x18\x06 \x01(\x01R\x0etargetedRecall\"\xbf\x01\n" +
 	"\x10CalibrateRequest\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x12,\n" +
 	"\aqueries\x18\x02 \x03(\v2\x12.hamnest.v1.VectorR\aqueries\x12\x16\n" +
 	"\x06sample\x18\x03 \x01(\rR\x06sample\x12\f\n" +
 	"\x01k\x18\x04 \x01(\rR\x01k\x12/\n" +
-	"\bprofiles\x18\x05 \x03(\x0e2\x13.hamnest.v1.ProfileR\bprofiles\"\x87\x01\n" +
+	"\bprofiles\x18\x05 \x03(\x0e2\x13.hamnest.v1.ProfileR\bprofiles\x12\x12\n" +
+	"\x04live\x18\x06 \x01(\bR\x04live\"\x87\x01\n" +
 	"\x11CalibrateResponse\x129\n" +
 	"\vcalibration\x18\x01 \x01(\v2\x17.hamnest.v1.CalibrationR\vcalibration\x127\n" +
 	"\bcompared\x18\x02 \x03(\v2\x1b.hamnest.v1.ProfileSettingsR\bcompared\"\xe6\x02\n" +
@@ -1984,11 +2107,12 @@ const file_hamnest_v1_collection_proto_rawDesc = "" +
 	"\x11PRECISION_FLOAT16\x10\x02\x12\x16\n" +
 	"\x12PRECISION_BFLOAT16\x10\x03\x12\x12\n" +
 	"\x0ePRECISION_INT8\x10\x04\x12\x12\n" +
-	"\x0ePRECISION_NONE\x10\x05*t\n" +
+	"\x0ePRECISION_NONE\x10\x05*\x91\x01\n" +
 	"\x11CalibrationSource\x12\"\n" +
 	"\x1eCALIBRATION_SOURCE_UNSPECIFIED\x10\x00\x12\x1c\n" +
 	"\x18CALIBRATION_SOURCE_GIVEN\x10\x01\x12\x1d\n" +
-	"\x19CALIBRATION_SOURCE_STORED\x10\x022\x91\x05\n" +
+	"\x19CALIBRATION_SOURCE_STORED\x10\x02\x12\x1b\n" +
+	"\x17CALIBRATION_SOURCE_LIVE\x10\x032\x91\x05\n" +
 	"\x11CollectionService\x12]\n" +
 	"\x10CreateCollection\x12#.hamnest.v1.CreateCollectionRequest\x1a$.hamnest.v1.CreateCollectionResponse\x12T\n" +
 	"\rGetCollection\x12 .hamnest.v1.GetCollectionRequest\x1a!.hamnest.v1.GetCollectionResponse\x12Z\n" +
@@ -2011,7 +2135,7 @@ func file_hamnest_v1_collection_proto_rawDescGZIP() []byte {
 }
 
 var file_hamnest_v1_collection_proto_enumTypes = make([]protoimpl.EnumInfo, 4)
-var file_hamnest_v1_collection_proto_msgTypes = make([]protoimpl.MessageInfo, 22)
+var file_hamnest_v1_collection_proto_msgTypes = make([]protoimpl.MessageInfo, 23)
 var file_hamnest_v1_collection_proto_goTypes = []any{
 	(Metric)(0),                        // 0: hamnest.v1.Metric
 	(Profile)(0),                       // 1: hamnest.v1.Profile
@@ -2033,21 +2157,22 @@ var file_hamnest_v1_collection_proto_goTypes = []any{
 	(*CollectionStats)(nil),            // 17: hamnest.v1.CollectionStats
 	(*Rewrite)(nil),                    // 18: hamnest.v1.Rewrite
 	(*CalibrationState)(nil),           // 19: hamnest.v1.CalibrationState
-	(*CalibrateRequest)(nil),           // 20: hamnest.v1.CalibrateRequest
-	(*CalibrateResponse)(nil),          // 21: hamnest.v1.CalibrateResponse
-	(*Calibration)(nil),                // 22: hamnest.v1.Calibration
-	(*ProfileSettings)(nil),            // 23: hamnest.v1.ProfileSettings
-	(*Setting)(nil),                    // 24: hamnest.v1.Setting
-	nil,                                // 25: hamnest.v1.Collection.LabelsEntry
-	(*timestamppb.Timestamp)(nil),      // 26: google.protobuf.Timestamp
-	(*fieldmaskpb.FieldMask)(nil),      // 27: google.protobuf.FieldMask
-	(*Vector)(nil),                     // 28: hamnest.v1.Vector
+	(*LiveState)(nil),                  // 20: hamnest.v1.LiveState
+	(*CalibrateRequest)(nil),           // 21: hamnest.v1.CalibrateRequest
+	(*CalibrateResponse)(nil),          // 22: hamnest.v1.CalibrateResponse
+	(*Calibration)(nil),                // 23: hamnest.v1.Calibration
+	(*ProfileSettings)(nil),            // 24: hamnest.v1.ProfileSettings
+	(*Setting)(nil),                    // 25: hamnest.v1.Setting
+	nil,                                // 26: hamnest.v1.Collection.LabelsEntry
+	(*timestamppb.Timestamp)(nil),      // 27: google.protobuf.Timestamp
+	(*fieldmaskpb.FieldMask)(nil),      // 28: google.protobuf.FieldMask
+	(*Vector)(nil),                     // 29: hamnest.v1.Vector
 }
 var file_hamnest_v1_collection_proto_depIdxs = []int32{
 	0,  // 0: hamnest.v1.Collection.metric:type_name -> hamnest.v1.Metric
 	1,  // 1: hamnest.v1.Collection.profile:type_name -> hamnest.v1.Profile
-	25, // 2: hamnest.v1.Collection.labels:type_name -> hamnest.v1.Collection.LabelsEntry
-	26, // 3: hamnest.v1.Collection.create_time:type_name -> google.protobuf.Timestamp
+	26, // 2: hamnest.v1.Collection.labels:type_name -> hamnest.v1.Collection.LabelsEntry
+	27, // 3: hamnest.v1.Collection.create_time:type_name -> google.protobuf.Timestamp
 	1,  // 4: hamnest.v1.Collection.profile_in_force:type_name -> hamnest.v1.Profile
 	2,  // 5: hamnest.v1.Collection.store:type_name -> hamnest.v1.Precision
 	4,  // 6: hamnest.v1.CreateCollectionRequest.collection:type_name -> hamnest.v1.Collection
@@ -2055,46 +2180,47 @@ var file_hamnest_v1_collection_proto_depIdxs = []int32{
 	4,  // 8: hamnest.v1.GetCollectionResponse.collection:type_name -> hamnest.v1.Collection
 	4,  // 9: hamnest.v1.ListCollectionsResponse.collections:type_name -> hamnest.v1.Collection
 	4,  // 10: hamnest.v1.UpdateCollectionRequest.collection:type_name -> hamnest.v1.Collection
-	27, // 11: hamnest.v1.UpdateCollectionRequest.update_mask:type_name -> google.protobuf.FieldMask
+	28, // 11: hamnest.v1.UpdateCollectionRequest.update_mask:type_name -> google.protobuf.FieldMask
 	4,  // 12: hamnest.v1.UpdateCollectionResponse.collection:type_name -> hamnest.v1.Collection
 	17, // 13: hamnest.v1.GetCollectionStatsResponse.stats:type_name -> hamnest.v1.CollectionStats
 	18, // 14: hamnest.v1.CollectionStats.rewrite:type_name -> hamnest.v1.Rewrite
 	19, // 15: hamnest.v1.CollectionStats.calibration:type_name -> hamnest.v1.CalibrationState
-	1,  // 16: hamnest.v1.Rewrite.profile:type_name -> hamnest.v1.Profile
-	2,  // 17: hamnest.v1.Rewrite.store:type_name -> hamnest.v1.Precision
-	26, // 18: hamnest.v1.Rewrite.start_time:type_name -> google.protobuf.Timestamp
-	26, // 19: hamnest.v1.CalibrationState.create_time:type_name -> google.protobuf.Timestamp
-	3,  // 20: hamnest.v1.CalibrationState.source:type_name -> hamnest.v1.CalibrationSource
-	1,  // 21: hamnest.v1.CalibrationState.profile:type_name -> hamnest.v1.Profile
-	28, // 22: hamnest.v1.CalibrateRequest.queries:type_name -> hamnest.v1.Vector
-	1,  // 23: hamnest.v1.CalibrateRequest.profiles:type_name -> hamnest.v1.Profile
-	22, // 24: hamnest.v1.CalibrateResponse.calibration:type_name -> hamnest.v1.Calibration
-	23, // 25: hamnest.v1.CalibrateResponse.compared:type_name -> hamnest.v1.ProfileSettings
-	26, // 26: hamnest.v1.Calibration.create_time:type_name -> google.protobuf.Timestamp
-	3,  // 27: hamnest.v1.Calibration.source:type_name -> hamnest.v1.CalibrationSource
-	1,  // 28: hamnest.v1.Calibration.profile:type_name -> hamnest.v1.Profile
-	24, // 29: hamnest.v1.Calibration.settings:type_name -> hamnest.v1.Setting
-	1,  // 30: hamnest.v1.ProfileSettings.profile:type_name -> hamnest.v1.Profile
-	24, // 31: hamnest.v1.ProfileSettings.settings:type_name -> hamnest.v1.Setting
-	5,  // 32: hamnest.v1.CollectionService.CreateCollection:input_type -> hamnest.v1.CreateCollectionRequest
-	7,  // 33: hamnest.v1.CollectionService.GetCollection:input_type -> hamnest.v1.GetCollectionRequest
-	9,  // 34: hamnest.v1.CollectionService.ListCollections:input_type -> hamnest.v1.ListCollectionsRequest
-	11, // 35: hamnest.v1.CollectionService.UpdateCollection:input_type -> hamnest.v1.UpdateCollectionRequest
-	13, // 36: hamnest.v1.CollectionService.DeleteCollection:input_type -> hamnest.v1.DeleteCollectionRequest
-	15, // 37: hamnest.v1.CollectionService.GetCollectionStats:input_type -> hamnest.v1.GetCollectionStatsRequest
-	20, // 38: hamnest.v1.CollectionService.Calibrate:input_type -> hamnest.v1.CalibrateRequest
-	6,  // 39: hamnest.v1.CollectionService.CreateCollection:output_type -> hamnest.v1.CreateCollectionResponse
-	8,  // 40: hamnest.v1.CollectionService.GetCollection:output_type -> hamnest.v1.GetCollectionResponse
-	10, // 41: hamnest.v1.CollectionService.ListCollections:output_type -> hamnest.v1.ListCollectionsResponse
-	12, // 42: hamnest.v1.CollectionService.UpdateCollection:output_type -> hamnest.v1.UpdateCollectionResponse
-	14, // 43: hamnest.v1.CollectionService.DeleteCollection:output_type -> hamnest.v1.DeleteCollectionResponse
-	16, // 44: hamnest.v1.CollectionService.GetCollectionStats:output_type -> hamnest.v1.GetCollectionStatsResponse
-	21, // 45: hamnest.v1.CollectionService.Calibrate:output_type -> hamnest.v1.CalibrateResponse
-	39, // [39:46] is the sub-list for method output_type
-	32, // [32:39] is the sub-list for method input_type
-	32, // [32:32] is the sub-list for extension type_name
-	32, // [32:32] is the sub-list for extension extendee
-	0,  // [0:32] is the sub-list for field type_name
+	20, // 16: hamnest.v1.CollectionStats.live:type_name -> hamnest.v1.LiveState
+	1,  // 17: hamnest.v1.Rewrite.profile:type_name -> hamnest.v1.Profile
+	2,  // 18: hamnest.v1.Rewrite.store:type_name -> hamnest.v1.Precision
+	27, // 19: hamnest.v1.Rewrite.start_time:type_name -> google.protobuf.Timestamp
+	27, // 20: hamnest.v1.CalibrationState.create_time:type_name -> google.protobuf.Timestamp
+	3,  // 21: hamnest.v1.CalibrationState.source:type_name -> hamnest.v1.CalibrationSource
+	1,  // 22: hamnest.v1.CalibrationState.profile:type_name -> hamnest.v1.Profile
+	29, // 23: hamnest.v1.CalibrateRequest.queries:type_name -> hamnest.v1.Vector
+	1,  // 24: hamnest.v1.CalibrateRequest.profiles:type_name -> hamnest.v1.Profile
+	23, // 25: hamnest.v1.CalibrateResponse.calibration:type_name -> hamnest.v1.Calibration
+	24, // 26: hamnest.v1.CalibrateResponse.compared:type_name -> hamnest.v1.ProfileSettings
+	27, // 27: hamnest.v1.Calibration.create_time:type_name -> google.protobuf.Timestamp
+	3,  // 28: hamnest.v1.Calibration.source:type_name -> hamnest.v1.CalibrationSource
+	1,  // 29: hamnest.v1.Calibration.profile:type_name -> hamnest.v1.Profile
+	25, // 30: hamnest.v1.Calibration.settings:type_name -> hamnest.v1.Setting
+	1,  // 31: hamnest.v1.ProfileSettings.profile:type_name -> hamnest.v1.Profile
+	25, // 32: hamnest.v1.ProfileSettings.settings:type_name -> hamnest.v1.Setting
+	5,  // 33: hamnest.v1.CollectionService.CreateCollection:input_type -> hamnest.v1.CreateCollectionRequest
+	7,  // 34: hamnest.v1.CollectionService.GetCollection:input_type -> hamnest.v1.GetCollectionRequest
+	9,  // 35: hamnest.v1.CollectionService.ListCollections:input_type -> hamnest.v1.ListCollectionsRequest
+	11, // 36: hamnest.v1.CollectionService.UpdateCollection:input_type -> hamnest.v1.UpdateCollectionRequest
+	13, // 37: hamnest.v1.CollectionService.DeleteCollection:input_type -> hamnest.v1.DeleteCollectionRequest
+	15, // 38: hamnest.v1.CollectionService.GetCollectionStats:input_type -> hamnest.v1.GetCollectionStatsRequest
+	21, // 39: hamnest.v1.CollectionService.Calibrate:input_type -> hamnest.v1.CalibrateRequest
+	6,  // 40: hamnest.v1.CollectionService.CreateCollection:output_type -> hamnest.v1.CreateCollectionResponse
+	8,  // 41: hamnest.v1.CollectionService.GetCollection:output_type -> hamnest.v1.GetCollectionResponse
+	10, // 42: hamnest.v1.CollectionService.ListCollections:output_type -> hamnest.v1.ListCollectionsResponse
+	12, // 43: hamnest.v1.CollectionService.UpdateCollection:output_type -> hamnest.v1.UpdateCollectionResponse
+	14, // 44: hamnest.v1.CollectionService.DeleteCollection:output_type -> hamnest.v1.DeleteCollectionResponse
+	16, // 45: hamnest.v1.CollectionService.GetCollectionStats:output_type -> hamnest.v1.GetCollectionStatsResponse
+	22, // 46: hamnest.v1.CollectionService.Calibrate:output_type -> hamnest.v1.CalibrateResponse
+	40, // [40:47] is the sub-list for method output_type
+	33, // [33:40] is the sub-list for method input_type
+	33, // [33:33] is the sub-list for extension type_name
+	33, // [33:33] is the sub-list for extension extendee
+	0,  // [0:33] is the sub-list for field type_name
 }
 
 func init() { file_hamnest_v1_collection_proto_init() }
@@ -2109,7 +2235,7 @@ func file_hamnest_v1_collection_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_hamnest_v1_collection_proto_rawDesc), len(file_hamnest_v1_collection_proto_rawDesc)),
 			NumEnums:      4,
-			NumMessages:   22,
+			NumMessages:   23,
 			NumExtensions: 0,
 			NumServices:   1,
 		},
