@@ -47,10 +47,9 @@ func chooseProfile(ctx context.Context, sample [][]float32, metric encoder.Metri
 	if err != nil {
 		return 0, "", err
 	}
-	for _, step := range nested.Ladder() {
-		if err := nested.CheckPrefix(step); err != nil {
-			return encoder.Plain, fmt.Sprintf("plain: the only profile with a prefix of %d dimensions, a step of the ladder", step), nil
-		}
+	promised := nested.Ladder()
+	if i := slices.IndexFunc(promised, func(step int) bool { return nested.CheckPrefix(step) != nil }); i >= 0 {
+		return encoder.Plain, fmt.Sprintf("plain: the only profile with a prefix of %d dimensions, a step of the ladder", promised[i]), nil
 	}
 	steps := nested.Blocks()
 	truth, err := nearestRows(ctx, queries, rows, metric)
