@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"math"
 	"os"
 	"path/filepath"
 	"strings"
@@ -128,6 +129,12 @@ func TestCodesMustBeThoseOfTheirVectors(t *testing.T) {
 	codes, few := codesOf(t, "numpy-signed", "|i1", m), codesOf(t, "faiss", "|u1", matrix{1199, 75, m.data})
 	m.row(1000)[3] *= -1
 	other := codesOf(t, "pgvector", "|u1", m)
+	small := randomMatrix(7, 20, 75)
+	for i, x := range small.data {
+		small.data[i] = float32(math.Copysign(1, float64(x)))
+	}
+	small.row(12)[5] = 1e-6 // no sign is left of it in int8
+	rounded, signs := small.file(t, "rounded.npy"), codesOf(t, "numpy", "|u1", small)
 	eachTarget(t, func(t *testing.T, target []string) {
 		must(t, on(target, "ingest", "c", base, "--codes", codes, "--dialect", "numpy-signed", "--create")...)
 		must(t, on(target, "ingest", "two", first, second, "--codes", codes, "--dialect", "numpy-signed", "--create")...)
@@ -137,7 +144,7 @@ func TestCodesMustBeThoseOfTheirVectors(t *testing.T) {
 			want string
 			args []string
 		}{
-			{"another code", "second.npy: row 300: code differs in 1 of 75 bits from the signs of the vector", []string{first, second, "--codes", other, "--dialect", "pgvector"}},
+			{"another code", "second.npy: row 300: code differs in 1 of 75 bits from the signs of the vector stored as float32", []string{first, second, "--codes", other, "--dialect", "pgvector"}},
 			{"a code too few", "faiss.npy: found 1199 codes, want one for each vector", []string{base, "--codes", few, "--dialect", "faiss"}},
 			{"codes too many", "found 1200 codes, want 700: one for each vector", []string{first, "--codes", codes, "--dialect", "numpy-signed"}},
 			{"no dialect", "nothing in a code tells how it is packed: with --codes", []string{base, "--codes", codes}},
@@ -147,6 +154,8 @@ func TestCodesMustBeThoseOfTheirVectors(t *testing.T) {
 				mustFail(t, tt.want, on(target, append([]string{"ingest", "c"}, tt.args...)...)...)
 			})
 		}
+		mustFail(t, "rounded.npy: row 12: code differs in 1 of 75 bits from the signs of the vector stored as int8",
+			on(target, "ingest", "nope", rounded, "--codes", signs, "--dialect", "numpy", "--create", "--profile", "plain", "--store", "int8")...)
 		if now := snapshot(t, target); now != before {
 			t.Errorf("the store changed from %s to %s", before, now)
 		}

@@ -224,11 +224,14 @@ func (in input) check(ctx context.Context, spec index.Spec, p *progress) error {
 			if err := encoder.Validate(rec.Vector, spec.Dims, spec.Metric); err != nil {
 				return at.errorf("vector %w", err)
 			}
+			if err := spec.Store.Check(rec.Vector, spec.Metric); err != nil {
+				return at.errorf("vector %w", err)
+			}
 		}
 		if rec.Code != nil && len(rec.Vector) > 0 && spec.Profile == encoder.Plain {
-			code.Signs(signs, rec.Vector)
+			code.Signs(signs, asKept(rec.Vector, spec.Store))
 			if d := code.Distance(signs, rec.Code); d != 0 {
-				return at.errorf("code differs in %d of %d bits from the signs of the vector", d, spec.Dims)
+				return at.errorf("code differs in %d of %d bits from the signs of the vector stored as %v", d, spec.Dims, spec.Store)
 			}
 		}
 		if n := len(rec.ID); n < 1 || n > maxIDBytes {
@@ -246,6 +249,17 @@ func (in input) check(ctx context.Context, spec index.Spec, p *progress) error {
 		p.add(at.bytes)
 		return nil
 	})
+}
+
+// asKept returns what v is read back as where vectors are stored at precision p: codes
+// are made of that.
+func asKept(v []float32, p encoder.Precision) []float32 {
+	if p == encoder.Float32 || p == encoder.None {
+		return v
+	}
+	kept := make([]float32, len(v))
+	p.Decode(kept, p.Append(nil, v))
+	return kept
 }
 
 // resumeBatch is how many ids are looked up at a time to find where to resume: well

@@ -158,6 +158,8 @@ func TestBadInputIsRefusedBeforeAnythingIsStored(t *testing.T) {
 	withNaN[3*8+5] = float32(math.NaN())
 	withInf := slices.Clone(good.data)
 	withInf[19*8] = float32(math.Inf(-1))
+	withLarge := slices.Clone(good.data)
+	withLarge[11*8+2] = 65536
 	withZero := slices.Clone(good.data)
 	clear(withZero[7*8 : 8*8])
 	beyond := make([]float64, 16)
@@ -276,6 +278,7 @@ func TestBadInputIsRefusedBeforeAnythingIsStored(t *testing.T) {
 		})
 		t.Run("a bad file for a collection to be made", func(t *testing.T) {
 			mustFail(t, "row 3", on(target, "ingest", "nope", npyFile(t, "base.npy", "<f4", good.shape(), withNaN), "--create")...)
+			mustFail(t, "base.npy: row 11: vector component 2 is 65536, want one of at most 65504", on(target, "ingest", "nope", npyFile(t, "base.npy", "<f4", good.shape(), withLarge), "--create", "--store", "float16")...)
 			mustFail(t, "want --dims", on(target, "ingest", "nope", writeFile(t, "v.jsonl", nil), "--create")...)
 			mustFail(t, "ladder step 3", on(target, "ingest", "nope", base, "--create", "--ladder", "3")...)
 		})
