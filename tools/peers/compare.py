@@ -2,8 +2,8 @@
 
 A peer is a command that is called twice, with "ingest" and "search", each time in a process
 of its own, pinned to the same cores, killed after the same time. It prints JSON objects, one a
-line, as soon as each is known; a later line about the same setting replaces the earlier. What the processes need in memory and on disk is looked at
-from here, in the same way for all.
+line, as soon as each is known; a later line about the same setting replaces the earlier. What
+the processes need in memory and on disk is looked at from here, in the same way for all.
 """
 
 import argparse
@@ -29,6 +29,7 @@ PEERS = {
     "hamnest embedded": [PYTHON, HERE / "hamnest_peer.py", "embedded"],
     "hamnest server": [PYTHON, HERE / "hamnest_peer.py", "server"],
     "hamnest exact": [PYTHON, HERE / "hamnest_peer.py", "exact"],
+    "hamnest plain": [PYTHON, HERE / "hamnest_peer.py", "plain"],
     "faiss binary+rescore": [PYTHON, HERE / "faiss_peer.py", "binary"],
     "faiss ivfpq+refine": [PYTHON, HERE / "faiss_peer.py", "ivfpq"],
     "faiss hnsw": [PYTHON, HERE / "faiss_peer.py", "hnsw"],

@@ -1,8 +1,9 @@
-"""Hamnest, by its own commands. Call: hamnest_peer.py embedded|server|exact ingest|search DATA WORK
+"""Hamnest, by its own commands. Call: hamnest_peer.py embedded|server|exact|plain ingest|search DATA WORK
 
 embedded and exact search a directory in the process of hamnest eval; server searches the same
 directory through hamnest serve, over gRPC on the loopback, where server and client share the cores.
-16 at a time are 16 calls under way.
+All have the default profile, which hamnest ingest chooses by measuring before it ends, and say
+which that is; plain is embedded without one. 16 at a time are 16 calls under way.
 """
 
 import json
@@ -16,12 +17,13 @@ from common import CONCURRENCY, K, RUNS, RUNS_SECONDS, Data, emit
 
 HAMNEST = os.environ["HAMNEST_PEERS_CACHE"] + "/hamnest"
 NAME = "vectors"
-CANDIDATES = (40, 100, 400, 1000, 4000)
+CANDIDATES = (40, 100, 400, 1000)
 
 
-def ingest(_, data, work):
+def ingest(variant, data, work):
+    profile = ["--profile", "plain"] if variant == "plain" else []
     start = time.perf_counter()
-    subprocess.run([HAMNEST, "ingest", NAME, data.folder / "base.npy", "--create", "--data", work],
+    subprocess.run([HAMNEST, "ingest", NAME, data.folder / "base.npy", "--create", *profile, "--data", work],
                    check=True, stdout=subprocess.DEVNULL)
     emit(seconds=time.perf_counter() - start, durable="every batch before its acknowledgement")
 
@@ -58,12 +60,12 @@ def evaluate(variant, data, where):
         with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
             for line in process.stdout:
                 row = json.loads(line)
-                setting = "exact" if variant == "exact" else f"dims={row['dims']}, C={row['candidates']:.0f}"
+                setting = "exact" if variant == "exact" else f"{row['profile']}, dims={row['dims']}, C={row['candidates']:.0f}"
                 key = setting, row["concurrency"]
                 if row["qps"] > best.get(key, 0):
                     best[key] = row["qps"]
                     emit(setting=setting, **{f: row[f] for f in (
-                        "concurrency", "queries", "recall", "qps", "p50_ms", "p99_ms", "vectors_read_mean", "kernel")})
+                        "concurrency", "queries", "recall", "qps", "p50_ms", "p99_ms", "vectors_read_mean", "profile", "bound", "kernel") if f in row})
         if process.returncode != 0:
             sys.exit(process.returncode)
         if time.perf_counter() - began > RUNS_SECONDS * len(best):
