@@ -398,6 +398,14 @@ func front(settings []Setting) []Setting {
 
 const frontStep = 0.95
 
+// margin is how far above the recall asked for what was measured must be, since other
+// queries may be harder. Up to .9 nothing: they may be easier as well. From there it
+// grows to .004 at .99, where hardly any hit is to be missed, and then keeps to four
+// tenths of what is left to miss.
+func margin(target float64) float64 {
+	return max(0, min(.004*(target-.9)/.09, .4*(1-target)))
+}
+
 // pick returns the cheapest setting that reaches the target over the first dims
 // dimensions, or over any that were measured when dims is 0.
 func (c *Calibration) pick(target float64, dims int) (Setting, error) {
@@ -412,7 +420,7 @@ func (c *Calibration) pick(target float64, dims int) (Setting, error) {
 		if s.Recall > most.Recall {
 			most = s
 		}
-		if s.Recall >= target && (!found || s.Microseconds < best.Microseconds) {
+		if s.Recall >= target+margin(target) && (!found || s.Microseconds < best.Microseconds) {
 			best, found = s, true
 		}
 	}

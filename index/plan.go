@@ -209,8 +209,8 @@ func (g *generation) planStages(p *plan, q Query) error {
 		if err != nil {
 			return err
 		}
-		if q.RescoreCandidates > p.c1 {
-			return invalid("rescore_candidates", "%d, want k = %d to candidates = %d", n, q.K, p.c1)
+		if q.RescoreCandidates > p.c1-p.self {
+			return invalid("rescore_candidates", "%d, want k = %d to candidates = %d", n, q.K, p.c1-p.self)
 		}
 		p.c2 = min(n+p.self, p.c1)
 	}
