@@ -373,7 +373,7 @@ func (v *view) spread(n int) []uint32 {
 }
 
 // front returns the settings for which none that is cheaper reaches as much, by cost.
-// Between two that it keeps the share of hits missed falls by a twentieth or more, so
+// Between two that it keeps the share of hits missed falls by a fiftieth or more, so
 // that a target is passed by little and the list stays short.
 func front(settings []Setting) []Setting {
 	sorted := slices.SortedFunc(slices.Values(settings), func(a, b Setting) int {
@@ -396,7 +396,7 @@ func front(settings []Setting) []Setting {
 	return kept
 }
 
-const frontStep = 0.95
+const frontStep = 0.98
 
 // margin is how far above the recall asked for what was measured must be, since other
 // queries may be harder. Up to .9 nothing: they may be easier as well. From there it
@@ -406,26 +406,25 @@ func margin(target float64) float64 {
 	return max(0, min(.004*(target-.9)/.09, .4*(1-target)))
 }
 
-// pick returns the cheapest setting that reaches the target over the first dims
-// dimensions, or over any that were measured when dims is 0.
+// pick returns the cheapest setting that reaches the target, with a margin if any does,
+// over the first dims dimensions, or over any that were measured when dims is 0.
 func (c *Calibration) pick(target float64, dims int) (Setting, error) {
-	var best, most Setting
+	var most Setting
 	measured := make(map[int]bool)
-	found := false
 	for _, s := range c.Settings {
 		measured[s.Dims] = true
-		if dims != 0 && s.Dims != dims {
-			continue
-		}
-		if s.Recall > most.Recall {
+		if (dims == 0 || s.Dims == dims) && s.Recall > most.Recall {
 			most = s
 		}
-		if s.Recall >= target+margin(target) && (!found || s.Microseconds < best.Microseconds) {
-			best, found = s, true
+	}
+	best, goal := most, min(target+margin(target), most.Recall)
+	for _, s := range c.Settings {
+		if (dims == 0 || s.Dims == dims) && s.Recall >= goal && s.Microseconds < best.Microseconds {
+			best = s
 		}
 	}
 	switch {
-	case found:
+	case most.Dims != 0 && most.Recall >= target:
 		return best, nil
 	case most.Dims == 0:
 		return best, fmt.Errorf("%w: no recall was measured at %d dims, only at %v: ask for one of these, or for none",

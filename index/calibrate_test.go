@@ -467,7 +467,7 @@ func TestTheFrontHasNoSettingThatIsDearerForLess(t *testing.T) {
 			}
 		}
 	}
-	if len(kept) < 10 || len(kept) > 200 {
+	if len(kept) < 10 || len(kept) > 400 {
 		t.Errorf("%d are kept of %d", len(kept), len(all))
 	}
 }
@@ -520,6 +520,39 @@ func TestStatsSayWhenToCalibrateAgain(t *testing.T) {
 	}
 	if got := state().Recalibrate; !strings.Contains(got, "nested") {
 		t.Errorf("under another profile: %q", got)
+	}
+}
+
+func TestTheCheapestSettingThatReachesATargetIsPicked(t *testing.T) {
+	m := &Calibration{K: 10}
+	for i, recall := range []float64{.5, .95, .951, .9525, .9795, .98, .982, .984, .99, .9925, .9945, .9991} {
+		m.Settings = append(m.Settings, Setting{Dims: 64, Candidates: 10 + i, Microseconds: float64(i), Recall: recall})
+	}
+	m.Settings = append(m.Settings, Setting{Dims: 128, Candidates: 10, Microseconds: 1.5, Recall: .97})
+	for _, tt := range []struct {
+		target float64
+		dims   int
+		want   float64
+	}{
+		{.4, 0, .5},
+		{.9, 0, .95},
+		{.95, 64, .9525},
+		{.95, 0, .97}, // over another prefix, and cheaper
+		{.955, 64, .9795},
+		{.955, 128, .97},
+		{.98, 0, .984},
+		{.99, 0, .9945},
+		{.999, 0, .9991}, // there is no more
+		{.9991, 0, .9991},
+	} {
+		if got, err := m.pick(tt.target, tt.dims); err != nil || got.Recall != tt.want {
+			t.Errorf("for %v over %d dims %v was picked (%v), want %v", tt.target, tt.dims, got.Recall, err, tt.want)
+		}
+	}
+	for _, dims := range []int{0, 128} {
+		if got, err := m.pick(.9992, dims); !errors.Is(err, ErrUncalibrated) {
+			t.Errorf("beyond the best over %d dims: %+v, %v", dims, got, err)
+		}
 	}
 }
 
@@ -578,11 +611,11 @@ func TestATargetRecallIsReachedOnOtherQueries(t *testing.T) {
 				t.Logf("%v, dims %d, target %v: recall %.4f with %.1f vectors read; %d dims, %d bits, %d candidates, %d rescored, bound %v",
 					kind, dims, target, recall, mean, receipt.Dims, receipt.ScanBits, receipt.Candidates, receipt.RescoreCandidates, receipt.Bound)
 				// Within .01, and a little more for what the machine's timing lets be picked.
-				if math.Abs(recall-target) > .014 || target == .99 && recall < .99 {
+				if math.Abs(recall-target) > .012 {
 					t.Errorf("%v, dims %d, target %v: recall %.4f, want it within 0.01", kind, dims, target, recall)
 				}
-				if target == .99 && mean > 100 {
-					t.Errorf("%v, dims %d, target %v: %.1f vectors read a query, want at most 100", kind, dims, target, mean)
+				if target == .99 && (recall < .99 || mean > 100) {
+					t.Errorf("%v, dims %d, target %v: recall %.4f with %.1f vectors read a query, want at least the target with at most 100", kind, dims, target, recall, mean)
 				}
 			}
 		}
