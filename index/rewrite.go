@@ -74,7 +74,7 @@ func (c *Collection) Update(ctx context.Context, change Change) error {
 	g := c.current.Load() // and stays so: there is no other rewrite
 	target, err := g.target(ctx, change)
 	if err == nil && target.same(g.codec.state) {
-		c.finish(r, nil)
+		c.withdraw(r)
 		return nil
 	}
 	var next *generation
@@ -82,7 +82,7 @@ func (c *Collection) Update(ctx context.Context, change Change) error {
 		next, err = c.begin(r, target)
 	}
 	if err != nil {
-		c.finish(r, nil) // the caller is told
+		c.withdraw(r) // the caller is told
 		return err
 	}
 	go c.rewrite(background, r, g, next)
@@ -163,6 +163,15 @@ func (c *Collection) finish(r *rewrite, err error) {
 	r.cancel()
 	close(r.finished)
 	c.rewrites.Done()
+}
+
+// withdraw ends what reserve began when no rewrite came of it: why the last one failed
+// still holds.
+func (c *Collection) withdraw(r *rewrite) {
+	c.rewriteMu.Lock()
+	last := c.rewriteErr
+	c.rewriteMu.Unlock()
+	c.finish(r, last)
 }
 
 // target returns the state that change leads to.

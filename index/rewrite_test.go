@@ -596,6 +596,13 @@ func TestARewriteThatMeetsDamageIsGivenUp(t *testing.T) {
 	if err := c.Settle(t.Context()); !errors.Is(err, ErrCorrupt) || !strings.Contains(err.Error(), "slot 500") {
 		t.Errorf("error %v, want ErrCorrupt that names slot 500", err)
 	}
+	unknown, same := encoder.Kind(77), encoder.Plain
+	if err := c.Update(t.Context(), Change{Profile: &unknown}); fieldOf(err) != "profile" {
+		t.Errorf("an unknown profile: error %v, want an InvalidError of profile", err)
+	}
+	if err := c.Update(t.Context(), Change{Profile: &same}); err != nil {
+		t.Errorf("a change to what is so: %v", err)
+	}
 	if stats, err := c.Stats(); err != nil || !strings.Contains(stats.RewriteError, "slot 500") {
 		t.Errorf("stats say %q (%v), want why the rewrite failed", stats.RewriteError, err)
 	}
