@@ -56,14 +56,15 @@ func (p *Profile) Query(v []float32) *Query {
 	q.centred = p.mean != nil
 	p.transform(q.Floats, v)
 	code.Signs(q.Signs, q.Floats)
-	q.quantise()
-	if p.kind != Plain {
-		q.setBlocks(p, v)
-	} else if scale := scaleOf(v, false); scale != 1 {
+	if scale := scaleOf(v, false); scale != 1 && p.kind == Plain {
 		// Only the direction counts, and sums of the longest vectors bear no float32.
 		for i, x := range v {
 			q.Floats[i] = float32(float64(x) * scale)
 		}
+	}
+	q.quantise()
+	if p.kind != Plain {
+		q.setBlocks(p, v)
 	}
 	return q
 }

@@ -223,6 +223,27 @@ func TestPlainCosineIsThatOfAQuantisedQueryAndSigns(t *testing.T) {
 	}
 }
 
+// Under Plain only the direction counts, whatever the length.
+func TestALongQueryEstimatesAsAShortOne(t *testing.T) {
+	const dims = 128
+	vectors := skewed(2, dims, 8)
+	long := make([]float32, dims)
+	for i, x := range vectors[0] {
+		long[i] = x * 0x1p100
+	}
+	p := fit(t, Plain, Cosine, dims, nil, nil)
+	words := make([]uint64, code.Words(dims))
+	p.Encode(words, nil, vectors[1])
+	a, b := p.Query(vectors[0]), p.Query(long)
+	blocks := []int{dims}
+	if got, want := b.PlainCosine(dims)(distances(b, blocks, words)[0]), a.PlainCosine(dims)(distances(a, blocks, words)[0]); math.Abs(got-want) > .01 {
+		t.Errorf("in 4 bits %v, want %v", got, want)
+	}
+	if got, want := b.PlainCosineFloat(dims)(float64(products(b, blocks, words)[0])), a.PlainCosineFloat(dims)(float64(products(a, blocks, words)[0])); math.Abs(got-want) > .01 {
+		t.Errorf("in float32 %v, want %v", got, want)
+	}
+}
+
 func TestAFittedProfileComesBackFromItsState(t *testing.T) {
 	sample := skewed(30, 300, 5)
 	for _, kind := range allKinds {
