@@ -76,13 +76,16 @@ func merge(a, b []topk.Hit) []topk.Hit {
 // there are is no reason to take more memory.
 func (j *scanJob) most(v *view) int { return max(1, min(j.k, int(v.rows))) }
 
-// shared is the number of words over which the query can share a tile with others of
-// that number; 0 for one with magnitudes, which has a tile of its own.
-func (j *scanJob) shared() int {
-	if j.planes != nil {
+// sameTile orders jobs so that those whose queries can share a tile are side by side: of
+// as many words, and all with magnitudes or none. It is 0 for two that can.
+func sameTile(a, b *scanJob) int {
+	withPlanes := func(j *scanJob) int {
+		if j.planes != nil {
+			return 1
+		}
 		return 0
 	}
-	return len(j.query)
+	return cmp.Or(cmp.Compare(len(a.query), len(b.query)), withPlanes(a)-withPlanes(b))
 }
 
 // distance returns the distance of row from the query.
@@ -101,7 +104,7 @@ func pass(v *view, jobs []*scanJob, lanes int) {
 			close(j.done)
 		}
 	}()
-	slices.SortStableFunc(jobs, func(a, b *scanJob) int { return a.shared() - b.shared() })
+	slices.SortStableFunc(jobs, sameTile)
 	guess(v, jobs)
 	scan(v, jobs, lanes)
 	var again []*scanJob
@@ -248,18 +251,24 @@ func (s *laneScratch) release() {
 
 // set makes t a tile of the first jobs, and returns how many.
 func (t *tile) set(jobs []*scanJob) int {
-	shared, n := jobs[0].shared(), 1
-	if shared == 0 {
-		t.queries.ResetPlanes(jobs[0].query, jobs[0].planes)
+	n := 1
+	for n < min(len(jobs), hamming.TileQueries) && sameTile(jobs[0], jobs[n]) == 0 {
+		n++
+	}
+	t.jobs = jobs[:n]
+	if jobs[0].planes != nil {
+		var queries [hamming.TileQueries]hamming.Weighted
+		for i, j := range t.jobs {
+			queries[i] = hamming.Weighted{Signs: j.query, Planes: j.planes}
+		}
+		t.queries.ResetWeighted(queries[:n]...)
 	} else {
-		queries := [hamming.TileQueries][]uint64{jobs[0].query}
-		for n < min(len(jobs), len(queries)) && jobs[n].shared() == shared {
-			queries[n] = jobs[n].query
-			n++
+		var queries [hamming.TileQueries][]uint64
+		for i, j := range t.jobs {
+			queries[i] = j.query
 		}
 		t.queries.Reset(queries[:n]...)
 	}
-	t.jobs = jobs[:n]
 	return n
 }
 

@@ -82,7 +82,7 @@ func (b *ScanBench) Run(ctx context.Context, queries, dims, threads, candidates 
 	return b.run(ctx, jobs, threads, candidates)
 }
 
-// RunPlanes is Run for queries with magnitudes, see hamming.Tile.ResetPlanes.
+// RunPlanes is Run for queries with magnitudes, see hamming.Weighted.
 func (b *ScanBench) RunPlanes(ctx context.Context, queries, dims, threads, candidates int) [][]topk.Hit {
 	jobs := make([]*scanJob, 0, queries)
 	for q := range slices.Chunk(b.codes(queries*planesCodes, dims), planesCodes) {

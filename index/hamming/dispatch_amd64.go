@@ -3,6 +3,7 @@
 package hamming
 
 import (
+	"math"
 	"unsafe"
 
 	"github.com/hamnest/hamnest/index/isa"
@@ -16,7 +17,7 @@ const aheadWords = 128
 
 func scan(dst []Match, t *Tile, columns []Column, groups int, limits *[TileQueries]int64) int {
 	out, tile, column, limit := (*byte)(unsafe.Pointer(&dst[0])), &t.words[0], (*byte)(unsafe.Pointer(&columns[0])), &limits[0]
-	ahead := max(1, aheadWords*int(t.form)/len(t.words))
+	ahead := max(1, aheadWords/t.rowWords())
 	switch active {
 	case isa.AVX512:
 		switch t.form {
@@ -24,19 +25,42 @@ func scan(dst []Match, t *Tile, columns []Column, groups int, limits *[TileQueri
 			return scan1AVX512(out, tile, column, len(columns), groups, ahead, limit)
 		case fourQueries:
 			return scan4AVX512(out, tile, column, len(columns), groups, ahead, limit)
-		default:
-			return planesAVX512(out, tile, column, len(columns), groups, ahead, limit)
 		}
+		n := 0
+		for j := range t.queries {
+			n += number(dst[n:], j, planesAVX512((*byte)(unsafe.Pointer(&dst[n])), &t.query(j)[0], column, len(columns), groups, ahead, &limits[j]))
+		}
+		return n
 	case isa.AVX2:
-		switch t.form {
-		case oneQuery:
+		if t.form == oneQuery {
 			return scan1AVX2(out, tile, column, len(columns), groups, ahead, limit)
-		case fourQueries:
-			return scan4AVX2(out, tile, column, len(columns), groups, ahead, limit)
-		default:
-			return planesAVX2(out, tile, column, len(columns), groups, ahead, limit)
 		}
+		return scanTables(dst, t, columns, groups, ahead, limits)
 	default:
-		return scanGeneric(dst, t, columns, groups, limits)
+		return scanGeneric(dst, t, columns, 0, groups, limits)
 	}
+}
+
+// scanTables is scanGeneric by the kernels that look up four dimensions at a time, for as
+// many groups as they take and for distances that fit into their 16 bits: those of codes of
+// 65,472 bits, or of 4,352 with the largest magnitudes.
+func scanTables(dst []Match, t *Tile, columns []Column, groups, ahead int, limits *[TileQueries]int64) int {
+	whole := groups / tableGroups * tableGroups
+	if whole == 0 || t.most >= math.MaxUint16 {
+		return scanGeneric(dst, t, columns, 0, groups, limits)
+	}
+	if len(t.tables) == 0 {
+		t.makeTables()
+	}
+	low := *limits
+	for j := range low {
+		low[j] = min(low[j], math.MaxUint16)
+	}
+	out, column, n := (*byte)(unsafe.Pointer(&dst[0])), (*byte)(unsafe.Pointer(&columns[0])), 0
+	if t.queries == 1 {
+		n = tables1AVX2(out, &t.tables[0], column, len(columns), whole, ahead, &low[0])
+	} else {
+		n = tables4AVX2(out, &t.tables[0], column, len(columns), whole, ahead, &low[0])
+	}
+	return n + scanGeneric(dst[n:], t, columns, whole, groups, limits)
 }

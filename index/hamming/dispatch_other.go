@@ -3,5 +3,5 @@
 package hamming
 
 func scan(dst []Match, t *Tile, columns []Column, groups int, limits *[TileQueries]int64) int {
-	return scanGeneric(dst, t, columns, groups, limits)
+	return scanGeneric(dst, t, columns, 0, groups, limits)
 }

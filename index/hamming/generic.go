@@ -3,26 +3,27 @@ package hamming
 import "math/bits"
 
 // scanGeneric is the reference: every other kernel must agree with it. It writes
-// the matches to dst and returns how many; the sizes have been checked.
-func scanGeneric(dst []Match, t *Tile, columns []Column, groups int, limits *[TileQueries]int64) int {
+// the matches of the groups from first to groups-1 to dst and returns how many; the
+// sizes have been checked.
+func scanGeneric(dst []Match, t *Tile, columns []Column, first, groups int, limits *[TileQueries]int64) int {
 	n := 0
-	for g := range groups {
-		if t.form == magnitudes {
-			d := groupMagnitudes(t, columns, g)
-			n += match(&dst[n], g, 0, &d, limits[0])
-			continue
-		}
-		for j := range t.form.queries() {
-			d := groupDistances(t, j, columns, g)
+	for g := first; g < groups; g++ {
+		for j := range t.queries {
+			var d [Lanes]uint32
+			if t.form == magnitudes {
+				d = groupMagnitudes(t.query(j), columns, g)
+			} else {
+				d = groupDistances(t, j, columns, g)
+			}
 			n += match(&dst[n], g, j, &d, limits[j])
 		}
 	}
 	return n
 }
 
-// groupMagnitudes returns the distances of group g from a query with magnitudes.
-func groupMagnitudes(t *Tile, columns []Column, g int) (distances [Lanes]uint32) {
-	words := t.words
+// groupMagnitudes returns the distances of group g from a query with magnitudes, given as
+// its words of the tile.
+func groupMagnitudes(words []uint64, columns []Column, g int) (distances [Lanes]uint32) {
 	for c := range columns {
 		lines := columns[c].Words[g*columns[c].Stride*Lanes:]
 		for w := range columns[c].Used {

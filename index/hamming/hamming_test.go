@@ -2,6 +2,7 @@ package hamming
 
 import (
 	"fmt"
+	"math"
 	"math/bits"
 	"math/rand/v2"
 	"slices"
@@ -97,12 +98,12 @@ func distance(a, b []uint64) uint32 {
 	return uint32(d)
 }
 
-// weighted is what ResetPlanes promises, dimension by dimension.
-func weighted(signs []uint64, planes *[Planes][]uint64, row []uint64) uint32 {
+// weighted is what Weighted promises, dimension by dimension.
+func weighted(q Weighted, row []uint64) uint32 {
 	var d uint32
 	for i := range 64 * len(row) {
-		if (row[i/64]^signs[i/64])>>(i%64)&1 == 1 {
-			for j, p := range planes {
+		if (row[i/64]^q.Signs[i/64])>>(i%64)&1 == 1 {
+			for j, p := range q.Planes {
 				d += uint32(p[i/64]>>(i%64)&1) << j
 			}
 		}
@@ -110,8 +111,12 @@ func weighted(signs []uint64, planes *[Planes][]uint64, row []uint64) uint32 {
 	return d
 }
 
-func randomPlanes(r *rand.Rand, words int) *[Planes][]uint64 {
-	return (*[Planes][]uint64)(randomQueries(r, Planes, words))
+func randomWeighted(r *rand.Rand, n, words int) []Weighted {
+	queries := make([]Weighted, n)
+	for j := range queries {
+		queries[j] = Weighted{randomQueries(r, 1, words)[0], (*[Planes][]uint64)(randomQueries(r, Planes, words))}
+	}
+	return queries
 }
 
 // want lists the matches by the definition.
@@ -134,8 +139,12 @@ func (d *data) want(queries int, limits *[TileQueries]uint32, distance func(j in
 	return all
 }
 
+// compare compares the matches of each query, in order.
 func compare(t *testing.T, name string, got, want []Match) {
 	t.Helper()
+	byQuery := func(a, b Match) int { return int(a.Query) - int(b.Query) }
+	slices.SortStableFunc(got, byQuery)
+	slices.SortStableFunc(want, byQuery)
 	if len(got) != len(want) {
 		t.Errorf("%s: %d matches, want %d", name, len(got), len(want))
 		return
@@ -163,25 +172,32 @@ func TestScanFindsTheRowsBelowTheLimits(t *testing.T) {
 				for n := 1; n <= TileQueries; n++ {
 					queries := randomQueries(r, n, words)
 					tile.Reset(queries...)
-					var limits [TileQueries]uint32
-					for j := range n {
-						limits[j] = []uint32{0, 1, uint32(28 * words), uint32(32 * words), tile.MaxDistance() + 1}[r.IntN(5)]
-					}
-					want := d.want(n, &limits, func(j int, row []uint64) uint32 { return distance(queries[j], row) })
-					got := tile.Scan(dst, d.columns, rows/Lanes, &limits)
+					limits := randomLimits(r, n, tile.MaxDistance())
+					want := d.want(n, limits, func(j int, row []uint64) uint32 { return distance(queries[j], row) })
+					got := tile.Scan(dst, d.columns, rows/Lanes, limits)
 					compare(t, fmt.Sprintf("%v, %d rows, %d queries, limits %v", s, rows, n, limits), got, want)
-				}
-				signs, planes := randomQueries(r, 1, words)[0], randomPlanes(r, words)
-				tile.ResetPlanes(signs, planes)
-				for _, limit := range []uint32{0, 1, tile.MaxDistance() / 2, tile.MaxDistance(), tile.MaxDistance() + 1} {
-					limits := [TileQueries]uint32{limit}
-					want := d.want(1, &limits, func(_ int, row []uint64) uint32 { return weighted(signs, planes, row) })
-					got := tile.Scan(dst, d.columns, rows/Lanes, &limits)
-					compare(t, fmt.Sprintf("%v, %d rows, planes, limit %d", s, rows, limit), got, want)
+
+					weights := randomWeighted(r, n, words)
+					tile.ResetWeighted(weights...)
+					for range 3 {
+						limits := randomLimits(r, n, tile.MaxDistance())
+						want := d.want(n, limits, func(j int, row []uint64) uint32 { return weighted(weights[j], row) })
+						got := tile.Scan(dst, d.columns, rows/Lanes, limits)
+						compare(t, fmt.Sprintf("%v, %d rows, %d queries with magnitudes, limits %v", s, rows, n, limits), got, want)
+					}
 				}
 			}
 		}
 	})
+}
+
+// randomLimits returns limits of n queries, edges among them.
+func randomLimits(r *rand.Rand, n int, most uint32) *[TileQueries]uint32 {
+	var limits [TileQueries]uint32
+	for j := range n {
+		limits[j] = []uint32{0, 1, most * 7 / 16, most / 2, most, most + 1, math.MaxUint32}[r.IntN(7)]
+	}
+	return &limits
 }
 
 // A kernel may count in 8 and 16 bits for as long as they last: 31 and 1023 words of
@@ -189,15 +205,15 @@ func TestScanFindsTheRowsBelowTheLimits(t *testing.T) {
 func TestLongRowsAreCountedWhole(t *testing.T) {
 	eachKernel(t, func(t *testing.T) {
 		r := rand.New(rand.NewPCG(9, 10))
-		const rows = 3 * Lanes
-		for _, used := range [][]int{{31}, {32}, {1022}, {1023}, {1024}, {1000, 24}, {1023, 1023, 1}, {2047}} {
+		const rows = 7 * Lanes
+		for _, used := range [][]int{{31}, {32}, {67}, {68}, {69}, {1022}, {1023}, {1024}, {1000, 24}, {1023, 1023, 1}, {2047}} {
 			words := 0
 			for _, u := range used {
 				words += u
 			}
 			for _, full := range []bool{false, true} {
 				d := newData(r, shape{used, used}, rows)
-				queries, planes := randomQueries(r, TileQueries, words), randomPlanes(r, words)
+				queries, weights := randomQueries(r, TileQueries, words), randomWeighted(r, TileQueries, words)
 				if full {
 					for c := range d.columns {
 						fill(d.columns[c].Words, ^uint64(0))
@@ -207,29 +223,29 @@ func TestLongRowsAreCountedWhole(t *testing.T) {
 					}
 					for j := range TileQueries {
 						fill(queries[j], 0)
-					}
-					for j := range Planes {
-						fill(planes[j], ^uint64(0))
+						fill(weights[j].Signs, 0)
+						for i := range Planes {
+							fill(weights[j].Planes[i], ^uint64(0))
+						}
 					}
 				}
 				dst := make([]Match, 0, rows/Lanes*TileQueries)
 				var tile Tile
-				for _, n := range []int{1, TileQueries} {
-					tile.Reset(queries[:n]...)
+				check := func(name string, n int, distance func(j int, row []uint64) uint32) {
 					for _, limit := range []uint32{tile.MaxDistance() / 2, tile.MaxDistance(), tile.MaxDistance() + 1} {
 						var limits [TileQueries]uint32
 						fill(limits[:n], limit)
-						want := d.want(n, &limits, func(j int, row []uint64) uint32 { return distance(queries[j], row) })
+						want := d.want(n, &limits, distance)
 						got := tile.Scan(dst, d.columns, rows/Lanes, &limits)
-						compare(t, fmt.Sprintf("used %v, full %v, %d queries, limit %d", used, full, n, limit), got, want)
+						compare(t, fmt.Sprintf("used %v, full %v, %d %s, limit %d", used, full, n, name, limit), got, want)
 					}
 				}
-				signs := queries[0]
-				tile.ResetPlanes(signs, planes)
-				limits := [TileQueries]uint32{tile.MaxDistance() + 1}
-				want := d.want(1, &limits, func(_ int, row []uint64) uint32 { return weighted(signs, planes, row) })
-				got := tile.Scan(dst, d.columns, rows/Lanes, &limits)
-				compare(t, fmt.Sprintf("used %v, full %v, planes", used, full), got, want)
+				for _, n := range []int{1, TileQueries} {
+					tile.Reset(queries[:n]...)
+					check("queries", n, func(j int, row []uint64) uint32 { return distance(queries[j], row) })
+					tile.ResetWeighted(weights[:n]...)
+					check("queries with magnitudes", n, func(j int, row []uint64) uint32 { return weighted(weights[j], row) })
+				}
 			}
 		}
 	})
@@ -251,7 +267,7 @@ func TestMagnitudesOfOneAreHammingDistance(t *testing.T) {
 		limits := [TileQueries]uint32{64*7 + 1}
 		var one, tile Tile
 		one.Reset(query)
-		tile.ResetPlanes(query, planes)
+		tile.ResetWeighted(Weighted{query, planes})
 		if tile.MaxDistance() != one.MaxDistance() {
 			t.Errorf("distances to %d, want %d", tile.MaxDistance(), one.MaxDistance())
 		}
@@ -262,12 +278,12 @@ func TestMagnitudesOfOneAreHammingDistance(t *testing.T) {
 func TestRowAgreesWithScan(t *testing.T) {
 	r := rand.New(rand.NewPCG(3, 4))
 	d := newData(r, shape{[]int{5}, []int{3}}, 24)
-	query, planes := randomQueries(r, 1, 3)[0], randomPlanes(r, 3)
+	query, weights := randomQueries(r, 1, 3)[0], randomWeighted(r, 1, 3)[0]
 	for i, row := range d.rows {
 		if got, want := Row(query, d.columns[0].Words, 5, i), distance(query, row); got != want {
 			t.Errorf("row %d: %d, want %d", i, got, want)
 		}
-		if got, want := RowPlanes(query, planes, d.columns[0].Words, 5, i), weighted(query, planes, row); got != want {
+		if got, want := RowPlanes(weights.Signs, weights.Planes, d.columns[0].Words, 5, i), weighted(weights, row); got != want {
 			t.Errorf("row %d with magnitudes: %d, want %d", i, got, want)
 		}
 	}
@@ -320,8 +336,12 @@ func TestATileRefusesWordsThatDisagree(t *testing.T) {
 	one, two := []uint64{1}, []uint64{1, 2}
 	for name, reset := range map[string]func(*Tile){
 		"queries":       func(tile *Tile) { tile.Reset(two, one) },
-		"longer plane":  func(tile *Tile) { tile.ResetPlanes(one, &[Planes][]uint64{one, one, two, one}) },
-		"missing plane": func(tile *Tile) { tile.ResetPlanes(one, &[Planes][]uint64{one, one, one}) },
+		"longer plane":  func(tile *Tile) { tile.ResetWeighted(Weighted{one, &[Planes][]uint64{one, one, two, one}}) },
+		"missing plane": func(tile *Tile) { tile.ResetWeighted(Weighted{one, &[Planes][]uint64{one, one, one}}) },
+		"longer signs": func(tile *Tile) {
+			planes := &[Planes][]uint64{one, one, one, one}
+			tile.ResetWeighted(Weighted{one, planes}, Weighted{two, planes})
+		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			defer func() {
@@ -346,7 +366,7 @@ func FuzzScanAgreesWithTheTwin(f *testing.F) {
 		var tile Tile
 		tile.Reset(randomQueries(r, n, s.used[0])...)
 		var planes Tile
-		planes.ResetPlanes(randomQueries(r, 1, s.used[0])[0], randomPlanes(r, s.used[0]))
+		planes.ResetWeighted(randomWeighted(r, n, s.used[0])...)
 		before := active
 		defer func() { active = before }()
 		scan := func(tile *Tile, queries int) []Match {
@@ -355,10 +375,10 @@ func FuzzScanAgreesWithTheTwin(f *testing.F) {
 			return tile.Scan(make([]Match, 0, int(groups%20)*TileQueries), d.columns, int(groups%20), &limits)
 		}
 		active = isa.Generic
-		want, wantPlanes := scan(&tile, n), scan(&planes, 1)
+		want, wantPlanes := scan(&tile, n), scan(&planes, n)
 		for _, active = range isa.Usable() {
 			compare(t, Kernel(), scan(&tile, n), want)
-			compare(t, Kernel()+", planes", scan(&planes, 1), wantPlanes)
+			compare(t, Kernel()+", planes", scan(&planes, n), wantPlanes)
 		}
 	})
 }
@@ -385,9 +405,9 @@ func BenchmarkScan(b *testing.B) {
 			for _, n := range []int{1, TileQueries} {
 				tile.Reset(randomQueries(r, n, words)...)
 				run("1bit", n)
+				tile.ResetWeighted(randomWeighted(r, n, words)...)
+				run("4bit", n)
 			}
-			tile.ResetPlanes(randomQueries(r, 1, words)[0], randomPlanes(r, words))
-			run("4bit", 1)
 		}
 	}
 }
@@ -396,7 +416,7 @@ func BenchmarkRow(b *testing.B) {
 	r := rand.New(rand.NewPCG(7, 8))
 	for _, words := range []int{4, 12, 16} {
 		d := newData(r, shape{[]int{words}, []int{words}}, 1024)
-		query, planes := randomQueries(r, 1, words)[0], randomPlanes(r, words)
+		query, weights := randomQueries(r, 1, words)[0], randomWeighted(r, 1, words)[0]
 		b.Run(fmt.Sprintf("bits=%d/form=1bit", 64*words), func(b *testing.B) {
 			for i := 0; b.Loop(); i++ {
 				Row(query, d.columns[0].Words, words, i*333%1024)
@@ -404,7 +424,7 @@ func BenchmarkRow(b *testing.B) {
 		})
 		b.Run(fmt.Sprintf("bits=%d/form=4bit", 64*words), func(b *testing.B) {
 			for i := 0; b.Loop(); i++ {
-				RowPlanes(query, planes, d.columns[0].Words, words, i*333%1024)
+				RowPlanes(weights.Signs, weights.Planes, d.columns[0].Words, words, i*333%1024)
 			}
 		})
 	}

@@ -4,32 +4,32 @@
 
 package hamming
 
-// Compares a tile of 1: see scanGeneric.
+// Compares a query: see scanGeneric.
 //
 //go:noescape
 func scan1AVX512(out *byte, tile *uint64, columns *byte, ncolumns int, groups int, ahead int, limits *int64) (matches int)
 
-// Compares a tile of 1: see scanGeneric.
-//
-//go:noescape
-func scan1AVX2(out *byte, tile *uint64, columns *byte, ncolumns int, groups int, ahead int, limits *int64) (matches int)
-
-// Compares a tile of 4: see scanGeneric.
+// Compares four queries: see scanGeneric.
 //
 //go:noescape
 func scan4AVX512(out *byte, tile *uint64, columns *byte, ncolumns int, groups int, ahead int, limits *int64) (matches int)
-
-// Compares a tile of 4: see scanGeneric.
-//
-//go:noescape
-func scan4AVX2(out *byte, tile *uint64, columns *byte, ncolumns int, groups int, ahead int, limits *int64) (matches int)
 
 // Compares a query with magnitudes: see scanGeneric.
 //
 //go:noescape
 func planesAVX512(out *byte, tile *uint64, columns *byte, ncolumns int, groups int, ahead int, limits *int64) (matches int)
 
-// Compares a query with magnitudes: see scanGeneric.
+// Compares a query: see scanGeneric.
 //
 //go:noescape
-func planesAVX2(out *byte, tile *uint64, columns *byte, ncolumns int, groups int, ahead int, limits *int64) (matches int)
+func scan1AVX2(out *byte, tile *uint64, columns *byte, ncolumns int, groups int, ahead int, limits *int64) (matches int)
+
+// Compares the tables of a query: see scanGeneric.
+//
+//go:noescape
+func tables1AVX2(out *byte, tile *uint64, columns *byte, ncolumns int, groups int, ahead int, limits *int64) (matches int)
+
+// Compares the tables of four queries: see scanGeneric.
+//
+//go:noescape
+func tables4AVX2(out *byte, tile *uint64, columns *byte, ncolumns int, groups int, ahead int, limits *int64) (matches int)

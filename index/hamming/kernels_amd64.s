@@ -38,7 +38,57 @@ DATA nibbleMask<>+12(SB)/1, $0x0f
 DATA nibbleMask<>+13(SB)/1, $0x0f
 DATA nibbleMask<>+14(SB)/1, $0x0f
 DATA nibbleMask<>+15(SB)/1, $0x0f
-GLOBL nibbleMask<>(SB), RODATA|NOPTR, $16
+DATA nibbleMask<>+16(SB)/1, $0x0f
+DATA nibbleMask<>+17(SB)/1, $0x0f
+DATA nibbleMask<>+18(SB)/1, $0x0f
+DATA nibbleMask<>+19(SB)/1, $0x0f
+DATA nibbleMask<>+20(SB)/1, $0x0f
+DATA nibbleMask<>+21(SB)/1, $0x0f
+DATA nibbleMask<>+22(SB)/1, $0x0f
+DATA nibbleMask<>+23(SB)/1, $0x0f
+DATA nibbleMask<>+24(SB)/1, $0x0f
+DATA nibbleMask<>+25(SB)/1, $0x0f
+DATA nibbleMask<>+26(SB)/1, $0x0f
+DATA nibbleMask<>+27(SB)/1, $0x0f
+DATA nibbleMask<>+28(SB)/1, $0x0f
+DATA nibbleMask<>+29(SB)/1, $0x0f
+DATA nibbleMask<>+30(SB)/1, $0x0f
+DATA nibbleMask<>+31(SB)/1, $0x0f
+GLOBL nibbleMask<>(SB), RODATA|NOPTR, $32
+
+DATA turnBytes<>+0(SB)/1, $0x00
+DATA turnBytes<>+1(SB)/1, $0x04
+DATA turnBytes<>+2(SB)/1, $0x08
+DATA turnBytes<>+3(SB)/1, $0x0c
+DATA turnBytes<>+4(SB)/1, $0x01
+DATA turnBytes<>+5(SB)/1, $0x05
+DATA turnBytes<>+6(SB)/1, $0x09
+DATA turnBytes<>+7(SB)/1, $0x0d
+DATA turnBytes<>+8(SB)/1, $0x02
+DATA turnBytes<>+9(SB)/1, $0x06
+DATA turnBytes<>+10(SB)/1, $0x0a
+DATA turnBytes<>+11(SB)/1, $0x0e
+DATA turnBytes<>+12(SB)/1, $0x03
+DATA turnBytes<>+13(SB)/1, $0x07
+DATA turnBytes<>+14(SB)/1, $0x0b
+DATA turnBytes<>+15(SB)/1, $0x0f
+DATA turnBytes<>+16(SB)/1, $0x00
+DATA turnBytes<>+17(SB)/1, $0x04
+DATA turnBytes<>+18(SB)/1, $0x08
+DATA turnBytes<>+19(SB)/1, $0x0c
+DATA turnBytes<>+20(SB)/1, $0x01
+DATA turnBytes<>+21(SB)/1, $0x05
+DATA turnBytes<>+22(SB)/1, $0x09
+DATA turnBytes<>+23(SB)/1, $0x0d
+DATA turnBytes<>+24(SB)/1, $0x02
+DATA turnBytes<>+25(SB)/1, $0x06
+DATA turnBytes<>+26(SB)/1, $0x0a
+DATA turnBytes<>+27(SB)/1, $0x0e
+DATA turnBytes<>+28(SB)/1, $0x03
+DATA turnBytes<>+29(SB)/1, $0x07
+DATA turnBytes<>+30(SB)/1, $0x0b
+DATA turnBytes<>+31(SB)/1, $0x0f
+GLOBL turnBytes<>(SB), RODATA|NOPTR, $32
 
 // func scan1AVX512(out *byte, tile *uint64, columns *byte, ncolumns int, groups int, ahead int, limits *int64) (matches int)
 // Requires: AVX, AVX512DQ, AVX512F, AVX512VPOPCNTDQ, MMX+
@@ -182,220 +232,6 @@ emit_by1:
 	LEAQ     (AX)(R10*8), AX
 
 none1:
-	INCQ R8
-	JMP  groups_by1
-
-done_by1:
-	VZEROUPPER
-	MOVQ DI, matches+56(FP)
-	RET
-
-// func scan1AVX2(out *byte, tile *uint64, columns *byte, ncolumns int, groups int, ahead int, limits *int64) (matches int)
-// Requires: AVX, AVX2, MMX+
-TEXT ·scan1AVX2(SB), NOSPLIT, $8-64
-	MOVQ           out+0(FP), AX
-	MOVQ           tile+8(FP), CX
-	MOVQ           columns+16(FP), DX
-	MOVQ           ncolumns+24(FP), BX
-	MOVQ           groups+32(FP), SI
-	XORQ           DI, DI
-	XORQ           R8, R8
-	MOVQ           limits+48(FP), R9
-	VBROADCASTI128 nibbleCounts<>+0(SB), Y0
-	VBROADCASTI128 nibbleMask<>+0(SB), Y1
-	VPXOR          Y2, Y2, Y2
-
-groups_by1:
-	MOVQ  SI, R10
-	SUBQ  R8, R10
-	CMPQ  R10, $0x01
-	JL    done_by1
-	VPXOR Y3, Y3, Y3
-	VPXOR Y4, Y4, Y4
-	MOVQ  DX, R10
-	MOVQ  BX, R11
-	MOVQ  CX, R12
-
-column_by1:
-	MOVQ  24(R10), R13
-	SHLQ  $0x06, R13
-	MOVQ  R8, BP
-	IMULQ R13, BP
-	ADDQ  (R10), BP
-	MOVQ  32(R10), R14
-	MOVQ  ahead+40(FP), R15
-	IMULQ R13, R15
-	ADDQ  BP, R15
-
-word0_by1:
-	PREFETCHT0   (R15)
-	ADDQ         $0x40, R15
-	VPBROADCASTQ (R12), Y5
-	VPXOR        (BP), Y5, Y6
-	VPSRLW       $0x04, Y6, Y7
-	VPAND        Y1, Y6, Y6
-	VPAND        Y1, Y7, Y7
-	VPSHUFB      Y6, Y0, Y6
-	VPSHUFB      Y7, Y0, Y7
-	VPADDB       Y7, Y6, Y6
-	VPSADBW      Y2, Y6, Y6
-	VPADDQ       Y6, Y3, Y3
-	VPXOR        32(BP), Y5, Y5
-	VPSRLW       $0x04, Y5, Y6
-	VPAND        Y1, Y5, Y5
-	VPAND        Y1, Y6, Y6
-	VPSHUFB      Y5, Y0, Y5
-	VPSHUFB      Y6, Y0, Y6
-	VPADDB       Y6, Y5, Y5
-	VPSADBW      Y2, Y5, Y5
-	VPADDQ       Y5, Y4, Y4
-	ADDQ         $0x40, BP
-	ADDQ         $0x08, R12
-	DECQ         R14
-	JNZ          word0_by1
-	ADDQ         $0x28, R10
-	DECQ         R11
-	JZ           emit_by1
-	MOVQ         24(R10), R13
-	SHLQ         $0x06, R13
-	MOVQ         R8, BP
-	IMULQ        R13, BP
-	ADDQ         (R10), BP
-	MOVQ         32(R10), R14
-	MOVQ         ahead+40(FP), R15
-	IMULQ        R13, R15
-	ADDQ         BP, R15
-
-word1_by1:
-	PREFETCHT0   (R15)
-	ADDQ         $0x40, R15
-	VPBROADCASTQ (R12), Y5
-	VPXOR        (BP), Y5, Y6
-	VPSRLW       $0x04, Y6, Y7
-	VPAND        Y1, Y6, Y6
-	VPAND        Y1, Y7, Y7
-	VPSHUFB      Y6, Y0, Y6
-	VPSHUFB      Y7, Y0, Y7
-	VPADDB       Y7, Y6, Y6
-	VPSADBW      Y2, Y6, Y6
-	VPADDQ       Y6, Y3, Y3
-	VPXOR        32(BP), Y5, Y5
-	VPSRLW       $0x04, Y5, Y6
-	VPAND        Y1, Y5, Y5
-	VPAND        Y1, Y6, Y6
-	VPSHUFB      Y5, Y0, Y5
-	VPSHUFB      Y6, Y0, Y6
-	VPADDB       Y6, Y5, Y5
-	VPSADBW      Y2, Y5, Y5
-	VPADDQ       Y5, Y4, Y4
-	ADDQ         $0x40, BP
-	ADDQ         $0x08, R12
-	DECQ         R14
-	JNZ          word1_by1
-	ADDQ         $0x28, R10
-	DECQ         R11
-	JZ           emit_by1
-	MOVQ         24(R10), R13
-	SHLQ         $0x06, R13
-	MOVQ         R8, BP
-	IMULQ        R13, BP
-	ADDQ         (R10), BP
-	MOVQ         32(R10), R14
-	MOVQ         ahead+40(FP), R15
-	IMULQ        R13, R15
-	ADDQ         BP, R15
-
-word2_by1:
-	PREFETCHT0   (R15)
-	ADDQ         $0x40, R15
-	VPBROADCASTQ (R12), Y5
-	VPXOR        (BP), Y5, Y6
-	VPSRLW       $0x04, Y6, Y7
-	VPAND        Y1, Y6, Y6
-	VPAND        Y1, Y7, Y7
-	VPSHUFB      Y6, Y0, Y6
-	VPSHUFB      Y7, Y0, Y7
-	VPADDB       Y7, Y6, Y6
-	VPSADBW      Y2, Y6, Y6
-	VPADDQ       Y6, Y3, Y3
-	VPXOR        32(BP), Y5, Y5
-	VPSRLW       $0x04, Y5, Y6
-	VPAND        Y1, Y5, Y5
-	VPAND        Y1, Y6, Y6
-	VPSHUFB      Y5, Y0, Y5
-	VPSHUFB      Y6, Y0, Y6
-	VPADDB       Y6, Y5, Y5
-	VPSADBW      Y2, Y5, Y5
-	VPADDQ       Y5, Y4, Y4
-	ADDQ         $0x40, BP
-	ADDQ         $0x08, R12
-	DECQ         R14
-	JNZ          word2_by1
-	ADDQ         $0x28, R10
-	DECQ         R11
-	JZ           emit_by1
-	MOVQ         24(R10), R13
-	SHLQ         $0x06, R13
-	MOVQ         R8, BP
-	IMULQ        R13, BP
-	ADDQ         (R10), BP
-	MOVQ         32(R10), R14
-	MOVQ         ahead+40(FP), R15
-	IMULQ        R13, R15
-	ADDQ         BP, R15
-
-word3_by1:
-	PREFETCHT0   (R15)
-	ADDQ         $0x40, R15
-	VPBROADCASTQ (R12), Y5
-	VPXOR        (BP), Y5, Y6
-	VPSRLW       $0x04, Y6, Y7
-	VPAND        Y1, Y6, Y6
-	VPAND        Y1, Y7, Y7
-	VPSHUFB      Y6, Y0, Y6
-	VPSHUFB      Y7, Y0, Y7
-	VPADDB       Y7, Y6, Y6
-	VPSADBW      Y2, Y6, Y6
-	VPADDQ       Y6, Y3, Y3
-	VPXOR        32(BP), Y5, Y5
-	VPSRLW       $0x04, Y5, Y6
-	VPAND        Y1, Y5, Y5
-	VPAND        Y1, Y6, Y6
-	VPSHUFB      Y5, Y0, Y5
-	VPSHUFB      Y6, Y0, Y6
-	VPADDB       Y6, Y5, Y5
-	VPSADBW      Y2, Y5, Y5
-	VPADDQ       Y5, Y4, Y4
-	ADDQ         $0x40, BP
-	ADDQ         $0x08, R12
-	DECQ         R14
-	JNZ          word3_by1
-	ADDQ         $0x28, R10
-	DECQ         R11
-	JNZ          column_by1
-
-emit_by1:
-	VPBROADCASTQ (R9), Y5
-	VPCMPGTQ     Y3, Y5, Y6
-	VMOVMSKPD    Y6, R10
-	VPCMPGTQ     Y4, Y5, Y5
-	VMOVMSKPD    Y5, R11
-	SHLL         $0x04, R11
-	ORL          R11, R10
-	JZ           skip2
-	MOVL         R8, (AX)
-	MOVB         $0x00, 4(AX)
-	MOVB         R10, 5(AX)
-	VPSHUFD      $0x88, Y3, Y3
-	VPERMQ       $0x08, Y3, Y3
-	VMOVDQU      X3, 8(AX)
-	VPSHUFD      $0x88, Y4, Y3
-	VPERMQ       $0x08, Y3, Y3
-	VMOVDQU      X3, 24(AX)
-	ADDQ         $0x28, AX
-	INCQ         DI
-
-skip2:
 	INCQ R8
 	JMP  groups_by1
 
@@ -663,7 +499,7 @@ emit_by2:
 	KORB     K1, K2, K5
 	KORB     K3, K4, K6
 	KORTESTB K5, K6
-	JZ       none3
+	JZ       none2
 	KMOVB    K1, R9
 	MOVL     R8, (AX)
 	MOVB     $0x00, 4(AX)
@@ -709,7 +545,7 @@ emit_by2:
 	LEAQ     (R10)(R10*4), R10
 	LEAQ     (AX)(R10*8), AX
 
-none3:
+none2:
 	INCQ     R8
 	VPCMPQ   $0x01, Z0, Z8, K1
 	VPCMPQ   $0x01, Z1, Z9, K2
@@ -718,7 +554,7 @@ none3:
 	KORB     K1, K2, K5
 	KORB     K3, K4, K6
 	KORTESTB K5, K6
-	JZ       none4
+	JZ       none3
 	KMOVB    K1, R9
 	MOVL     R8, (AX)
 	MOVB     $0x00, 4(AX)
@@ -764,7 +600,7 @@ none3:
 	LEAQ     (R10)(R10*4), R10
 	LEAQ     (AX)(R10*8), AX
 
-none4:
+none3:
 	INCQ R8
 	JMP  groups_by2
 
@@ -940,7 +776,7 @@ emit_by1:
 	KORB     K1, K2, K5
 	KORB     K3, K4, K6
 	KORTESTB K5, K6
-	JZ       none5
+	JZ       none4
 	KMOVB    K1, R9
 	MOVL     R8, (AX)
 	MOVB     $0x00, 4(AX)
@@ -986,518 +822,7 @@ emit_by1:
 	LEAQ     (R10)(R10*4), R10
 	LEAQ     (AX)(R10*8), AX
 
-none5:
-	INCQ R8
-	JMP  groups_by1
-
-done_by1:
-	VZEROUPPER
-	MOVQ DI, matches+56(FP)
-	RET
-
-// func scan4AVX2(out *byte, tile *uint64, columns *byte, ncolumns int, groups int, ahead int, limits *int64) (matches int)
-// Requires: AVX, AVX2, MMX+
-TEXT ·scan4AVX2(SB), NOSPLIT, $8-64
-	MOVQ           out+0(FP), AX
-	MOVQ           tile+8(FP), CX
-	MOVQ           columns+16(FP), DX
-	MOVQ           ncolumns+24(FP), BX
-	MOVQ           groups+32(FP), SI
-	XORQ           DI, DI
-	XORQ           R8, R8
-	MOVQ           limits+48(FP), R9
-	VBROADCASTI128 nibbleCounts<>+0(SB), Y0
-	VBROADCASTI128 nibbleMask<>+0(SB), Y1
-	VPXOR          Y2, Y2, Y2
-
-groups_by1:
-	MOVQ  SI, R10
-	SUBQ  R8, R10
-	CMPQ  R10, $0x01
-	JL    done_by1
-	VPXOR Y3, Y3, Y3
-	VPXOR Y4, Y4, Y4
-	VPXOR Y5, Y5, Y5
-	VPXOR Y6, Y6, Y6
-	VPXOR Y7, Y7, Y7
-	VPXOR Y8, Y8, Y8
-	VPXOR Y9, Y9, Y9
-	VPXOR Y10, Y10, Y10
-	MOVQ  DX, R10
-	MOVQ  BX, R11
-	MOVQ  CX, R12
-
-column_by1:
-	MOVQ  24(R10), R13
-	SHLQ  $0x06, R13
-	MOVQ  R8, BP
-	IMULQ R13, BP
-	ADDQ  (R10), BP
-	MOVQ  32(R10), R14
-	MOVQ  ahead+40(FP), R15
-	IMULQ R13, R15
-	ADDQ  BP, R15
-
-word0_by1:
-	PREFETCHT0   (R15)
-	ADDQ         $0x40, R15
-	VPBROADCASTQ (R12), Y11
-	VPXOR        (BP), Y11, Y12
-	VPSRLW       $0x04, Y12, Y13
-	VPAND        Y1, Y12, Y12
-	VPAND        Y1, Y13, Y13
-	VPSHUFB      Y12, Y0, Y12
-	VPSHUFB      Y13, Y0, Y13
-	VPADDB       Y13, Y12, Y12
-	VPSADBW      Y2, Y12, Y12
-	VPADDQ       Y12, Y3, Y3
-	VPXOR        32(BP), Y11, Y11
-	VPSRLW       $0x04, Y11, Y12
-	VPAND        Y1, Y11, Y11
-	VPAND        Y1, Y12, Y12
-	VPSHUFB      Y11, Y0, Y11
-	VPSHUFB      Y12, Y0, Y12
-	VPADDB       Y12, Y11, Y11
-	VPSADBW      Y2, Y11, Y11
-	VPADDQ       Y11, Y7, Y7
-	VPBROADCASTQ 8(R12), Y11
-	VPXOR        (BP), Y11, Y12
-	VPSRLW       $0x04, Y12, Y13
-	VPAND        Y1, Y12, Y12
-	VPAND        Y1, Y13, Y13
-	VPSHUFB      Y12, Y0, Y12
-	VPSHUFB      Y13, Y0, Y13
-	VPADDB       Y13, Y12, Y12
-	VPSADBW      Y2, Y12, Y12
-	VPADDQ       Y12, Y4, Y4
-	VPXOR        32(BP), Y11, Y11
-	VPSRLW       $0x04, Y11, Y12
-	VPAND        Y1, Y11, Y11
-	VPAND        Y1, Y12, Y12
-	VPSHUFB      Y11, Y0, Y11
-	VPSHUFB      Y12, Y0, Y12
-	VPADDB       Y12, Y11, Y11
-	VPSADBW      Y2, Y11, Y11
-	VPADDQ       Y11, Y8, Y8
-	VPBROADCASTQ 16(R12), Y11
-	VPXOR        (BP), Y11, Y12
-	VPSRLW       $0x04, Y12, Y13
-	VPAND        Y1, Y12, Y12
-	VPAND        Y1, Y13, Y13
-	VPSHUFB      Y12, Y0, Y12
-	VPSHUFB      Y13, Y0, Y13
-	VPADDB       Y13, Y12, Y12
-	VPSADBW      Y2, Y12, Y12
-	VPADDQ       Y12, Y5, Y5
-	VPXOR        32(BP), Y11, Y11
-	VPSRLW       $0x04, Y11, Y12
-	VPAND        Y1, Y11, Y11
-	VPAND        Y1, Y12, Y12
-	VPSHUFB      Y11, Y0, Y11
-	VPSHUFB      Y12, Y0, Y12
-	VPADDB       Y12, Y11, Y11
-	VPSADBW      Y2, Y11, Y11
-	VPADDQ       Y11, Y9, Y9
-	VPBROADCASTQ 24(R12), Y11
-	VPXOR        (BP), Y11, Y12
-	VPSRLW       $0x04, Y12, Y13
-	VPAND        Y1, Y12, Y12
-	VPAND        Y1, Y13, Y13
-	VPSHUFB      Y12, Y0, Y12
-	VPSHUFB      Y13, Y0, Y13
-	VPADDB       Y13, Y12, Y12
-	VPSADBW      Y2, Y12, Y12
-	VPADDQ       Y12, Y6, Y6
-	VPXOR        32(BP), Y11, Y11
-	VPSRLW       $0x04, Y11, Y12
-	VPAND        Y1, Y11, Y11
-	VPAND        Y1, Y12, Y12
-	VPSHUFB      Y11, Y0, Y11
-	VPSHUFB      Y12, Y0, Y12
-	VPADDB       Y12, Y11, Y11
-	VPSADBW      Y2, Y11, Y11
-	VPADDQ       Y11, Y10, Y10
-	ADDQ         $0x40, BP
-	ADDQ         $0x20, R12
-	DECQ         R14
-	JNZ          word0_by1
-	ADDQ         $0x28, R10
-	DECQ         R11
-	JZ           emit_by1
-	MOVQ         24(R10), R13
-	SHLQ         $0x06, R13
-	MOVQ         R8, BP
-	IMULQ        R13, BP
-	ADDQ         (R10), BP
-	MOVQ         32(R10), R14
-	MOVQ         ahead+40(FP), R15
-	IMULQ        R13, R15
-	ADDQ         BP, R15
-
-word1_by1:
-	PREFETCHT0   (R15)
-	ADDQ         $0x40, R15
-	VPBROADCASTQ (R12), Y11
-	VPXOR        (BP), Y11, Y12
-	VPSRLW       $0x04, Y12, Y13
-	VPAND        Y1, Y12, Y12
-	VPAND        Y1, Y13, Y13
-	VPSHUFB      Y12, Y0, Y12
-	VPSHUFB      Y13, Y0, Y13
-	VPADDB       Y13, Y12, Y12
-	VPSADBW      Y2, Y12, Y12
-	VPADDQ       Y12, Y3, Y3
-	VPXOR        32(BP), Y11, Y11
-	VPSRLW       $0x04, Y11, Y12
-	VPAND        Y1, Y11, Y11
-	VPAND        Y1, Y12, Y12
-	VPSHUFB      Y11, Y0, Y11
-	VPSHUFB      Y12, Y0, Y12
-	VPADDB       Y12, Y11, Y11
-	VPSADBW      Y2, Y11, Y11
-	VPADDQ       Y11, Y7, Y7
-	VPBROADCASTQ 8(R12), Y11
-	VPXOR        (BP), Y11, Y12
-	VPSRLW       $0x04, Y12, Y13
-	VPAND        Y1, Y12, Y12
-	VPAND        Y1, Y13, Y13
-	VPSHUFB      Y12, Y0, Y12
-	VPSHUFB      Y13, Y0, Y13
-	VPADDB       Y13, Y12, Y12
-	VPSADBW      Y2, Y12, Y12
-	VPADDQ       Y12, Y4, Y4
-	VPXOR        32(BP), Y11, Y11
-	VPSRLW       $0x04, Y11, Y12
-	VPAND        Y1, Y11, Y11
-	VPAND        Y1, Y12, Y12
-	VPSHUFB      Y11, Y0, Y11
-	VPSHUFB      Y12, Y0, Y12
-	VPADDB       Y12, Y11, Y11
-	VPSADBW      Y2, Y11, Y11
-	VPADDQ       Y11, Y8, Y8
-	VPBROADCASTQ 16(R12), Y11
-	VPXOR        (BP), Y11, Y12
-	VPSRLW       $0x04, Y12, Y13
-	VPAND        Y1, Y12, Y12
-	VPAND        Y1, Y13, Y13
-	VPSHUFB      Y12, Y0, Y12
-	VPSHUFB      Y13, Y0, Y13
-	VPADDB       Y13, Y12, Y12
-	VPSADBW      Y2, Y12, Y12
-	VPADDQ       Y12, Y5, Y5
-	VPXOR        32(BP), Y11, Y11
-	VPSRLW       $0x04, Y11, Y12
-	VPAND        Y1, Y11, Y11
-	VPAND        Y1, Y12, Y12
-	VPSHUFB      Y11, Y0, Y11
-	VPSHUFB      Y12, Y0, Y12
-	VPADDB       Y12, Y11, Y11
-	VPSADBW      Y2, Y11, Y11
-	VPADDQ       Y11, Y9, Y9
-	VPBROADCASTQ 24(R12), Y11
-	VPXOR        (BP), Y11, Y12
-	VPSRLW       $0x04, Y12, Y13
-	VPAND        Y1, Y12, Y12
-	VPAND        Y1, Y13, Y13
-	VPSHUFB      Y12, Y0, Y12
-	VPSHUFB      Y13, Y0, Y13
-	VPADDB       Y13, Y12, Y12
-	VPSADBW      Y2, Y12, Y12
-	VPADDQ       Y12, Y6, Y6
-	VPXOR        32(BP), Y11, Y11
-	VPSRLW       $0x04, Y11, Y12
-	VPAND        Y1, Y11, Y11
-	VPAND        Y1, Y12, Y12
-	VPSHUFB      Y11, Y0, Y11
-	VPSHUFB      Y12, Y0, Y12
-	VPADDB       Y12, Y11, Y11
-	VPSADBW      Y2, Y11, Y11
-	VPADDQ       Y11, Y10, Y10
-	ADDQ         $0x40, BP
-	ADDQ         $0x20, R12
-	DECQ         R14
-	JNZ          word1_by1
-	ADDQ         $0x28, R10
-	DECQ         R11
-	JZ           emit_by1
-	MOVQ         24(R10), R13
-	SHLQ         $0x06, R13
-	MOVQ         R8, BP
-	IMULQ        R13, BP
-	ADDQ         (R10), BP
-	MOVQ         32(R10), R14
-	MOVQ         ahead+40(FP), R15
-	IMULQ        R13, R15
-	ADDQ         BP, R15
-
-word2_by1:
-	PREFETCHT0   (R15)
-	ADDQ         $0x40, R15
-	VPBROADCASTQ (R12), Y11
-	VPXOR        (BP), Y11, Y12
-	VPSRLW       $0x04, Y12, Y13
-	VPAND        Y1, Y12, Y12
-	VPAND        Y1, Y13, Y13
-	VPSHUFB      Y12, Y0, Y12
-	VPSHUFB      Y13, Y0, Y13
-	VPADDB       Y13, Y12, Y12
-	VPSADBW      Y2, Y12, Y12
-	VPADDQ       Y12, Y3, Y3
-	VPXOR        32(BP), Y11, Y11
-	VPSRLW       $0x04, Y11, Y12
-	VPAND        Y1, Y11, Y11
-	VPAND        Y1, Y12, Y12
-	VPSHUFB      Y11, Y0, Y11
-	VPSHUFB      Y12, Y0, Y12
-	VPADDB       Y12, Y11, Y11
-	VPSADBW      Y2, Y11, Y11
-	VPADDQ       Y11, Y7, Y7
-	VPBROADCASTQ 8(R12), Y11
-	VPXOR        (BP), Y11, Y12
-	VPSRLW       $0x04, Y12, Y13
-	VPAND        Y1, Y12, Y12
-	VPAND        Y1, Y13, Y13
-	VPSHUFB      Y12, Y0, Y12
-	VPSHUFB      Y13, Y0, Y13
-	VPADDB       Y13, Y12, Y12
-	VPSADBW      Y2, Y12, Y12
-	VPADDQ       Y12, Y4, Y4
-	VPXOR        32(BP), Y11, Y11
-	VPSRLW       $0x04, Y11, Y12
-	VPAND        Y1, Y11, Y11
-	VPAND        Y1, Y12, Y12
-	VPSHUFB      Y11, Y0, Y11
-	VPSHUFB      Y12, Y0, Y12
-	VPADDB       Y12, Y11, Y11
-	VPSADBW      Y2, Y11, Y11
-	VPADDQ       Y11, Y8, Y8
-	VPBROADCASTQ 16(R12), Y11
-	VPXOR        (BP), Y11, Y12
-	VPSRLW       $0x04, Y12, Y13
-	VPAND        Y1, Y12, Y12
-	VPAND        Y1, Y13, Y13
-	VPSHUFB      Y12, Y0, Y12
-	VPSHUFB      Y13, Y0, Y13
-	VPADDB       Y13, Y12, Y12
-	VPSADBW      Y2, Y12, Y12
-	VPADDQ       Y12, Y5, Y5
-	VPXOR        32(BP), Y11, Y11
-	VPSRLW       $0x04, Y11, Y12
-	VPAND        Y1, Y11, Y11
-	VPAND        Y1, Y12, Y12
-	VPSHUFB      Y11, Y0, Y11
-	VPSHUFB      Y12, Y0, Y12
-	VPADDB       Y12, Y11, Y11
-	VPSADBW      Y2, Y11, Y11
-	VPADDQ       Y11, Y9, Y9
-	VPBROADCASTQ 24(R12), Y11
-	VPXOR        (BP), Y11, Y12
-	VPSRLW       $0x04, Y12, Y13
-	VPAND        Y1, Y12, Y12
-	VPAND        Y1, Y13, Y13
-	VPSHUFB      Y12, Y0, Y12
-	VPSHUFB      Y13, Y0, Y13
-	VPADDB       Y13, Y12, Y12
-	VPSADBW      Y2, Y12, Y12
-	VPADDQ       Y12, Y6, Y6
-	VPXOR        32(BP), Y11, Y11
-	VPSRLW       $0x04, Y11, Y12
-	VPAND        Y1, Y11, Y11
-	VPAND        Y1, Y12, Y12
-	VPSHUFB      Y11, Y0, Y11
-	VPSHUFB      Y12, Y0, Y12
-	VPADDB       Y12, Y11, Y11
-	VPSADBW      Y2, Y11, Y11
-	VPADDQ       Y11, Y10, Y10
-	ADDQ         $0x40, BP
-	ADDQ         $0x20, R12
-	DECQ         R14
-	JNZ          word2_by1
-	ADDQ         $0x28, R10
-	DECQ         R11
-	JZ           emit_by1
-	MOVQ         24(R10), R13
-	SHLQ         $0x06, R13
-	MOVQ         R8, BP
-	IMULQ        R13, BP
-	ADDQ         (R10), BP
-	MOVQ         32(R10), R14
-	MOVQ         ahead+40(FP), R15
-	IMULQ        R13, R15
-	ADDQ         BP, R15
-
-word3_by1:
-	PREFETCHT0   (R15)
-	ADDQ         $0x40, R15
-	VPBROADCASTQ (R12), Y11
-	VPXOR        (BP), Y11, Y12
-	VPSRLW       $0x04, Y12, Y13
-	VPAND        Y1, Y12, Y12
-	VPAND        Y1, Y13, Y13
-	VPSHUFB      Y12, Y0, Y12
-	VPSHUFB      Y13, Y0, Y13
-	VPADDB       Y13, Y12, Y12
-	VPSADBW      Y2, Y12, Y12
-	VPADDQ       Y12, Y3, Y3
-	VPXOR        32(BP), Y11, Y11
-	VPSRLW       $0x04, Y11, Y12
-	VPAND        Y1, Y11, Y11
-	VPAND        Y1, Y12, Y12
-	VPSHUFB      Y11, Y0, Y11
-	VPSHUFB      Y12, Y0, Y12
-	VPADDB       Y12, Y11, Y11
-	VPSADBW      Y2, Y11, Y11
-	VPADDQ       Y11, Y7, Y7
-	VPBROADCASTQ 8(R12), Y11
-	VPXOR        (BP), Y11, Y12
-	VPSRLW       $0x04, Y12, Y13
-	VPAND        Y1, Y12, Y12
-	VPAND        Y1, Y13, Y13
-	VPSHUFB      Y12, Y0, Y12
-	VPSHUFB      Y13, Y0, Y13
-	VPADDB       Y13, Y12, Y12
-	VPSADBW      Y2, Y12, Y12
-	VPADDQ       Y12, Y4, Y4
-	VPXOR        32(BP), Y11, Y11
-	VPSRLW       $0x04, Y11, Y12
-	VPAND        Y1, Y11, Y11
-	VPAND        Y1, Y12, Y12
-	VPSHUFB      Y11, Y0, Y11
-	VPSHUFB      Y12, Y0, Y12
-	VPADDB       Y12, Y11, Y11
-	VPSADBW      Y2, Y11, Y11
-	VPADDQ       Y11, Y8, Y8
-	VPBROADCASTQ 16(R12), Y11
-	VPXOR        (BP), Y11, Y12
-	VPSRLW       $0x04, Y12, Y13
-	VPAND        Y1, Y12, Y12
-	VPAND        Y1, Y13, Y13
-	VPSHUFB      Y12, Y0, Y12
-	VPSHUFB      Y13, Y0, Y13
-	VPADDB       Y13, Y12, Y12
-	VPSADBW      Y2, Y12, Y12
-	VPADDQ       Y12, Y5, Y5
-	VPXOR        32(BP), Y11, Y11
-	VPSRLW       $0x04, Y11, Y12
-	VPAND        Y1, Y11, Y11
-	VPAND        Y1, Y12, Y12
-	VPSHUFB      Y11, Y0, Y11
-	VPSHUFB      Y12, Y0, Y12
-	VPADDB       Y12, Y11, Y11
-	VPSADBW      Y2, Y11, Y11
-	VPADDQ       Y11, Y9, Y9
-	VPBROADCASTQ 24(R12), Y11
-	VPXOR        (BP), Y11, Y12
-	VPSRLW       $0x04, Y12, Y13
-	VPAND        Y1, Y12, Y12
-	VPAND        Y1, Y13, Y13
-	VPSHUFB      Y12, Y0, Y12
-	VPSHUFB      Y13, Y0, Y13
-	VPADDB       Y13, Y12, Y12
-	VPSADBW      Y2, Y12, Y12
-	VPADDQ       Y12, Y6, Y6
-	VPXOR        32(BP), Y11, Y11
-	VPSRLW       $0x04, Y11, Y12
-	VPAND        Y1, Y11, Y11
-	VPAND        Y1, Y12, Y12
-	VPSHUFB      Y11, Y0, Y11
-	VPSHUFB      Y12, Y0, Y12
-	VPADDB       Y12, Y11, Y11
-	VPSADBW      Y2, Y11, Y11
-	VPADDQ       Y11, Y10, Y10
-	ADDQ         $0x40, BP
-	ADDQ         $0x20, R12
-	DECQ         R14
-	JNZ          word3_by1
-	ADDQ         $0x28, R10
-	DECQ         R11
-	JNZ          column_by1
-
-emit_by1:
-	VPBROADCASTQ (R9), Y11
-	VPCMPGTQ     Y3, Y11, Y12
-	VMOVMSKPD    Y12, R10
-	VPCMPGTQ     Y7, Y11, Y11
-	VMOVMSKPD    Y11, R11
-	SHLL         $0x04, R11
-	ORL          R11, R10
-	JZ           skip6
-	MOVL         R8, (AX)
-	MOVB         $0x00, 4(AX)
-	MOVB         R10, 5(AX)
-	VPSHUFD      $0x88, Y3, Y3
-	VPERMQ       $0x08, Y3, Y3
-	VMOVDQU      X3, 8(AX)
-	VPSHUFD      $0x88, Y7, Y3
-	VPERMQ       $0x08, Y3, Y3
-	VMOVDQU      X3, 24(AX)
-	ADDQ         $0x28, AX
-	INCQ         DI
-
-skip6:
-	VPBROADCASTQ 8(R9), Y3
-	VPCMPGTQ     Y4, Y3, Y7
-	VMOVMSKPD    Y7, R10
-	VPCMPGTQ     Y8, Y3, Y3
-	VMOVMSKPD    Y3, R11
-	SHLL         $0x04, R11
-	ORL          R11, R10
-	JZ           skip7
-	MOVL         R8, (AX)
-	MOVB         $0x01, 4(AX)
-	MOVB         R10, 5(AX)
-	VPSHUFD      $0x88, Y4, Y3
-	VPERMQ       $0x08, Y3, Y3
-	VMOVDQU      X3, 8(AX)
-	VPSHUFD      $0x88, Y8, Y3
-	VPERMQ       $0x08, Y3, Y3
-	VMOVDQU      X3, 24(AX)
-	ADDQ         $0x28, AX
-	INCQ         DI
-
-skip7:
-	VPBROADCASTQ 16(R9), Y3
-	VPCMPGTQ     Y5, Y3, Y4
-	VMOVMSKPD    Y4, R10
-	VPCMPGTQ     Y9, Y3, Y3
-	VMOVMSKPD    Y3, R11
-	SHLL         $0x04, R11
-	ORL          R11, R10
-	JZ           skip8
-	MOVL         R8, (AX)
-	MOVB         $0x02, 4(AX)
-	MOVB         R10, 5(AX)
-	VPSHUFD      $0x88, Y5, Y3
-	VPERMQ       $0x08, Y3, Y3
-	VMOVDQU      X3, 8(AX)
-	VPSHUFD      $0x88, Y9, Y3
-	VPERMQ       $0x08, Y3, Y3
-	VMOVDQU      X3, 24(AX)
-	ADDQ         $0x28, AX
-	INCQ         DI
-
-skip8:
-	VPBROADCASTQ 24(R9), Y3
-	VPCMPGTQ     Y6, Y3, Y4
-	VMOVMSKPD    Y4, R10
-	VPCMPGTQ     Y10, Y3, Y3
-	VMOVMSKPD    Y3, R11
-	SHLL         $0x04, R11
-	ORL          R11, R10
-	JZ           skip9
-	MOVL         R8, (AX)
-	MOVB         $0x03, 4(AX)
-	MOVB         R10, 5(AX)
-	VPSHUFD      $0x88, Y6, Y3
-	VPERMQ       $0x08, Y3, Y3
-	VMOVDQU      X3, 8(AX)
-	VPSHUFD      $0x88, Y10, Y3
-	VPERMQ       $0x08, Y3, Y3
-	VMOVDQU      X3, 24(AX)
-	ADDQ         $0x28, AX
-	INCQ         DI
-
-skip9:
+none4:
 	INCQ R8
 	JMP  groups_by1
 
@@ -1767,7 +1092,7 @@ emit_by2:
 	VPADDQ   Z1, Z4, Z4
 	VPCMPQ   $0x01, Z0, Z4, K1
 	KORTESTB K1, K1
-	JZ       none10
+	JZ       none5
 	KMOVB    K1, R9
 	MOVL     R8, (AX)
 	MOVB     $0x00, 4(AX)
@@ -1780,7 +1105,7 @@ emit_by2:
 	LEAQ     (R10)(R10*4), R10
 	LEAQ     (AX)(R10*8), AX
 
-none10:
+none5:
 	INCQ     R8
 	VPADDQ   Z8, Z8, Z8
 	VPADDQ   Z7, Z8, Z8
@@ -1790,7 +1115,7 @@ none10:
 	VPADDQ   Z5, Z8, Z8
 	VPCMPQ   $0x01, Z0, Z8, K1
 	KORTESTB K1, K1
-	JZ       none11
+	JZ       none6
 	KMOVB    K1, R9
 	MOVL     R8, (AX)
 	MOVB     $0x00, 4(AX)
@@ -1803,7 +1128,7 @@ none10:
 	LEAQ     (R10)(R10*4), R10
 	LEAQ     (AX)(R10*8), AX
 
-none11:
+none6:
 	INCQ R8
 	JMP  groups_by2
 
@@ -1984,7 +1309,7 @@ emit_by1:
 	VPADDQ   Z16, Z19, Z19
 	VPCMPQ   $0x01, Z0, Z19, K1
 	KORTESTB K1, K1
-	JZ       none12
+	JZ       none7
 	KMOVB    K1, R9
 	MOVL     R8, (AX)
 	MOVB     $0x00, 4(AX)
@@ -1997,7 +1322,7 @@ emit_by1:
 	LEAQ     (R10)(R10*4), R10
 	LEAQ     (AX)(R10*8), AX
 
-none12:
+none7:
 	INCQ R8
 	JMP  groups_by1
 
@@ -2006,9 +1331,9 @@ done_by1:
 	MOVQ DI, matches+56(FP)
 	RET
 
-// func planesAVX2(out *byte, tile *uint64, columns *byte, ncolumns int, groups int, ahead int, limits *int64) (matches int)
+// func scan1AVX2(out *byte, tile *uint64, columns *byte, ncolumns int, groups int, ahead int, limits *int64) (matches int)
 // Requires: AVX, AVX2, MMX+
-TEXT ·planesAVX2(SB), NOSPLIT, $8-64
+TEXT ·scan1AVX2(SB), NOSPLIT, $0-64
 	MOVQ           out+0(FP), AX
 	MOVQ           tile+8(FP), CX
 	MOVQ           columns+16(FP), DX
@@ -2016,446 +1341,2538 @@ TEXT ·planesAVX2(SB), NOSPLIT, $8-64
 	MOVQ           groups+32(FP), SI
 	XORQ           DI, DI
 	XORQ           R8, R8
-	MOVQ           limits+48(FP), R9
 	VBROADCASTI128 nibbleCounts<>+0(SB), Y0
 	VBROADCASTI128 nibbleMask<>+0(SB), Y1
 	VPXOR          Y2, Y2, Y2
+	MOVQ           limits+48(FP), R9
+	VPBROADCASTQ   (R9), Y3
 
 groups_by1:
-	MOVQ  SI, R10
-	SUBQ  R8, R10
-	CMPQ  R10, $0x01
+	MOVQ  SI, R9
+	SUBQ  R8, R9
+	CMPQ  R9, $0x01
 	JL    done_by1
-	VPXOR Y3, Y3, Y3
 	VPXOR Y4, Y4, Y4
-	MOVQ  DX, R10
-	MOVQ  BX, R11
-	MOVQ  CX, R12
+	VPXOR Y5, Y5, Y5
+	MOVQ  DX, R9
+	MOVQ  BX, R10
+	MOVQ  CX, R11
 
 column_by1:
-	MOVQ  24(R10), R13
-	SHLQ  $0x06, R13
-	MOVQ  R8, BP
-	IMULQ R13, BP
-	ADDQ  (R10), BP
-	MOVQ  32(R10), R14
-	MOVQ  ahead+40(FP), R15
-	IMULQ R13, R15
-	ADDQ  BP, R15
+	MOVQ  24(R9), R12
+	SHLQ  $0x06, R12
+	MOVQ  R8, R15
+	IMULQ R12, R15
+	ADDQ  (R9), R15
+	MOVQ  32(R9), R13
+	MOVQ  ahead+40(FP), R14
+	IMULQ R12, R14
+	ADDQ  R15, R14
 
 word0_by1:
-	PREFETCHT0   (R15)
-	ADDQ         $0x40, R15
-	VPBROADCASTQ (R12), Y5
-	VPXOR        (BP), Y5, Y6
-	VPXOR        32(BP), Y5, Y5
-	VPBROADCASTQ 32(R12), Y7
-	VPAND        Y6, Y7, Y8
-	VPSRLW       $0x04, Y8, Y9
-	VPAND        Y1, Y8, Y8
-	VPAND        Y1, Y9, Y9
-	VPSHUFB      Y8, Y0, Y8
-	VPSHUFB      Y9, Y0, Y9
-	VPADDB       Y9, Y8, Y8
-	VPAND        Y5, Y7, Y7
-	VPSRLW       $0x04, Y7, Y9
+	PREFETCHT0   (R14)
+	ADDQ         $0x40, R14
+	VPBROADCASTQ (R11), Y6
+	VPXOR        (R15), Y6, Y7
+	VPSRLW       $0x04, Y7, Y8
 	VPAND        Y1, Y7, Y7
-	VPAND        Y1, Y9, Y9
-	VPSHUFB      Y7, Y0, Y7
-	VPSHUFB      Y9, Y0, Y9
-	VPADDB       Y9, Y7, Y7
-	VPBROADCASTQ 24(R12), Y9
-	VPAND        Y6, Y9, Y10
-	VPSRLW       $0x04, Y10, Y11
-	VPAND        Y1, Y10, Y10
-	VPAND        Y1, Y11, Y11
-	VPSHUFB      Y10, Y0, Y10
-	VPSHUFB      Y11, Y0, Y11
-	VPADDB       Y11, Y10, Y10
-	VPADDB       Y8, Y8, Y8
-	VPADDB       Y8, Y10, Y10
-	VPAND        Y5, Y9, Y8
-	VPSRLW       $0x04, Y8, Y9
 	VPAND        Y1, Y8, Y8
-	VPAND        Y1, Y9, Y9
-	VPSHUFB      Y8, Y0, Y8
-	VPSHUFB      Y9, Y0, Y9
-	VPADDB       Y9, Y8, Y8
-	VPADDB       Y7, Y7, Y7
-	VPADDB       Y7, Y8, Y8
-	VPBROADCASTQ 16(R12), Y7
-	VPAND        Y6, Y7, Y9
-	VPSRLW       $0x04, Y9, Y11
-	VPAND        Y1, Y9, Y9
-	VPAND        Y1, Y11, Y11
-	VPSHUFB      Y9, Y0, Y9
-	VPSHUFB      Y11, Y0, Y11
-	VPADDB       Y11, Y9, Y9
-	VPADDB       Y10, Y10, Y10
-	VPADDB       Y10, Y9, Y9
-	VPAND        Y5, Y7, Y7
-	VPSRLW       $0x04, Y7, Y10
-	VPAND        Y1, Y7, Y7
-	VPAND        Y1, Y10, Y10
 	VPSHUFB      Y7, Y0, Y7
-	VPSHUFB      Y10, Y0, Y10
-	VPADDB       Y10, Y7, Y7
-	VPADDB       Y8, Y8, Y8
+	VPSHUFB      Y8, Y0, Y8
 	VPADDB       Y8, Y7, Y7
-	VPBROADCASTQ 8(R12), Y8
-	VPAND        Y6, Y8, Y6
-	VPSRLW       $0x04, Y6, Y10
+	VPSADBW      Y2, Y7, Y7
+	VPADDQ       Y7, Y4, Y4
+	VPXOR        32(R15), Y6, Y6
+	VPSRLW       $0x04, Y6, Y7
 	VPAND        Y1, Y6, Y6
-	VPAND        Y1, Y10, Y10
+	VPAND        Y1, Y7, Y7
 	VPSHUFB      Y6, Y0, Y6
-	VPSHUFB      Y10, Y0, Y10
-	VPADDB       Y10, Y6, Y6
-	VPADDB       Y9, Y9, Y9
-	VPADDB       Y9, Y6, Y6
-	VPAND        Y5, Y8, Y5
-	VPSRLW       $0x04, Y5, Y8
-	VPAND        Y1, Y5, Y5
-	VPAND        Y1, Y8, Y8
-	VPSHUFB      Y5, Y0, Y5
-	VPSHUFB      Y8, Y0, Y8
-	VPADDB       Y8, Y5, Y5
-	VPADDB       Y7, Y7, Y7
-	VPADDB       Y7, Y5, Y5
+	VPSHUFB      Y7, Y0, Y7
+	VPADDB       Y7, Y6, Y6
 	VPSADBW      Y2, Y6, Y6
-	VPADDQ       Y6, Y3, Y3
-	VPSADBW      Y2, Y5, Y5
-	VPADDQ       Y5, Y4, Y4
-	ADDQ         $0x40, BP
-	ADDQ         $0x28, R12
-	DECQ         R14
+	VPADDQ       Y6, Y5, Y5
+	ADDQ         $0x40, R15
+	ADDQ         $0x08, R11
+	DECQ         R13
 	JNZ          word0_by1
-	ADDQ         $0x28, R10
-	DECQ         R11
+	ADDQ         $0x28, R9
+	DECQ         R10
 	JZ           emit_by1
-	MOVQ         24(R10), R13
-	SHLQ         $0x06, R13
-	MOVQ         R8, BP
-	IMULQ        R13, BP
-	ADDQ         (R10), BP
-	MOVQ         32(R10), R14
-	MOVQ         ahead+40(FP), R15
-	IMULQ        R13, R15
-	ADDQ         BP, R15
+	MOVQ         24(R9), R12
+	SHLQ         $0x06, R12
+	MOVQ         R8, R15
+	IMULQ        R12, R15
+	ADDQ         (R9), R15
+	MOVQ         32(R9), R13
+	MOVQ         ahead+40(FP), R14
+	IMULQ        R12, R14
+	ADDQ         R15, R14
 
 word1_by1:
-	PREFETCHT0   (R15)
-	ADDQ         $0x40, R15
-	VPBROADCASTQ (R12), Y5
-	VPXOR        (BP), Y5, Y6
-	VPXOR        32(BP), Y5, Y5
-	VPBROADCASTQ 32(R12), Y7
-	VPAND        Y6, Y7, Y8
-	VPSRLW       $0x04, Y8, Y9
-	VPAND        Y1, Y8, Y8
-	VPAND        Y1, Y9, Y9
-	VPSHUFB      Y8, Y0, Y8
-	VPSHUFB      Y9, Y0, Y9
-	VPADDB       Y9, Y8, Y8
-	VPAND        Y5, Y7, Y7
-	VPSRLW       $0x04, Y7, Y9
+	PREFETCHT0   (R14)
+	ADDQ         $0x40, R14
+	VPBROADCASTQ (R11), Y6
+	VPXOR        (R15), Y6, Y7
+	VPSRLW       $0x04, Y7, Y8
 	VPAND        Y1, Y7, Y7
-	VPAND        Y1, Y9, Y9
-	VPSHUFB      Y7, Y0, Y7
-	VPSHUFB      Y9, Y0, Y9
-	VPADDB       Y9, Y7, Y7
-	VPBROADCASTQ 24(R12), Y9
-	VPAND        Y6, Y9, Y10
-	VPSRLW       $0x04, Y10, Y11
-	VPAND        Y1, Y10, Y10
-	VPAND        Y1, Y11, Y11
-	VPSHUFB      Y10, Y0, Y10
-	VPSHUFB      Y11, Y0, Y11
-	VPADDB       Y11, Y10, Y10
-	VPADDB       Y8, Y8, Y8
-	VPADDB       Y8, Y10, Y10
-	VPAND        Y5, Y9, Y8
-	VPSRLW       $0x04, Y8, Y9
 	VPAND        Y1, Y8, Y8
-	VPAND        Y1, Y9, Y9
-	VPSHUFB      Y8, Y0, Y8
-	VPSHUFB      Y9, Y0, Y9
-	VPADDB       Y9, Y8, Y8
-	VPADDB       Y7, Y7, Y7
-	VPADDB       Y7, Y8, Y8
-	VPBROADCASTQ 16(R12), Y7
-	VPAND        Y6, Y7, Y9
-	VPSRLW       $0x04, Y9, Y11
-	VPAND        Y1, Y9, Y9
-	VPAND        Y1, Y11, Y11
-	VPSHUFB      Y9, Y0, Y9
-	VPSHUFB      Y11, Y0, Y11
-	VPADDB       Y11, Y9, Y9
-	VPADDB       Y10, Y10, Y10
-	VPADDB       Y10, Y9, Y9
-	VPAND        Y5, Y7, Y7
-	VPSRLW       $0x04, Y7, Y10
-	VPAND        Y1, Y7, Y7
-	VPAND        Y1, Y10, Y10
 	VPSHUFB      Y7, Y0, Y7
-	VPSHUFB      Y10, Y0, Y10
-	VPADDB       Y10, Y7, Y7
-	VPADDB       Y8, Y8, Y8
+	VPSHUFB      Y8, Y0, Y8
 	VPADDB       Y8, Y7, Y7
-	VPBROADCASTQ 8(R12), Y8
-	VPAND        Y6, Y8, Y6
-	VPSRLW       $0x04, Y6, Y10
+	VPSADBW      Y2, Y7, Y7
+	VPADDQ       Y7, Y4, Y4
+	VPXOR        32(R15), Y6, Y6
+	VPSRLW       $0x04, Y6, Y7
 	VPAND        Y1, Y6, Y6
-	VPAND        Y1, Y10, Y10
+	VPAND        Y1, Y7, Y7
 	VPSHUFB      Y6, Y0, Y6
-	VPSHUFB      Y10, Y0, Y10
-	VPADDB       Y10, Y6, Y6
-	VPADDB       Y9, Y9, Y9
-	VPADDB       Y9, Y6, Y6
-	VPAND        Y5, Y8, Y5
-	VPSRLW       $0x04, Y5, Y8
-	VPAND        Y1, Y5, Y5
-	VPAND        Y1, Y8, Y8
-	VPSHUFB      Y5, Y0, Y5
-	VPSHUFB      Y8, Y0, Y8
-	VPADDB       Y8, Y5, Y5
-	VPADDB       Y7, Y7, Y7
-	VPADDB       Y7, Y5, Y5
+	VPSHUFB      Y7, Y0, Y7
+	VPADDB       Y7, Y6, Y6
 	VPSADBW      Y2, Y6, Y6
-	VPADDQ       Y6, Y3, Y3
-	VPSADBW      Y2, Y5, Y5
-	VPADDQ       Y5, Y4, Y4
-	ADDQ         $0x40, BP
-	ADDQ         $0x28, R12
-	DECQ         R14
+	VPADDQ       Y6, Y5, Y5
+	ADDQ         $0x40, R15
+	ADDQ         $0x08, R11
+	DECQ         R13
 	JNZ          word1_by1
-	ADDQ         $0x28, R10
-	DECQ         R11
+	ADDQ         $0x28, R9
+	DECQ         R10
 	JZ           emit_by1
-	MOVQ         24(R10), R13
-	SHLQ         $0x06, R13
-	MOVQ         R8, BP
-	IMULQ        R13, BP
-	ADDQ         (R10), BP
-	MOVQ         32(R10), R14
-	MOVQ         ahead+40(FP), R15
-	IMULQ        R13, R15
-	ADDQ         BP, R15
+	MOVQ         24(R9), R12
+	SHLQ         $0x06, R12
+	MOVQ         R8, R15
+	IMULQ        R12, R15
+	ADDQ         (R9), R15
+	MOVQ         32(R9), R13
+	MOVQ         ahead+40(FP), R14
+	IMULQ        R12, R14
+	ADDQ         R15, R14
 
 word2_by1:
-	PREFETCHT0   (R15)
-	ADDQ         $0x40, R15
-	VPBROADCASTQ (R12), Y5
-	VPXOR        (BP), Y5, Y6
-	VPXOR        32(BP), Y5, Y5
-	VPBROADCASTQ 32(R12), Y7
-	VPAND        Y6, Y7, Y8
-	VPSRLW       $0x04, Y8, Y9
-	VPAND        Y1, Y8, Y8
-	VPAND        Y1, Y9, Y9
-	VPSHUFB      Y8, Y0, Y8
-	VPSHUFB      Y9, Y0, Y9
-	VPADDB       Y9, Y8, Y8
-	VPAND        Y5, Y7, Y7
-	VPSRLW       $0x04, Y7, Y9
+	PREFETCHT0   (R14)
+	ADDQ         $0x40, R14
+	VPBROADCASTQ (R11), Y6
+	VPXOR        (R15), Y6, Y7
+	VPSRLW       $0x04, Y7, Y8
 	VPAND        Y1, Y7, Y7
-	VPAND        Y1, Y9, Y9
-	VPSHUFB      Y7, Y0, Y7
-	VPSHUFB      Y9, Y0, Y9
-	VPADDB       Y9, Y7, Y7
-	VPBROADCASTQ 24(R12), Y9
-	VPAND        Y6, Y9, Y10
-	VPSRLW       $0x04, Y10, Y11
-	VPAND        Y1, Y10, Y10
-	VPAND        Y1, Y11, Y11
-	VPSHUFB      Y10, Y0, Y10
-	VPSHUFB      Y11, Y0, Y11
-	VPADDB       Y11, Y10, Y10
-	VPADDB       Y8, Y8, Y8
-	VPADDB       Y8, Y10, Y10
-	VPAND        Y5, Y9, Y8
-	VPSRLW       $0x04, Y8, Y9
 	VPAND        Y1, Y8, Y8
-	VPAND        Y1, Y9, Y9
-	VPSHUFB      Y8, Y0, Y8
-	VPSHUFB      Y9, Y0, Y9
-	VPADDB       Y9, Y8, Y8
-	VPADDB       Y7, Y7, Y7
-	VPADDB       Y7, Y8, Y8
-	VPBROADCASTQ 16(R12), Y7
-	VPAND        Y6, Y7, Y9
-	VPSRLW       $0x04, Y9, Y11
-	VPAND        Y1, Y9, Y9
-	VPAND        Y1, Y11, Y11
-	VPSHUFB      Y9, Y0, Y9
-	VPSHUFB      Y11, Y0, Y11
-	VPADDB       Y11, Y9, Y9
-	VPADDB       Y10, Y10, Y10
-	VPADDB       Y10, Y9, Y9
-	VPAND        Y5, Y7, Y7
-	VPSRLW       $0x04, Y7, Y10
-	VPAND        Y1, Y7, Y7
-	VPAND        Y1, Y10, Y10
 	VPSHUFB      Y7, Y0, Y7
-	VPSHUFB      Y10, Y0, Y10
-	VPADDB       Y10, Y7, Y7
-	VPADDB       Y8, Y8, Y8
+	VPSHUFB      Y8, Y0, Y8
 	VPADDB       Y8, Y7, Y7
-	VPBROADCASTQ 8(R12), Y8
-	VPAND        Y6, Y8, Y6
-	VPSRLW       $0x04, Y6, Y10
+	VPSADBW      Y2, Y7, Y7
+	VPADDQ       Y7, Y4, Y4
+	VPXOR        32(R15), Y6, Y6
+	VPSRLW       $0x04, Y6, Y7
 	VPAND        Y1, Y6, Y6
-	VPAND        Y1, Y10, Y10
+	VPAND        Y1, Y7, Y7
 	VPSHUFB      Y6, Y0, Y6
-	VPSHUFB      Y10, Y0, Y10
-	VPADDB       Y10, Y6, Y6
-	VPADDB       Y9, Y9, Y9
-	VPADDB       Y9, Y6, Y6
-	VPAND        Y5, Y8, Y5
-	VPSRLW       $0x04, Y5, Y8
-	VPAND        Y1, Y5, Y5
-	VPAND        Y1, Y8, Y8
-	VPSHUFB      Y5, Y0, Y5
-	VPSHUFB      Y8, Y0, Y8
-	VPADDB       Y8, Y5, Y5
-	VPADDB       Y7, Y7, Y7
-	VPADDB       Y7, Y5, Y5
+	VPSHUFB      Y7, Y0, Y7
+	VPADDB       Y7, Y6, Y6
 	VPSADBW      Y2, Y6, Y6
-	VPADDQ       Y6, Y3, Y3
-	VPSADBW      Y2, Y5, Y5
-	VPADDQ       Y5, Y4, Y4
-	ADDQ         $0x40, BP
-	ADDQ         $0x28, R12
-	DECQ         R14
+	VPADDQ       Y6, Y5, Y5
+	ADDQ         $0x40, R15
+	ADDQ         $0x08, R11
+	DECQ         R13
 	JNZ          word2_by1
-	ADDQ         $0x28, R10
-	DECQ         R11
+	ADDQ         $0x28, R9
+	DECQ         R10
 	JZ           emit_by1
-	MOVQ         24(R10), R13
-	SHLQ         $0x06, R13
-	MOVQ         R8, BP
-	IMULQ        R13, BP
-	ADDQ         (R10), BP
-	MOVQ         32(R10), R14
-	MOVQ         ahead+40(FP), R15
-	IMULQ        R13, R15
-	ADDQ         BP, R15
+	MOVQ         24(R9), R12
+	SHLQ         $0x06, R12
+	MOVQ         R8, R15
+	IMULQ        R12, R15
+	ADDQ         (R9), R15
+	MOVQ         32(R9), R13
+	MOVQ         ahead+40(FP), R14
+	IMULQ        R12, R14
+	ADDQ         R15, R14
 
 word3_by1:
-	PREFETCHT0   (R15)
-	ADDQ         $0x40, R15
-	VPBROADCASTQ (R12), Y5
-	VPXOR        (BP), Y5, Y6
-	VPXOR        32(BP), Y5, Y5
-	VPBROADCASTQ 32(R12), Y7
-	VPAND        Y6, Y7, Y8
-	VPSRLW       $0x04, Y8, Y9
-	VPAND        Y1, Y8, Y8
-	VPAND        Y1, Y9, Y9
-	VPSHUFB      Y8, Y0, Y8
-	VPSHUFB      Y9, Y0, Y9
-	VPADDB       Y9, Y8, Y8
-	VPAND        Y5, Y7, Y7
-	VPSRLW       $0x04, Y7, Y9
+	PREFETCHT0   (R14)
+	ADDQ         $0x40, R14
+	VPBROADCASTQ (R11), Y6
+	VPXOR        (R15), Y6, Y7
+	VPSRLW       $0x04, Y7, Y8
 	VPAND        Y1, Y7, Y7
-	VPAND        Y1, Y9, Y9
-	VPSHUFB      Y7, Y0, Y7
-	VPSHUFB      Y9, Y0, Y9
-	VPADDB       Y9, Y7, Y7
-	VPBROADCASTQ 24(R12), Y9
-	VPAND        Y6, Y9, Y10
-	VPSRLW       $0x04, Y10, Y11
-	VPAND        Y1, Y10, Y10
-	VPAND        Y1, Y11, Y11
-	VPSHUFB      Y10, Y0, Y10
-	VPSHUFB      Y11, Y0, Y11
-	VPADDB       Y11, Y10, Y10
-	VPADDB       Y8, Y8, Y8
-	VPADDB       Y8, Y10, Y10
-	VPAND        Y5, Y9, Y8
-	VPSRLW       $0x04, Y8, Y9
 	VPAND        Y1, Y8, Y8
-	VPAND        Y1, Y9, Y9
-	VPSHUFB      Y8, Y0, Y8
-	VPSHUFB      Y9, Y0, Y9
-	VPADDB       Y9, Y8, Y8
-	VPADDB       Y7, Y7, Y7
-	VPADDB       Y7, Y8, Y8
-	VPBROADCASTQ 16(R12), Y7
-	VPAND        Y6, Y7, Y9
-	VPSRLW       $0x04, Y9, Y11
-	VPAND        Y1, Y9, Y9
-	VPAND        Y1, Y11, Y11
-	VPSHUFB      Y9, Y0, Y9
-	VPSHUFB      Y11, Y0, Y11
-	VPADDB       Y11, Y9, Y9
-	VPADDB       Y10, Y10, Y10
-	VPADDB       Y10, Y9, Y9
-	VPAND        Y5, Y7, Y7
-	VPSRLW       $0x04, Y7, Y10
-	VPAND        Y1, Y7, Y7
-	VPAND        Y1, Y10, Y10
 	VPSHUFB      Y7, Y0, Y7
-	VPSHUFB      Y10, Y0, Y10
-	VPADDB       Y10, Y7, Y7
-	VPADDB       Y8, Y8, Y8
+	VPSHUFB      Y8, Y0, Y8
 	VPADDB       Y8, Y7, Y7
-	VPBROADCASTQ 8(R12), Y8
-	VPAND        Y6, Y8, Y6
-	VPSRLW       $0x04, Y6, Y10
+	VPSADBW      Y2, Y7, Y7
+	VPADDQ       Y7, Y4, Y4
+	VPXOR        32(R15), Y6, Y6
+	VPSRLW       $0x04, Y6, Y7
 	VPAND        Y1, Y6, Y6
-	VPAND        Y1, Y10, Y10
+	VPAND        Y1, Y7, Y7
 	VPSHUFB      Y6, Y0, Y6
-	VPSHUFB      Y10, Y0, Y10
-	VPADDB       Y10, Y6, Y6
-	VPADDB       Y9, Y9, Y9
-	VPADDB       Y9, Y6, Y6
-	VPAND        Y5, Y8, Y5
-	VPSRLW       $0x04, Y5, Y8
-	VPAND        Y1, Y5, Y5
-	VPAND        Y1, Y8, Y8
-	VPSHUFB      Y5, Y0, Y5
-	VPSHUFB      Y8, Y0, Y8
-	VPADDB       Y8, Y5, Y5
-	VPADDB       Y7, Y7, Y7
-	VPADDB       Y7, Y5, Y5
+	VPSHUFB      Y7, Y0, Y7
+	VPADDB       Y7, Y6, Y6
 	VPSADBW      Y2, Y6, Y6
-	VPADDQ       Y6, Y3, Y3
-	VPSADBW      Y2, Y5, Y5
-	VPADDQ       Y5, Y4, Y4
-	ADDQ         $0x40, BP
-	ADDQ         $0x28, R12
-	DECQ         R14
+	VPADDQ       Y6, Y5, Y5
+	ADDQ         $0x40, R15
+	ADDQ         $0x08, R11
+	DECQ         R13
 	JNZ          word3_by1
-	ADDQ         $0x28, R10
-	DECQ         R11
+	ADDQ         $0x28, R9
+	DECQ         R10
 	JNZ          column_by1
 
 emit_by1:
-	VPBROADCASTQ (R9), Y5
-	VPCMPGTQ     Y3, Y5, Y6
-	VMOVMSKPD    Y6, R10
-	VPCMPGTQ     Y4, Y5, Y5
-	VMOVMSKPD    Y5, R11
-	SHLL         $0x04, R11
-	ORL          R11, R10
-	JZ           skip13
-	MOVL         R8, (AX)
-	MOVB         $0x00, 4(AX)
-	MOVB         R10, 5(AX)
-	VPSHUFD      $0x88, Y3, Y3
-	VPERMQ       $0x08, Y3, Y3
-	VMOVDQU      X3, 8(AX)
-	VPSHUFD      $0x88, Y4, Y3
-	VPERMQ       $0x08, Y3, Y3
-	VMOVDQU      X3, 24(AX)
-	ADDQ         $0x28, AX
-	INCQ         DI
+	VPCMPGTQ  Y4, Y3, Y6
+	VMOVMSKPD Y6, R9
+	VPCMPGTQ  Y5, Y3, Y6
+	VMOVMSKPD Y6, R10
+	SHLL      $0x04, R10
+	ORL       R10, R9
+	JZ        skip8
+	MOVL      R8, (AX)
+	MOVB      $0x00, 4(AX)
+	MOVB      R9, 5(AX)
+	VPSHUFD   $0x88, Y4, Y4
+	VPERMQ    $0x08, Y4, Y4
+	VMOVDQU   X4, 8(AX)
+	VPSHUFD   $0x88, Y5, Y4
+	VPERMQ    $0x08, Y4, Y4
+	VMOVDQU   X4, 24(AX)
+	ADDQ      $0x28, AX
+	INCQ      DI
 
-skip13:
+skip8:
 	INCQ R8
 	JMP  groups_by1
 
 done_by1:
+	VZEROUPPER
+	MOVQ DI, matches+56(FP)
+	RET
+
+// func tables1AVX2(out *byte, tile *uint64, columns *byte, ncolumns int, groups int, ahead int, limits *int64) (matches int)
+// Requires: AVX, AVX2, MMX+
+TEXT ·tables1AVX2(SB), NOSPLIT, $8-64
+	MOVQ    out+0(FP), AX
+	MOVQ    tile+8(FP), CX
+	MOVQ    columns+16(FP), DX
+	MOVQ    ncolumns+24(FP), BX
+	MOVQ    groups+32(FP), SI
+	XORQ    DI, DI
+	XORQ    R8, R8
+	VMOVDQU turnBytes<>+0(SB), Y0
+	VMOVDQU nibbleMask<>+0(SB), Y1
+
+groups_by4:
+	MOVQ  SI, R9
+	SUBQ  R8, R9
+	CMPQ  R9, $0x04
+	JL    done_by4
+	VPXOR Y2, Y2, Y2
+	VPXOR Y3, Y3, Y3
+	MOVQ  DX, R9
+	MOVQ  BX, R10
+	MOVQ  CX, R11
+
+column_by4:
+	MOVQ  24(R9), R12
+	SHLQ  $0x06, R12
+	MOVQ  R8, R15
+	IMULQ R12, R15
+	ADDQ  (R9), R15
+	LEAQ  (R12)(R12*2), BP
+	MOVQ  32(R9), R13
+	MOVQ  ahead+40(FP), R14
+	IMULQ R12, R14
+	ADDQ  R15, R14
+
+word0_by4:
+	VMOVDQU        (R15), Y4
+	VSHUFPS        $0x88, 32(R15), Y4, Y4
+	VPSHUFB        Y0, Y4, Y4
+	VMOVDQU        (R15)(R12*1), Y5
+	VSHUFPS        $0x88, 32(R15)(R12*1), Y5, Y5
+	VPSHUFB        Y0, Y5, Y5
+	VMOVDQU        (R15)(R12*2), Y6
+	VSHUFPS        $0x88, 32(R15)(R12*2), Y6, Y6
+	VPSHUFB        Y0, Y6, Y6
+	VMOVDQU        (R15)(BP*1), Y7
+	VSHUFPS        $0x88, 32(R15)(BP*1), Y7, Y7
+	VPSHUFB        Y0, Y7, Y7
+	VPUNPCKLDQ     Y5, Y4, Y8
+	VPUNPCKLDQ     Y7, Y6, Y9
+	VPUNPCKLQDQ    Y9, Y8, Y10
+	VPUNPCKHQDQ    Y9, Y8, Y8
+	VPUNPCKHDQ     Y5, Y4, Y4
+	VPUNPCKHDQ     Y7, Y6, Y5
+	VPUNPCKLQDQ    Y5, Y4, Y6
+	VPUNPCKHQDQ    Y5, Y4, Y4
+	PREFETCHT0     (R14)
+	ADDQ           $0x40, R14
+	VPSRLW         $0x04, Y10, Y5
+	VPAND          Y1, Y10, Y10
+	VPAND          Y1, Y5, Y5
+	VPSRLW         $0x04, Y8, Y7
+	VPAND          Y1, Y8, Y8
+	VPAND          Y1, Y7, Y7
+	VBROADCASTI128 (R11), Y9
+	VPSHUFB        Y10, Y9, Y9
+	VBROADCASTI128 16(R11), Y10
+	VPSHUFB        Y5, Y10, Y10
+	VPADDB         Y10, Y9, Y9
+	VBROADCASTI128 32(R11), Y5
+	VPSHUFB        Y8, Y5, Y5
+	VPADDB         Y5, Y9, Y9
+	VBROADCASTI128 48(R11), Y5
+	VPSHUFB        Y7, Y5, Y5
+	VPADDB         Y5, Y9, Y9
+	VPADDW         Y9, Y2, Y2
+	VPSRLW         $0x08, Y9, Y9
+	VPADDW         Y9, Y3, Y3
+	PREFETCHT0     (R14)
+	ADDQ           $0x40, R14
+	VPSRLW         $0x04, Y6, Y5
+	VPAND          Y1, Y6, Y6
+	VPAND          Y1, Y5, Y5
+	VPSRLW         $0x04, Y4, Y7
+	VPAND          Y1, Y4, Y4
+	VPAND          Y1, Y7, Y7
+	VBROADCASTI128 64(R11), Y8
+	VPSHUFB        Y6, Y8, Y6
+	VBROADCASTI128 80(R11), Y8
+	VPSHUFB        Y5, Y8, Y8
+	VPADDB         Y8, Y6, Y6
+	VBROADCASTI128 96(R11), Y5
+	VPSHUFB        Y4, Y5, Y5
+	VPADDB         Y5, Y6, Y6
+	VBROADCASTI128 112(R11), Y4
+	VPSHUFB        Y7, Y4, Y4
+	VPADDB         Y4, Y6, Y6
+	VPADDW         Y6, Y2, Y2
+	VPSRLW         $0x08, Y6, Y6
+	VPADDW         Y6, Y3, Y3
+	VMOVDQU        (R15), Y4
+	VSHUFPS        $0xdd, 32(R15), Y4, Y4
+	VPSHUFB        Y0, Y4, Y4
+	VMOVDQU        (R15)(R12*1), Y5
+	VSHUFPS        $0xdd, 32(R15)(R12*1), Y5, Y5
+	VPSHUFB        Y0, Y5, Y5
+	VMOVDQU        (R15)(R12*2), Y6
+	VSHUFPS        $0xdd, 32(R15)(R12*2), Y6, Y6
+	VPSHUFB        Y0, Y6, Y6
+	VMOVDQU        (R15)(BP*1), Y7
+	VSHUFPS        $0xdd, 32(R15)(BP*1), Y7, Y7
+	VPSHUFB        Y0, Y7, Y7
+	VPUNPCKLDQ     Y5, Y4, Y8
+	VPUNPCKLDQ     Y7, Y6, Y9
+	VPUNPCKLQDQ    Y9, Y8, Y10
+	VPUNPCKHQDQ    Y9, Y8, Y8
+	VPUNPCKHDQ     Y5, Y4, Y4
+	VPUNPCKHDQ     Y7, Y6, Y5
+	VPUNPCKLQDQ    Y5, Y4, Y6
+	VPUNPCKHQDQ    Y5, Y4, Y4
+	PREFETCHT0     (R14)
+	ADDQ           $0x40, R14
+	VPSRLW         $0x04, Y10, Y5
+	VPAND          Y1, Y10, Y10
+	VPAND          Y1, Y5, Y5
+	VPSRLW         $0x04, Y8, Y7
+	VPAND          Y1, Y8, Y8
+	VPAND          Y1, Y7, Y7
+	VBROADCASTI128 128(R11), Y9
+	VPSHUFB        Y10, Y9, Y9
+	VBROADCASTI128 144(R11), Y10
+	VPSHUFB        Y5, Y10, Y10
+	VPADDB         Y10, Y9, Y9
+	VBROADCASTI128 160(R11), Y5
+	VPSHUFB        Y8, Y5, Y5
+	VPADDB         Y5, Y9, Y9
+	VBROADCASTI128 176(R11), Y5
+	VPSHUFB        Y7, Y5, Y5
+	VPADDB         Y5, Y9, Y9
+	VPADDW         Y9, Y2, Y2
+	VPSRLW         $0x08, Y9, Y9
+	VPADDW         Y9, Y3, Y3
+	PREFETCHT0     (R14)
+	ADDQ           $0x40, R14
+	VPSRLW         $0x04, Y6, Y5
+	VPAND          Y1, Y6, Y6
+	VPAND          Y1, Y5, Y5
+	VPSRLW         $0x04, Y4, Y7
+	VPAND          Y1, Y4, Y4
+	VPAND          Y1, Y7, Y7
+	VBROADCASTI128 192(R11), Y8
+	VPSHUFB        Y6, Y8, Y6
+	VBROADCASTI128 208(R11), Y8
+	VPSHUFB        Y5, Y8, Y8
+	VPADDB         Y8, Y6, Y6
+	VBROADCASTI128 224(R11), Y5
+	VPSHUFB        Y4, Y5, Y5
+	VPADDB         Y5, Y6, Y6
+	VBROADCASTI128 240(R11), Y4
+	VPSHUFB        Y7, Y4, Y4
+	VPADDB         Y4, Y6, Y6
+	VPADDW         Y6, Y2, Y2
+	VPSRLW         $0x08, Y6, Y6
+	VPADDW         Y6, Y3, Y3
+	ADDQ           $0x40, R15
+	ADDQ           $0x00000100, R11
+	DECQ           R13
+	JNZ            word0_by4
+	ADDQ           $0x28, R9
+	DECQ           R10
+	JZ             emit_by4
+	MOVQ           24(R9), R12
+	SHLQ           $0x06, R12
+	MOVQ           R8, R15
+	IMULQ          R12, R15
+	ADDQ           (R9), R15
+	LEAQ           (R12)(R12*2), BP
+	MOVQ           32(R9), R13
+	MOVQ           ahead+40(FP), R14
+	IMULQ          R12, R14
+	ADDQ           R15, R14
+
+word1_by4:
+	VMOVDQU        (R15), Y4
+	VSHUFPS        $0x88, 32(R15), Y4, Y4
+	VPSHUFB        Y0, Y4, Y4
+	VMOVDQU        (R15)(R12*1), Y5
+	VSHUFPS        $0x88, 32(R15)(R12*1), Y5, Y5
+	VPSHUFB        Y0, Y5, Y5
+	VMOVDQU        (R15)(R12*2), Y6
+	VSHUFPS        $0x88, 32(R15)(R12*2), Y6, Y6
+	VPSHUFB        Y0, Y6, Y6
+	VMOVDQU        (R15)(BP*1), Y7
+	VSHUFPS        $0x88, 32(R15)(BP*1), Y7, Y7
+	VPSHUFB        Y0, Y7, Y7
+	VPUNPCKLDQ     Y5, Y4, Y8
+	VPUNPCKLDQ     Y7, Y6, Y9
+	VPUNPCKLQDQ    Y9, Y8, Y10
+	VPUNPCKHQDQ    Y9, Y8, Y8
+	VPUNPCKHDQ     Y5, Y4, Y4
+	VPUNPCKHDQ     Y7, Y6, Y5
+	VPUNPCKLQDQ    Y5, Y4, Y6
+	VPUNPCKHQDQ    Y5, Y4, Y4
+	PREFETCHT0     (R14)
+	ADDQ           $0x40, R14
+	VPSRLW         $0x04, Y10, Y5
+	VPAND          Y1, Y10, Y10
+	VPAND          Y1, Y5, Y5
+	VPSRLW         $0x04, Y8, Y7
+	VPAND          Y1, Y8, Y8
+	VPAND          Y1, Y7, Y7
+	VBROADCASTI128 (R11), Y9
+	VPSHUFB        Y10, Y9, Y9
+	VBROADCASTI128 16(R11), Y10
+	VPSHUFB        Y5, Y10, Y10
+	VPADDB         Y10, Y9, Y9
+	VBROADCASTI128 32(R11), Y5
+	VPSHUFB        Y8, Y5, Y5
+	VPADDB         Y5, Y9, Y9
+	VBROADCASTI128 48(R11), Y5
+	VPSHUFB        Y7, Y5, Y5
+	VPADDB         Y5, Y9, Y9
+	VPADDW         Y9, Y2, Y2
+	VPSRLW         $0x08, Y9, Y9
+	VPADDW         Y9, Y3, Y3
+	PREFETCHT0     (R14)
+	ADDQ           $0x40, R14
+	VPSRLW         $0x04, Y6, Y5
+	VPAND          Y1, Y6, Y6
+	VPAND          Y1, Y5, Y5
+	VPSRLW         $0x04, Y4, Y7
+	VPAND          Y1, Y4, Y4
+	VPAND          Y1, Y7, Y7
+	VBROADCASTI128 64(R11), Y8
+	VPSHUFB        Y6, Y8, Y6
+	VBROADCASTI128 80(R11), Y8
+	VPSHUFB        Y5, Y8, Y8
+	VPADDB         Y8, Y6, Y6
+	VBROADCASTI128 96(R11), Y5
+	VPSHUFB        Y4, Y5, Y5
+	VPADDB         Y5, Y6, Y6
+	VBROADCASTI128 112(R11), Y4
+	VPSHUFB        Y7, Y4, Y4
+	VPADDB         Y4, Y6, Y6
+	VPADDW         Y6, Y2, Y2
+	VPSRLW         $0x08, Y6, Y6
+	VPADDW         Y6, Y3, Y3
+	VMOVDQU        (R15), Y4
+	VSHUFPS        $0xdd, 32(R15), Y4, Y4
+	VPSHUFB        Y0, Y4, Y4
+	VMOVDQU        (R15)(R12*1), Y5
+	VSHUFPS        $0xdd, 32(R15)(R12*1), Y5, Y5
+	VPSHUFB        Y0, Y5, Y5
+	VMOVDQU        (R15)(R12*2), Y6
+	VSHUFPS        $0xdd, 32(R15)(R12*2), Y6, Y6
+	VPSHUFB        Y0, Y6, Y6
+	VMOVDQU        (R15)(BP*1), Y7
+	VSHUFPS        $0xdd, 32(R15)(BP*1), Y7, Y7
+	VPSHUFB        Y0, Y7, Y7
+	VPUNPCKLDQ     Y5, Y4, Y8
+	VPUNPCKLDQ     Y7, Y6, Y9
+	VPUNPCKLQDQ    Y9, Y8, Y10
+	VPUNPCKHQDQ    Y9, Y8, Y8
+	VPUNPCKHDQ     Y5, Y4, Y4
+	VPUNPCKHDQ     Y7, Y6, Y5
+	VPUNPCKLQDQ    Y5, Y4, Y6
+	VPUNPCKHQDQ    Y5, Y4, Y4
+	PREFETCHT0     (R14)
+	ADDQ           $0x40, R14
+	VPSRLW         $0x04, Y10, Y5
+	VPAND          Y1, Y10, Y10
+	VPAND          Y1, Y5, Y5
+	VPSRLW         $0x04, Y8, Y7
+	VPAND          Y1, Y8, Y8
+	VPAND          Y1, Y7, Y7
+	VBROADCASTI128 128(R11), Y9
+	VPSHUFB        Y10, Y9, Y9
+	VBROADCASTI128 144(R11), Y10
+	VPSHUFB        Y5, Y10, Y10
+	VPADDB         Y10, Y9, Y9
+	VBROADCASTI128 160(R11), Y5
+	VPSHUFB        Y8, Y5, Y5
+	VPADDB         Y5, Y9, Y9
+	VBROADCASTI128 176(R11), Y5
+	VPSHUFB        Y7, Y5, Y5
+	VPADDB         Y5, Y9, Y9
+	VPADDW         Y9, Y2, Y2
+	VPSRLW         $0x08, Y9, Y9
+	VPADDW         Y9, Y3, Y3
+	PREFETCHT0     (R14)
+	ADDQ           $0x40, R14
+	VPSRLW         $0x04, Y6, Y5
+	VPAND          Y1, Y6, Y6
+	VPAND          Y1, Y5, Y5
+	VPSRLW         $0x04, Y4, Y7
+	VPAND          Y1, Y4, Y4
+	VPAND          Y1, Y7, Y7
+	VBROADCASTI128 192(R11), Y8
+	VPSHUFB        Y6, Y8, Y6
+	VBROADCASTI128 208(R11), Y8
+	VPSHUFB        Y5, Y8, Y8
+	VPADDB         Y8, Y6, Y6
+	VBROADCASTI128 224(R11), Y5
+	VPSHUFB        Y4, Y5, Y5
+	VPADDB         Y5, Y6, Y6
+	VBROADCASTI128 240(R11), Y4
+	VPSHUFB        Y7, Y4, Y4
+	VPADDB         Y4, Y6, Y6
+	VPADDW         Y6, Y2, Y2
+	VPSRLW         $0x08, Y6, Y6
+	VPADDW         Y6, Y3, Y3
+	ADDQ           $0x40, R15
+	ADDQ           $0x00000100, R11
+	DECQ           R13
+	JNZ            word1_by4
+	ADDQ           $0x28, R9
+	DECQ           R10
+	JZ             emit_by4
+	MOVQ           24(R9), R12
+	SHLQ           $0x06, R12
+	MOVQ           R8, R15
+	IMULQ          R12, R15
+	ADDQ           (R9), R15
+	LEAQ           (R12)(R12*2), BP
+	MOVQ           32(R9), R13
+	MOVQ           ahead+40(FP), R14
+	IMULQ          R12, R14
+	ADDQ           R15, R14
+
+word2_by4:
+	VMOVDQU        (R15), Y4
+	VSHUFPS        $0x88, 32(R15), Y4, Y4
+	VPSHUFB        Y0, Y4, Y4
+	VMOVDQU        (R15)(R12*1), Y5
+	VSHUFPS        $0x88, 32(R15)(R12*1), Y5, Y5
+	VPSHUFB        Y0, Y5, Y5
+	VMOVDQU        (R15)(R12*2), Y6
+	VSHUFPS        $0x88, 32(R15)(R12*2), Y6, Y6
+	VPSHUFB        Y0, Y6, Y6
+	VMOVDQU        (R15)(BP*1), Y7
+	VSHUFPS        $0x88, 32(R15)(BP*1), Y7, Y7
+	VPSHUFB        Y0, Y7, Y7
+	VPUNPCKLDQ     Y5, Y4, Y8
+	VPUNPCKLDQ     Y7, Y6, Y9
+	VPUNPCKLQDQ    Y9, Y8, Y10
+	VPUNPCKHQDQ    Y9, Y8, Y8
+	VPUNPCKHDQ     Y5, Y4, Y4
+	VPUNPCKHDQ     Y7, Y6, Y5
+	VPUNPCKLQDQ    Y5, Y4, Y6
+	VPUNPCKHQDQ    Y5, Y4, Y4
+	PREFETCHT0     (R14)
+	ADDQ           $0x40, R14
+	VPSRLW         $0x04, Y10, Y5
+	VPAND          Y1, Y10, Y10
+	VPAND          Y1, Y5, Y5
+	VPSRLW         $0x04, Y8, Y7
+	VPAND          Y1, Y8, Y8
+	VPAND          Y1, Y7, Y7
+	VBROADCASTI128 (R11), Y9
+	VPSHUFB        Y10, Y9, Y9
+	VBROADCASTI128 16(R11), Y10
+	VPSHUFB        Y5, Y10, Y10
+	VPADDB         Y10, Y9, Y9
+	VBROADCASTI128 32(R11), Y5
+	VPSHUFB        Y8, Y5, Y5
+	VPADDB         Y5, Y9, Y9
+	VBROADCASTI128 48(R11), Y5
+	VPSHUFB        Y7, Y5, Y5
+	VPADDB         Y5, Y9, Y9
+	VPADDW         Y9, Y2, Y2
+	VPSRLW         $0x08, Y9, Y9
+	VPADDW         Y9, Y3, Y3
+	PREFETCHT0     (R14)
+	ADDQ           $0x40, R14
+	VPSRLW         $0x04, Y6, Y5
+	VPAND          Y1, Y6, Y6
+	VPAND          Y1, Y5, Y5
+	VPSRLW         $0x04, Y4, Y7
+	VPAND          Y1, Y4, Y4
+	VPAND          Y1, Y7, Y7
+	VBROADCASTI128 64(R11), Y8
+	VPSHUFB        Y6, Y8, Y6
+	VBROADCASTI128 80(R11), Y8
+	VPSHUFB        Y5, Y8, Y8
+	VPADDB         Y8, Y6, Y6
+	VBROADCASTI128 96(R11), Y5
+	VPSHUFB        Y4, Y5, Y5
+	VPADDB         Y5, Y6, Y6
+	VBROADCASTI128 112(R11), Y4
+	VPSHUFB        Y7, Y4, Y4
+	VPADDB         Y4, Y6, Y6
+	VPADDW         Y6, Y2, Y2
+	VPSRLW         $0x08, Y6, Y6
+	VPADDW         Y6, Y3, Y3
+	VMOVDQU        (R15), Y4
+	VSHUFPS        $0xdd, 32(R15), Y4, Y4
+	VPSHUFB        Y0, Y4, Y4
+	VMOVDQU        (R15)(R12*1), Y5
+	VSHUFPS        $0xdd, 32(R15)(R12*1), Y5, Y5
+	VPSHUFB        Y0, Y5, Y5
+	VMOVDQU        (R15)(R12*2), Y6
+	VSHUFPS        $0xdd, 32(R15)(R12*2), Y6, Y6
+	VPSHUFB        Y0, Y6, Y6
+	VMOVDQU        (R15)(BP*1), Y7
+	VSHUFPS        $0xdd, 32(R15)(BP*1), Y7, Y7
+	VPSHUFB        Y0, Y7, Y7
+	VPUNPCKLDQ     Y5, Y4, Y8
+	VPUNPCKLDQ     Y7, Y6, Y9
+	VPUNPCKLQDQ    Y9, Y8, Y10
+	VPUNPCKHQDQ    Y9, Y8, Y8
+	VPUNPCKHDQ     Y5, Y4, Y4
+	VPUNPCKHDQ     Y7, Y6, Y5
+	VPUNPCKLQDQ    Y5, Y4, Y6
+	VPUNPCKHQDQ    Y5, Y4, Y4
+	PREFETCHT0     (R14)
+	ADDQ           $0x40, R14
+	VPSRLW         $0x04, Y10, Y5
+	VPAND          Y1, Y10, Y10
+	VPAND          Y1, Y5, Y5
+	VPSRLW         $0x04, Y8, Y7
+	VPAND          Y1, Y8, Y8
+	VPAND          Y1, Y7, Y7
+	VBROADCASTI128 128(R11), Y9
+	VPSHUFB        Y10, Y9, Y9
+	VBROADCASTI128 144(R11), Y10
+	VPSHUFB        Y5, Y10, Y10
+	VPADDB         Y10, Y9, Y9
+	VBROADCASTI128 160(R11), Y5
+	VPSHUFB        Y8, Y5, Y5
+	VPADDB         Y5, Y9, Y9
+	VBROADCASTI128 176(R11), Y5
+	VPSHUFB        Y7, Y5, Y5
+	VPADDB         Y5, Y9, Y9
+	VPADDW         Y9, Y2, Y2
+	VPSRLW         $0x08, Y9, Y9
+	VPADDW         Y9, Y3, Y3
+	PREFETCHT0     (R14)
+	ADDQ           $0x40, R14
+	VPSRLW         $0x04, Y6, Y5
+	VPAND          Y1, Y6, Y6
+	VPAND          Y1, Y5, Y5
+	VPSRLW         $0x04, Y4, Y7
+	VPAND          Y1, Y4, Y4
+	VPAND          Y1, Y7, Y7
+	VBROADCASTI128 192(R11), Y8
+	VPSHUFB        Y6, Y8, Y6
+	VBROADCASTI128 208(R11), Y8
+	VPSHUFB        Y5, Y8, Y8
+	VPADDB         Y8, Y6, Y6
+	VBROADCASTI128 224(R11), Y5
+	VPSHUFB        Y4, Y5, Y5
+	VPADDB         Y5, Y6, Y6
+	VBROADCASTI128 240(R11), Y4
+	VPSHUFB        Y7, Y4, Y4
+	VPADDB         Y4, Y6, Y6
+	VPADDW         Y6, Y2, Y2
+	VPSRLW         $0x08, Y6, Y6
+	VPADDW         Y6, Y3, Y3
+	ADDQ           $0x40, R15
+	ADDQ           $0x00000100, R11
+	DECQ           R13
+	JNZ            word2_by4
+	ADDQ           $0x28, R9
+	DECQ           R10
+	JZ             emit_by4
+	MOVQ           24(R9), R12
+	SHLQ           $0x06, R12
+	MOVQ           R8, R15
+	IMULQ          R12, R15
+	ADDQ           (R9), R15
+	LEAQ           (R12)(R12*2), BP
+	MOVQ           32(R9), R13
+	MOVQ           ahead+40(FP), R14
+	IMULQ          R12, R14
+	ADDQ           R15, R14
+
+word3_by4:
+	VMOVDQU        (R15), Y4
+	VSHUFPS        $0x88, 32(R15), Y4, Y4
+	VPSHUFB        Y0, Y4, Y4
+	VMOVDQU        (R15)(R12*1), Y5
+	VSHUFPS        $0x88, 32(R15)(R12*1), Y5, Y5
+	VPSHUFB        Y0, Y5, Y5
+	VMOVDQU        (R15)(R12*2), Y6
+	VSHUFPS        $0x88, 32(R15)(R12*2), Y6, Y6
+	VPSHUFB        Y0, Y6, Y6
+	VMOVDQU        (R15)(BP*1), Y7
+	VSHUFPS        $0x88, 32(R15)(BP*1), Y7, Y7
+	VPSHUFB        Y0, Y7, Y7
+	VPUNPCKLDQ     Y5, Y4, Y8
+	VPUNPCKLDQ     Y7, Y6, Y9
+	VPUNPCKLQDQ    Y9, Y8, Y10
+	VPUNPCKHQDQ    Y9, Y8, Y8
+	VPUNPCKHDQ     Y5, Y4, Y4
+	VPUNPCKHDQ     Y7, Y6, Y5
+	VPUNPCKLQDQ    Y5, Y4, Y6
+	VPUNPCKHQDQ    Y5, Y4, Y4
+	PREFETCHT0     (R14)
+	ADDQ           $0x40, R14
+	VPSRLW         $0x04, Y10, Y5
+	VPAND          Y1, Y10, Y10
+	VPAND          Y1, Y5, Y5
+	VPSRLW         $0x04, Y8, Y7
+	VPAND          Y1, Y8, Y8
+	VPAND          Y1, Y7, Y7
+	VBROADCASTI128 (R11), Y9
+	VPSHUFB        Y10, Y9, Y9
+	VBROADCASTI128 16(R11), Y10
+	VPSHUFB        Y5, Y10, Y10
+	VPADDB         Y10, Y9, Y9
+	VBROADCASTI128 32(R11), Y5
+	VPSHUFB        Y8, Y5, Y5
+	VPADDB         Y5, Y9, Y9
+	VBROADCASTI128 48(R11), Y5
+	VPSHUFB        Y7, Y5, Y5
+	VPADDB         Y5, Y9, Y9
+	VPADDW         Y9, Y2, Y2
+	VPSRLW         $0x08, Y9, Y9
+	VPADDW         Y9, Y3, Y3
+	PREFETCHT0     (R14)
+	ADDQ           $0x40, R14
+	VPSRLW         $0x04, Y6, Y5
+	VPAND          Y1, Y6, Y6
+	VPAND          Y1, Y5, Y5
+	VPSRLW         $0x04, Y4, Y7
+	VPAND          Y1, Y4, Y4
+	VPAND          Y1, Y7, Y7
+	VBROADCASTI128 64(R11), Y8
+	VPSHUFB        Y6, Y8, Y6
+	VBROADCASTI128 80(R11), Y8
+	VPSHUFB        Y5, Y8, Y8
+	VPADDB         Y8, Y6, Y6
+	VBROADCASTI128 96(R11), Y5
+	VPSHUFB        Y4, Y5, Y5
+	VPADDB         Y5, Y6, Y6
+	VBROADCASTI128 112(R11), Y4
+	VPSHUFB        Y7, Y4, Y4
+	VPADDB         Y4, Y6, Y6
+	VPADDW         Y6, Y2, Y2
+	VPSRLW         $0x08, Y6, Y6
+	VPADDW         Y6, Y3, Y3
+	VMOVDQU        (R15), Y4
+	VSHUFPS        $0xdd, 32(R15), Y4, Y4
+	VPSHUFB        Y0, Y4, Y4
+	VMOVDQU        (R15)(R12*1), Y5
+	VSHUFPS        $0xdd, 32(R15)(R12*1), Y5, Y5
+	VPSHUFB        Y0, Y5, Y5
+	VMOVDQU        (R15)(R12*2), Y6
+	VSHUFPS        $0xdd, 32(R15)(R12*2), Y6, Y6
+	VPSHUFB        Y0, Y6, Y6
+	VMOVDQU        (R15)(BP*1), Y7
+	VSHUFPS        $0xdd, 32(R15)(BP*1), Y7, Y7
+	VPSHUFB        Y0, Y7, Y7
+	VPUNPCKLDQ     Y5, Y4, Y8
+	VPUNPCKLDQ     Y7, Y6, Y9
+	VPUNPCKLQDQ    Y9, Y8, Y10
+	VPUNPCKHQDQ    Y9, Y8, Y8
+	VPUNPCKHDQ     Y5, Y4, Y4
+	VPUNPCKHDQ     Y7, Y6, Y5
+	VPUNPCKLQDQ    Y5, Y4, Y6
+	VPUNPCKHQDQ    Y5, Y4, Y4
+	PREFETCHT0     (R14)
+	ADDQ           $0x40, R14
+	VPSRLW         $0x04, Y10, Y5
+	VPAND          Y1, Y10, Y10
+	VPAND          Y1, Y5, Y5
+	VPSRLW         $0x04, Y8, Y7
+	VPAND          Y1, Y8, Y8
+	VPAND          Y1, Y7, Y7
+	VBROADCASTI128 128(R11), Y9
+	VPSHUFB        Y10, Y9, Y9
+	VBROADCASTI128 144(R11), Y10
+	VPSHUFB        Y5, Y10, Y10
+	VPADDB         Y10, Y9, Y9
+	VBROADCASTI128 160(R11), Y5
+	VPSHUFB        Y8, Y5, Y5
+	VPADDB         Y5, Y9, Y9
+	VBROADCASTI128 176(R11), Y5
+	VPSHUFB        Y7, Y5, Y5
+	VPADDB         Y5, Y9, Y9
+	VPADDW         Y9, Y2, Y2
+	VPSRLW         $0x08, Y9, Y9
+	VPADDW         Y9, Y3, Y3
+	PREFETCHT0     (R14)
+	ADDQ           $0x40, R14
+	VPSRLW         $0x04, Y6, Y5
+	VPAND          Y1, Y6, Y6
+	VPAND          Y1, Y5, Y5
+	VPSRLW         $0x04, Y4, Y7
+	VPAND          Y1, Y4, Y4
+	VPAND          Y1, Y7, Y7
+	VBROADCASTI128 192(R11), Y8
+	VPSHUFB        Y6, Y8, Y6
+	VBROADCASTI128 208(R11), Y8
+	VPSHUFB        Y5, Y8, Y8
+	VPADDB         Y8, Y6, Y6
+	VBROADCASTI128 224(R11), Y5
+	VPSHUFB        Y4, Y5, Y5
+	VPADDB         Y5, Y6, Y6
+	VBROADCASTI128 240(R11), Y4
+	VPSHUFB        Y7, Y4, Y4
+	VPADDB         Y4, Y6, Y6
+	VPADDW         Y6, Y2, Y2
+	VPSRLW         $0x08, Y6, Y6
+	VPADDW         Y6, Y3, Y3
+	ADDQ           $0x40, R15
+	ADDQ           $0x00000100, R11
+	DECQ           R13
+	JNZ            word3_by4
+	ADDQ           $0x28, R9
+	DECQ           R10
+	JNZ            column_by4
+
+emit_by4:
+	VPSLLW       $0x08, Y3, Y4
+	VPSUBW       Y4, Y2, Y2
+	MOVQ         limits+48(FP), R9
+	VPBROADCASTW (R9), Y4
+	VPMINUW      Y2, Y3, Y5
+	VPSUBUSW     Y5, Y4, Y5
+	VPTEST       Y5, Y5
+	JZ           none9
+	VPXOR        Y6, Y6, Y6
+	VPUNPCKLWD   Y3, Y2, Y5
+	VPERMQ       $0xd8, Y5, Y5
+	VPSHUFD      $0xd8, Y5, Y5
+	VPSUBUSW     Y5, Y4, Y7
+	VPCMPEQW     Y6, Y7, Y7
+	VPUNPCKHWD   Y3, Y2, Y2
+	VPERMQ       $0xd8, Y2, Y2
+	VPSHUFD      $0xd8, Y2, Y2
+	VPSUBUSW     Y2, Y4, Y3
+	VPCMPEQW     Y6, Y3, Y3
+	VPACKSSWB    Y3, Y7, Y4
+	VPMOVMSKB    Y4, R9
+	NOTL         R9
+	MOVQ         R8, R10
+	MOVL         R9, R11
+	SHRL         $0x00, R11
+	ANDL         $0xff, R11
+	JZ           skip10
+	MOVL         R10, (AX)
+	MOVB         $0x00, 4(AX)
+	MOVB         R11, 5(AX)
+	VPMOVZXWD    X5, Y3
+	VMOVDQU      Y3, 8(AX)
+	ADDQ         $0x28, AX
+	INCQ         DI
+
+skip10:
+	INCQ         R10
+	MOVL         R9, R11
+	SHRL         $0x10, R11
+	ANDL         $0xff, R11
+	JZ           skip11
+	VEXTRACTI128 $0x01, Y5, X3
+	MOVL         R10, (AX)
+	MOVB         $0x00, 4(AX)
+	MOVB         R11, 5(AX)
+	VPMOVZXWD    X3, Y3
+	VMOVDQU      Y3, 8(AX)
+	ADDQ         $0x28, AX
+	INCQ         DI
+
+skip11:
+	INCQ      R10
+	MOVL      R9, R11
+	SHRL      $0x08, R11
+	ANDL      $0xff, R11
+	JZ        skip12
+	MOVL      R10, (AX)
+	MOVB      $0x00, 4(AX)
+	MOVB      R11, 5(AX)
+	VPMOVZXWD X2, Y3
+	VMOVDQU   Y3, 8(AX)
+	ADDQ      $0x28, AX
+	INCQ      DI
+
+skip12:
+	INCQ         R10
+	SHRL         $0x18, R9
+	ANDL         $0xff, R9
+	JZ           skip13
+	VEXTRACTI128 $0x01, Y2, X2
+	MOVL         R10, (AX)
+	MOVB         $0x00, 4(AX)
+	MOVB         R9, 5(AX)
+	VPMOVZXWD    X2, Y2
+	VMOVDQU      Y2, 8(AX)
+	ADDQ         $0x28, AX
+	INCQ         DI
+
+skip13:
+	INCQ R10
+
+none9:
+	ADDQ $0x04, R8
+	JMP  groups_by4
+
+done_by4:
+	VZEROUPPER
+	MOVQ DI, matches+56(FP)
+	RET
+
+// func tables4AVX2(out *byte, tile *uint64, columns *byte, ncolumns int, groups int, ahead int, limits *int64) (matches int)
+// Requires: AVX, AVX2, MMX+
+TEXT ·tables4AVX2(SB), NOSPLIT, $8-64
+	MOVQ out+0(FP), AX
+	MOVQ tile+8(FP), CX
+	MOVQ columns+16(FP), DX
+	MOVQ ncolumns+24(FP), BX
+	MOVQ groups+32(FP), SI
+	XORQ DI, DI
+	XORQ R8, R8
+
+groups_by4:
+	MOVQ  SI, R9
+	SUBQ  R8, R9
+	CMPQ  R9, $0x04
+	JL    done_by4
+	VPXOR Y0, Y0, Y0
+	VPXOR Y1, Y1, Y1
+	VPXOR Y2, Y2, Y2
+	VPXOR Y3, Y3, Y3
+	VPXOR Y4, Y4, Y4
+	VPXOR Y5, Y5, Y5
+	VPXOR Y6, Y6, Y6
+	VPXOR Y7, Y7, Y7
+	MOVQ  DX, R9
+	MOVQ  BX, R10
+	MOVQ  CX, R11
+
+column_by4:
+	MOVQ  24(R9), R12
+	SHLQ  $0x06, R12
+	MOVQ  R8, R15
+	IMULQ R12, R15
+	ADDQ  (R9), R15
+	LEAQ  (R12)(R12*2), BP
+	MOVQ  32(R9), R13
+	MOVQ  ahead+40(FP), R14
+	IMULQ R12, R14
+	ADDQ  R15, R14
+
+word0_by4:
+	VMOVDQU        (R15), Y8
+	VSHUFPS        $0x88, 32(R15), Y8, Y8
+	VPSHUFB        turnBytes<>+0(SB), Y8, Y8
+	VMOVDQU        (R15)(R12*1), Y9
+	VSHUFPS        $0x88, 32(R15)(R12*1), Y9, Y9
+	VPSHUFB        turnBytes<>+0(SB), Y9, Y9
+	VMOVDQU        (R15)(R12*2), Y10
+	VSHUFPS        $0x88, 32(R15)(R12*2), Y10, Y10
+	VPSHUFB        turnBytes<>+0(SB), Y10, Y10
+	VMOVDQU        (R15)(BP*1), Y11
+	VSHUFPS        $0x88, 32(R15)(BP*1), Y11, Y11
+	VPSHUFB        turnBytes<>+0(SB), Y11, Y11
+	VPUNPCKLDQ     Y9, Y8, Y12
+	VPUNPCKLDQ     Y11, Y10, Y13
+	VPUNPCKLQDQ    Y13, Y12, Y14
+	VPUNPCKHQDQ    Y13, Y12, Y12
+	VPUNPCKHDQ     Y9, Y8, Y8
+	VPUNPCKHDQ     Y11, Y10, Y9
+	VPUNPCKLQDQ    Y9, Y8, Y10
+	VPUNPCKHQDQ    Y9, Y8, Y8
+	PREFETCHT0     (R14)
+	ADDQ           $0x40, R14
+	VPSRLW         $0x04, Y14, Y9
+	VPAND          nibbleMask<>+0(SB), Y14, Y14
+	VPAND          nibbleMask<>+0(SB), Y9, Y9
+	VPSRLW         $0x04, Y12, Y11
+	VPAND          nibbleMask<>+0(SB), Y12, Y12
+	VPAND          nibbleMask<>+0(SB), Y11, Y11
+	VBROADCASTI128 (R11), Y13
+	VPSHUFB        Y14, Y13, Y13
+	VBROADCASTI128 16(R11), Y15
+	VPSHUFB        Y9, Y15, Y15
+	VPADDB         Y15, Y13, Y13
+	VBROADCASTI128 32(R11), Y15
+	VPSHUFB        Y12, Y15, Y15
+	VPADDB         Y15, Y13, Y13
+	VBROADCASTI128 48(R11), Y15
+	VPSHUFB        Y11, Y15, Y15
+	VPADDB         Y15, Y13, Y13
+	VPADDW         Y13, Y0, Y0
+	VPSRLW         $0x08, Y13, Y13
+	VPADDW         Y13, Y1, Y1
+	VBROADCASTI128 256(R11), Y13
+	VPSHUFB        Y14, Y13, Y13
+	VBROADCASTI128 272(R11), Y15
+	VPSHUFB        Y9, Y15, Y15
+	VPADDB         Y15, Y13, Y13
+	VBROADCASTI128 288(R11), Y15
+	VPSHUFB        Y12, Y15, Y15
+	VPADDB         Y15, Y13, Y13
+	VBROADCASTI128 304(R11), Y15
+	VPSHUFB        Y11, Y15, Y15
+	VPADDB         Y15, Y13, Y13
+	VPADDW         Y13, Y2, Y2
+	VPSRLW         $0x08, Y13, Y13
+	VPADDW         Y13, Y3, Y3
+	VBROADCASTI128 512(R11), Y13
+	VPSHUFB        Y14, Y13, Y13
+	VBROADCASTI128 528(R11), Y15
+	VPSHUFB        Y9, Y15, Y15
+	VPADDB         Y15, Y13, Y13
+	VBROADCASTI128 544(R11), Y15
+	VPSHUFB        Y12, Y15, Y15
+	VPADDB         Y15, Y13, Y13
+	VBROADCASTI128 560(R11), Y15
+	VPSHUFB        Y11, Y15, Y15
+	VPADDB         Y15, Y13, Y13
+	VPADDW         Y13, Y4, Y4
+	VPSRLW         $0x08, Y13, Y13
+	VPADDW         Y13, Y5, Y5
+	VBROADCASTI128 768(R11), Y13
+	VPSHUFB        Y14, Y13, Y13
+	VBROADCASTI128 784(R11), Y14
+	VPSHUFB        Y9, Y14, Y14
+	VPADDB         Y14, Y13, Y13
+	VBROADCASTI128 800(R11), Y9
+	VPSHUFB        Y12, Y9, Y9
+	VPADDB         Y9, Y13, Y13
+	VBROADCASTI128 816(R11), Y9
+	VPSHUFB        Y11, Y9, Y9
+	VPADDB         Y9, Y13, Y13
+	VPADDW         Y13, Y6, Y6
+	VPSRLW         $0x08, Y13, Y13
+	VPADDW         Y13, Y7, Y7
+	PREFETCHT0     (R14)
+	ADDQ           $0x40, R14
+	VPSRLW         $0x04, Y10, Y9
+	VPAND          nibbleMask<>+0(SB), Y10, Y10
+	VPAND          nibbleMask<>+0(SB), Y9, Y9
+	VPSRLW         $0x04, Y8, Y11
+	VPAND          nibbleMask<>+0(SB), Y8, Y8
+	VPAND          nibbleMask<>+0(SB), Y11, Y11
+	VBROADCASTI128 64(R11), Y12
+	VPSHUFB        Y10, Y12, Y12
+	VBROADCASTI128 80(R11), Y13
+	VPSHUFB        Y9, Y13, Y13
+	VPADDB         Y13, Y12, Y12
+	VBROADCASTI128 96(R11), Y13
+	VPSHUFB        Y8, Y13, Y13
+	VPADDB         Y13, Y12, Y12
+	VBROADCASTI128 112(R11), Y13
+	VPSHUFB        Y11, Y13, Y13
+	VPADDB         Y13, Y12, Y12
+	VPADDW         Y12, Y0, Y0
+	VPSRLW         $0x08, Y12, Y12
+	VPADDW         Y12, Y1, Y1
+	VBROADCASTI128 320(R11), Y12
+	VPSHUFB        Y10, Y12, Y12
+	VBROADCASTI128 336(R11), Y13
+	VPSHUFB        Y9, Y13, Y13
+	VPADDB         Y13, Y12, Y12
+	VBROADCASTI128 352(R11), Y13
+	VPSHUFB        Y8, Y13, Y13
+	VPADDB         Y13, Y12, Y12
+	VBROADCASTI128 368(R11), Y13
+	VPSHUFB        Y11, Y13, Y13
+	VPADDB         Y13, Y12, Y12
+	VPADDW         Y12, Y2, Y2
+	VPSRLW         $0x08, Y12, Y12
+	VPADDW         Y12, Y3, Y3
+	VBROADCASTI128 576(R11), Y12
+	VPSHUFB        Y10, Y12, Y12
+	VBROADCASTI128 592(R11), Y13
+	VPSHUFB        Y9, Y13, Y13
+	VPADDB         Y13, Y12, Y12
+	VBROADCASTI128 608(R11), Y13
+	VPSHUFB        Y8, Y13, Y13
+	VPADDB         Y13, Y12, Y12
+	VBROADCASTI128 624(R11), Y13
+	VPSHUFB        Y11, Y13, Y13
+	VPADDB         Y13, Y12, Y12
+	VPADDW         Y12, Y4, Y4
+	VPSRLW         $0x08, Y12, Y12
+	VPADDW         Y12, Y5, Y5
+	VBROADCASTI128 832(R11), Y12
+	VPSHUFB        Y10, Y12, Y10
+	VBROADCASTI128 848(R11), Y12
+	VPSHUFB        Y9, Y12, Y12
+	VPADDB         Y12, Y10, Y10
+	VBROADCASTI128 864(R11), Y9
+	VPSHUFB        Y8, Y9, Y9
+	VPADDB         Y9, Y10, Y10
+	VBROADCASTI128 880(R11), Y8
+	VPSHUFB        Y11, Y8, Y8
+	VPADDB         Y8, Y10, Y10
+	VPADDW         Y10, Y6, Y6
+	VPSRLW         $0x08, Y10, Y10
+	VPADDW         Y10, Y7, Y7
+	VMOVDQU        (R15), Y8
+	VSHUFPS        $0xdd, 32(R15), Y8, Y8
+	VPSHUFB        turnBytes<>+0(SB), Y8, Y8
+	VMOVDQU        (R15)(R12*1), Y9
+	VSHUFPS        $0xdd, 32(R15)(R12*1), Y9, Y9
+	VPSHUFB        turnBytes<>+0(SB), Y9, Y9
+	VMOVDQU        (R15)(R12*2), Y10
+	VSHUFPS        $0xdd, 32(R15)(R12*2), Y10, Y10
+	VPSHUFB        turnBytes<>+0(SB), Y10, Y10
+	VMOVDQU        (R15)(BP*1), Y11
+	VSHUFPS        $0xdd, 32(R15)(BP*1), Y11, Y11
+	VPSHUFB        turnBytes<>+0(SB), Y11, Y11
+	VPUNPCKLDQ     Y9, Y8, Y12
+	VPUNPCKLDQ     Y11, Y10, Y13
+	VPUNPCKLQDQ    Y13, Y12, Y14
+	VPUNPCKHQDQ    Y13, Y12, Y12
+	VPUNPCKHDQ     Y9, Y8, Y8
+	VPUNPCKHDQ     Y11, Y10, Y9
+	VPUNPCKLQDQ    Y9, Y8, Y10
+	VPUNPCKHQDQ    Y9, Y8, Y8
+	PREFETCHT0     (R14)
+	ADDQ           $0x40, R14
+	VPSRLW         $0x04, Y14, Y9
+	VPAND          nibbleMask<>+0(SB), Y14, Y14
+	VPAND          nibbleMask<>+0(SB), Y9, Y9
+	VPSRLW         $0x04, Y12, Y11
+	VPAND          nibbleMask<>+0(SB), Y12, Y12
+	VPAND          nibbleMask<>+0(SB), Y11, Y11
+	VBROADCASTI128 128(R11), Y13
+	VPSHUFB        Y14, Y13, Y13
+	VBROADCASTI128 144(R11), Y15
+	VPSHUFB        Y9, Y15, Y15
+	VPADDB         Y15, Y13, Y13
+	VBROADCASTI128 160(R11), Y15
+	VPSHUFB        Y12, Y15, Y15
+	VPADDB         Y15, Y13, Y13
+	VBROADCASTI128 176(R11), Y15
+	VPSHUFB        Y11, Y15, Y15
+	VPADDB         Y15, Y13, Y13
+	VPADDW         Y13, Y0, Y0
+	VPSRLW         $0x08, Y13, Y13
+	VPADDW         Y13, Y1, Y1
+	VBROADCASTI128 384(R11), Y13
+	VPSHUFB        Y14, Y13, Y13
+	VBROADCASTI128 400(R11), Y15
+	VPSHUFB        Y9, Y15, Y15
+	VPADDB         Y15, Y13, Y13
+	VBROADCASTI128 416(R11), Y15
+	VPSHUFB        Y12, Y15, Y15
+	VPADDB         Y15, Y13, Y13
+	VBROADCASTI128 432(R11), Y15
+	VPSHUFB        Y11, Y15, Y15
+	VPADDB         Y15, Y13, Y13
+	VPADDW         Y13, Y2, Y2
+	VPSRLW         $0x08, Y13, Y13
+	VPADDW         Y13, Y3, Y3
+	VBROADCASTI128 640(R11), Y13
+	VPSHUFB        Y14, Y13, Y13
+	VBROADCASTI128 656(R11), Y15
+	VPSHUFB        Y9, Y15, Y15
+	VPADDB         Y15, Y13, Y13
+	VBROADCASTI128 672(R11), Y15
+	VPSHUFB        Y12, Y15, Y15
+	VPADDB         Y15, Y13, Y13
+	VBROADCASTI128 688(R11), Y15
+	VPSHUFB        Y11, Y15, Y15
+	VPADDB         Y15, Y13, Y13
+	VPADDW         Y13, Y4, Y4
+	VPSRLW         $0x08, Y13, Y13
+	VPADDW         Y13, Y5, Y5
+	VBROADCASTI128 896(R11), Y13
+	VPSHUFB        Y14, Y13, Y13
+	VBROADCASTI128 912(R11), Y14
+	VPSHUFB        Y9, Y14, Y14
+	VPADDB         Y14, Y13, Y13
+	VBROADCASTI128 928(R11), Y9
+	VPSHUFB        Y12, Y9, Y9
+	VPADDB         Y9, Y13, Y13
+	VBROADCASTI128 944(R11), Y9
+	VPSHUFB        Y11, Y9, Y9
+	VPADDB         Y9, Y13, Y13
+	VPADDW         Y13, Y6, Y6
+	VPSRLW         $0x08, Y13, Y13
+	VPADDW         Y13, Y7, Y7
+	PREFETCHT0     (R14)
+	ADDQ           $0x40, R14
+	VPSRLW         $0x04, Y10, Y9
+	VPAND          nibbleMask<>+0(SB), Y10, Y10
+	VPAND          nibbleMask<>+0(SB), Y9, Y9
+	VPSRLW         $0x04, Y8, Y11
+	VPAND          nibbleMask<>+0(SB), Y8, Y8
+	VPAND          nibbleMask<>+0(SB), Y11, Y11
+	VBROADCASTI128 192(R11), Y12
+	VPSHUFB        Y10, Y12, Y12
+	VBROADCASTI128 208(R11), Y13
+	VPSHUFB        Y9, Y13, Y13
+	VPADDB         Y13, Y12, Y12
+	VBROADCASTI128 224(R11), Y13
+	VPSHUFB        Y8, Y13, Y13
+	VPADDB         Y13, Y12, Y12
+	VBROADCASTI128 240(R11), Y13
+	VPSHUFB        Y11, Y13, Y13
+	VPADDB         Y13, Y12, Y12
+	VPADDW         Y12, Y0, Y0
+	VPSRLW         $0x08, Y12, Y12
+	VPADDW         Y12, Y1, Y1
+	VBROADCASTI128 448(R11), Y12
+	VPSHUFB        Y10, Y12, Y12
+	VBROADCASTI128 464(R11), Y13
+	VPSHUFB        Y9, Y13, Y13
+	VPADDB         Y13, Y12, Y12
+	VBROADCASTI128 480(R11), Y13
+	VPSHUFB        Y8, Y13, Y13
+	VPADDB         Y13, Y12, Y12
+	VBROADCASTI128 496(R11), Y13
+	VPSHUFB        Y11, Y13, Y13
+	VPADDB         Y13, Y12, Y12
+	VPADDW         Y12, Y2, Y2
+	VPSRLW         $0x08, Y12, Y12
+	VPADDW         Y12, Y3, Y3
+	VBROADCASTI128 704(R11), Y12
+	VPSHUFB        Y10, Y12, Y12
+	VBROADCASTI128 720(R11), Y13
+	VPSHUFB        Y9, Y13, Y13
+	VPADDB         Y13, Y12, Y12
+	VBROADCASTI128 736(R11), Y13
+	VPSHUFB        Y8, Y13, Y13
+	VPADDB         Y13, Y12, Y12
+	VBROADCASTI128 752(R11), Y13
+	VPSHUFB        Y11, Y13, Y13
+	VPADDB         Y13, Y12, Y12
+	VPADDW         Y12, Y4, Y4
+	VPSRLW         $0x08, Y12, Y12
+	VPADDW         Y12, Y5, Y5
+	VBROADCASTI128 960(R11), Y12
+	VPSHUFB        Y10, Y12, Y10
+	VBROADCASTI128 976(R11), Y12
+	VPSHUFB        Y9, Y12, Y12
+	VPADDB         Y12, Y10, Y10
+	VBROADCASTI128 992(R11), Y9
+	VPSHUFB        Y8, Y9, Y9
+	VPADDB         Y9, Y10, Y10
+	VBROADCASTI128 1008(R11), Y8
+	VPSHUFB        Y11, Y8, Y8
+	VPADDB         Y8, Y10, Y10
+	VPADDW         Y10, Y6, Y6
+	VPSRLW         $0x08, Y10, Y10
+	VPADDW         Y10, Y7, Y7
+	ADDQ           $0x40, R15
+	ADDQ           $0x00000400, R11
+	DECQ           R13
+	JNZ            word0_by4
+	ADDQ           $0x28, R9
+	DECQ           R10
+	JZ             emit_by4
+	MOVQ           24(R9), R12
+	SHLQ           $0x06, R12
+	MOVQ           R8, R15
+	IMULQ          R12, R15
+	ADDQ           (R9), R15
+	LEAQ           (R12)(R12*2), BP
+	MOVQ           32(R9), R13
+	MOVQ           ahead+40(FP), R14
+	IMULQ          R12, R14
+	ADDQ           R15, R14
+
+word1_by4:
+	VMOVDQU        (R15), Y8
+	VSHUFPS        $0x88, 32(R15), Y8, Y8
+	VPSHUFB        turnBytes<>+0(SB), Y8, Y8
+	VMOVDQU        (R15)(R12*1), Y9
+	VSHUFPS        $0x88, 32(R15)(R12*1), Y9, Y9
+	VPSHUFB        turnBytes<>+0(SB), Y9, Y9
+	VMOVDQU        (R15)(R12*2), Y10
+	VSHUFPS        $0x88, 32(R15)(R12*2), Y10, Y10
+	VPSHUFB        turnBytes<>+0(SB), Y10, Y10
+	VMOVDQU        (R15)(BP*1), Y11
+	VSHUFPS        $0x88, 32(R15)(BP*1), Y11, Y11
+	VPSHUFB        turnBytes<>+0(SB), Y11, Y11
+	VPUNPCKLDQ     Y9, Y8, Y12
+	VPUNPCKLDQ     Y11, Y10, Y13
+	VPUNPCKLQDQ    Y13, Y12, Y14
+	VPUNPCKHQDQ    Y13, Y12, Y12
+	VPUNPCKHDQ     Y9, Y8, Y8
+	VPUNPCKHDQ     Y11, Y10, Y9
+	VPUNPCKLQDQ    Y9, Y8, Y10
+	VPUNPCKHQDQ    Y9, Y8, Y8
+	PREFETCHT0     (R14)
+	ADDQ           $0x40, R14
+	VPSRLW         $0x04, Y14, Y9
+	VPAND          nibbleMask<>+0(SB), Y14, Y14
+	VPAND          nibbleMask<>+0(SB), Y9, Y9
+	VPSRLW         $0x04, Y12, Y11
+	VPAND          nibbleMask<>+0(SB), Y12, Y12
+	VPAND          nibbleMask<>+0(SB), Y11, Y11
+	VBROADCASTI128 (R11), Y13
+	VPSHUFB        Y14, Y13, Y13
+	VBROADCASTI128 16(R11), Y15
+	VPSHUFB        Y9, Y15, Y15
+	VPADDB         Y15, Y13, Y13
+	VBROADCASTI128 32(R11), Y15
+	VPSHUFB        Y12, Y15, Y15
+	VPADDB         Y15, Y13, Y13
+	VBROADCASTI128 48(R11), Y15
+	VPSHUFB        Y11, Y15, Y15
+	VPADDB         Y15, Y13, Y13
+	VPADDW         Y13, Y0, Y0
+	VPSRLW         $0x08, Y13, Y13
+	VPADDW         Y13, Y1, Y1
+	VBROADCASTI128 256(R11), Y13
+	VPSHUFB        Y14, Y13, Y13
+	VBROADCASTI128 272(R11), Y15
+	VPSHUFB        Y9, Y15, Y15
+	VPADDB         Y15, Y13, Y13
+	VBROADCASTI128 288(R11), Y15
+	VPSHUFB        Y12, Y15, Y15
+	VPADDB         Y15, Y13, Y13
+	VBROADCASTI128 304(R11), Y15
+	VPSHUFB        Y11, Y15, Y15
+	VPADDB         Y15, Y13, Y13
+	VPADDW         Y13, Y2, Y2
+	VPSRLW         $0x08, Y13, Y13
+	VPADDW         Y13, Y3, Y3
+	VBROADCASTI128 512(R11), Y13
+	VPSHUFB        Y14, Y13, Y13
+	VBROADCASTI128 528(R11), Y15
+	VPSHUFB        Y9, Y15, Y15
+	VPADDB         Y15, Y13, Y13
+	VBROADCASTI128 544(R11), Y15
+	VPSHUFB        Y12, Y15, Y15
+	VPADDB         Y15, Y13, Y13
+	VBROADCASTI128 560(R11), Y15
+	VPSHUFB        Y11, Y15, Y15
+	VPADDB         Y15, Y13, Y13
+	VPADDW         Y13, Y4, Y4
+	VPSRLW         $0x08, Y13, Y13
+	VPADDW         Y13, Y5, Y5
+	VBROADCASTI128 768(R11), Y13
+	VPSHUFB        Y14, Y13, Y13
+	VBROADCASTI128 784(R11), Y14
+	VPSHUFB        Y9, Y14, Y14
+	VPADDB         Y14, Y13, Y13
+	VBROADCASTI128 800(R11), Y9
+	VPSHUFB        Y12, Y9, Y9
+	VPADDB         Y9, Y13, Y13
+	VBROADCASTI128 816(R11), Y9
+	VPSHUFB        Y11, Y9, Y9
+	VPADDB         Y9, Y13, Y13
+	VPADDW         Y13, Y6, Y6
+	VPSRLW         $0x08, Y13, Y13
+	VPADDW         Y13, Y7, Y7
+	PREFETCHT0     (R14)
+	ADDQ           $0x40, R14
+	VPSRLW         $0x04, Y10, Y9
+	VPAND          nibbleMask<>+0(SB), Y10, Y10
+	VPAND          nibbleMask<>+0(SB), Y9, Y9
+	VPSRLW         $0x04, Y8, Y11
+	VPAND          nibbleMask<>+0(SB), Y8, Y8
+	VPAND          nibbleMask<>+0(SB), Y11, Y11
+	VBROADCASTI128 64(R11), Y12
+	VPSHUFB        Y10, Y12, Y12
+	VBROADCASTI128 80(R11), Y13
+	VPSHUFB        Y9, Y13, Y13
+	VPADDB         Y13, Y12, Y12
+	VBROADCASTI128 96(R11), Y13
+	VPSHUFB        Y8, Y13, Y13
+	VPADDB         Y13, Y12, Y12
+	VBROADCASTI128 112(R11), Y13
+	VPSHUFB        Y11, Y13, Y13
+	VPADDB         Y13, Y12, Y12
+	VPADDW         Y12, Y0, Y0
+	VPSRLW         $0x08, Y12, Y12
+	VPADDW         Y12, Y1, Y1
+	VBROADCASTI128 320(R11), Y12
+	VPSHUFB        Y10, Y12, Y12
+	VBROADCASTI128 336(R11), Y13
+	VPSHUFB        Y9, Y13, Y13
+	VPADDB         Y13, Y12, Y12
+	VBROADCASTI128 352(R11), Y13
+	VPSHUFB        Y8, Y13, Y13
+	VPADDB         Y13, Y12, Y12
+	VBROADCASTI128 368(R11), Y13
+	VPSHUFB        Y11, Y13, Y13
+	VPADDB         Y13, Y12, Y12
+	VPADDW         Y12, Y2, Y2
+	VPSRLW         $0x08, Y12, Y12
+	VPADDW         Y12, Y3, Y3
+	VBROADCASTI128 576(R11), Y12
+	VPSHUFB        Y10, Y12, Y12
+	VBROADCASTI128 592(R11), Y13
+	VPSHUFB        Y9, Y13, Y13
+	VPADDB         Y13, Y12, Y12
+	VBROADCASTI128 608(R11), Y13
+	VPSHUFB        Y8, Y13, Y13
+	VPADDB         Y13, Y12, Y12
+	VBROADCASTI128 624(R11), Y13
+	VPSHUFB        Y11, Y13, Y13
+	VPADDB         Y13, Y12, Y12
+	VPADDW         Y12, Y4, Y4
+	VPSRLW         $0x08, Y12, Y12
+	VPADDW         Y12, Y5, Y5
+	VBROADCASTI128 832(R11), Y12
+	VPSHUFB        Y10, Y12, Y10
+	VBROADCASTI128 848(R11), Y12
+	VPSHUFB        Y9, Y12, Y12
+	VPADDB         Y12, Y10, Y10
+	VBROADCASTI128 864(R11), Y9
+	VPSHUFB        Y8, Y9, Y9
+	VPADDB         Y9, Y10, Y10
+	VBROADCASTI128 880(R11), Y8
+	VPSHUFB        Y11, Y8, Y8
+	VPADDB         Y8, Y10, Y10
+	VPADDW         Y10, Y6, Y6
+	VPSRLW         $0x08, Y10, Y10
+	VPADDW         Y10, Y7, Y7
+	VMOVDQU        (R15), Y8
+	VSHUFPS        $0xdd, 32(R15), Y8, Y8
+	VPSHUFB        turnBytes<>+0(SB), Y8, Y8
+	VMOVDQU        (R15)(R12*1), Y9
+	VSHUFPS        $0xdd, 32(R15)(R12*1), Y9, Y9
+	VPSHUFB        turnBytes<>+0(SB), Y9, Y9
+	VMOVDQU        (R15)(R12*2), Y10
+	VSHUFPS        $0xdd, 32(R15)(R12*2), Y10, Y10
+	VPSHUFB        turnBytes<>+0(SB), Y10, Y10
+	VMOVDQU        (R15)(BP*1), Y11
+	VSHUFPS        $0xdd, 32(R15)(BP*1), Y11, Y11
+	VPSHUFB        turnBytes<>+0(SB), Y11, Y11
+	VPUNPCKLDQ     Y9, Y8, Y12
+	VPUNPCKLDQ     Y11, Y10, Y13
+	VPUNPCKLQDQ    Y13, Y12, Y14
+	VPUNPCKHQDQ    Y13, Y12, Y12
+	VPUNPCKHDQ     Y9, Y8, Y8
+	VPUNPCKHDQ     Y11, Y10, Y9
+	VPUNPCKLQDQ    Y9, Y8, Y10
+	VPUNPCKHQDQ    Y9, Y8, Y8
+	PREFETCHT0     (R14)
+	ADDQ           $0x40, R14
+	VPSRLW         $0x04, Y14, Y9
+	VPAND          nibbleMask<>+0(SB), Y14, Y14
+	VPAND          nibbleMask<>+0(SB), Y9, Y9
+	VPSRLW         $0x04, Y12, Y11
+	VPAND          nibbleMask<>+0(SB), Y12, Y12
+	VPAND          nibbleMask<>+0(SB), Y11, Y11
+	VBROADCASTI128 128(R11), Y13
+	VPSHUFB        Y14, Y13, Y13
+	VBROADCASTI128 144(R11), Y15
+	VPSHUFB        Y9, Y15, Y15
+	VPADDB         Y15, Y13, Y13
+	VBROADCASTI128 160(R11), Y15
+	VPSHUFB        Y12, Y15, Y15
+	VPADDB         Y15, Y13, Y13
+	VBROADCASTI128 176(R11), Y15
+	VPSHUFB        Y11, Y15, Y15
+	VPADDB         Y15, Y13, Y13
+	VPADDW         Y13, Y0, Y0
+	VPSRLW         $0x08, Y13, Y13
+	VPADDW         Y13, Y1, Y1
+	VBROADCASTI128 384(R11), Y13
+	VPSHUFB        Y14, Y13, Y13
+	VBROADCASTI128 400(R11), Y15
+	VPSHUFB        Y9, Y15, Y15
+	VPADDB         Y15, Y13, Y13
+	VBROADCASTI128 416(R11), Y15
+	VPSHUFB        Y12, Y15, Y15
+	VPADDB         Y15, Y13, Y13
+	VBROADCASTI128 432(R11), Y15
+	VPSHUFB        Y11, Y15, Y15
+	VPADDB         Y15, Y13, Y13
+	VPADDW         Y13, Y2, Y2
+	VPSRLW         $0x08, Y13, Y13
+	VPADDW         Y13, Y3, Y3
+	VBROADCASTI128 640(R11), Y13
+	VPSHUFB        Y14, Y13, Y13
+	VBROADCASTI128 656(R11), Y15
+	VPSHUFB        Y9, Y15, Y15
+	VPADDB         Y15, Y13, Y13
+	VBROADCASTI128 672(R11), Y15
+	VPSHUFB        Y12, Y15, Y15
+	VPADDB         Y15, Y13, Y13
+	VBROADCASTI128 688(R11), Y15
+	VPSHUFB        Y11, Y15, Y15
+	VPADDB         Y15, Y13, Y13
+	VPADDW         Y13, Y4, Y4
+	VPSRLW         $0x08, Y13, Y13
+	VPADDW         Y13, Y5, Y5
+	VBROADCASTI128 896(R11), Y13
+	VPSHUFB        Y14, Y13, Y13
+	VBROADCASTI128 912(R11), Y14
+	VPSHUFB        Y9, Y14, Y14
+	VPADDB         Y14, Y13, Y13
+	VBROADCASTI128 928(R11), Y9
+	VPSHUFB        Y12, Y9, Y9
+	VPADDB         Y9, Y13, Y13
+	VBROADCASTI128 944(R11), Y9
+	VPSHUFB        Y11, Y9, Y9
+	VPADDB         Y9, Y13, Y13
+	VPADDW         Y13, Y6, Y6
+	VPSRLW         $0x08, Y13, Y13
+	VPADDW         Y13, Y7, Y7
+	PREFETCHT0     (R14)
+	ADDQ           $0x40, R14
+	VPSRLW         $0x04, Y10, Y9
+	VPAND          nibbleMask<>+0(SB), Y10, Y10
+	VPAND          nibbleMask<>+0(SB), Y9, Y9
+	VPSRLW         $0x04, Y8, Y11
+	VPAND          nibbleMask<>+0(SB), Y8, Y8
+	VPAND          nibbleMask<>+0(SB), Y11, Y11
+	VBROADCASTI128 192(R11), Y12
+	VPSHUFB        Y10, Y12, Y12
+	VBROADCASTI128 208(R11), Y13
+	VPSHUFB        Y9, Y13, Y13
+	VPADDB         Y13, Y12, Y12
+	VBROADCASTI128 224(R11), Y13
+	VPSHUFB        Y8, Y13, Y13
+	VPADDB         Y13, Y12, Y12
+	VBROADCASTI128 240(R11), Y13
+	VPSHUFB        Y11, Y13, Y13
+	VPADDB         Y13, Y12, Y12
+	VPADDW         Y12, Y0, Y0
+	VPSRLW         $0x08, Y12, Y12
+	VPADDW         Y12, Y1, Y1
+	VBROADCASTI128 448(R11), Y12
+	VPSHUFB        Y10, Y12, Y12
+	VBROADCASTI128 464(R11), Y13
+	VPSHUFB        Y9, Y13, Y13
+	VPADDB         Y13, Y12, Y12
+	VBROADCASTI128 480(R11), Y13
+	VPSHUFB        Y8, Y13, Y13
+	VPADDB         Y13, Y12, Y12
+	VBROADCASTI128 496(R11), Y13
+	VPSHUFB        Y11, Y13, Y13
+	VPADDB         Y13, Y12, Y12
+	VPADDW         Y12, Y2, Y2
+	VPSRLW         $0x08, Y12, Y12
+	VPADDW         Y12, Y3, Y3
+	VBROADCASTI128 704(R11), Y12
+	VPSHUFB        Y10, Y12, Y12
+	VBROADCASTI128 720(R11), Y13
+	VPSHUFB        Y9, Y13, Y13
+	VPADDB         Y13, Y12, Y12
+	VBROADCASTI128 736(R11), Y13
+	VPSHUFB        Y8, Y13, Y13
+	VPADDB         Y13, Y12, Y12
+	VBROADCASTI128 752(R11), Y13
+	VPSHUFB        Y11, Y13, Y13
+	VPADDB         Y13, Y12, Y12
+	VPADDW         Y12, Y4, Y4
+	VPSRLW         $0x08, Y12, Y12
+	VPADDW         Y12, Y5, Y5
+	VBROADCASTI128 960(R11), Y12
+	VPSHUFB        Y10, Y12, Y10
+	VBROADCASTI128 976(R11), Y12
+	VPSHUFB        Y9, Y12, Y12
+	VPADDB         Y12, Y10, Y10
+	VBROADCASTI128 992(R11), Y9
+	VPSHUFB        Y8, Y9, Y9
+	VPADDB         Y9, Y10, Y10
+	VBROADCASTI128 1008(R11), Y8
+	VPSHUFB        Y11, Y8, Y8
+	VPADDB         Y8, Y10, Y10
+	VPADDW         Y10, Y6, Y6
+	VPSRLW         $0x08, Y10, Y10
+	VPADDW         Y10, Y7, Y7
+	ADDQ           $0x40, R15
+	ADDQ           $0x00000400, R11
+	DECQ           R13
+	JNZ            word1_by4
+	ADDQ           $0x28, R9
+	DECQ           R10
+	JZ             emit_by4
+	MOVQ           24(R9), R12
+	SHLQ           $0x06, R12
+	MOVQ           R8, R15
+	IMULQ          R12, R15
+	ADDQ           (R9), R15
+	LEAQ           (R12)(R12*2), BP
+	MOVQ           32(R9), R13
+	MOVQ           ahead+40(FP), R14
+	IMULQ          R12, R14
+	ADDQ           R15, R14
+
+word2_by4:
+	VMOVDQU        (R15), Y8
+	VSHUFPS        $0x88, 32(R15), Y8, Y8
+	VPSHUFB        turnBytes<>+0(SB), Y8, Y8
+	VMOVDQU        (R15)(R12*1), Y9
+	VSHUFPS        $0x88, 32(R15)(R12*1), Y9, Y9
+	VPSHUFB        turnBytes<>+0(SB), Y9, Y9
+	VMOVDQU        (R15)(R12*2), Y10
+	VSHUFPS        $0x88, 32(R15)(R12*2), Y10, Y10
+	VPSHUFB        turnBytes<>+0(SB), Y10, Y10
+	VMOVDQU        (R15)(BP*1), Y11
+	VSHUFPS        $0x88, 32(R15)(BP*1), Y11, Y11
+	VPSHUFB        turnBytes<>+0(SB), Y11, Y11
+	VPUNPCKLDQ     Y9, Y8, Y12
+	VPUNPCKLDQ     Y11, Y10, Y13
+	VPUNPCKLQDQ    Y13, Y12, Y14
+	VPUNPCKHQDQ    Y13, Y12, Y12
+	VPUNPCKHDQ     Y9, Y8, Y8
+	VPUNPCKHDQ     Y11, Y10, Y9
+	VPUNPCKLQDQ    Y9, Y8, Y10
+	VPUNPCKHQDQ    Y9, Y8, Y8
+	PREFETCHT0     (R14)
+	ADDQ           $0x40, R14
+	VPSRLW         $0x04, Y14, Y9
+	VPAND          nibbleMask<>+0(SB), Y14, Y14
+	VPAND          nibbleMask<>+0(SB), Y9, Y9
+	VPSRLW         $0x04, Y12, Y11
+	VPAND          nibbleMask<>+0(SB), Y12, Y12
+	VPAND          nibbleMask<>+0(SB), Y11, Y11
+	VBROADCASTI128 (R11), Y13
+	VPSHUFB        Y14, Y13, Y13
+	VBROADCASTI128 16(R11), Y15
+	VPSHUFB        Y9, Y15, Y15
+	VPADDB         Y15, Y13, Y13
+	VBROADCASTI128 32(R11), Y15
+	VPSHUFB        Y12, Y15, Y15
+	VPADDB         Y15, Y13, Y13
+	VBROADCASTI128 48(R11), Y15
+	VPSHUFB        Y11, Y15, Y15
+	VPADDB         Y15, Y13, Y13
+	VPADDW         Y13, Y0, Y0
+	VPSRLW         $0x08, Y13, Y13
+	VPADDW         Y13, Y1, Y1
+	VBROADCASTI128 256(R11), Y13
+	VPSHUFB        Y14, Y13, Y13
+	VBROADCASTI128 272(R11), Y15
+	VPSHUFB        Y9, Y15, Y15
+	VPADDB         Y15, Y13, Y13
+	VBROADCASTI128 288(R11), Y15
+	VPSHUFB        Y12, Y15, Y15
+	VPADDB         Y15, Y13, Y13
+	VBROADCASTI128 304(R11), Y15
+	VPSHUFB        Y11, Y15, Y15
+	VPADDB         Y15, Y13, Y13
+	VPADDW         Y13, Y2, Y2
+	VPSRLW         $0x08, Y13, Y13
+	VPADDW         Y13, Y3, Y3
+	VBROADCASTI128 512(R11), Y13
+	VPSHUFB        Y14, Y13, Y13
+	VBROADCASTI128 528(R11), Y15
+	VPSHUFB        Y9, Y15, Y15
+	VPADDB         Y15, Y13, Y13
+	VBROADCASTI128 544(R11), Y15
+	VPSHUFB        Y12, Y15, Y15
+	VPADDB         Y15, Y13, Y13
+	VBROADCASTI128 560(R11), Y15
+	VPSHUFB        Y11, Y15, Y15
+	VPADDB         Y15, Y13, Y13
+	VPADDW         Y13, Y4, Y4
+	VPSRLW         $0x08, Y13, Y13
+	VPADDW         Y13, Y5, Y5
+	VBROADCASTI128 768(R11), Y13
+	VPSHUFB        Y14, Y13, Y13
+	VBROADCASTI128 784(R11), Y14
+	VPSHUFB        Y9, Y14, Y14
+	VPADDB         Y14, Y13, Y13
+	VBROADCASTI128 800(R11), Y9
+	VPSHUFB        Y12, Y9, Y9
+	VPADDB         Y9, Y13, Y13
+	VBROADCASTI128 816(R11), Y9
+	VPSHUFB        Y11, Y9, Y9
+	VPADDB         Y9, Y13, Y13
+	VPADDW         Y13, Y6, Y6
+	VPSRLW         $0x08, Y13, Y13
+	VPADDW         Y13, Y7, Y7
+	PREFETCHT0     (R14)
+	ADDQ           $0x40, R14
+	VPSRLW         $0x04, Y10, Y9
+	VPAND          nibbleMask<>+0(SB), Y10, Y10
+	VPAND          nibbleMask<>+0(SB), Y9, Y9
+	VPSRLW         $0x04, Y8, Y11
+	VPAND          nibbleMask<>+0(SB), Y8, Y8
+	VPAND          nibbleMask<>+0(SB), Y11, Y11
+	VBROADCASTI128 64(R11), Y12
+	VPSHUFB        Y10, Y12, Y12
+	VBROADCASTI128 80(R11), Y13
+	VPSHUFB        Y9, Y13, Y13
+	VPADDB         Y13, Y12, Y12
+	VBROADCASTI128 96(R11), Y13
+	VPSHUFB        Y8, Y13, Y13
+	VPADDB         Y13, Y12, Y12
+	VBROADCASTI128 112(R11), Y13
+	VPSHUFB        Y11, Y13, Y13
+	VPADDB         Y13, Y12, Y12
+	VPADDW         Y12, Y0, Y0
+	VPSRLW         $0x08, Y12, Y12
+	VPADDW         Y12, Y1, Y1
+	VBROADCASTI128 320(R11), Y12
+	VPSHUFB        Y10, Y12, Y12
+	VBROADCASTI128 336(R11), Y13
+	VPSHUFB        Y9, Y13, Y13
+	VPADDB         Y13, Y12, Y12
+	VBROADCASTI128 352(R11), Y13
+	VPSHUFB        Y8, Y13, Y13
+	VPADDB         Y13, Y12, Y12
+	VBROADCASTI128 368(R11), Y13
+	VPSHUFB        Y11, Y13, Y13
+	VPADDB         Y13, Y12, Y12
+	VPADDW         Y12, Y2, Y2
+	VPSRLW         $0x08, Y12, Y12
+	VPADDW         Y12, Y3, Y3
+	VBROADCASTI128 576(R11), Y12
+	VPSHUFB        Y10, Y12, Y12
+	VBROADCASTI128 592(R11), Y13
+	VPSHUFB        Y9, Y13, Y13
+	VPADDB         Y13, Y12, Y12
+	VBROADCASTI128 608(R11), Y13
+	VPSHUFB        Y8, Y13, Y13
+	VPADDB         Y13, Y12, Y12
+	VBROADCASTI128 624(R11), Y13
+	VPSHUFB        Y11, Y13, Y13
+	VPADDB         Y13, Y12, Y12
+	VPADDW         Y12, Y4, Y4
+	VPSRLW         $0x08, Y12, Y12
+	VPADDW         Y12, Y5, Y5
+	VBROADCASTI128 832(R11), Y12
+	VPSHUFB        Y10, Y12, Y10
+	VBROADCASTI128 848(R11), Y12
+	VPSHUFB        Y9, Y12, Y12
+	VPADDB         Y12, Y10, Y10
+	VBROADCASTI128 864(R11), Y9
+	VPSHUFB        Y8, Y9, Y9
+	VPADDB         Y9, Y10, Y10
+	VBROADCASTI128 880(R11), Y8
+	VPSHUFB        Y11, Y8, Y8
+	VPADDB         Y8, Y10, Y10
+	VPADDW         Y10, Y6, Y6
+	VPSRLW         $0x08, Y10, Y10
+	VPADDW         Y10, Y7, Y7
+	VMOVDQU        (R15), Y8
+	VSHUFPS        $0xdd, 32(R15), Y8, Y8
+	VPSHUFB        turnBytes<>+0(SB), Y8, Y8
+	VMOVDQU        (R15)(R12*1), Y9
+	VSHUFPS        $0xdd, 32(R15)(R12*1), Y9, Y9
+	VPSHUFB        turnBytes<>+0(SB), Y9, Y9
+	VMOVDQU        (R15)(R12*2), Y10
+	VSHUFPS        $0xdd, 32(R15)(R12*2), Y10, Y10
+	VPSHUFB        turnBytes<>+0(SB), Y10, Y10
+	VMOVDQU        (R15)(BP*1), Y11
+	VSHUFPS        $0xdd, 32(R15)(BP*1), Y11, Y11
+	VPSHUFB        turnBytes<>+0(SB), Y11, Y11
+	VPUNPCKLDQ     Y9, Y8, Y12
+	VPUNPCKLDQ     Y11, Y10, Y13
+	VPUNPCKLQDQ    Y13, Y12, Y14
+	VPUNPCKHQDQ    Y13, Y12, Y12
+	VPUNPCKHDQ     Y9, Y8, Y8
+	VPUNPCKHDQ     Y11, Y10, Y9
+	VPUNPCKLQDQ    Y9, Y8, Y10
+	VPUNPCKHQDQ    Y9, Y8, Y8
+	PREFETCHT0     (R14)
+	ADDQ           $0x40, R14
+	VPSRLW         $0x04, Y14, Y9
+	VPAND          nibbleMask<>+0(SB), Y14, Y14
+	VPAND          nibbleMask<>+0(SB), Y9, Y9
+	VPSRLW         $0x04, Y12, Y11
+	VPAND          nibbleMask<>+0(SB), Y12, Y12
+	VPAND          nibbleMask<>+0(SB), Y11, Y11
+	VBROADCASTI128 128(R11), Y13
+	VPSHUFB        Y14, Y13, Y13
+	VBROADCASTI128 144(R11), Y15
+	VPSHUFB        Y9, Y15, Y15
+	VPADDB         Y15, Y13, Y13
+	VBROADCASTI128 160(R11), Y15
+	VPSHUFB        Y12, Y15, Y15
+	VPADDB         Y15, Y13, Y13
+	VBROADCASTI128 176(R11), Y15
+	VPSHUFB        Y11, Y15, Y15
+	VPADDB         Y15, Y13, Y13
+	VPADDW         Y13, Y0, Y0
+	VPSRLW         $0x08, Y13, Y13
+	VPADDW         Y13, Y1, Y1
+	VBROADCASTI128 384(R11), Y13
+	VPSHUFB        Y14, Y13, Y13
+	VBROADCASTI128 400(R11), Y15
+	VPSHUFB        Y9, Y15, Y15
+	VPADDB         Y15, Y13, Y13
+	VBROADCASTI128 416(R11), Y15
+	VPSHUFB        Y12, Y15, Y15
+	VPADDB         Y15, Y13, Y13
+	VBROADCASTI128 432(R11), Y15
+	VPSHUFB        Y11, Y15, Y15
+	VPADDB         Y15, Y13, Y13
+	VPADDW         Y13, Y2, Y2
+	VPSRLW         $0x08, Y13, Y13
+	VPADDW         Y13, Y3, Y3
+	VBROADCASTI128 640(R11), Y13
+	VPSHUFB        Y14, Y13, Y13
+	VBROADCASTI128 656(R11), Y15
+	VPSHUFB        Y9, Y15, Y15
+	VPADDB         Y15, Y13, Y13
+	VBROADCASTI128 672(R11), Y15
+	VPSHUFB        Y12, Y15, Y15
+	VPADDB         Y15, Y13, Y13
+	VBROADCASTI128 688(R11), Y15
+	VPSHUFB        Y11, Y15, Y15
+	VPADDB         Y15, Y13, Y13
+	VPADDW         Y13, Y4, Y4
+	VPSRLW         $0x08, Y13, Y13
+	VPADDW         Y13, Y5, Y5
+	VBROADCASTI128 896(R11), Y13
+	VPSHUFB        Y14, Y13, Y13
+	VBROADCASTI128 912(R11), Y14
+	VPSHUFB        Y9, Y14, Y14
+	VPADDB         Y14, Y13, Y13
+	VBROADCASTI128 928(R11), Y9
+	VPSHUFB        Y12, Y9, Y9
+	VPADDB         Y9, Y13, Y13
+	VBROADCASTI128 944(R11), Y9
+	VPSHUFB        Y11, Y9, Y9
+	VPADDB         Y9, Y13, Y13
+	VPADDW         Y13, Y6, Y6
+	VPSRLW         $0x08, Y13, Y13
+	VPADDW         Y13, Y7, Y7
+	PREFETCHT0     (R14)
+	ADDQ           $0x40, R14
+	VPSRLW         $0x04, Y10, Y9
+	VPAND          nibbleMask<>+0(SB), Y10, Y10
+	VPAND          nibbleMask<>+0(SB), Y9, Y9
+	VPSRLW         $0x04, Y8, Y11
+	VPAND          nibbleMask<>+0(SB), Y8, Y8
+	VPAND          nibbleMask<>+0(SB), Y11, Y11
+	VBROADCASTI128 192(R11), Y12
+	VPSHUFB        Y10, Y12, Y12
+	VBROADCASTI128 208(R11), Y13
+	VPSHUFB        Y9, Y13, Y13
+	VPADDB         Y13, Y12, Y12
+	VBROADCASTI128 224(R11), Y13
+	VPSHUFB        Y8, Y13, Y13
+	VPADDB         Y13, Y12, Y12
+	VBROADCASTI128 240(R11), Y13
+	VPSHUFB        Y11, Y13, Y13
+	VPADDB         Y13, Y12, Y12
+	VPADDW         Y12, Y0, Y0
+	VPSRLW         $0x08, Y12, Y12
+	VPADDW         Y12, Y1, Y1
+	VBROADCASTI128 448(R11), Y12
+	VPSHUFB        Y10, Y12, Y12
+	VBROADCASTI128 464(R11), Y13
+	VPSHUFB        Y9, Y13, Y13
+	VPADDB         Y13, Y12, Y12
+	VBROADCASTI128 480(R11), Y13
+	VPSHUFB        Y8, Y13, Y13
+	VPADDB         Y13, Y12, Y12
+	VBROADCASTI128 496(R11), Y13
+	VPSHUFB        Y11, Y13, Y13
+	VPADDB         Y13, Y12, Y12
+	VPADDW         Y12, Y2, Y2
+	VPSRLW         $0x08, Y12, Y12
+	VPADDW         Y12, Y3, Y3
+	VBROADCASTI128 704(R11), Y12
+	VPSHUFB        Y10, Y12, Y12
+	VBROADCASTI128 720(R11), Y13
+	VPSHUFB        Y9, Y13, Y13
+	VPADDB         Y13, Y12, Y12
+	VBROADCASTI128 736(R11), Y13
+	VPSHUFB        Y8, Y13, Y13
+	VPADDB         Y13, Y12, Y12
+	VBROADCASTI128 752(R11), Y13
+	VPSHUFB        Y11, Y13, Y13
+	VPADDB         Y13, Y12, Y12
+	VPADDW         Y12, Y4, Y4
+	VPSRLW         $0x08, Y12, Y12
+	VPADDW         Y12, Y5, Y5
+	VBROADCASTI128 960(R11), Y12
+	VPSHUFB        Y10, Y12, Y10
+	VBROADCASTI128 976(R11), Y12
+	VPSHUFB        Y9, Y12, Y12
+	VPADDB         Y12, Y10, Y10
+	VBROADCASTI128 992(R11), Y9
+	VPSHUFB        Y8, Y9, Y9
+	VPADDB         Y9, Y10, Y10
+	VBROADCASTI128 1008(R11), Y8
+	VPSHUFB        Y11, Y8, Y8
+	VPADDB         Y8, Y10, Y10
+	VPADDW         Y10, Y6, Y6
+	VPSRLW         $0x08, Y10, Y10
+	VPADDW         Y10, Y7, Y7
+	ADDQ           $0x40, R15
+	ADDQ           $0x00000400, R11
+	DECQ           R13
+	JNZ            word2_by4
+	ADDQ           $0x28, R9
+	DECQ           R10
+	JZ             emit_by4
+	MOVQ           24(R9), R12
+	SHLQ           $0x06, R12
+	MOVQ           R8, R15
+	IMULQ          R12, R15
+	ADDQ           (R9), R15
+	LEAQ           (R12)(R12*2), BP
+	MOVQ           32(R9), R13
+	MOVQ           ahead+40(FP), R14
+	IMULQ          R12, R14
+	ADDQ           R15, R14
+
+word3_by4:
+	VMOVDQU        (R15), Y8
+	VSHUFPS        $0x88, 32(R15), Y8, Y8
+	VPSHUFB        turnBytes<>+0(SB), Y8, Y8
+	VMOVDQU        (R15)(R12*1), Y9
+	VSHUFPS        $0x88, 32(R15)(R12*1), Y9, Y9
+	VPSHUFB        turnBytes<>+0(SB), Y9, Y9
+	VMOVDQU        (R15)(R12*2), Y10
+	VSHUFPS        $0x88, 32(R15)(R12*2), Y10, Y10
+	VPSHUFB        turnBytes<>+0(SB), Y10, Y10
+	VMOVDQU        (R15)(BP*1), Y11
+	VSHUFPS        $0x88, 32(R15)(BP*1), Y11, Y11
+	VPSHUFB        turnBytes<>+0(SB), Y11, Y11
+	VPUNPCKLDQ     Y9, Y8, Y12
+	VPUNPCKLDQ     Y11, Y10, Y13
+	VPUNPCKLQDQ    Y13, Y12, Y14
+	VPUNPCKHQDQ    Y13, Y12, Y12
+	VPUNPCKHDQ     Y9, Y8, Y8
+	VPUNPCKHDQ     Y11, Y10, Y9
+	VPUNPCKLQDQ    Y9, Y8, Y10
+	VPUNPCKHQDQ    Y9, Y8, Y8
+	PREFETCHT0     (R14)
+	ADDQ           $0x40, R14
+	VPSRLW         $0x04, Y14, Y9
+	VPAND          nibbleMask<>+0(SB), Y14, Y14
+	VPAND          nibbleMask<>+0(SB), Y9, Y9
+	VPSRLW         $0x04, Y12, Y11
+	VPAND          nibbleMask<>+0(SB), Y12, Y12
+	VPAND          nibbleMask<>+0(SB), Y11, Y11
+	VBROADCASTI128 (R11), Y13
+	VPSHUFB        Y14, Y13, Y13
+	VBROADCASTI128 16(R11), Y15
+	VPSHUFB        Y9, Y15, Y15
+	VPADDB         Y15, Y13, Y13
+	VBROADCASTI128 32(R11), Y15
+	VPSHUFB        Y12, Y15, Y15
+	VPADDB         Y15, Y13, Y13
+	VBROADCASTI128 48(R11), Y15
+	VPSHUFB        Y11, Y15, Y15
+	VPADDB         Y15, Y13, Y13
+	VPADDW         Y13, Y0, Y0
+	VPSRLW         $0x08, Y13, Y13
+	VPADDW         Y13, Y1, Y1
+	VBROADCASTI128 256(R11), Y13
+	VPSHUFB        Y14, Y13, Y13
+	VBROADCASTI128 272(R11), Y15
+	VPSHUFB        Y9, Y15, Y15
+	VPADDB         Y15, Y13, Y13
+	VBROADCASTI128 288(R11), Y15
+	VPSHUFB        Y12, Y15, Y15
+	VPADDB         Y15, Y13, Y13
+	VBROADCASTI128 304(R11), Y15
+	VPSHUFB        Y11, Y15, Y15
+	VPADDB         Y15, Y13, Y13
+	VPADDW         Y13, Y2, Y2
+	VPSRLW         $0x08, Y13, Y13
+	VPADDW         Y13, Y3, Y3
+	VBROADCASTI128 512(R11), Y13
+	VPSHUFB        Y14, Y13, Y13
+	VBROADCASTI128 528(R11), Y15
+	VPSHUFB        Y9, Y15, Y15
+	VPADDB         Y15, Y13, Y13
+	VBROADCASTI128 544(R11), Y15
+	VPSHUFB        Y12, Y15, Y15
+	VPADDB         Y15, Y13, Y13
+	VBROADCASTI128 560(R11), Y15
+	VPSHUFB        Y11, Y15, Y15
+	VPADDB         Y15, Y13, Y13
+	VPADDW         Y13, Y4, Y4
+	VPSRLW         $0x08, Y13, Y13
+	VPADDW         Y13, Y5, Y5
+	VBROADCASTI128 768(R11), Y13
+	VPSHUFB        Y14, Y13, Y13
+	VBROADCASTI128 784(R11), Y14
+	VPSHUFB        Y9, Y14, Y14
+	VPADDB         Y14, Y13, Y13
+	VBROADCASTI128 800(R11), Y9
+	VPSHUFB        Y12, Y9, Y9
+	VPADDB         Y9, Y13, Y13
+	VBROADCASTI128 816(R11), Y9
+	VPSHUFB        Y11, Y9, Y9
+	VPADDB         Y9, Y13, Y13
+	VPADDW         Y13, Y6, Y6
+	VPSRLW         $0x08, Y13, Y13
+	VPADDW         Y13, Y7, Y7
+	PREFETCHT0     (R14)
+	ADDQ           $0x40, R14
+	VPSRLW         $0x04, Y10, Y9
+	VPAND          nibbleMask<>+0(SB), Y10, Y10
+	VPAND          nibbleMask<>+0(SB), Y9, Y9
+	VPSRLW         $0x04, Y8, Y11
+	VPAND          nibbleMask<>+0(SB), Y8, Y8
+	VPAND          nibbleMask<>+0(SB), Y11, Y11
+	VBROADCASTI128 64(R11), Y12
+	VPSHUFB        Y10, Y12, Y12
+	VBROADCASTI128 80(R11), Y13
+	VPSHUFB        Y9, Y13, Y13
+	VPADDB         Y13, Y12, Y12
+	VBROADCASTI128 96(R11), Y13
+	VPSHUFB        Y8, Y13, Y13
+	VPADDB         Y13, Y12, Y12
+	VBROADCASTI128 112(R11), Y13
+	VPSHUFB        Y11, Y13, Y13
+	VPADDB         Y13, Y12, Y12
+	VPADDW         Y12, Y0, Y0
+	VPSRLW         $0x08, Y12, Y12
+	VPADDW         Y12, Y1, Y1
+	VBROADCASTI128 320(R11), Y12
+	VPSHUFB        Y10, Y12, Y12
+	VBROADCASTI128 336(R11), Y13
+	VPSHUFB        Y9, Y13, Y13
+	VPADDB         Y13, Y12, Y12
+	VBROADCASTI128 352(R11), Y13
+	VPSHUFB        Y8, Y13, Y13
+	VPADDB         Y13, Y12, Y12
+	VBROADCASTI128 368(R11), Y13
+	VPSHUFB        Y11, Y13, Y13
+	VPADDB         Y13, Y12, Y12
+	VPADDW         Y12, Y2, Y2
+	VPSRLW         $0x08, Y12, Y12
+	VPADDW         Y12, Y3, Y3
+	VBROADCASTI128 576(R11), Y12
+	VPSHUFB        Y10, Y12, Y12
+	VBROADCASTI128 592(R11), Y13
+	VPSHUFB        Y9, Y13, Y13
+	VPADDB         Y13, Y12, Y12
+	VBROADCASTI128 608(R11), Y13
+	VPSHUFB        Y8, Y13, Y13
+	VPADDB         Y13, Y12, Y12
+	VBROADCASTI128 624(R11), Y13
+	VPSHUFB        Y11, Y13, Y13
+	VPADDB         Y13, Y12, Y12
+	VPADDW         Y12, Y4, Y4
+	VPSRLW         $0x08, Y12, Y12
+	VPADDW         Y12, Y5, Y5
+	VBROADCASTI128 832(R11), Y12
+	VPSHUFB        Y10, Y12, Y10
+	VBROADCASTI128 848(R11), Y12
+	VPSHUFB        Y9, Y12, Y12
+	VPADDB         Y12, Y10, Y10
+	VBROADCASTI128 864(R11), Y9
+	VPSHUFB        Y8, Y9, Y9
+	VPADDB         Y9, Y10, Y10
+	VBROADCASTI128 880(R11), Y8
+	VPSHUFB        Y11, Y8, Y8
+	VPADDB         Y8, Y10, Y10
+	VPADDW         Y10, Y6, Y6
+	VPSRLW         $0x08, Y10, Y10
+	VPADDW         Y10, Y7, Y7
+	VMOVDQU        (R15), Y8
+	VSHUFPS        $0xdd, 32(R15), Y8, Y8
+	VPSHUFB        turnBytes<>+0(SB), Y8, Y8
+	VMOVDQU        (R15)(R12*1), Y9
+	VSHUFPS        $0xdd, 32(R15)(R12*1), Y9, Y9
+	VPSHUFB        turnBytes<>+0(SB), Y9, Y9
+	VMOVDQU        (R15)(R12*2), Y10
+	VSHUFPS        $0xdd, 32(R15)(R12*2), Y10, Y10
+	VPSHUFB        turnBytes<>+0(SB), Y10, Y10
+	VMOVDQU        (R15)(BP*1), Y11
+	VSHUFPS        $0xdd, 32(R15)(BP*1), Y11, Y11
+	VPSHUFB        turnBytes<>+0(SB), Y11, Y11
+	VPUNPCKLDQ     Y9, Y8, Y12
+	VPUNPCKLDQ     Y11, Y10, Y13
+	VPUNPCKLQDQ    Y13, Y12, Y14
+	VPUNPCKHQDQ    Y13, Y12, Y12
+	VPUNPCKHDQ     Y9, Y8, Y8
+	VPUNPCKHDQ     Y11, Y10, Y9
+	VPUNPCKLQDQ    Y9, Y8, Y10
+	VPUNPCKHQDQ    Y9, Y8, Y8
+	PREFETCHT0     (R14)
+	ADDQ           $0x40, R14
+	VPSRLW         $0x04, Y14, Y9
+	VPAND          nibbleMask<>+0(SB), Y14, Y14
+	VPAND          nibbleMask<>+0(SB), Y9, Y9
+	VPSRLW         $0x04, Y12, Y11
+	VPAND          nibbleMask<>+0(SB), Y12, Y12
+	VPAND          nibbleMask<>+0(SB), Y11, Y11
+	VBROADCASTI128 128(R11), Y13
+	VPSHUFB        Y14, Y13, Y13
+	VBROADCASTI128 144(R11), Y15
+	VPSHUFB        Y9, Y15, Y15
+	VPADDB         Y15, Y13, Y13
+	VBROADCASTI128 160(R11), Y15
+	VPSHUFB        Y12, Y15, Y15
+	VPADDB         Y15, Y13, Y13
+	VBROADCASTI128 176(R11), Y15
+	VPSHUFB        Y11, Y15, Y15
+	VPADDB         Y15, Y13, Y13
+	VPADDW         Y13, Y0, Y0
+	VPSRLW         $0x08, Y13, Y13
+	VPADDW         Y13, Y1, Y1
+	VBROADCASTI128 384(R11), Y13
+	VPSHUFB        Y14, Y13, Y13
+	VBROADCASTI128 400(R11), Y15
+	VPSHUFB        Y9, Y15, Y15
+	VPADDB         Y15, Y13, Y13
+	VBROADCASTI128 416(R11), Y15
+	VPSHUFB        Y12, Y15, Y15
+	VPADDB         Y15, Y13, Y13
+	VBROADCASTI128 432(R11), Y15
+	VPSHUFB        Y11, Y15, Y15
+	VPADDB         Y15, Y13, Y13
+	VPADDW         Y13, Y2, Y2
+	VPSRLW         $0x08, Y13, Y13
+	VPADDW         Y13, Y3, Y3
+	VBROADCASTI128 640(R11), Y13
+	VPSHUFB        Y14, Y13, Y13
+	VBROADCASTI128 656(R11), Y15
+	VPSHUFB        Y9, Y15, Y15
+	VPADDB         Y15, Y13, Y13
+	VBROADCASTI128 672(R11), Y15
+	VPSHUFB        Y12, Y15, Y15
+	VPADDB         Y15, Y13, Y13
+	VBROADCASTI128 688(R11), Y15
+	VPSHUFB        Y11, Y15, Y15
+	VPADDB         Y15, Y13, Y13
+	VPADDW         Y13, Y4, Y4
+	VPSRLW         $0x08, Y13, Y13
+	VPADDW         Y13, Y5, Y5
+	VBROADCASTI128 896(R11), Y13
+	VPSHUFB        Y14, Y13, Y13
+	VBROADCASTI128 912(R11), Y14
+	VPSHUFB        Y9, Y14, Y14
+	VPADDB         Y14, Y13, Y13
+	VBROADCASTI128 928(R11), Y9
+	VPSHUFB        Y12, Y9, Y9
+	VPADDB         Y9, Y13, Y13
+	VBROADCASTI128 944(R11), Y9
+	VPSHUFB        Y11, Y9, Y9
+	VPADDB         Y9, Y13, Y13
+	VPADDW         Y13, Y6, Y6
+	VPSRLW         $0x08, Y13, Y13
+	VPADDW         Y13, Y7, Y7
+	PREFETCHT0     (R14)
+	ADDQ           $0x40, R14
+	VPSRLW         $0x04, Y10, Y9
+	VPAND          nibbleMask<>+0(SB), Y10, Y10
+	VPAND          nibbleMask<>+0(SB), Y9, Y9
+	VPSRLW         $0x04, Y8, Y11
+	VPAND          nibbleMask<>+0(SB), Y8, Y8
+	VPAND          nibbleMask<>+0(SB), Y11, Y11
+	VBROADCASTI128 192(R11), Y12
+	VPSHUFB        Y10, Y12, Y12
+	VBROADCASTI128 208(R11), Y13
+	VPSHUFB        Y9, Y13, Y13
+	VPADDB         Y13, Y12, Y12
+	VBROADCASTI128 224(R11), Y13
+	VPSHUFB        Y8, Y13, Y13
+	VPADDB         Y13, Y12, Y12
+	VBROADCASTI128 240(R11), Y13
+	VPSHUFB        Y11, Y13, Y13
+	VPADDB         Y13, Y12, Y12
+	VPADDW         Y12, Y0, Y0
+	VPSRLW         $0x08, Y12, Y12
+	VPADDW         Y12, Y1, Y1
+	VBROADCASTI128 448(R11), Y12
+	VPSHUFB        Y10, Y12, Y12
+	VBROADCASTI128 464(R11), Y13
+	VPSHUFB        Y9, Y13, Y13
+	VPADDB         Y13, Y12, Y12
+	VBROADCASTI128 480(R11), Y13
+	VPSHUFB        Y8, Y13, Y13
+	VPADDB         Y13, Y12, Y12
+	VBROADCASTI128 496(R11), Y13
+	VPSHUFB        Y11, Y13, Y13
+	VPADDB         Y13, Y12, Y12
+	VPADDW         Y12, Y2, Y2
+	VPSRLW         $0x08, Y12, Y12
+	VPADDW         Y12, Y3, Y3
+	VBROADCASTI128 704(R11), Y12
+	VPSHUFB        Y10, Y12, Y12
+	VBROADCASTI128 720(R11), Y13
+	VPSHUFB        Y9, Y13, Y13
+	VPADDB         Y13, Y12, Y12
+	VBROADCASTI128 736(R11), Y13
+	VPSHUFB        Y8, Y13, Y13
+	VPADDB         Y13, Y12, Y12
+	VBROADCASTI128 752(R11), Y13
+	VPSHUFB        Y11, Y13, Y13
+	VPADDB         Y13, Y12, Y12
+	VPADDW         Y12, Y4, Y4
+	VPSRLW         $0x08, Y12, Y12
+	VPADDW         Y12, Y5, Y5
+	VBROADCASTI128 960(R11), Y12
+	VPSHUFB        Y10, Y12, Y10
+	VBROADCASTI128 976(R11), Y12
+	VPSHUFB        Y9, Y12, Y12
+	VPADDB         Y12, Y10, Y10
+	VBROADCASTI128 992(R11), Y9
+	VPSHUFB        Y8, Y9, Y9
+	VPADDB         Y9, Y10, Y10
+	VBROADCASTI128 1008(R11), Y8
+	VPSHUFB        Y11, Y8, Y8
+	VPADDB         Y8, Y10, Y10
+	VPADDW         Y10, Y6, Y6
+	VPSRLW         $0x08, Y10, Y10
+	VPADDW         Y10, Y7, Y7
+	ADDQ           $0x40, R15
+	ADDQ           $0x00000400, R11
+	DECQ           R13
+	JNZ            word3_by4
+	ADDQ           $0x28, R9
+	DECQ           R10
+	JNZ            column_by4
+
+emit_by4:
+	VPSLLW       $0x08, Y1, Y8
+	VPSUBW       Y8, Y0, Y0
+	MOVQ         limits+48(FP), R9
+	VPBROADCASTW (R9), Y8
+	VPMINUW      Y0, Y1, Y9
+	VPSUBUSW     Y9, Y8, Y9
+	VPTEST       Y9, Y9
+	JZ           none14
+	VPXOR        Y10, Y10, Y10
+	VPUNPCKLWD   Y1, Y0, Y9
+	VPERMQ       $0xd8, Y9, Y9
+	VPSHUFD      $0xd8, Y9, Y9
+	VPSUBUSW     Y9, Y8, Y11
+	VPCMPEQW     Y10, Y11, Y11
+	VPUNPCKHWD   Y1, Y0, Y0
+	VPERMQ       $0xd8, Y0, Y0
+	VPSHUFD      $0xd8, Y0, Y0
+	VPSUBUSW     Y0, Y8, Y1
+	VPCMPEQW     Y10, Y1, Y1
+	VPACKSSWB    Y1, Y11, Y8
+	VPMOVMSKB    Y8, R9
+	NOTL         R9
+	MOVQ         R8, R10
+	MOVL         R9, R11
+	SHRL         $0x00, R11
+	ANDL         $0xff, R11
+	JZ           skip15
+	MOVL         R10, (AX)
+	MOVB         $0x00, 4(AX)
+	MOVB         R11, 5(AX)
+	VPMOVZXWD    X9, Y1
+	VMOVDQU      Y1, 8(AX)
+	ADDQ         $0x28, AX
+	INCQ         DI
+
+skip15:
+	INCQ         R10
+	MOVL         R9, R11
+	SHRL         $0x10, R11
+	ANDL         $0xff, R11
+	JZ           skip16
+	VEXTRACTI128 $0x01, Y9, X1
+	MOVL         R10, (AX)
+	MOVB         $0x00, 4(AX)
+	MOVB         R11, 5(AX)
+	VPMOVZXWD    X1, Y1
+	VMOVDQU      Y1, 8(AX)
+	ADDQ         $0x28, AX
+	INCQ         DI
+
+skip16:
+	INCQ      R10
+	MOVL      R9, R11
+	SHRL      $0x08, R11
+	ANDL      $0xff, R11
+	JZ        skip17
+	MOVL      R10, (AX)
+	MOVB      $0x00, 4(AX)
+	MOVB      R11, 5(AX)
+	VPMOVZXWD X0, Y1
+	VMOVDQU   Y1, 8(AX)
+	ADDQ      $0x28, AX
+	INCQ      DI
+
+skip17:
+	INCQ         R10
+	SHRL         $0x18, R9
+	ANDL         $0xff, R9
+	JZ           skip18
+	VEXTRACTI128 $0x01, Y0, X0
+	MOVL         R10, (AX)
+	MOVB         $0x00, 4(AX)
+	MOVB         R9, 5(AX)
+	VPMOVZXWD    X0, Y0
+	VMOVDQU      Y0, 8(AX)
+	ADDQ         $0x28, AX
+	INCQ         DI
+
+skip18:
+	INCQ R10
+
+none14:
+	VPSLLW       $0x08, Y3, Y0
+	VPSUBW       Y0, Y2, Y2
+	MOVQ         limits+48(FP), R9
+	VPBROADCASTW 8(R9), Y0
+	VPMINUW      Y2, Y3, Y1
+	VPSUBUSW     Y1, Y0, Y1
+	VPTEST       Y1, Y1
+	JZ           none19
+	VPXOR        Y8, Y8, Y8
+	VPUNPCKLWD   Y3, Y2, Y1
+	VPERMQ       $0xd8, Y1, Y1
+	VPSHUFD      $0xd8, Y1, Y1
+	VPSUBUSW     Y1, Y0, Y9
+	VPCMPEQW     Y8, Y9, Y9
+	VPUNPCKHWD   Y3, Y2, Y2
+	VPERMQ       $0xd8, Y2, Y2
+	VPSHUFD      $0xd8, Y2, Y2
+	VPSUBUSW     Y2, Y0, Y0
+	VPCMPEQW     Y8, Y0, Y0
+	VPACKSSWB    Y0, Y9, Y0
+	VPMOVMSKB    Y0, R9
+	NOTL         R9
+	MOVQ         R8, R10
+	MOVL         R9, R11
+	SHRL         $0x00, R11
+	ANDL         $0xff, R11
+	JZ           skip20
+	MOVL         R10, (AX)
+	MOVB         $0x01, 4(AX)
+	MOVB         R11, 5(AX)
+	VPMOVZXWD    X1, Y0
+	VMOVDQU      Y0, 8(AX)
+	ADDQ         $0x28, AX
+	INCQ         DI
+
+skip20:
+	INCQ         R10
+	MOVL         R9, R11
+	SHRL         $0x10, R11
+	ANDL         $0xff, R11
+	JZ           skip21
+	VEXTRACTI128 $0x01, Y1, X0
+	MOVL         R10, (AX)
+	MOVB         $0x01, 4(AX)
+	MOVB         R11, 5(AX)
+	VPMOVZXWD    X0, Y0
+	VMOVDQU      Y0, 8(AX)
+	ADDQ         $0x28, AX
+	INCQ         DI
+
+skip21:
+	INCQ      R10
+	MOVL      R9, R11
+	SHRL      $0x08, R11
+	ANDL      $0xff, R11
+	JZ        skip22
+	MOVL      R10, (AX)
+	MOVB      $0x01, 4(AX)
+	MOVB      R11, 5(AX)
+	VPMOVZXWD X2, Y0
+	VMOVDQU   Y0, 8(AX)
+	ADDQ      $0x28, AX
+	INCQ      DI
+
+skip22:
+	INCQ         R10
+	SHRL         $0x18, R9
+	ANDL         $0xff, R9
+	JZ           skip23
+	VEXTRACTI128 $0x01, Y2, X0
+	MOVL         R10, (AX)
+	MOVB         $0x01, 4(AX)
+	MOVB         R9, 5(AX)
+	VPMOVZXWD    X0, Y0
+	VMOVDQU      Y0, 8(AX)
+	ADDQ         $0x28, AX
+	INCQ         DI
+
+skip23:
+	INCQ R10
+
+none19:
+	VPSLLW       $0x08, Y5, Y0
+	VPSUBW       Y0, Y4, Y4
+	MOVQ         limits+48(FP), R9
+	VPBROADCASTW 16(R9), Y0
+	VPMINUW      Y4, Y5, Y1
+	VPSUBUSW     Y1, Y0, Y1
+	VPTEST       Y1, Y1
+	JZ           none24
+	VPXOR        Y2, Y2, Y2
+	VPUNPCKLWD   Y5, Y4, Y1
+	VPERMQ       $0xd8, Y1, Y1
+	VPSHUFD      $0xd8, Y1, Y1
+	VPSUBUSW     Y1, Y0, Y3
+	VPCMPEQW     Y2, Y3, Y3
+	VPUNPCKHWD   Y5, Y4, Y4
+	VPERMQ       $0xd8, Y4, Y4
+	VPSHUFD      $0xd8, Y4, Y4
+	VPSUBUSW     Y4, Y0, Y0
+	VPCMPEQW     Y2, Y0, Y0
+	VPACKSSWB    Y0, Y3, Y0
+	VPMOVMSKB    Y0, R9
+	NOTL         R9
+	MOVQ         R8, R10
+	MOVL         R9, R11
+	SHRL         $0x00, R11
+	ANDL         $0xff, R11
+	JZ           skip25
+	MOVL         R10, (AX)
+	MOVB         $0x02, 4(AX)
+	MOVB         R11, 5(AX)
+	VPMOVZXWD    X1, Y0
+	VMOVDQU      Y0, 8(AX)
+	ADDQ         $0x28, AX
+	INCQ         DI
+
+skip25:
+	INCQ         R10
+	MOVL         R9, R11
+	SHRL         $0x10, R11
+	ANDL         $0xff, R11
+	JZ           skip26
+	VEXTRACTI128 $0x01, Y1, X0
+	MOVL         R10, (AX)
+	MOVB         $0x02, 4(AX)
+	MOVB         R11, 5(AX)
+	VPMOVZXWD    X0, Y0
+	VMOVDQU      Y0, 8(AX)
+	ADDQ         $0x28, AX
+	INCQ         DI
+
+skip26:
+	INCQ      R10
+	MOVL      R9, R11
+	SHRL      $0x08, R11
+	ANDL      $0xff, R11
+	JZ        skip27
+	MOVL      R10, (AX)
+	MOVB      $0x02, 4(AX)
+	MOVB      R11, 5(AX)
+	VPMOVZXWD X4, Y0
+	VMOVDQU   Y0, 8(AX)
+	ADDQ      $0x28, AX
+	INCQ      DI
+
+skip27:
+	INCQ         R10
+	SHRL         $0x18, R9
+	ANDL         $0xff, R9
+	JZ           skip28
+	VEXTRACTI128 $0x01, Y4, X0
+	MOVL         R10, (AX)
+	MOVB         $0x02, 4(AX)
+	MOVB         R9, 5(AX)
+	VPMOVZXWD    X0, Y0
+	VMOVDQU      Y0, 8(AX)
+	ADDQ         $0x28, AX
+	INCQ         DI
+
+skip28:
+	INCQ R10
+
+none24:
+	VPSLLW       $0x08, Y7, Y0
+	VPSUBW       Y0, Y6, Y6
+	MOVQ         limits+48(FP), R9
+	VPBROADCASTW 24(R9), Y0
+	VPMINUW      Y6, Y7, Y1
+	VPSUBUSW     Y1, Y0, Y1
+	VPTEST       Y1, Y1
+	JZ           none29
+	VPXOR        Y2, Y2, Y2
+	VPUNPCKLWD   Y7, Y6, Y1
+	VPERMQ       $0xd8, Y1, Y1
+	VPSHUFD      $0xd8, Y1, Y1
+	VPSUBUSW     Y1, Y0, Y3
+	VPCMPEQW     Y2, Y3, Y3
+	VPUNPCKHWD   Y7, Y6, Y4
+	VPERMQ       $0xd8, Y4, Y4
+	VPSHUFD      $0xd8, Y4, Y4
+	VPSUBUSW     Y4, Y0, Y0
+	VPCMPEQW     Y2, Y0, Y0
+	VPACKSSWB    Y0, Y3, Y0
+	VPMOVMSKB    Y0, R9
+	NOTL         R9
+	MOVQ         R8, R10
+	MOVL         R9, R11
+	SHRL         $0x00, R11
+	ANDL         $0xff, R11
+	JZ           skip30
+	MOVL         R10, (AX)
+	MOVB         $0x03, 4(AX)
+	MOVB         R11, 5(AX)
+	VPMOVZXWD    X1, Y0
+	VMOVDQU      Y0, 8(AX)
+	ADDQ         $0x28, AX
+	INCQ         DI
+
+skip30:
+	INCQ         R10
+	MOVL         R9, R11
+	SHRL         $0x10, R11
+	ANDL         $0xff, R11
+	JZ           skip31
+	VEXTRACTI128 $0x01, Y1, X0
+	MOVL         R10, (AX)
+	MOVB         $0x03, 4(AX)
+	MOVB         R11, 5(AX)
+	VPMOVZXWD    X0, Y0
+	VMOVDQU      Y0, 8(AX)
+	ADDQ         $0x28, AX
+	INCQ         DI
+
+skip31:
+	INCQ      R10
+	MOVL      R9, R11
+	SHRL      $0x08, R11
+	ANDL      $0xff, R11
+	JZ        skip32
+	MOVL      R10, (AX)
+	MOVB      $0x03, 4(AX)
+	MOVB      R11, 5(AX)
+	VPMOVZXWD X4, Y0
+	VMOVDQU   Y0, 8(AX)
+	ADDQ      $0x28, AX
+	INCQ      DI
+
+skip32:
+	INCQ         R10
+	SHRL         $0x18, R9
+	ANDL         $0xff, R9
+	JZ           skip33
+	VEXTRACTI128 $0x01, Y4, X0
+	MOVL         R10, (AX)
+	MOVB         $0x03, 4(AX)
+	MOVB         R9, 5(AX)
+	VPMOVZXWD    X0, Y0
+	VMOVDQU      Y0, 8(AX)
+	ADDQ         $0x28, AX
+	INCQ         DI
+
+skip33:
+	INCQ R10
+
+none29:
+	ADDQ $0x04, R8
+	JMP  groups_by4
+
+done_by4:
 	VZEROUPPER
 	MOVQ DI, matches+56(FP)
 	RET

@@ -52,12 +52,16 @@ func TestKernelsTouchNothingOutsideTheirColumns(t *testing.T) {
 						d.columns[c].Words = g
 						words += s.used[c]
 					}
-					// scan runs the tile, whose words and matches are guarded too.
+					// scan runs the tile, whose words, tables and matches are guarded too.
 					scan := func(tile *Tile) []Match {
-						matches := rows / Lanes * tile.form.queries()
+						matches := rows / Lanes * tile.matches()
 						g := guarded(t, len(tile.words), atEnd)
 						copy(g, tile.words)
 						tile.words = g
+						tile.makeTables()
+						g = guarded(t, len(tile.tables), atEnd)
+						copy(g, tile.tables)
+						tile.tables = g
 						g = guarded(t, matches*int(unsafe.Sizeof(Match{}))/8, atEnd)
 						return tile.Scan(unsafe.Slice((*Match)(unsafe.Pointer(&g[0])), matches), d.columns, rows/Lanes, &all)
 					}
@@ -67,11 +71,11 @@ func TestKernelsTouchNothingOutsideTheirColumns(t *testing.T) {
 						if got := scan(&tile); len(got) != rows/Lanes*n {
 							t.Errorf("%v: %d matches, want all %d", s, len(got), rows/Lanes*n)
 						}
-					}
-					var tile Tile
-					tile.ResetPlanes(randomQueries(r, 1, words)[0], randomPlanes(r, words))
-					if got := scan(&tile); len(got) != rows/Lanes {
-						t.Errorf("%v: %d matches of planes, want all %d", s, len(got), rows/Lanes)
+						tile = Tile{}
+						tile.ResetWeighted(randomWeighted(r, n, words)...)
+						if got := scan(&tile); len(got) != rows/Lanes*n {
+							t.Errorf("%v: %d matches of queries with magnitudes, want all %d", s, len(got), rows/Lanes*n)
+						}
 					}
 				}
 			}

@@ -8,6 +8,7 @@ import (
 
 // avx512 counts with VPOPCNTQ: a group is one register of 64-bit lanes.
 type avx512 struct {
+	planes bool               // of one query: its signs and its planes
 	limits []reg.VecVirtual   // by query
 	counts [][]reg.VecVirtual // [group][query or plane]
 }
@@ -22,7 +23,7 @@ func (a *avx512) prepare(k *kernel) {
 
 func (a *avx512) clear(k *kernel, n int) {
 	counts := k.queries
-	if k.planes {
+	if a.planes {
 		counts = planes
 	}
 	a.counts = make([][]reg.VecVirtual, n)
@@ -36,7 +37,7 @@ func (a *avx512) clear(k *kernel, n int) {
 }
 
 func (a *avx512) word(k *kernel, n int, line func(g int) Mem, tile reg.Register) {
-	words := make([]reg.VecVirtual, k.tileWords())
+	words := make([]reg.VecVirtual, k.words)
 	for j := range words {
 		words[j] = ZMM()
 		VPBROADCASTQ(Mem{Base: tile, Disp: 8 * j}, words[j])
@@ -44,7 +45,7 @@ func (a *avx512) word(k *kernel, n int, line func(g int) Mem, tile reg.Register)
 	for g := range n {
 		x := ZMM()
 		k.prefetch()
-		if k.planes {
+		if a.planes {
 			VPXORQ(line(g), words[0], x)
 			for j, plane := range words[1:] {
 				bits := ZMM()
@@ -64,9 +65,17 @@ func (a *avx512) word(k *kernel, n int, line func(g int) Mem, tile reg.Register)
 	}
 }
 
-func (a *avx512) emit(k *kernel, g int) {
+func (a *avx512) emit(k *kernel, n int) {
+	for g := range n {
+		a.group(k, g)
+		INCQ(k.group)
+	}
+}
+
+// group writes the matches of group g of those at hand.
+func (a *avx512) group(k *kernel, g int) {
 	counts := a.counts[g]
-	if k.planes {
+	if a.planes {
 		sum := counts[planes-1] // 8*c3 + 4*c2 + 2*c1 + c0, by Horner
 		for j := planes - 2; j >= 0; j-- {
 			VPADDQ(sum, sum, sum)

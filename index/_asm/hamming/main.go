@@ -42,16 +42,17 @@ type isa interface {
 	// word adds one word of n groups: line(g) is where the group's line is, and tile
 	// where the tile's words for it are.
 	word(k *kernel, n int, line func(g int) Mem, tile reg.Register)
-	// emit writes the matches of group g of those at hand.
-	emit(k *kernel, g int)
+	// emit writes the matches of the n groups at hand, and goes past them in k.group.
+	emit(k *kernel, n int)
 }
 
 // kernel is one function being written.
 type kernel struct {
 	isa
 	name    string
-	queries int  // of the tile
-	planes  bool // of the one query: its signs and its planes
+	doc     string
+	queries int // of the tile
+	words   int // that the tile has for each word of a row
 
 	out, count, group reg.GPVirtual
 	soon              reg.GPVirtual // the line to ask for next
@@ -60,37 +61,26 @@ type kernel struct {
 // planes is hamming.Planes.
 const planes = 4
 
-// tileWords is how many words of the tile belong to a word of a row.
-func (k *kernel) tileWords() int {
-	if k.planes {
-		return 1 + planes
-	}
-	return k.queries
-}
-
 func main() {
 	ConstraintExpr("!purego")
-	for _, queries := range []int{1, 4} {
-		// One query alone waits for memory: it goes group by group. With four, two groups
-		// at a time use each broadcast twice.
-		(&kernel{isa: new(avx512), name: fmt.Sprintf("scan%dAVX512", queries), queries: queries}).write(map[int]int{1: 1, 4: 2}[queries])
-		(&kernel{isa: new(avx2), name: fmt.Sprintf("scan%dAVX2", queries), queries: queries}).write(1)
-	}
-	(&kernel{isa: new(avx512), name: "planesAVX512", queries: 1, planes: true}).write(2)
-	(&kernel{isa: new(avx2), name: "planesAVX2", queries: 1, planes: true}).write(1)
+	// One query alone waits for memory: it goes group by group. With four, two groups
+	// at a time use each broadcast twice.
+	(&kernel{isa: new(avx512), name: "scan1AVX512", doc: "a query", queries: 1, words: 1}).write(1)
+	(&kernel{isa: new(avx512), name: "scan4AVX512", doc: "four queries", queries: 4, words: 4}).write(2, 1)
+	(&kernel{isa: &avx512{planes: true}, name: "planesAVX512", doc: "a query with magnitudes", queries: 1, words: 1 + planes}).write(2, 1)
+	(&kernel{isa: new(avx2), name: "scan1AVX2", doc: "a query", queries: 1, words: 1}).write(1)
+	(&kernel{isa: new(tables), name: "tables1AVX2", doc: "the tables of a query", queries: 1, words: tableWords}).write(tableGroups)
+	(&kernel{isa: new(tables), name: "tables4AVX2", doc: "the tables of four queries", queries: 4, words: 4 * tableWords}).write(tableGroups)
 	Generate()
 }
 
-// write emits the function, which takes several groups at a time and the rest
-// one by one.
-func (k *kernel) write(several int) {
+// write emits the function, which takes as many groups at a time as the first of the
+// numbers says, and of the rest as many as the next says. What is less than the last is
+// left to the caller.
+func (k *kernel) write(several ...int) {
 	TEXT(k.name, NOSPLIT, "func(out *byte, tile *uint64, columns *byte, ncolumns int, groups, ahead int, limits *int64) (matches int)")
 	Pragma("noescape")
-	if k.planes {
-		Doc("Compares a query with magnitudes: see scanGeneric.")
-	} else {
-		Doc(fmt.Sprintf("Compares a tile of %d: see scanGeneric.", k.queries))
-	}
+	Doc(fmt.Sprintf("Compares %s: see scanGeneric.", k.doc))
 	k.out = Load(Param("out"), GP64()).(reg.GPVirtual)
 	tile := Load(Param("tile"), GP64())
 	columns := Load(Param("columns"), GP64())
@@ -100,11 +90,8 @@ func (k *kernel) write(several int) {
 	XORQ(k.count, k.count)
 	XORQ(k.group, k.group)
 	k.prepare(k)
-	for _, n := range []int{several, 1} {
+	for _, n := range several {
 		k.loop(n, tile, columns, ncolumns, groups)
-		if several == 1 {
-			break
-		}
 	}
 	VZEROUPPER()
 	Store(k.count, ReturnIndex(0))
@@ -138,10 +125,7 @@ func (k *kernel) loop(n int, tile, columns, ncolumns, groups reg.Register) {
 	JNZ(LabelRef(label("column")))
 
 	Label(label("emit"))
-	for g := range n {
-		k.emit(k, g)
-		INCQ(k.group)
-	}
+	k.emit(k, n)
 	JMP(LabelRef(label("groups")))
 	Label(label("done"))
 }
@@ -158,29 +142,43 @@ func (k *kernel) column(n int, label string, column, at reg.Register) {
 	k.soon = GP64()
 	MOVQ(Mem{Base: column, Disp: columnStride}, stride)
 	SHLQ(Imm(6), stride)
-	lines := make([]reg.GPVirtual, n)
-	for g := range lines {
-		lines[g] = GP64()
-	}
-	MOVQ(k.group, lines[0])
-	IMULQ(stride, lines[0])
-	ADDQ(Mem{Base: column, Disp: columnWords}, lines[0])
-	for g := 1; g < n; g++ {
-		LEAQ(Mem{Base: lines[g-1], Index: stride, Scale: 1}, lines[g])
-	}
+	first := GP64()
+	MOVQ(k.group, first)
+	IMULQ(stride, first)
+	ADDQ(Mem{Base: column, Disp: columnWords}, first)
+	lines := lines(n, first, stride)
 	MOVQ(Mem{Base: column, Disp: columnUsed}, words)
 	Load(Param("ahead"), k.soon)
 	IMULQ(stride, k.soon)
-	ADDQ(lines[0], k.soon)
+	ADDQ(first, k.soon)
 
 	Label(label)
-	k.word(k, n, func(g int) Mem { return Mem{Base: lines[g]} }, at)
-	for g := range lines {
-		ADDQ(Imm(lineBytes), lines[g])
+	k.word(k, n, func(g int) Mem { return lines[g] }, at)
+	for _, line := range lines {
+		if line.Index == nil {
+			ADDQ(Imm(lineBytes), line.Base)
+		}
 	}
-	ADDQ(Imm(uint64(8*k.tileWords())), at)
+	ADDQ(imm(8*k.words), at)
 	DECQ(words)
 	JNZ(LabelRef(label))
+}
+
+// lines returns where the lines of n groups are, which first and stride tell. Four take
+// no register each, for there are not so many.
+func lines(n int, first, stride reg.GPVirtual) []Mem {
+	lines := []Mem{{Base: first}}
+	switch n {
+	case 2:
+		second := GP64()
+		LEAQ(Mem{Base: first, Index: stride, Scale: 1}, second)
+		lines = append(lines, Mem{Base: second})
+	case 4:
+		stride3 := GP64()
+		LEAQ(Mem{Base: stride, Index: stride, Scale: 2}, stride3)
+		lines = append(lines, Mem{Base: first, Index: stride, Scale: 1}, Mem{Base: first, Index: stride, Scale: 2}, Mem{Base: first, Index: stride3, Scale: 1})
+	}
+	return lines
 }
 
 // prefetch asks for one more line of the groups that come ahead of those at hand. It
@@ -213,4 +211,12 @@ var labels int
 func fresh(name string) string {
 	labels++
 	return fmt.Sprintf("%s%d", name, labels)
+}
+
+// imm is n in as few bytes as may be.
+func imm(n int) Constant {
+	if n < 128 {
+		return Imm(uint64(n))
+	}
+	return U32(uint32(n))
 }
