@@ -91,9 +91,10 @@ func (s *sharer[J]) board() []ride[J] {
 	for s.free > 0 && len(s.waiting) > 0 {
 		r := ride[J]{lanes: min(s.want(), s.free)}
 		n := len(s.waiting)
-		if r.lanes == 1 { // whole tiles to each free lane
-			n = (n + s.free - 1) / s.free
-			n = (n + hamming.TileQueries - 1) / hamming.TileQueries * hamming.TileQueries
+		if r.lanes == 1 { // to each free lane a job, or whole tiles
+			if n = (n + s.free - 1) / s.free; n > 1 {
+				n = (n + hamming.TileQueries - 1) / hamming.TileQueries * hamming.TileQueries
+			}
 		}
 		n = min(n, len(s.waiting), maxPassJobs)
 		r.jobs, s.waiting = s.waiting[:n:n], s.waiting[n:]

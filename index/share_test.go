@@ -118,6 +118,20 @@ func TestAJobWhoseContextEndsDoesNotWait(t *testing.T) {
 	s.wait()
 }
 
+func TestFewJobsAreSpreadOverTheFreeLanes(t *testing.T) {
+	l := newPassLog()
+	close(l.gate)
+	s := newSharer(l.scan, func() int { return 1 })
+	s.free = 4
+	if err := <-start(t.Context(), s, 3); err != nil {
+		t.Fatal(err)
+	}
+	s.wait()
+	if want := []int{1, 1, 1}; !slices.Equal(l.jobs, want) || s.free != 4 {
+		t.Errorf("passes of %v jobs, %d lanes free, want %v and 4", l.jobs, s.free, want)
+	}
+}
+
 func TestABatchIsSpreadOverTheFreeLanesByTiles(t *testing.T) {
 	l := newPassLog()
 	close(l.gate)
