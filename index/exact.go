@@ -1,6 +1,7 @@
 package index
 
 import (
+	"cmp"
 	"context"
 	"runtime"
 	"slices"
@@ -15,8 +16,8 @@ const (
 	// exactRows is how many stored vectors an exact pass reads in one transaction.
 	// Cancellation is looked at as often.
 	exactRows = 1024
-	// exactTile is how many of them are compared with one query after the other: they
-	// stay in the L2 cache meanwhile, and the query in the L1 cache.
+	// exactTile is how many of them are compared with some queries, then with others: they
+	// stay in the L2 cache meanwhile, and the queries in the L1 cache.
 	exactTile = 16
 )
 
@@ -49,6 +50,7 @@ func (g *generation) exactPass(v *view, jobs []*exactJob, lanes int) {
 		j.parts = make([]*ranker, lanes)
 		defer close(j.done)
 	}
+	slices.SortStableFunc(jobs, sameSize)
 	var next atomic.Uint32 // blocks given to lanes
 	group, ctx := errgroup.WithContext(context.Background())
 	for lane := range lanes {
@@ -67,15 +69,19 @@ func (g *generation) exactPass(v *view, jobs []*exactJob, lanes int) {
 // exactLane reads blocks until there are no more, no job wants them, or ctx ends.
 func (g *generation) exactLane(ctx context.Context, v *view, jobs []*exactJob, lane int, next *atomic.Uint32) error {
 	jobs = slices.Clone(jobs)
+	together := exactTogether(jobs)
 	blocks := (v.rows + exactRows - 1) / exactRows
 	for ctx.Err() == nil {
 		block := next.Add(1) - 1
-		jobs = slices.DeleteFunc(jobs, func(j *exactJob) bool { return j.ctx.Err() != nil })
+		if ended := func(j *exactJob) bool { return j.ctx.Err() != nil }; slices.ContainsFunc(jobs, ended) {
+			jobs = slices.DeleteFunc(jobs, ended)
+			together = exactTogether(jobs)
+		}
 		if block >= blocks || len(jobs) == 0 {
 			return nil
 		}
 		err := g.shard.View(func(r *storage.Reader) error {
-			return exactBlock(v, r, jobs, lane, block*exactRows)
+			return exactBlock(v, r, together, lane, block*exactRows)
 		})
 		if err != nil {
 			return err
@@ -84,8 +90,40 @@ func (g *generation) exactLane(ctx context.Context, v *view, jobs []*exactJob, l
 	return nil // another lane has failed
 }
 
+// exactQueries is how many queries are compared with a vector together at most: more
+// would not stay in the L1 cache.
+const exactQueries = 4
+
+// exactJobs are jobs whose queries are of one size, and their scorers.
+type exactJobs struct {
+	jobs    []*exactJob
+	scorers scorers
+}
+
+// sameSize is 0 for jobs that can be compared together.
+func sameSize(a, b *exactJob) int {
+	return cmp.Compare(len(a.plan.scorer.query), len(b.plan.scorer.query))
+}
+
+// exactTogether cuts jobs, in the order of sameSize.
+func exactTogether(jobs []*exactJob) []exactJobs {
+	var all []exactJobs
+	for len(jobs) > 0 {
+		n := 1
+		for n < min(len(jobs), exactQueries) && sameSize(jobs[0], jobs[n]) == 0 {
+			n++
+		}
+		t := exactJobs{jobs: jobs[:n]}
+		for _, j := range t.jobs {
+			t.scorers.add(&j.plan.scorer)
+		}
+		all, jobs = append(all, t), jobs[n:]
+	}
+	return all
+}
+
 // exactBlock offers the rows of one block that are not retired to the jobs.
-func exactBlock(v *view, r *storage.Reader, jobs []*exactJob, lane int, first uint32) error {
+func exactBlock(v *view, r *storage.Reader, together []exactJobs, lane int, first uint32) error {
 	slots, vectors := make([]uint64, 0, exactTile), make([][]byte, 0, exactTile)
 	end := min(v.rows, first+exactRows)
 	for row := first; row < end; {
@@ -99,13 +137,17 @@ func exactBlock(v *view, r *storage.Reader, jobs []*exactJob, lane int, first ui
 		if err != nil {
 			return err
 		}
-		for _, j := range jobs {
-			rank := j.parts[lane]
-			rank.reader = r
-			for i, vector := range vectors {
-				rank.offer(uint32(slots[i]), j.plan.scorer.stored(vector))
+		for t := range together {
+			t := &together[t]
+			for _, j := range t.jobs {
+				j.parts[lane].reader = r
+				j.parts[lane].read += uint64(len(vectors))
 			}
-			rank.read += uint64(len(vectors))
+			for i, vector := range vectors {
+				for n, score := range t.scorers.stored(vector) {
+					t.jobs[n].parts[lane].offer(uint32(slots[i]), score)
+				}
+			}
 		}
 	}
 	return nil

@@ -13,9 +13,9 @@ import (
 
 // exactCollection has some blocks of vectors, some of them retired, and the last rows in
 // the tail.
-func exactCollection(t *testing.T, r *rand.Rand, rows int) *Collection {
+func exactCollection(t *testing.T, r *rand.Rand, m encoder.Metric, rows int) *Collection {
 	t.Helper()
-	c := create(t, openDB(t, t.TempDir()), Spec{Name: "c", Dims: 128, Ladder: []int{64}, Profile: encoder.Plain})
+	c := create(t, openDB(t, t.TempDir()), Spec{Name: "c", Dims: 128, Metric: m, Ladder: []int{64}, Profile: encoder.Plain})
 	var records []Record
 	var removed []string
 	for i := range rows {
@@ -32,8 +32,14 @@ func exactCollection(t *testing.T, r *rand.Rand, rows int) *Collection {
 }
 
 func TestExactSearchesTogetherAnswerAsEachAlone(t *testing.T) {
+	for _, m := range []encoder.Metric{encoder.Cosine, encoder.Dot, encoder.L2} {
+		t.Run(m.String(), func(t *testing.T) { testExactTogether(t, m) })
+	}
+}
+
+func testExactTogether(t *testing.T, m encoder.Metric) {
 	r := rand.New(rand.NewPCG(1, 31))
-	c := exactCollection(t, r, 4*exactRows+123)
+	c := exactCollection(t, r, m, 4*exactRows+123)
 	low := float32(.2)
 	first := Query{Vector: whole(r, 128), K: 7, Exact: true}
 	next := first
@@ -46,7 +52,7 @@ func TestExactSearchesTogetherAnswerAsEachAlone(t *testing.T) {
 		{Vector: whole(r, 128), K: 10, Candidates: 100},
 	}
 	for len(queries) < maxPassJobs+10 { // more than one pass takes
-		queries = append(queries, Query{Vector: whole(r, 128), K: 1 + r.IntN(20), Exact: true})
+		queries = append(queries, Query{Vector: whole(r, 64+64*r.IntN(2)), K: 1 + r.IntN(20), Exact: true})
 	}
 	results, err := c.BatchSearch(t.Context(), queries)
 	if err != nil {
@@ -66,7 +72,7 @@ func TestExactSearchesTogetherAnswerAsEachAlone(t *testing.T) {
 
 func TestACancelledExactSearchLeavesThePassToTheOthers(t *testing.T) {
 	r := rand.New(rand.NewPCG(1, 32))
-	c := exactCollection(t, r, 3*exactRows)
+	c := exactCollection(t, r, encoder.Cosine, 3*exactRows)
 	g := c.current.Load()
 	cancelled, cancel := context.WithCancel(t.Context())
 	cancel()
@@ -100,7 +106,7 @@ func TestACancelledExactSearchLeavesThePassToTheOthers(t *testing.T) {
 
 func TestDamageFailsEveryExactSearchOfThePass(t *testing.T) {
 	r := rand.New(rand.NewPCG(1, 33))
-	c := exactCollection(t, r, 2*exactRows)
+	c := exactCollection(t, r, encoder.Cosine, 2*exactRows)
 	broken := *c.current.Load().view.Load()
 	broken.rows += exactRows // which are not there
 	g := c.current.Load()

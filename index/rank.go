@@ -69,6 +69,42 @@ func (s *scorer) score(v []float32) float32 {
 	}
 }
 
+// scorers score a stored vector against several queries of equal size at a time.
+type scorers struct {
+	all     []*scorer // of one collection
+	queries [][]float32
+	sums    []float64
+	norms   []float64
+	scores  []float32
+}
+
+func (s *scorers) add(one *scorer) {
+	s.all, s.queries = append(s.all, one), append(s.queries, one.query)
+	s.sums, s.norms, s.scores = append(s.sums, 0), append(s.norms, 0), append(s.scores, 0)
+}
+
+// stored returns, until the next call, what scorer.stored returns for each query.
+func (s *scorers) stored(v []byte) []float32 {
+	switch first := s.all[0]; first.metric {
+	case encoder.Dot:
+		first.format.Dots(s.sums, s.queries, v)
+		for j, product := range s.sums {
+			s.scores[j] = finite(product)
+		}
+	case encoder.L2:
+		first.format.SquaredL2s(s.sums, s.queries, v)
+		for j, squared := range s.sums {
+			s.scores[j] = finite(0 - squared)
+		}
+	default:
+		first.format.DotNorms(s.sums, s.norms, s.queries, v)
+		for j, one := range s.all {
+			s.scores[j] = one.cosine(s.sums[j], s.norms[j])
+		}
+	}
+	return s.scores
+}
+
 func (s *scorer) cosine(product, norm float64) float32 {
 	if norm == 0 || s.norm == 0 { // a prefix may be all zero where the whole is not
 		return 0

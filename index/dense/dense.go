@@ -111,10 +111,7 @@ func whole(a, b []float32) int {
 
 // total adds the lanes: neighbours first, then the pairs, and so on.
 func (s *sums) total() float64 {
-	for n := lanes / 2; n > 0; n /= 2 {
-		for i := range n {
-			s[i] = s[2*i] + s[2*i+1]
-		}
-	}
-	return float64(s[0])
+	a, b := (s[0]+s[1])+(s[2]+s[3]), (s[4]+s[5])+(s[6]+s[7])
+	c, d := (s[8]+s[9])+(s[10]+s[11]), (s[12]+s[13])+(s[14]+s[15])
+	return float64((a + b) + (c + d))
 }

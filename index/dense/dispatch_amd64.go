@@ -138,3 +138,66 @@ func (f Format) squaredL2(a []float32, b []byte, s *sums) {
 		f.squaredL2Generic(a, b, s)
 	}
 }
+
+// The kernels for a tile are those of AVX2, which AVX-512 has too.
+
+func (f Format) dotTile(a *[tile][]float32, b []byte, s *[tile]sums) bool {
+	if active == isa.Generic {
+		return false
+	}
+	x, y, blocks := pointers(a), unsafe.SliceData(b), len(a[0])/lanes
+	switch f {
+	case Float32:
+		dotTileFloat32AVX2(&x[0], y, blocks, &s[0][0])
+	case Float16:
+		dotTileFloat16AVX2(&x[0], y, blocks, &s[0][0])
+	case BFloat16:
+		dotTileBFloat16AVX2(&x[0], y, blocks, &s[0][0])
+	case Int8:
+		dotTileInt8AVX2(&x[0], y, blocks, &s[0][0])
+	}
+	return true
+}
+
+func (f Format) dotSquaresTile(a *[tile][]float32, b []byte, s *[tile + 1]sums) bool {
+	if active == isa.Generic {
+		return false
+	}
+	x, y, blocks := pointers(a), unsafe.SliceData(b), len(a[0])/lanes
+	switch f {
+	case Float32:
+		dotSquaresTileFloat32AVX2(&x[0], y, blocks, &s[0][0])
+	case Float16:
+		dotSquaresTileFloat16AVX2(&x[0], y, blocks, &s[0][0])
+	case BFloat16:
+		dotSquaresTileBFloat16AVX2(&x[0], y, blocks, &s[0][0])
+	case Int8:
+		dotSquaresTileInt8AVX2(&x[0], y, blocks, &s[0][0])
+	}
+	return true
+}
+
+func (f Format) squaredL2Tile(a *[tile][]float32, b []byte, s *[tile]sums) bool {
+	if active == isa.Generic {
+		return false
+	}
+	x, y, blocks := pointers(a), unsafe.SliceData(b), len(a[0])/lanes
+	switch f {
+	case Float32:
+		squaredL2TileFloat32AVX2(&x[0], y, blocks, &s[0][0])
+	case Float16:
+		squaredL2TileFloat16AVX2(&x[0], y, blocks, &s[0][0])
+	case BFloat16:
+		squaredL2TileBFloat16AVX2(&x[0], y, blocks, &s[0][0])
+	case Int8:
+		squaredL2TileInt8AVX2(&x[0], y, blocks, &s[0][0])
+	}
+	return true
+}
+
+func pointers(a *[tile][]float32) (p [tile]*float32) {
+	for j, v := range a {
+		p[j] = unsafe.SliceData(v)
+	}
+	return p
+}

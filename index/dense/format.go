@@ -33,17 +33,8 @@ const scaleBytes = 4
 func (f Format) Dot(a []float32, b []byte) float64 {
 	f.check(a, b)
 	var s sums
-	n := len(a) / lanes * lanes
-	f.dot(a[:n], b, &s)
-	var rest sums
-	f.decode(rest[:len(a)-n], b, n)
-	for i, x := range a[n:] {
-		s[i] += float32(x * rest[i])
-	}
-	if d := s.total(); d-d == 0 {
-		return d
-	}
-	return Dot(a, f.floats(len(a), b))
+	f.dot(a[:len(a)/lanes*lanes], b, &s)
+	return f.finishDot(a, b, &s)
 }
 
 // SquaredL2 returns the squared Euclidean distance of a and the first len(a) numbers
@@ -51,18 +42,8 @@ func (f Format) Dot(a []float32, b []byte) float64 {
 func (f Format) SquaredL2(a []float32, b []byte) float64 {
 	f.check(a, b)
 	var s sums
-	n := len(a) / lanes * lanes
-	f.squaredL2(a[:n], b, &s)
-	var rest sums
-	f.decode(rest[:len(a)-n], b, n)
-	for i, x := range a[n:] {
-		d := x - rest[i]
-		s[i] += float32(d * d)
-	}
-	if d := s.total(); d-d == 0 {
-		return d
-	}
-	return SquaredL2(a, f.floats(len(a), b))
+	f.squaredL2(a[:len(a)/lanes*lanes], b, &s)
+	return f.finishSquaredL2(a, b, &s)
 }
 
 // DotNorm returns the inner product of a and the first len(a) numbers of b, and the
@@ -70,20 +51,58 @@ func (f Format) SquaredL2(a []float32, b []byte) float64 {
 func (f Format) DotNorm(a []float32, b []byte) (product, norm float64) {
 	f.check(a, b)
 	var s [2]sums
-	n := len(a) / lanes * lanes
-	f.dotSquares(a[:n], b, &s)
-	var rest sums
-	f.decode(rest[:len(a)-n], b, n)
-	for i, x := range a[n:] {
-		y := rest[i]
-		s[0][i] += float32(x * y)
-		s[1][i] += float32(y * y)
+	f.dotSquares(a[:len(a)/lanes*lanes], b, &s)
+	return f.finishDotNorm(a, b, &s[0], &s[1])
+}
+
+// finishDot is Dot when s has the sums of all lanes that are whole.
+func (f Format) finishDot(a []float32, b []byte, s *sums) float64 {
+	if n := len(a) / lanes * lanes; n < len(a) {
+		var rest sums
+		f.decode(rest[:len(a)-n], b, n)
+		for i, x := range a[n:] {
+			s[i] += float32(x * rest[i])
+		}
 	}
-	product, squares := s[0].total(), s[1].total()
-	if product-product != 0 || squares-squares != 0 || squares < tiny {
+	if d := s.total(); d-d == 0 {
+		return d
+	}
+	return Dot(a, f.floats(len(a), b))
+}
+
+// finishSquaredL2 is finishDot for SquaredL2.
+func (f Format) finishSquaredL2(a []float32, b []byte, s *sums) float64 {
+	if n := len(a) / lanes * lanes; n < len(a) {
+		var rest sums
+		f.decode(rest[:len(a)-n], b, n)
+		for i, x := range a[n:] {
+			d := x - rest[i]
+			s[i] += float32(d * d)
+		}
+	}
+	if d := s.total(); d-d == 0 {
+		return d
+	}
+	return SquaredL2(a, f.floats(len(a), b))
+}
+
+// finishDotNorm is finishDot for DotNorm. It leaves ofB, the sums of squares, as they are.
+func (f Format) finishDotNorm(a []float32, b []byte, s, ofB *sums) (product, norm float64) {
+	squares := *ofB
+	if n := len(a) / lanes * lanes; n < len(a) {
+		var rest sums
+		f.decode(rest[:len(a)-n], b, n)
+		for i, x := range a[n:] {
+			y := rest[i]
+			s[i] += float32(x * y)
+			squares[i] += float32(y * y)
+		}
+	}
+	product, square := s.total(), squares.total()
+	if product-product != 0 || square-square != 0 || square < tiny {
 		return DotNorm(a, f.floats(len(a), b))
 	}
-	return product, math.Sqrt(squares)
+	return product, math.Sqrt(square)
 }
 
 // check panics if b is too short for len(a) numbers: that is a bug in the caller.

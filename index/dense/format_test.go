@@ -61,6 +61,62 @@ func TestSimilaritiesOfStoredNumbersAreThoseOfTheirFloat32s(t *testing.T) {
 	})
 }
 
+func TestATileGivesWhatItsVectorsGiveAlone(t *testing.T) {
+	values := []float32{0, 1e-30, 0x1p-126, 1e30, -3e38, float32(math.Inf(1))}
+	eachKernel(t, func(t *testing.T) {
+		r := rand.New(rand.NewPCG(8, 8))
+		for _, f := range formats {
+			for _, n := range []int{0, 1, 15, 16, 17, 64, 768, 1000} {
+				for vectors := range 10 {
+					for round := range 6 {
+						a, b := make([][]float32, vectors), random(r, n)
+						for j := range a {
+							a[j] = random(r, n)
+						}
+						if n > 0 && vectors > 0 && round > 0 { // what does not fit a float32 on the way
+							a[r.IntN(vectors)][r.IntN(n)] = values[r.IntN(len(values))]
+							b[r.IntN(n)] = values[r.IntN(len(values)-1)]
+							if round == 5 {
+								clear(b)
+							}
+						}
+						stored := f.Append(nil, b)
+						dots, l2s, products, norms := make([]float64, vectors), make([]float64, vectors), make([]float64, vectors), make([]float64, vectors)
+						f.Dots(dots, a, stored)
+						f.SquaredL2s(l2s, a, stored)
+						f.DotNorms(products, norms, a, stored)
+						for j, v := range a {
+							product, norm := f.DotNorm(v, stored)
+							for _, of := range []struct {
+								name      string
+								got, want float64
+							}{
+								{"Dots", dots[j], f.Dot(v, stored)},
+								{"SquaredL2s", l2s[j], f.SquaredL2(v, stored)},
+								{"DotNorms, product", products[j], product},
+								{"DotNorms, norm", norms[j], norm},
+							} {
+								if !sameFloat(of.got, of.want) {
+									t.Fatalf("%v, %d numbers, vector %d of %d: %s = %v, alone %v", f.Precision, n, j, vectors, of.name, of.got, of.want)
+								}
+							}
+						}
+					}
+				}
+			}
+		}
+	})
+}
+
+func TestATileRefusesVectorsOfDifferentLengths(t *testing.T) {
+	defer func() {
+		if recover() == nil {
+			t.Error("no panic")
+		}
+	}()
+	Float32.Dots(make([]float64, 4), [][]float32{{1}, {1}, {1, 2}, {1}}, make([]byte, 8))
+}
+
 // randomBytes are n numbers of format f, of every bit pattern: the infinities and NaNs
 // too.
 func randomBytes(r *rand.Rand, f encoder.Precision, n int) []byte {

@@ -123,3 +123,63 @@ func dotSquaresInt8AVX2(a *float32, b *byte, blocks int, sums *float32)
 //
 //go:noescape
 func squaredL2Int8AVX2(a *float32, b *byte, blocks int, sums *float32)
+
+// dotTileFloat32AVX2 sums the products of a and b over blocks*16 elements, by lane for 4 vectors a.
+//
+//go:noescape
+func dotTileFloat32AVX2(a **float32, b *byte, blocks int, sums *float32)
+
+// dotSquaresTileFloat32AVX2 sums the products of a and b, and then the squares of b over blocks*16 elements, by lane for 4 vectors a.
+//
+//go:noescape
+func dotSquaresTileFloat32AVX2(a **float32, b *byte, blocks int, sums *float32)
+
+// squaredL2TileFloat32AVX2 sums the squared differences of a and b over blocks*16 elements, by lane for 4 vectors a.
+//
+//go:noescape
+func squaredL2TileFloat32AVX2(a **float32, b *byte, blocks int, sums *float32)
+
+// dotTileFloat16AVX2 sums the products of a and b over blocks*16 elements, by lane for 4 vectors a.
+//
+//go:noescape
+func dotTileFloat16AVX2(a **float32, b *byte, blocks int, sums *float32)
+
+// dotSquaresTileFloat16AVX2 sums the products of a and b, and then the squares of b over blocks*16 elements, by lane for 4 vectors a.
+//
+//go:noescape
+func dotSquaresTileFloat16AVX2(a **float32, b *byte, blocks int, sums *float32)
+
+// squaredL2TileFloat16AVX2 sums the squared differences of a and b over blocks*16 elements, by lane for 4 vectors a.
+//
+//go:noescape
+func squaredL2TileFloat16AVX2(a **float32, b *byte, blocks int, sums *float32)
+
+// dotTileBFloat16AVX2 sums the products of a and b over blocks*16 elements, by lane for 4 vectors a.
+//
+//go:noescape
+func dotTileBFloat16AVX2(a **float32, b *byte, blocks int, sums *float32)
+
+// dotSquaresTileBFloat16AVX2 sums the products of a and b, and then the squares of b over blocks*16 elements, by lane for 4 vectors a.
+//
+//go:noescape
+func dotSquaresTileBFloat16AVX2(a **float32, b *byte, blocks int, sums *float32)
+
+// squaredL2TileBFloat16AVX2 sums the squared differences of a and b over blocks*16 elements, by lane for 4 vectors a.
+//
+//go:noescape
+func squaredL2TileBFloat16AVX2(a **float32, b *byte, blocks int, sums *float32)
+
+// dotTileInt8AVX2 sums the products of a and b over blocks*16 elements, by lane for 4 vectors a.
+//
+//go:noescape
+func dotTileInt8AVX2(a **float32, b *byte, blocks int, sums *float32)
+
+// dotSquaresTileInt8AVX2 sums the products of a and b, and then the squares of b over blocks*16 elements, by lane for 4 vectors a.
+//
+//go:noescape
+func dotSquaresTileInt8AVX2(a **float32, b *byte, blocks int, sums *float32)
+
+// squaredL2TileInt8AVX2 sums the squared differences of a and b over blocks*16 elements, by lane for 4 vectors a.
+//
+//go:noescape
+func squaredL2TileInt8AVX2(a **float32, b *byte, blocks int, sums *float32)

@@ -30,7 +30,7 @@ func TestASetHasWhatItsKernelsRequire(t *testing.T) {
 			}
 		}
 	}
-	if found != 24 {
-		t.Errorf("found %d kernels, want 24", found)
+	if found != 36 {
+		t.Errorf("found %d kernels, want 36", found)
 	}
 }

@@ -56,6 +56,11 @@ func TestKernelsTouchNothingOutsideTheirVectors(t *testing.T) {
 					f.dot(x, stored, &s[1])
 					f.squaredL2(x, stored, &s[1])
 					f.dotSquares(x, stored, s)
+					four := [tile][]float32{x, x, x, x}
+					most := (*[tile + 1]sums)(unsafe.Pointer(unsafe.SliceData(guarded(t, make([]float32, (tile+1)*lanes), atEnd))))
+					f.dotTile(&four, stored, (*[tile]sums)(most[1:]))
+					f.squaredL2Tile(&four, stored, (*[tile]sums)(most[1:]))
+					f.dotSquaresTile(&four, stored, most)
 					stored = guarded(t, f.Append(nil, random(r, n)), atEnd)
 					f.Dot(a, stored)
 				}

@@ -22,10 +22,11 @@ type width struct {
 	count    int // registers for all lanes
 }
 
-var widths = []width{
-	{"AVX512", ZMM, 1},
-	{"AVX2", YMM, 2},
-}
+var (
+	avx512 = width{"AVX512", ZMM, 1}
+	avx2   = width{"AVX2", YMM, 2}
+	widths = []width{avx512, avx2}
+)
 
 const lanes = 16
 
@@ -51,22 +52,40 @@ var formats = []format{
 	}},
 }
 
+// similarity is what a kernel sums.
+type similarity struct {
+	name, what string
+	add        func(w width, x, y, sum reg.VecVirtual) // adds the terms of some of a and of b
+	squares    bool                                    // of b, summed behind the rest
+}
+
+var similarities = []similarity{
+	{"dot", "the products of a and b", width.addProduct, false},
+	{"dotSquares", "the products of a and b, and then the squares of b", width.addProduct, true},
+	{"squaredL2", "the squared differences of a and b", func(w width, x, y, sum reg.VecVirtual) {
+		d := w.register()
+		VSUBPS(y, x, d)
+		w.addProduct(d, d, sum)
+	}, false},
+}
+
+// tile is dense.tile.
+const tile = 4
+
 func main() {
 	ConstraintExpr("!purego")
 	for _, w := range widths {
 		for _, f := range formats {
-			w.write(f, "dot", 1, "the products of a and b", func(x, y reg.VecVirtual, sums []reg.VecVirtual) {
-				w.addProduct(x, y, sums[0])
-			})
-			w.write(f, "dotSquares", 2, "the products of a and b, and then the squares of b", func(x, y reg.VecVirtual, sums []reg.VecVirtual) {
-				w.addProduct(x, y, sums[0])
-				w.addProduct(y, y, sums[1])
-			})
-			w.write(f, "squaredL2", 1, "the squared differences of a and b", func(x, y reg.VecVirtual, sums []reg.VecVirtual) {
-				d := w.register()
-				VSUBPS(y, x, d)
-				w.addProduct(d, d, sums[0])
-			})
+			for _, s := range similarities {
+				w.write(s, f, 1)
+			}
+		}
+	}
+	// One vector waits for each addition, of which the next one needs the result. A tile
+	// does not, and so gains nothing from registers that are wider.
+	for _, f := range formats {
+		for _, s := range similarities {
+			avx2.write(s, f, tile)
 		}
 	}
 	Generate()
@@ -78,14 +97,31 @@ func (w width) addProduct(x, y, sum reg.VecVirtual) {
 	VADDPS(p, sum, sum)
 }
 
-// write emits a function that leaves results times 16 sums.
-func (w width) write(f format, name string, results int, what string, step func(x, y reg.VecVirtual, sums []reg.VecVirtual)) {
-	name += f.name + w.suffix
-	TEXT(name, NOSPLIT, "func(a *float32, b *byte, blocks int, sums *float32)")
+// write emits a function that leaves 16 sums for one vector a, or for each of a tile, and
+// then those of squares.
+func (w width) write(s similarity, f format, vectors int) {
+	name, of, signature := s.name+f.name+w.suffix, "", "func(a *float32, b *byte, blocks int, sums *float32)"
+	if vectors > 1 {
+		name, of, signature = s.name+"Tile"+f.name+w.suffix, fmt.Sprintf(" for %d vectors a", vectors), "func(a **float32, b *byte, blocks int, sums *float32)"
+	}
+	TEXT(name, NOSPLIT, signature)
 	Pragma("noescape")
-	Doc(fmt.Sprintf("%s sums %s over blocks*16 elements, by lane.", name, what))
-	a, b := Load(Param("a"), GP64()), Load(Param("b"), GP64())
+	Doc(fmt.Sprintf("%s sums %s over blocks*16 elements, by lane%s.", name, s.what, of))
+	as := []reg.Register{Load(Param("a"), GP64())}
+	b := Load(Param("b"), GP64())
 	blocks, out := Load(Param("blocks"), GP64()), Load(Param("sums"), GP64())
+	if vectors > 1 {
+		pointers := as[0]
+		as = nil
+		for j := range vectors {
+			as = append(as, GP64())
+			MOVQ(Mem{Base: pointers, Disp: 8 * j}, as[j])
+		}
+	}
+	results := vectors
+	if s.squares {
+		results++
+	}
 	size := lanes / w.count                   // elements in a register
 	sums := make([][]reg.VecVirtual, w.count) // [register][result]
 	for r := range sums {
@@ -105,12 +141,20 @@ func (w width) write(f format, name string, results int, what string, step func(
 	}
 	Label("block")
 	for r := range w.count {
-		x, y := w.register(), w.register()
-		VMOVUPS(Mem{Base: a, Disp: r * size * 4}, x)
+		y := w.register()
 		f.load(Mem{Base: b, Disp: r * size * f.size}, y, scale)
-		step(x, y, sums[r])
+		for j, a := range as {
+			x := w.register()
+			VMOVUPS(Mem{Base: a, Disp: r * size * 4}, x)
+			s.add(w, x, y, sums[r][j])
+		}
+		if s.squares {
+			w.addProduct(y, y, sums[r][vectors])
+		}
 	}
-	ADDQ(U8(lanes*4), a)
+	for _, a := range as {
+		ADDQ(U8(lanes*4), a)
+	}
 	ADDQ(U8(lanes*f.size), b)
 	DECQ(blocks)
 	JNZ(LabelRef("block"))
