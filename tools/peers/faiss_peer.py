@@ -16,6 +16,7 @@ from common import CONCURRENCY, K, Data, emit, measure, threads
 
 HNSW_LINKS, HNSW_BUILD = 32, 100
 BLOCK = 10000  # rows added at a time
+MANY = 100000  # rows, from which on an index needs more effort
 
 
 def signs(vectors):
@@ -90,12 +91,14 @@ def search(variant, data, work):
 def settings(variant, index):
     """Yields the settings of a variant, each after applying it."""
     if variant == "hnsw":
-        for ef in (16, 32, 64, 128, 256, 512):
+        for ef in (16, 32, 64, 128, 256, 512, 1024, 2048):
+            if ef > 512 and index.ntotal < MANY:
+                break  # long past a recall of 1
             index.hnsw.efSearch = ef
             yield f"M={HNSW_LINKS}, efSearch={ef}"
     elif variant == "ivfpq":
         codes = faiss.downcast_index(index.base_index)
-        for probes, factor in ((4, 4), (8, 10), (16, 10), (32, 20), (64, 40), (128, 100)):
+        for probes, factor in ((4, 4), (8, 10), (16, 10), (32, 20), (64, 40), (128, 100), (256, 100), (512, 400)):
             if probes <= codes.nlist:
                 codes.nprobe, index.k_factor = probes, factor
                 yield f"nprobe={probes} of {codes.nlist}, C={factor * K}"

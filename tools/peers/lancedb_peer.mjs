@@ -14,6 +14,7 @@ const arrow = require("apache-arrow");
 // As in common.py.
 const [K, WARM_UP, RUNS, RUNS_SECONDS, CONCURRENCY] = [10, 16, 3, 3, [1, 16]];
 const BATCH = 10000; // rows added at a time
+const MANY = 100000; // rows, from which on an index needs more effort
 
 const [variant, stage, data, work] = process.argv.slice(2);
 const print = (line) => console.log(JSON.stringify(line));
@@ -64,6 +65,7 @@ async function search() {
   const right = open("right", Int32Array);
   const table = await (await lancedb.connect(path.join(work, "db"))).openTable("vectors");
   const settings = variant === "flat" ? [[0, 0]] : [[8, 2], [8, 4], [20, 4], [20, 10], [64, 4], [64, 10]];
+  if (variant !== "flat" && open("base", Float32Array).rows >= MANY) settings.push([128, 20], [256, 40], [512, 100]);
   for (const [probes, factor] of settings) {
     for (const concurrency of CONCURRENCY) {
       const setting = factor ? `nprobes=${probes}, C=${factor * K}` : "exact";
