@@ -59,9 +59,8 @@ of query, prefix, number of queries and number of threads:
                       and at most 1 GiB) by the widest loads there are, in large pages
   popcount_gb_per_s   the limit of counting bits by the instructions of the kernel: codes
                       in the L1 cache against 4 queries, and nothing but load, exclusive
-                      or, count and add. Queries of 4 bits need 4 counts: a quarter of it.
-                      AVX2, which cannot count, looks up sums of 4 dimensions where that is
-                      less work, and then exceeds it
+                      or, count and add. Queries of 4 bits need 4 counts: a quarter. AVX2
+                      looks sums of 4 dimensions up instead, and so can exceed it
   ratio_to_bandwidth, ratio_to_popcount
                       gb_per_s over these two. Several queries share each read, so that
                       the first may exceed 1; so may codes that fit into a cache
