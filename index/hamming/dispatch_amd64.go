@@ -28,6 +28,9 @@ func scan(dst []Match, t *Tile, columns []Column, groups int, limits *[TileQueri
 		}
 		n := 0
 		for j := range t.queries {
+			if limits[j] == 0 {
+				continue
+			}
 			n += number(dst[n:], j, planesAVX512((*byte)(unsafe.Pointer(&dst[n])), &t.query(j)[0], column, len(columns), groups, ahead, &limits[j]))
 		}
 		return n
@@ -42,8 +45,8 @@ func scan(dst []Match, t *Tile, columns []Column, groups int, limits *[TileQueri
 }
 
 // scanTables is scanGeneric by the kernels that look up four dimensions at a time, for as
-// many groups as they take and for distances that fit into their 16 bits: those of codes of
-// 65,472 bits, or of 4,352 with the largest magnitudes.
+// many groups as they take. Distances that may not fit into their 16 bits, of codes of more
+// than 65,472 bits or of 4,352 with the largest magnitudes, are left to the twin.
 func scanTables(dst []Match, t *Tile, columns []Column, groups, ahead int, limits *[TileQueries]int64) int {
 	whole := groups / tableGroups * tableGroups
 	if whole == 0 || t.most >= math.MaxUint16 {
@@ -56,6 +59,7 @@ func scanTables(dst []Match, t *Tile, columns []Column, groups, ahead int, limit
 	for j := range low {
 		low[j] = min(low[j], math.MaxUint16)
 	}
+	ahead = max(ahead, tableGroups)
 	out, column, n := (*byte)(unsafe.Pointer(&dst[0])), (*byte)(unsafe.Pointer(&columns[0])), 0
 	if t.queries == 1 {
 		n = tables1AVX2(out, &t.tables[0], column, len(columns), whole, ahead, &low[0])

@@ -21,6 +21,9 @@ func scan(dst []Match, t *Tile, columns []Column, groups int, limits *[TileQueri
 	}
 	n := 0
 	for j := range t.queries {
+		if limits[j] == 0 {
+			continue
+		}
 		n += number(dst[n:], j, planesNEON((*byte)(unsafe.Pointer(&dst[n])), &t.query(j)[0], column, len(columns), groups, &limits[j]))
 	}
 	return n

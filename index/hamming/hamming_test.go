@@ -42,6 +42,7 @@ var shapes = []shape{
 	{[]int{3, 5}, []int{3, 5}},
 	{[]int{16}, []int{16}},
 	{[]int{100}, []int{77}},
+	{[]int{1, 2, 1, 3, 2, 1}, []int{1, 2, 1, 3, 2, 1}}, // kernels have loops of their own for four
 }
 
 // data is rows and their columns, interleaved by the formula of the package's doc.
@@ -320,16 +321,83 @@ func TestScanRefusesSizesThatDisagree(t *testing.T) {
 		{"no room for the matches", column(16, 1, 1), 1},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			defer func() {
-				if recover() == nil {
-					t.Error("no panic")
-				}
-			}()
 			var tile Tile
 			tile.Reset([]uint64{1})
-			tile.Scan(make([]Match, 0, tt.room), tt.columns, 2, &[TileQueries]uint32{1})
+			wantPanic(t, func() { tile.Scan(make([]Match, 0, tt.room), tt.columns, 2, &[TileQueries]uint32{1}) })
 		})
 	}
+	t.Run("no room for the matches of two queries with magnitudes", func(t *testing.T) {
+		var tile Tile
+		tile.ResetWeighted(randomWeighted(rand.New(rand.NewPCG(15, 16)), 2, 1)...)
+		wantPanic(t, func() { tile.Scan(make([]Match, 0, 3), column(16, 1, 1), 2, &[TileQueries]uint32{1, 1}) })
+	})
+}
+
+func wantPanic(t *testing.T, fn func()) {
+	t.Helper()
+	defer func() {
+		if recover() == nil {
+			t.Error("no panic")
+		}
+	}()
+	fn()
+}
+
+func TestLimitsOfQueriesThatAreNotThereCountForNothing(t *testing.T) {
+	eachKernel(t, func(t *testing.T) {
+		r := rand.New(rand.NewPCG(17, 18))
+		const rows = 5 * Lanes
+		d := newData(r, shape{[]int{3}, []int{3}}, rows)
+		all := [TileQueries]uint32{1 << 30, 1 << 30, 1 << 30, 1 << 30}
+		for n := 1; n < TileQueries; n++ {
+			var tile Tile
+			tile.Reset(randomQueries(r, n, 3)...)
+			if got := tile.Scan(make([]Match, 0, rows/Lanes*TileQueries), d.columns, rows/Lanes, &all); len(got) != rows/Lanes*n {
+				t.Errorf("%d queries: %d matches, want %d", n, len(got), rows/Lanes*n)
+			}
+			tile.ResetWeighted(randomWeighted(r, n, 3)...)
+			if got := tile.Scan(make([]Match, 0, rows/Lanes*n), d.columns, rows/Lanes, &all); len(got) != rows/Lanes*n {
+				t.Errorf("%d queries with magnitudes: %d matches, want %d", n, len(got), rows/Lanes*n)
+			}
+		}
+	})
+}
+
+// Distances that do not fit into 16 bits, or just so.
+func TestTheLargestDistancesAreCountedWhole(t *testing.T) {
+	eachKernel(t, func(t *testing.T) {
+		const words, rows = 69, 4 * Lanes
+		d := newData(rand.New(rand.NewPCG(19, 20)), shape{[]int{words}, []int{words}}, rows)
+		for _, most := range []uint32{math.MaxUint16 - 1, math.MaxUint16, math.MaxUint16 + 1} {
+			// Magnitudes of 15 as far as they go, and of what is left.
+			q := Weighted{make([]uint64, words), &[Planes][]uint64{}}
+			for j := range q.Planes {
+				q.Planes[j] = make([]uint64, words)
+				for i := range most / 15 {
+					q.Planes[j][i/64] |= 1 << (i % 64)
+				}
+				q.Planes[j][words-1] |= uint64(most%15) >> j & 1 << 63
+			}
+			for i, row := range d.rows { // the first differ everywhere, the second in all but one
+				fill(row, ^uint64(0))
+				row[0] -= uint64(i % 2)
+				for w, x := range row {
+					d.columns[0].Words[(i/Lanes*words+w)*Lanes+i%Lanes] = x
+				}
+			}
+			var tile Tile
+			tile.ResetWeighted(q, q)
+			if tile.MaxDistance() != most {
+				t.Fatalf("distances to %d, want %d", tile.MaxDistance(), most)
+			}
+			for _, limit := range []uint32{most - 15, most, most + 1, math.MaxUint32} {
+				limits := [TileQueries]uint32{limit, limit}
+				want := d.want(2, &limits, func(_ int, row []uint64) uint32 { return weighted(q, row) })
+				got := tile.Scan(make([]Match, 0, 2*rows/Lanes), d.columns, rows/Lanes, &limits)
+				compare(t, fmt.Sprintf("distances to %d, limit %d", most, limit), got, want)
+			}
+		}
+	})
 }
 
 func TestATileRefusesWordsThatDisagree(t *testing.T) {
@@ -343,14 +411,7 @@ func TestATileRefusesWordsThatDisagree(t *testing.T) {
 			tile.ResetWeighted(Weighted{one, planes}, Weighted{two, planes})
 		},
 	} {
-		t.Run(name, func(t *testing.T) {
-			defer func() {
-				if recover() == nil {
-					t.Error("no panic")
-				}
-			}()
-			reset(new(Tile))
-		})
+		t.Run(name, func(t *testing.T) { wantPanic(t, func() { reset(new(Tile)) }) })
 	}
 }
 

@@ -25,8 +25,8 @@ var nibbleSums = func() (all [16][16][2]uint64) {
 	return all
 }()
 
-// makeTables makes the tables of a tile of one query or of four, of which those that are
-// not there are far from nothing.
+// makeTables makes the tables of a tile of one query or of four. The tables of queries that
+// are not there are zero, and so are all distances from them: their limits keep rows out.
 func (t *Tile) makeTables() {
 	queries := 1
 	if t.queries > 1 {

@@ -2,7 +2,7 @@
 //
 // Every kernel has the same shape. It walks the groups of a block, a few at a
 // time; for each it walks the columns, and in each column the words compared. A
-// line of eight rows is loaded once and combined with every query of the tile;
+// line of eight rows is loaded and combined with every query of the tile;
 // counts stay in registers, a lane a row, until the last word. Then they are
 // compared with the limits, and only groups in which some row passes are
 // written out. So a row that cannot enter an answer costs no store.
