@@ -19,6 +19,9 @@ const (
 	// exactTile is how many of them are compared with some queries, then with others: they
 	// stay in the L2 cache meanwhile, and the queries in the L1 cache.
 	exactTile = 16
+	// exactQueries is how many queries are compared with such vectors at a time, a multiple
+	// of what package dense compares with one vector together.
+	exactQueries = 4
 )
 
 // exactJob is one exact search's part of a pass over the stored vectors.
@@ -50,7 +53,6 @@ func (g *generation) exactPass(v *view, jobs []*exactJob, lanes int) {
 		j.parts = make([]*ranker, lanes)
 		defer close(j.done)
 	}
-	slices.SortStableFunc(jobs, sameSize)
 	var next atomic.Uint32 // blocks given to lanes
 	group, ctx := errgroup.WithContext(context.Background())
 	for lane := range lanes {
@@ -69,6 +71,7 @@ func (g *generation) exactPass(v *view, jobs []*exactJob, lanes int) {
 // exactLane reads blocks until there are no more, no job wants them, or ctx ends.
 func (g *generation) exactLane(ctx context.Context, v *view, jobs []*exactJob, lane int, next *atomic.Uint32) error {
 	jobs = slices.Clone(jobs)
+	slices.SortStableFunc(jobs, sameSize)
 	together := exactTogether(jobs)
 	blocks := (v.rows + exactRows - 1) / exactRows
 	for ctx.Err() == nil {
@@ -89,10 +92,6 @@ func (g *generation) exactLane(ctx context.Context, v *view, jobs []*exactJob, l
 	}
 	return nil // another lane has failed
 }
-
-// exactQueries is how many queries are compared with a vector together at most: more
-// would not stay in the L1 cache.
-const exactQueries = 4
 
 // exactJobs are jobs whose queries are of one size, and their scorers.
 type exactJobs struct {
@@ -137,8 +136,7 @@ func exactBlock(v *view, r *storage.Reader, together []exactJobs, lane int, firs
 		if err != nil {
 			return err
 		}
-		for t := range together {
-			t := &together[t]
+		for _, t := range together {
 			for _, j := range t.jobs {
 				j.parts[lane].reader = r
 				j.parts[lane].read += uint64(len(vectors))

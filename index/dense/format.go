@@ -52,19 +52,12 @@ func (f Format) DotNorm(a []float32, b []byte) (product, norm float64) {
 	f.check(a, b)
 	var s [2]sums
 	f.dotSquares(a[:len(a)/lanes*lanes], b, &s)
-	return f.finishDotNorm(a, b, &s[0], &s[1])
+	return f.finishDotNorm(a, b, &s[0], f.finishSquares(len(a), b, &s[1]))
 }
 
 // finishDot is Dot when s has the sums of all lanes that are whole.
 func (f Format) finishDot(a []float32, b []byte, s *sums) float64 {
-	if n := len(a) / lanes * lanes; n < len(a) {
-		var rest sums
-		f.decode(rest[:len(a)-n], b, n)
-		for i, x := range a[n:] {
-			s[i] += float32(x * rest[i])
-		}
-	}
-	if d := s.total(); d-d == 0 {
+	if d := f.product(a, b, s); d-d == 0 {
 		return d
 	}
 	return Dot(a, f.floats(len(a), b))
@@ -72,13 +65,11 @@ func (f Format) finishDot(a []float32, b []byte, s *sums) float64 {
 
 // finishSquaredL2 is finishDot for SquaredL2.
 func (f Format) finishSquaredL2(a []float32, b []byte, s *sums) float64 {
-	if n := len(a) / lanes * lanes; n < len(a) {
-		var rest sums
-		f.decode(rest[:len(a)-n], b, n)
-		for i, x := range a[n:] {
-			d := x - rest[i]
-			s[i] += float32(d * d)
-		}
+	var room sums
+	rest := f.rest(&room, len(a), b)
+	for i, x := range a[len(a)-len(rest):] {
+		d := x - rest[i]
+		s[i] += float32(d * d)
 	}
 	if d := s.total(); d-d == 0 {
 		return d
@@ -86,23 +77,40 @@ func (f Format) finishSquaredL2(a []float32, b []byte, s *sums) float64 {
 	return SquaredL2(a, f.floats(len(a), b))
 }
 
-// finishDotNorm is finishDot for DotNorm. It leaves ofB, the sums of squares, as they are.
-func (f Format) finishDotNorm(a []float32, b []byte, s, ofB *sums) (product, norm float64) {
-	squares := *ofB
-	if n := len(a) / lanes * lanes; n < len(a) {
-		var rest sums
-		f.decode(rest[:len(a)-n], b, n)
-		for i, x := range a[n:] {
-			y := rest[i]
-			s[i] += float32(x * y)
-			squares[i] += float32(y * y)
-		}
-	}
-	product, square := s.total(), squares.total()
-	if product-product != 0 || square-square != 0 || square < tiny {
+// finishDotNorm is finishDot for DotNorm, when finishSquares has given squares.
+func (f Format) finishDotNorm(a []float32, b []byte, s *sums, squares float64) (product, norm float64) {
+	product = f.product(a, b, s)
+	if product-product != 0 || squares-squares != 0 || squares < tiny {
 		return DotNorm(a, f.floats(len(a), b))
 	}
-	return product, math.Sqrt(square)
+	return product, math.Sqrt(squares)
+}
+
+// product adds to s the products of what is left of a and of b, and then the lanes.
+func (f Format) product(a []float32, b []byte, s *sums) float64 {
+	var room sums
+	rest := f.rest(&room, len(a), b)
+	for i, x := range a[len(a)-len(rest):] {
+		s[i] += float32(x * rest[i])
+	}
+	return s.total()
+}
+
+// finishSquares adds to s the squares of what is left of the first n numbers of b, and
+// then the lanes.
+func (f Format) finishSquares(n int, b []byte, s *sums) float64 {
+	var room sums
+	for i, y := range f.rest(&room, n, b) {
+		s[i] += float32(y * y)
+	}
+	return s.total()
+}
+
+// rest returns, in room, those of the first n numbers of b that do not fill all lanes.
+func (f Format) rest(room *sums, n int, b []byte) []float32 {
+	rest := room[:n%lanes]
+	f.decode(rest, b, n-len(rest))
+	return rest
 }
 
 // check panics if b is too short for len(a) numbers: that is a bug in the caller.

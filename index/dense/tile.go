@@ -46,8 +46,9 @@ func (f Format) DotNorms(products, norms []float64, a [][]float32, b []byte) {
 		if t := f.tile(a, b); !f.dotSquaresTile(&t, b, &s) {
 			break
 		}
+		squares := f.finishSquares(len(a[0]), b, &s[tile])
 		for j := range tile {
-			products[j], norms[j] = f.finishDotNorm(a[j], b, &s[j], &s[tile])
+			products[j], norms[j] = f.finishDotNorm(a[j], b, &s[j], squares)
 		}
 		products, norms, a = products[tile:], norms[tile:], a[tile:]
 	}

@@ -81,8 +81,9 @@ func main() {
 			}
 		}
 	}
-	// One vector waits for each addition, of which the next one needs the result. A tile
-	// does not, and so gains nothing from registers that are wider.
+	// One vector waits for each addition, of which the next one needs the result; a tile has
+	// as many sums on the way as it has vectors. AVX-512 uses these too: wider ones have not
+	// been tried.
 	for _, f := range formats {
 		for _, s := range similarities {
 			avx2.write(s, f, tile)
