@@ -42,7 +42,7 @@ func benchScanCommand(format *outputFormat) *cobra.Command {
 		Long: `Scan makes random codes in memory, as a collection of that many rows keeps them, and
 makes the engine's passes over them: blocks of rows against tiles of queries, of which
 each keeps its nearest --candidates. In the same process, in turns with the passes, it
-measures what no scan on this machine can exceed. It prints a line for each kernel, size
+measures how fast this machine reads and counts. It prints a line for each kernel, size
 of query, prefix, number of queries and number of threads:
 
   kernel              generic (pure Go), avx2 or avx512, each in a process of its own
@@ -57,7 +57,7 @@ of query, prefix, number of queries and number of threads:
   bandwidth_gb_per_s  the machine's read bandwidth: as many threads load as many bytes as
                       all the codes have (at least 256 MiB, of which caches hold little,
                       and at most 1 GiB) by the widest loads there are, in large pages
-  popcount_gb_per_s   the limit of counting bits by the instructions of the kernel: codes
+  popcount_gb_per_s   the limit of counting bits by the instructions of the set: codes
                       in the L1 cache against 4 queries, and nothing but load, exclusive
                       or, count and add. Queries of 4 bits need 4 counts: a quarter. AVX2
                       looks sums of 4 dimensions up instead, and so can exceed it

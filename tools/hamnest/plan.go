@@ -282,7 +282,7 @@ func (p *planned) addSearches(ctx context.Context, f index.Footprint, r rehearsa
 		return err
 	}
 	p.add("machine_read", bandwidth.gbPerS(), "gb_per_s", "memory read by %d cores, those that one search uses", f.Lanes)
-	p.add("machine_popcount", popcount.gbPerS(), "gb_per_s", "codes in the L1 cache compared by one core, the limit of kernel %s", p.Kernel)
+	p.add("machine_popcount", popcount.gbPerS(), "gb_per_s", "codes in the L1 cache compared by one core, bits counted as %s can", p.Kernel)
 	p.add("machine_scan", float64(rows), "rows", "random codes that the scans below were timed on")
 	scale := float64(p.Rows) / float64(rows)
 	for i, step := range r.Steps {
