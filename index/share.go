@@ -91,12 +91,12 @@ func (s *sharer[J]) board() []ride[J] {
 	for s.free > 0 && len(s.waiting) > 0 {
 		r := ride[J]{lanes: min(s.want(), s.free)}
 		n := len(s.waiting)
-		if r.lanes == 1 { // to each free lane a job, or whole tiles
-			if n = (n + s.free - 1) / s.free; n > 1 {
-				n = (n + hamming.TileQueries - 1) / hamming.TileQueries * hamming.TileQueries
-			}
+		if r.lanes == 1 { // whole tiles, but so that each other free lane has a job
+			share := (n + s.free - 1) / s.free
+			tiles := (share + hamming.TileQueries - 1) / hamming.TileQueries * hamming.TileQueries
+			n = min(tiles, max(share, n-(s.free-1)))
 		}
-		n = min(n, len(s.waiting), maxPassJobs)
+		n = min(n, maxPassJobs)
 		r.jobs, s.waiting = s.waiting[:n:n], s.waiting[n:]
 		s.free -= r.lanes
 		s.under.Add(1)

@@ -3,6 +3,7 @@ package index
 import (
 	"context"
 	"errors"
+	"fmt"
 	"runtime"
 	"slices"
 	"sync"
@@ -118,31 +119,35 @@ func TestAJobWhoseContextEndsDoesNotWait(t *testing.T) {
 	s.wait()
 }
 
-func TestFewJobsAreSpreadOverTheFreeLanes(t *testing.T) {
-	l := newPassLog()
-	close(l.gate)
-	s := newSharer(l.scan, func() int { return 1 })
-	s.free = 4
-	if err := <-start(t.Context(), s, 3); err != nil {
-		t.Fatal(err)
-	}
-	s.wait()
-	if want := []int{1, 1, 1}; !slices.Equal(l.jobs, want) || s.free != 4 {
-		t.Errorf("passes of %v jobs, %d lanes free, want %v and 4", l.jobs, s.free, want)
-	}
-}
-
 func TestABatchIsSpreadOverTheFreeLanesByTiles(t *testing.T) {
-	l := newPassLog()
-	close(l.gate)
-	s := newSharer(l.scan, func() int { return 1 })
-	s.free = 4
-	if err := <-start(t.Context(), s, 18); err != nil {
-		t.Fatal(err)
-	}
-	s.wait()
-	slices.Sort(l.jobs)
-	if want := []int{2, 4, 4, 8}; !slices.Equal(l.jobs, want) || s.free != 4 {
-		t.Errorf("passes of %v jobs, %d lanes free, want %v and 4", l.jobs, s.free, want)
+	for _, tt := range []struct {
+		jobs, lanes int
+		want        []int // jobs of the passes, ascending
+	}{
+		{2, 4, []int{1, 1}},
+		{3, 4, []int{1, 1, 1}},
+		{5, 4, []int{1, 1, 1, 2}}, // no lane is idle for the sake of a whole tile
+		{18, 4, []int{2, 4, 4, 8}},
+		{2, 2, []int{1, 1}},
+		{3, 2, []int{1, 2}},
+		{6, 2, []int{2, 4}},
+		{9, 2, []int{1, 8}},
+		{5, 1, []int{5}},
+		{maxPassJobs + 1, 1, []int{1, maxPassJobs}},
+	} {
+		t.Run(fmt.Sprintf("jobs=%d/lanes=%d", tt.jobs, tt.lanes), func(t *testing.T) {
+			l := newPassLog()
+			close(l.gate)
+			s := newSharer(l.scan, func() int { return 1 })
+			s.free = tt.lanes
+			if err := <-start(t.Context(), s, tt.jobs); err != nil {
+				t.Fatal(err)
+			}
+			s.wait()
+			slices.Sort(l.jobs)
+			if !slices.Equal(l.jobs, tt.want) || s.free != tt.lanes {
+				t.Errorf("passes of %v jobs, %d lanes free, want %v and %d", l.jobs, s.free, tt.want, tt.lanes)
+			}
+		})
 	}
 }
