@@ -120,15 +120,25 @@ func randomWeighted(r *rand.Rand, n, words int) []Weighted {
 	return queries
 }
 
+// distances returns the distance of each row from each query.
+func distances[Q any](d *data, queries []Q, distance func(q Q, row []uint64) uint32) [][]uint32 {
+	all := make([][]uint32, len(queries))
+	for j, q := range queries {
+		for _, row := range d.rows {
+			all[j] = append(all[j], distance(q, row))
+		}
+	}
+	return all
+}
+
 // want lists the matches by the definition.
-func (d *data) want(queries int, limits *[TileQueries]uint32, distance func(j int, row []uint64) uint32) []Match {
+func want(distances [][]uint32, limits *[TileQueries]uint32) []Match {
 	var all []Match
-	for g := range len(d.rows) / Lanes {
-		for j := range queries {
-			m := Match{Group: uint32(g), Query: uint8(j)}
-			for l := range Lanes {
-				m.Distances[l] = distance(j, d.rows[g*Lanes+l])
-				if m.Distances[l] < limits[j] {
+	for j, of := range distances {
+		for g := range len(of) / Lanes {
+			m := Match{Group: uint32(g), Query: uint8(j), Distances: [Lanes]uint32(of[g*Lanes:])}
+			for l, x := range m.Distances {
+				if x < limits[j] {
 					m.Mask |= 1 << l
 				}
 			}
@@ -174,17 +184,16 @@ func TestScanFindsTheRowsBelowTheLimits(t *testing.T) {
 					queries := randomQueries(r, n, words)
 					tile.Reset(queries...)
 					limits := randomLimits(r, n, tile.MaxDistance())
-					want := d.want(n, limits, func(j int, row []uint64) uint32 { return distance(queries[j], row) })
 					got := tile.Scan(dst, d.columns, rows/Lanes, limits)
-					compare(t, fmt.Sprintf("%v, %d rows, %d queries, limits %v", s, rows, n, limits), got, want)
+					compare(t, fmt.Sprintf("%v, %d rows, %d queries, limits %v", s, rows, n, limits), got, want(distances(d, queries, distance), limits))
 
 					weights := randomWeighted(r, n, words)
 					tile.ResetWeighted(weights...)
+					all := distances(d, weights, weighted)
 					for range 3 {
 						limits := randomLimits(r, n, tile.MaxDistance())
-						want := d.want(n, limits, func(j int, row []uint64) uint32 { return weighted(weights[j], row) })
 						got := tile.Scan(dst, d.columns, rows/Lanes, limits)
-						compare(t, fmt.Sprintf("%v, %d rows, %d queries with magnitudes, limits %v", s, rows, n, limits), got, want)
+						compare(t, fmt.Sprintf("%v, %d rows, %d queries with magnitudes, limits %v", s, rows, n, limits), got, want(all, limits))
 					}
 				}
 			}
@@ -206,7 +215,7 @@ func randomLimits(r *rand.Rand, n int, most uint32) *[TileQueries]uint32 {
 func TestLongRowsAreCountedWhole(t *testing.T) {
 	eachKernel(t, func(t *testing.T) {
 		r := rand.New(rand.NewPCG(9, 10))
-		const rows = 7 * Lanes
+		const rows = 5 * Lanes
 		for _, used := range [][]int{{31}, {32}, {67}, {68}, {69}, {1022}, {1023}, {1024}, {1000, 24}, {1023, 1023, 1}, {2047}} {
 			words := 0
 			for _, u := range used {
@@ -231,21 +240,21 @@ func TestLongRowsAreCountedWhole(t *testing.T) {
 					}
 				}
 				dst := make([]Match, 0, rows/Lanes*TileQueries)
-				var tile Tile
-				check := func(name string, n int, distance func(j int, row []uint64) uint32) {
+				check := func(name string, tile *Tile, distances [][]uint32) {
 					for _, limit := range []uint32{tile.MaxDistance() / 2, tile.MaxDistance(), tile.MaxDistance() + 1} {
 						var limits [TileQueries]uint32
-						fill(limits[:n], limit)
-						want := d.want(n, &limits, distance)
+						fill(limits[:len(distances)], limit)
 						got := tile.Scan(dst, d.columns, rows/Lanes, &limits)
-						compare(t, fmt.Sprintf("used %v, full %v, %d %s, limit %d", used, full, n, name, limit), got, want)
+						compare(t, fmt.Sprintf("used %v, full %v, %d %s, limit %d", used, full, len(distances), name, limit), got, want(distances, &limits))
 					}
 				}
+				bits, magnitudes := distances(d, queries, distance), distances(d, weights, weighted)
 				for _, n := range []int{1, TileQueries} {
+					var tile Tile
 					tile.Reset(queries[:n]...)
-					check("queries", n, func(j int, row []uint64) uint32 { return distance(queries[j], row) })
+					check("queries", &tile, bits[:n])
 					tile.ResetWeighted(weights[:n]...)
-					check("queries with magnitudes", n, func(j int, row []uint64) uint32 { return weighted(weights[j], row) })
+					check("queries with magnitudes", &tile, magnitudes[:n])
 				}
 			}
 		}
@@ -392,9 +401,8 @@ func TestTheLargestDistancesAreCountedWhole(t *testing.T) {
 			}
 			for _, limit := range []uint32{most - 15, most, most + 1, math.MaxUint32} {
 				limits := [TileQueries]uint32{limit, limit}
-				want := d.want(2, &limits, func(_ int, row []uint64) uint32 { return weighted(q, row) })
 				got := tile.Scan(make([]Match, 0, 2*rows/Lanes), d.columns, rows/Lanes, &limits)
-				compare(t, fmt.Sprintf("distances to %d, limit %d", most, limit), got, want)
+				compare(t, fmt.Sprintf("distances to %d, limit %d", most, limit), got, want(distances(d, []Weighted{q, q}, weighted), &limits))
 			}
 		}
 	})
