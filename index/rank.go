@@ -69,6 +69,19 @@ func (s *scorer) score(v []float32) float32 {
 	}
 }
 
+func (s *scorer) cosine(product, norm float64) float32 {
+	if norm == 0 || s.norm == 0 { // a prefix may be all zero where the whole is not
+		return 0
+	}
+	return float32(max(-1, min(1, product/s.norm/norm)))
+}
+
+// finite is the float32 nearest to score: an infinite one would say less, and JSON
+// has none.
+func finite(score float64) float32 {
+	return float32(max(-math.MaxFloat32, min(math.MaxFloat32, score)))
+}
+
 // scorers score a stored vector against several queries of equal size at a time.
 type scorers struct {
 	all     []*scorer // of one collection
@@ -103,19 +116,6 @@ func (s *scorers) stored(v []byte) []float32 {
 		}
 	}
 	return s.scores
-}
-
-func (s *scorer) cosine(product, norm float64) float32 {
-	if norm == 0 || s.norm == 0 { // a prefix may be all zero where the whole is not
-		return 0
-	}
-	return float32(max(-1, min(1, product/s.norm/norm)))
-}
-
-// finite is the float32 nearest to score: an infinite one would say less, and JSON
-// has none.
-func finite(score float64) float32 {
-	return float32(max(-math.MaxFloat32, min(math.MaxFloat32, score)))
 }
 
 // scored is a row and its score.
