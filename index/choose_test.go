@@ -314,6 +314,60 @@ func TestANewCollectionFitsItsProfileWhenItHasVectors(t *testing.T) {
 	}
 }
 
+// heldWhileFitted returns a new collection whose first profile is about to be fitted and is
+// held until release is closed, and a write that came meanwhile.
+func heldWhileFitted(t *testing.T, dir string) (db *DB, c *Collection, late *Pending, release chan struct{}) {
+	t.Helper()
+	s, reached, release := holdAt("rewrite begun")
+	db = openWithStages(t, dir, s)
+	c = create(t, db, Spec{Name: "c", Dims: 64, Profile: encoder.Centred})
+	r := rand.New(rand.NewPCG(1, 27))
+	upsert(t, c, randomRecords(r, 0, fitRows, 64)...)
+	<-reached
+	late, refused, err := c.Submit(t.Context(), randomRecords(r, fitRows, 1, 64))
+	if err != nil || len(refused) > 0 {
+		t.Fatal(err, refused)
+	}
+	return db, c, late, release
+}
+
+func TestWritesWaitForTheFirstProfileAndAreStoredUnderItAtOnce(t *testing.T) {
+	_, c, late, release := heldWhileFitted(t, t.TempDir())
+	close(release)
+	if err := late.Wait(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if kind := late.codec.profile.Kind(); kind != encoder.Centred {
+		t.Errorf("the write was stored under %v, want centred", kind)
+	}
+	settle(t, c)
+	if n := c.Count(); n != fitRows+1 {
+		t.Errorf("%d vectors, want %d", n, fitRows+1)
+	}
+}
+
+func TestAWriteThatWaitsForTheFirstProfileIsStoredWhenTheCollectionCloses(t *testing.T) {
+	dir := t.TempDir()
+	db, _, late, release := heldWhileFitted(t, dir)
+	closed := make(chan error, 1)
+	go func() { closed <- db.Close() }()
+	close(release)
+	if err := <-closed; err != nil {
+		t.Fatal(err)
+	}
+	if err := late.Wait(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	c, err := openDB(t, dir).Collection("c")
+	if err != nil {
+		t.Fatal(err)
+	}
+	settle(t, c)
+	if n := c.Count(); n != fitRows+1 {
+		t.Errorf("%d vectors, want %d", n, fitRows+1)
+	}
+}
+
 func TestAnUpdateFitsToFewVectorsAndWaitsWhereThereAreFewer(t *testing.T) {
 	c := create(t, openDB(t, t.TempDir()), Spec{Name: "c", Dims: 64, Profile: encoder.Plain})
 	r := rand.New(rand.NewPCG(1, 25))

@@ -256,19 +256,19 @@ const (
 )
 
 // fitWhenDue begins the rewrite to the profile that is wanted when there are vectors
-// enough for it.
-func (c *Collection) fitWhenDue() {
+// enough for it. It returns what is closed when the rewrite has ended, nil if none began.
+func (c *Collection) fitWhenDue() (finished <-chan struct{}) {
 	g := c.current.Load()
 	if !g.codec.state.waits() || g.view.Load().live < c.fitAt.Load() {
-		return
+		return nil
 	}
 	r, ctx, err := c.reserve()
 	if err != nil { // closing, or a rewrite is under way, which will ask again
-		return
+		return nil
 	}
 	if c.current.Load() != g {
 		c.finish(r, nil)
-		return
+		return nil
 	}
 	go func() {
 		state := g.codec.state
@@ -284,6 +284,7 @@ func (c *Collection) fitWhenDue() {
 		}
 		c.giveUp(ctx, r, err)
 	}()
+	return r.finished
 }
 
 // What a profile is fitted to: so many vectors, if they take no more bytes.

@@ -30,6 +30,10 @@ const (
 	// commitBytes is how much one transaction takes on: with more its memory
 	// grows, with less every sync costs more.
 	commitBytes = 16 << 20
+	// holdRows is how many rows a collection has at most for writes to wait, a second or so,
+	// while it is fitted with its first profile. What is written meanwhile is stored twice,
+	// and of an ingest that is as fast as the copying that would be nearly all.
+	holdRows = 1 << 15
 )
 
 // Record is one stored vector.
@@ -298,14 +302,20 @@ func (c *Collection) enqueue(ctx context.Context, codec *codec, ops []storage.Op
 func (c *Collection) write() {
 	defer close(c.written)
 	for {
+		queue := c.queue
+		if c.held != nil {
+			queue = nil
+		}
 		select {
-		case p, ok := <-c.queue:
+		case p, ok := <-queue:
 			if !ok {
 				return
 			}
 			c.commit(c.gather(p))
 		case do := <-c.handover:
 			do()
+		case <-c.held:
+			c.held = nil
 		}
 	}
 }
@@ -361,7 +371,9 @@ func (c *Collection) commit(group []*Pending) {
 		}
 		return
 	}
-	c.fitWhenDue()
+	if fitted := c.fitWhenDue(); fitted != nil && g.view.Load().live <= holdRows {
+		c.held = fitted
+	}
 	for _, p := range ready {
 		if err != nil {
 			c.acknowledge(p, nil, err)
