@@ -3,14 +3,17 @@ package index
 import (
 	"bytes"
 	"encoding/binary"
+	"errors"
 	"fmt"
 	"math"
 	"math/rand/v2"
 	"os"
 	"path/filepath"
 	"regexp"
+	"runtime"
 	"strconv"
 	"strings"
+	"sync"
 	"testing"
 
 	"github.com/hamnest/hamnest/encoder"
@@ -315,11 +318,13 @@ func TestANewCollectionFitsItsProfileWhenItHasVectors(t *testing.T) {
 }
 
 // heldWhileFitted returns a new collection whose first profile is about to be fitted and is
-// held until release is closed, and a write that came meanwhile.
-func heldWhileFitted(t *testing.T, dir string) (db *DB, c *Collection, late *Pending, release chan struct{}) {
+// held until release is called, and a write that came meanwhile.
+func heldWhileFitted(t *testing.T, dir string) (db *DB, c *Collection, late *Pending, release func()) {
 	t.Helper()
-	s, reached, release := holdAt("rewrite begun")
+	s, reached, held := holdAt("rewrite begun")
+	release = sync.OnceFunc(func() { close(held) })
 	db = openWithStages(t, dir, s)
+	t.Cleanup(release)
 	c = create(t, db, Spec{Name: "c", Dims: 64, Profile: encoder.Centred})
 	r := rand.New(rand.NewPCG(1, 27))
 	upsert(t, c, randomRecords(r, 0, fitRows, 64)...)
@@ -333,7 +338,7 @@ func heldWhileFitted(t *testing.T, dir string) (db *DB, c *Collection, late *Pen
 
 func TestWritesWaitForTheFirstProfileAndAreStoredUnderItAtOnce(t *testing.T) {
 	_, c, late, release := heldWhileFitted(t, t.TempDir())
-	close(release)
+	release()
 	if err := late.Wait(t.Context()); err != nil {
 		t.Fatal(err)
 	}
@@ -346,12 +351,30 @@ func TestWritesWaitForTheFirstProfileAndAreStoredUnderItAtOnce(t *testing.T) {
 	}
 }
 
+func TestWritesDoNotWaitForTheFirstProfileForEver(t *testing.T) {
+	_, c, late, release := heldWhileFitted(t, t.TempDir())
+	if err := late.Wait(t.Context()); err != nil { // nobody has released it
+		t.Fatal(err)
+	}
+	release()
+	settle(t, c)
+	if info := c.Info(); info.ProfileInForce != encoder.Centred || c.Count() != fitRows+1 {
+		t.Errorf("%d vectors under %v, want %d under centred", c.Count(), info.ProfileInForce, fitRows+1)
+	}
+}
+
 func TestAWriteThatWaitsForTheFirstProfileIsStoredWhenTheCollectionCloses(t *testing.T) {
 	dir := t.TempDir()
-	db, _, late, release := heldWhileFitted(t, dir)
+	db, c, late, release := heldWhileFitted(t, dir)
 	closed := make(chan error, 1)
 	go func() { closed <- db.Close() }()
-	close(release)
+	for { // until it is closing, which stops the rewrite
+		if _, _, err := c.Submit(t.Context(), nil); errors.Is(err, ErrClosed) {
+			break
+		}
+		runtime.Gosched()
+	}
+	release()
 	if err := <-closed; err != nil {
 		t.Fatal(err)
 	}

@@ -35,7 +35,8 @@ type Collection struct {
 	queue    chan *Pending
 	room     *semaphore.Weighted // bytes that the queue may still take
 	handover chan func()         // what the writer is to do between two commits
-	held     <-chan struct{}     // the writer's: unless nil, what it waits for before it commits more
+	held     <-chan struct{}     // the writer's: unless nil, what it waits for before it commits more,
+	lapse    <-chan time.Time    // until this at the latest
 	written  chan struct{}       // closed when the writer has ended
 
 	calibrations calibrations

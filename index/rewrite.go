@@ -267,7 +267,7 @@ func (c *Collection) fitWhenDue() (finished <-chan struct{}) {
 		return nil
 	}
 	if c.current.Load() != g {
-		c.finish(r, nil)
+		c.withdraw(r)
 		return nil
 	}
 	go func() {
