@@ -33,8 +33,8 @@ const (
 	commitBytes = 16 << 20
 	// holdTime is how long writes wait at most while a new collection, of holdRows at most, is
 	// fitted with its profile. What is written meanwhile is stored twice, and of an ingest
-	// that is as fast as the copying that would be nearly all. Fitting to the 4,096 vectors
-	// of 1,024 dimensions of a first commit takes about a second when the cores are free.
+	// that is as fast as the copying that would be nearly all. Of 1,024 dimensions, 1,024
+	// vectors took .26 s on two idle cores, and 30,000 took 2.3 s.
 	holdTime = 2 * time.Second
 	holdRows = 1 << 15
 )

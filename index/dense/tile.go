@@ -5,7 +5,8 @@ package dense
 const tile = 4
 
 // Dots overwrites dst, of len(a), with the inner products of each of a, which have equal
-// lengths, and b: the results of Dot, to the bit, in less time.
+// lengths, and the first so many numbers of b: the results of Dot, to the bit, in less
+// time. It panics if lengths differ or b is too short: that is a bug in the caller.
 func (f Format) Dots(dst []float64, a [][]float32, b []byte) {
 	for len(a) >= tile {
 		var s [tile]sums
