@@ -18,7 +18,7 @@ package dense
 import (
 	"math"
 
-	"github.com/hamnest/hamnest/index/isa"
+	"github.com/hamnest/hamnest/encoder/isa"
 )
 
 const lanes = 16

@@ -5,7 +5,7 @@ package dense
 import (
 	"unsafe"
 
-	"github.com/hamnest/hamnest/index/isa"
+	"github.com/hamnest/hamnest/encoder/isa"
 )
 
 // a and b have equal lengths, a multiple of lanes. SliceData of an empty slice may

@@ -8,7 +8,7 @@ import (
 	"testing"
 
 	"github.com/hamnest/hamnest/encoder"
-	"github.com/hamnest/hamnest/index/isa"
+	"github.com/hamnest/hamnest/encoder/isa"
 )
 
 // formats are the formats with the precisions of package encoder that are stored so.

@@ -6,7 +6,7 @@ import (
 	"math"
 	"unsafe"
 
-	"github.com/hamnest/hamnest/index/isa"
+	"github.com/hamnest/hamnest/encoder/isa"
 )
 
 // aheadWords is how far ahead of their use lines are asked for, in words of a row:

@@ -5,7 +5,7 @@ package hamming
 import (
 	"unsafe"
 
-	"github.com/hamnest/hamnest/index/isa"
+	"github.com/hamnest/hamnest/encoder/isa"
 )
 
 func scan(dst []Match, t *Tile, columns []Column, groups int, limits *[TileQueries]int64) int {

@@ -32,7 +32,7 @@ import (
 	"math/bits"
 	"slices"
 
-	"github.com/hamnest/hamnest/index/isa"
+	"github.com/hamnest/hamnest/encoder/isa"
 )
 
 // active is the kernel in use; tests change it.

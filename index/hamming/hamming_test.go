@@ -8,7 +8,7 @@ import (
 	"slices"
 	"testing"
 
-	"github.com/hamnest/hamnest/index/isa"
+	"github.com/hamnest/hamnest/encoder/isa"
 )
 
 // eachKernel runs fn under every kernel that this machine has.

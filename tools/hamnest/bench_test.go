@@ -12,7 +12,7 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/hamnest/hamnest/index/isa"
+	"github.com/hamnest/hamnest/encoder/isa"
 	"github.com/hamnest/hamnest/tools/hamnest/npy"
 	"github.com/hamnest/hamnest/tools/hamnest/synthetic"
 )

@@ -18,8 +18,8 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/hamnest/hamnest/encoder"
+	"github.com/hamnest/hamnest/encoder/isa"
 	"github.com/hamnest/hamnest/index"
-	"github.com/hamnest/hamnest/index/isa"
 	"github.com/hamnest/hamnest/tools/hamnest/machine"
 )
 

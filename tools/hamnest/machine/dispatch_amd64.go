@@ -2,7 +2,7 @@
 
 package machine
 
-import "github.com/hamnest/hamnest/index/isa"
+import "github.com/hamnest/hamnest/encoder/isa"
 
 // read returns the exclusive or of words, a multiple of 1024 bytes and not none.
 func read(set isa.Set, words []uint64) (xor uint64) {

@@ -2,7 +2,7 @@
 
 package machine
 
-import "github.com/hamnest/hamnest/index/isa"
+import "github.com/hamnest/hamnest/encoder/isa"
 
 func read(_ isa.Set, words []uint64) uint64 { return readGeneric(words) }
 

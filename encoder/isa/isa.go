@@ -1,4 +1,4 @@
-// Package isa chooses the instruction set of the engine's kernels.
+// Package isa chooses the instruction set of the kernels, the encoder's and the engine's.
 //
 // The best that the machine has is chosen once, at start; the environment variable
 // HAMNEST_KERNEL names another (generic, avx2, avx512, neon), and one that the machine
