@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"github.com/hamnest/hamnest/encoder/isa"
+	"github.com/hamnest/hamnest/encoder/isa/isatest"
 )
 
 func random(r *rand.Rand, n int) []float32 {
@@ -27,18 +28,8 @@ func laneSum(n int, term func(i int) float32) float32 {
 	return (quarter(s[0:]) + quarter(s[4:])) + (quarter(s[8:]) + quarter(s[12:]))
 }
 
-// eachKernel runs fn under every kernel that this machine has.
-func eachKernel(t *testing.T, fn func(t *testing.T)) {
-	t.Helper()
-	before := active
-	defer func() { active = before }()
-	for _, active = range isa.Usable() {
-		t.Run("kernel="+active.String(), fn)
-	}
-}
-
 func TestSumsRunInTheOrderPromised(t *testing.T) {
-	eachKernel(t, testOrder)
+	isatest.Each(t, &active, testOrder)
 }
 
 func testOrder(t *testing.T) {
@@ -70,7 +61,7 @@ func testOrder(t *testing.T) {
 
 func TestKernelsAgreeWithTheTwinToTheBit(t *testing.T) {
 	values := []float32{0, float32(math.Copysign(0, -1)), 1, -1, math.SmallestNonzeroFloat32, -0x1p-126, 0x1p-75, 1e30, -3e38, float32(math.Inf(1))}
-	eachKernel(t, func(t *testing.T) {
+	isatest.Each(t, &active, func(t *testing.T) {
 		r := rand.New(rand.NewPCG(3, 3))
 		for _, n := range []int{0, 16, 32, 48, 1024} {
 			for round := range 50 {
@@ -119,7 +110,7 @@ func TestSumsBeyondFloat32AreFinite(t *testing.T) {
 		{"squares underflow", []float32{1, 0}, []float32{0, 1e-30}, 0, 1, 1e-30},
 		{"zero has norm zero", []float32{1, 2}, []float32{0, 0}, 0, 5, 0},
 	} {
-		eachKernel(t, func(t *testing.T) {
+		isatest.Each(t, &active, func(t *testing.T) {
 			near := func(what string, got, want float64) {
 				if math.IsNaN(got) || math.Abs(got-want) > 1e-6*math.Abs(want) {
 					t.Errorf("%s: %s = %v, want %v", tt.name, what, got, want)

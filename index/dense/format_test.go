@@ -9,6 +9,7 @@ import (
 
 	"github.com/hamnest/hamnest/encoder"
 	"github.com/hamnest/hamnest/encoder/isa"
+	"github.com/hamnest/hamnest/encoder/isa/isatest"
 )
 
 // formats are the formats with the precisions of package encoder that are stored so.
@@ -46,7 +47,7 @@ func checkFormat(t *testing.T, f Format, p encoder.Precision, a []float32, b []b
 }
 
 func TestSimilaritiesOfStoredNumbersAreThoseOfTheirFloat32s(t *testing.T) {
-	eachKernel(t, func(t *testing.T) {
+	isatest.Each(t, &active, func(t *testing.T) {
 		r := rand.New(rand.NewPCG(6, 6))
 		for _, f := range formats {
 			for _, n := range []int{0, 1, 7, 15, 16, 17, 31, 32, 255, 256, 768, 1000} {
@@ -63,7 +64,7 @@ func TestSimilaritiesOfStoredNumbersAreThoseOfTheirFloat32s(t *testing.T) {
 
 func TestATileGivesWhatItsVectorsGiveAlone(t *testing.T) {
 	values := []float32{0, 1e-30, 0x1p-126, 1e30, -3e38, float32(math.Inf(1))}
-	eachKernel(t, func(t *testing.T) {
+	isatest.Each(t, &active, func(t *testing.T) {
 		r := rand.New(rand.NewPCG(8, 8))
 		for _, f := range formats {
 			for _, n := range []int{0, 1, 15, 16, 17, 64, 768, 1000} {
@@ -128,7 +129,7 @@ func randomBytes(r *rand.Rand, f encoder.Precision, n int) []byte {
 }
 
 func TestKernelsOfStoredNumbersAgreeWithTheTwinToTheBit(t *testing.T) {
-	eachKernel(t, func(t *testing.T) {
+	isatest.Each(t, &active, func(t *testing.T) {
 		r := rand.New(rand.NewPCG(7, 7))
 		for _, f := range formats {
 			for _, n := range []int{0, 16, 32, 48, 1024} {
@@ -166,7 +167,7 @@ func TestKernelsOfStoredNumbersAgreeWithTheTwinToTheBit(t *testing.T) {
 }
 
 func TestEveryHalfAndEveryInt8IsTheNumberThatItStandsFor(t *testing.T) {
-	eachKernel(t, func(t *testing.T) {
+	isatest.Each(t, &active, func(t *testing.T) {
 		var ones, want, got sums
 		for l := range ones {
 			ones[l] = 1
@@ -205,7 +206,7 @@ func TestSumsOfStoredNumbersBeyondFloat32AreFinite(t *testing.T) {
 		} {
 			for _, a := range [][]float32{{1e38, 1e38, 1e38}, {1e-38, 0, 1e-30}} {
 				stored := f.Append(nil, v)
-				eachKernel(t, func(t *testing.T) { checkFormat(t, f.Format, f.Precision, a, stored) })
+				isatest.Each(t, &active, func(t *testing.T) { checkFormat(t, f.Format, f.Precision, a, stored) })
 				product, norm := f.DotNorm(a, stored)
 				for _, x := range []float64{product, norm, f.Dot(a, stored), f.SquaredL2(a, stored)} {
 					if x-x != 0 {

@@ -9,22 +9,8 @@ import (
 	"testing"
 
 	"github.com/hamnest/hamnest/encoder/isa"
+	"github.com/hamnest/hamnest/encoder/isa/isatest"
 )
-
-// eachKernel runs fn under every kernel that this machine has.
-func eachKernel(t *testing.T, fn func(t *testing.T)) {
-	t.Helper()
-	before := active
-	defer func() { active = before }()
-	for _, active = range isa.Usable() {
-		t.Run("kernel="+Kernel(), fn)
-	}
-	for _, s := range []isa.Set{isa.AVX2, isa.AVX512, isa.NEON} {
-		if !slices.Contains(isa.Usable(), s) {
-			t.Logf("this machine cannot run %v: not tested here", s)
-		}
-	}
-}
 
 // shape is the columns of a test: words a row in each, and those compared.
 type shape struct {
@@ -169,7 +155,7 @@ func compare(t *testing.T, name string, got, want []Match) {
 }
 
 func TestScanFindsTheRowsBelowTheLimits(t *testing.T) {
-	eachKernel(t, func(t *testing.T) {
+	isatest.Each(t, &active, func(t *testing.T) {
 		r := rand.New(rand.NewPCG(1, 2))
 		for _, s := range shapes {
 			for _, rows := range []int{0, 8, 16, 24, 32, 40, 256} {
@@ -213,7 +199,7 @@ func randomLimits(r *rand.Rand, n int, most uint32) *[TileQueries]uint32 {
 // A kernel may count in 8 and 16 bits for as long as they last: 31 and 1023 words of
 // which every bit counts.
 func TestLongRowsAreCountedWhole(t *testing.T) {
-	eachKernel(t, func(t *testing.T) {
+	isatest.Each(t, &active, func(t *testing.T) {
 		r := rand.New(rand.NewPCG(9, 10))
 		const rows = 5 * Lanes
 		for _, used := range [][]int{{31}, {32}, {67}, {68}, {69}, {1022}, {1023}, {1024}, {1000, 24}, {1023, 1023, 1}, {2047}} {
@@ -268,7 +254,7 @@ func fill[T any](s []T, x T) {
 }
 
 func TestMagnitudesOfOneAreHammingDistance(t *testing.T) {
-	eachKernel(t, func(t *testing.T) {
+	isatest.Each(t, &active, func(t *testing.T) {
 		r := rand.New(rand.NewPCG(13, 14))
 		d := newData(r, shape{[]int{4, 3}, []int{4, 3}}, 24)
 		query := randomQueries(r, 1, 7)[0]
@@ -353,7 +339,7 @@ func wantPanic(t *testing.T, fn func()) {
 }
 
 func TestLimitsOfQueriesThatAreNotThereCountForNothing(t *testing.T) {
-	eachKernel(t, func(t *testing.T) {
+	isatest.Each(t, &active, func(t *testing.T) {
 		r := rand.New(rand.NewPCG(17, 18))
 		const rows = 5 * Lanes
 		d := newData(r, shape{[]int{3}, []int{3}}, rows)
@@ -374,7 +360,7 @@ func TestLimitsOfQueriesThatAreNotThereCountForNothing(t *testing.T) {
 
 // Distances that do not fit into 16 bits, or just so.
 func TestTheLargestDistancesAreCountedWhole(t *testing.T) {
-	eachKernel(t, func(t *testing.T) {
+	isatest.Each(t, &active, func(t *testing.T) {
 		const words, rows = 69, 4 * Lanes
 		d := newData(rand.New(rand.NewPCG(19, 20)), shape{[]int{words}, []int{words}}, rows)
 		for _, most := range []uint32{math.MaxUint16 - 1, math.MaxUint16, math.MaxUint16 + 1} {

@@ -3,12 +3,11 @@
 package hamming
 
 import (
-	"os"
-	"regexp"
 	"slices"
-	"strings"
 	"testing"
 	"unsafe"
+
+	"github.com/hamnest/hamnest/encoder/isa/isatest"
 )
 
 // TestTheGeneratorKnowsTheTypes guards the offsets written down in _asm/main.go.
@@ -24,27 +23,6 @@ func TestTheGeneratorKnowsTheTypes(t *testing.T) {
 	}
 }
 
-// TestASetHasWhatItsKernelsRequire compares what package isa says of a set with the
-// lines that the generator writes over each routine.
 func TestASetHasWhatItsKernelsRequire(t *testing.T) {
-	source, err := os.ReadFile("kernels_amd64.s")
-	if err != nil {
-		t.Fatal(err)
-	}
-	has := map[string][]string{ // and what every amd64 has: MMX+ is PREFETCHT0
-		"AVX512": {"MMX+", "AVX", "AVX512F", "AVX512DQ", "AVX512VPOPCNTDQ"},
-		"AVX2":   {"MMX+", "AVX", "AVX2"},
-	}
-	found := 0
-	for _, m := range regexp.MustCompile(`// func \w+?(AVX512|AVX2)\(.*\n// Requires: (.*)\n`).FindAllStringSubmatch(string(source), -1) {
-		found++
-		for feature := range strings.SplitSeq(m[2], ", ") {
-			if !slices.Contains(has[m[1]], feature) {
-				t.Errorf("a kernel for %s requires %s, which package isa does not ask for", m[1], feature)
-			}
-		}
-	}
-	if found != 6 {
-		t.Errorf("found %d kernels, want 6", found)
-	}
+	isatest.Requires(t, "kernels_amd64.s", 6)
 }

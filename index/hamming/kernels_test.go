@@ -1,44 +1,17 @@
-//go:build linux && (amd64 || arm64) && !purego
+//go:build unix && (amd64 || arm64) && !purego
 
 package hamming
 
 import (
 	"math/rand/v2"
-	"os"
 	"testing"
 	"unsafe"
 
-	"golang.org/x/sys/unix"
+	"github.com/hamnest/hamnest/encoder/isa/isatest"
 )
 
-// guarded returns n words of which one more, before or after, is a fault.
-func guarded(t *testing.T, n int, atEnd bool) []uint64 {
-	t.Helper()
-	page := os.Getpagesize()
-	inner := (8*n + page - 1) / page * page
-	mem, err := unix.Mmap(-1, 0, inner+2*page, unix.PROT_READ|unix.PROT_WRITE, unix.MAP_ANON|unix.MAP_PRIVATE)
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		if err := unix.Munmap(mem); err != nil {
-			t.Error(err)
-		}
-	})
-	for _, guard := range [][]byte{mem[:page], mem[page+inner:]} {
-		if err := unix.Mprotect(guard, unix.PROT_NONE); err != nil {
-			t.Fatal(err)
-		}
-	}
-	words := unsafe.Slice((*uint64)(unsafe.Pointer(&mem[page])), inner/8)
-	if atEnd {
-		return words[len(words)-n:]
-	}
-	return words[:n]
-}
-
 func TestKernelsTouchNothingOutsideTheirColumns(t *testing.T) {
-	eachKernel(t, func(t *testing.T) {
+	isatest.Each(t, &active, func(t *testing.T) {
 		r := rand.New(rand.NewPCG(11, 12))
 		all := [TileQueries]uint32{1 << 30, 1 << 30, 1 << 30, 1 << 30}
 		for _, atEnd := range []bool{false, true} {
@@ -47,23 +20,17 @@ func TestKernelsTouchNothingOutsideTheirColumns(t *testing.T) {
 					d := newData(r, s, rows)
 					words := 0
 					for c := range d.columns {
-						g := guarded(t, len(d.columns[c].Words), atEnd)
-						copy(g, d.columns[c].Words)
-						d.columns[c].Words = g
+						d.columns[c].Words = isatest.Guarded(t, d.columns[c].Words, atEnd)
 						words += s.used[c]
 					}
 					// scan runs the tile, whose words, tables and matches are guarded too.
 					scan := func(tile *Tile) []Match {
 						matches := rows / Lanes * tile.matches()
-						g := guarded(t, len(tile.words), atEnd)
-						copy(g, tile.words)
-						tile.words = g
+						tile.words = isatest.Guarded(t, tile.words, atEnd)
 						tile.makeTables()
-						g = guarded(t, len(tile.tables), atEnd)
-						copy(g, tile.tables)
-						tile.tables = g
-						g = guarded(t, matches*int(unsafe.Sizeof(Match{}))/8, atEnd)
-						return tile.Scan(unsafe.Slice((*Match)(unsafe.Pointer(&g[0])), matches), d.columns, rows/Lanes, &all)
+						tile.tables = isatest.Guarded(t, tile.tables, atEnd)
+						room := isatest.Guarded(t, make([]uint64, matches*int(unsafe.Sizeof(Match{}))/8), atEnd)
+						return tile.Scan(unsafe.Slice((*Match)(unsafe.Pointer(&room[0])), matches), d.columns, rows/Lanes, &all)
 					}
 					for _, n := range []int{1, TileQueries} {
 						var tile Tile

@@ -1,0 +1,59 @@
+// Package isatest has what the tests of kernels share: every instruction set in turn, what
+// a set includes, and memory beside which nothing may be touched. It knows no kernel.
+package isatest
+
+import (
+	"os"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/hamnest/hamnest/encoder/isa"
+)
+
+// Each runs fn with every set that this machine has as *active, which it puts back, and
+// says which sets were not tested.
+func Each(t *testing.T, active *isa.Set, fn func(t *testing.T)) {
+	t.Helper()
+	before := *active
+	defer func() { *active = before }()
+	usable := map[isa.Set]bool{}
+	for _, *active = range isa.Usable() {
+		usable[*active] = true
+		t.Run("kernel="+active.String(), fn)
+	}
+	for _, s := range []isa.Set{isa.AVX2, isa.AVX512, isa.NEON} {
+		if !usable[s] {
+			t.Logf("this machine cannot run %v: not tested here", s)
+		}
+	}
+}
+
+// includes is what a machine has where package isa finds a set, by the generator's names,
+// and what every amd64 has: MMX+ is PREFETCHT0.
+var includes = map[string][]string{
+	"AVX2":   {"MMX+", "AVX", "AVX2", "F16C"},
+	"AVX512": {"MMX+", "AVX", "AVX2", "F16C", "AVX512F", "AVX512DQ", "AVX512VPOPCNTDQ"},
+}
+
+// Requires compares what a set includes with the lines that the generator wrote over each
+// of so many kernels in a file of assembly.
+func Requires(t *testing.T, file string, kernels int) {
+	t.Helper()
+	source, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	found := regexp.MustCompile(`// func \w+?(AVX512|AVX2)\(.*\n// Requires: (.*)\n`).FindAllStringSubmatch(string(source), -1)
+	for _, m := range found {
+		for feature := range strings.SplitSeq(m[2], ", ") {
+			if !slices.Contains(includes[m[1]], feature) {
+				t.Errorf("a kernel for %s requires %s, which package isa does not ask for", m[1], feature)
+			}
+		}
+	}
+	if len(found) != kernels {
+		t.Errorf("found %d kernels, want %d", len(found), kernels)
+	}
+}
