@@ -9,6 +9,7 @@ import (
 	"sync"
 
 	"github.com/hamnest/hamnest/encoder/code"
+	"github.com/hamnest/hamnest/encoder/rotation"
 )
 
 // Kind names a way of turning vectors into codes: whether the collection's mean is
@@ -86,7 +87,7 @@ type Profile struct {
 	mean   []float32 // nil: none
 
 	blocks    []int // the ends of the blocks, ascending
-	rotations []*rotation
+	rotations []*rotation.Rotation
 	squares   []float64 // of the mean's norm, in each block
 }
 
@@ -214,7 +215,7 @@ func (p *Profile) setBlocks() {
 	first := 0
 	for b, end := range p.blocks {
 		if p.kind.Rotates() {
-			p.rotations = append(p.rotations, newRotation(end-first, p.seed, b))
+			p.rotations = append(p.rotations, rotation.New(end-first, p.seed, b))
 		}
 		if p.mean != nil {
 			n := norm(p.mean[first:end])
@@ -348,7 +349,7 @@ func (p *Profile) rotate(v []float32) {
 		if first == len(v) {
 			break
 		}
-		r.apply(v[first:p.blocks[b]])
+		r.Apply(v[first:p.blocks[b]])
 		first = p.blocks[b]
 	}
 }

@@ -1,7 +1,6 @@
 package encoder
 
 import (
-	"fmt"
 	"math"
 	"math/rand/v2"
 	"slices"
@@ -9,8 +8,6 @@ import (
 
 	"github.com/hamnest/hamnest/encoder/code"
 )
-
-func nameOf(dims int) string { return fmt.Sprintf("dims=%d", dims) }
 
 var allKinds = []Kind{Plain, Centred, Nested, NestedCentred, Full, FullCentred}
 

@@ -1,0 +1,13 @@
+//go:build !purego
+
+package rotation
+
+import (
+	"testing"
+
+	"github.com/hamnest/hamnest/encoder/isa/isatest"
+)
+
+func TestASetHasWhatItsKernelsRequire(t *testing.T) {
+	isatest.Requires(t, "kernels_amd64.s", 2)
+}
