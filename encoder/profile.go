@@ -328,10 +328,13 @@ func (p *Profile) CheckQuery(dims int) error {
 
 // transform overwrites dst with what the signs of v, of Dims dimensions or as many
 // as CheckQuery accepts, are taken of: the rotated difference to the mean. v must
-// have passed Validate.
-func (p *Profile) transform(dst, v []float32) {
+// have passed Validate. It returns what v was multiplied by first.
+func (p *Profile) transform(dst, v []float32) (scale float64) {
 	copy(dst, v)
-	if scale := scaleOf(v, p.unit); scale != 1 && p.kind != Plain {
+	if p.kind == Plain {
+		return 1
+	}
+	if scale = scaleOf(v, p.unit); scale != 1 {
 		for i, x := range v {
 			dst[i] = float32(float64(x) * scale)
 		}
@@ -340,6 +343,7 @@ func (p *Profile) transform(dst, v []float32) {
 		dst[i] -= m
 	}
 	p.rotate(dst)
+	return scale
 }
 
 // rotate rotates v, of as many dimensions as transform takes, block by block.
@@ -372,7 +376,7 @@ func (p *Profile) Encode(words []uint64, scalars []float32, v []float32) {
 	defer scratches.Put(scratch)
 	*scratch = slices.Grow((*scratch)[:0], len(v))
 	x := (*scratch)[:len(v)]
-	p.transform(x, v)
+	scale := p.transform(x, v)
 	code.Signs(words, x)
 	first := 0
 	for b, end := range p.blocks {
@@ -388,15 +392,14 @@ func (p *Profile) Encode(words []uint64, scalars []float32, v []float32) {
 		first = end
 	}
 	if p.mean != nil {
-		p.meanProducts(scalars[len(p.blocks):], v)
+		p.meanProducts(scalars[len(p.blocks):], v, scale)
 	}
 }
 
 var scratches = sync.Pool{New: func() any { return new([]float32) }}
 
-// meanProducts overwrites dst with <m, v> in each block.
-func (p *Profile) meanProducts(dst, v []float32) {
-	scale := scaleOf(v, p.unit)
+// meanProducts overwrites dst with <m, v> in each block, v multiplied by scale.
+func (p *Profile) meanProducts(dst, v []float32, scale float64) {
 	first := 0
 	for b, end := range p.blocks {
 		if first == len(v) {

@@ -54,17 +54,19 @@ type queryBlock struct {
 func (p *Profile) Query(v []float32) *Query {
 	q := newQuery(len(v))
 	q.centred = p.mean != nil
-	p.transform(q.Floats, v)
+	scale := p.transform(q.Floats, v)
 	code.Signs(q.Signs, q.Floats)
-	if scale := scaleOf(v, false); scale != 1 && p.kind == Plain {
+	if p.kind == Plain {
 		// Only the direction counts, and sums of the longest vectors bear no float32.
-		for i, x := range v {
-			q.Floats[i] = float32(float64(x) * scale)
+		if shrink := scaleOf(v, false); shrink != 1 {
+			for i, x := range v {
+				q.Floats[i] = float32(float64(x) * shrink)
+			}
 		}
 	}
 	q.quantise()
 	if p.kind != Plain {
-		q.setBlocks(p, v)
+		q.setBlocks(p, v, scale)
 	}
 	return q
 }
@@ -80,13 +82,12 @@ func newQuery(dims int) *Query {
 	return q
 }
 
-// setBlocks sums up what estimates need.
-func (q *Query) setBlocks(p *Profile, v []float32) {
+// setBlocks sums up what estimates need of v, which transform multiplied by scale.
+func (q *Query) setBlocks(p *Profile, v []float32, scale float64) {
 	products := make([]float32, len(p.blocks))
 	if p.mean != nil {
-		p.meanProducts(products, v)
+		p.meanProducts(products, v, scale)
 	}
-	scale := scaleOf(v, p.unit)
 	first := 0
 	for b, end := range p.blocks {
 		if first == len(v) {

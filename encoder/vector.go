@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"fmt"
 	"math"
+	"slices"
 	"unsafe"
 )
 
@@ -14,14 +15,17 @@ func Validate(v []float32, dims int, m Metric) error {
 	if len(v) != dims {
 		return fmt.Errorf("has %d dimensions, want %d", len(v), dims)
 	}
-	zero := true
-	for i, x := range v {
-		if x-x != 0 { // NaN and the infinities are the only such numbers
-			return fmt.Errorf("component %d is %v, want a finite number", i, x)
-		}
-		zero = zero && x == 0
+	var nonZero, carries uint32 // gathered without a branch: every vector comes by here
+	for _, x := range v {
+		bits := math.Float32bits(x) &^ (1 << 31)
+		nonZero |= bits
+		carries |= bits + 1<<23 // into the top bit, of an exponent all ones: NaN or infinite
 	}
-	if zero && m == Cosine {
+	if carries>>31 != 0 {
+		i := slices.IndexFunc(v, func(x float32) bool { return x-x != 0 })
+		return fmt.Errorf("component %d is %v, want a finite number", i, v[i])
+	}
+	if nonZero == 0 && m == Cosine {
 		return fmt.Errorf("all %d components are zero: an all-zero vector has no direction, which %v needs", dims, m)
 	}
 	return nil
