@@ -298,6 +298,40 @@ func BenchmarkEncode(b *testing.B) {
 	}
 }
 
+func TestNormIsThatOfTheQueryAsTheProfileScalesIt(t *testing.T) {
+	const dims = 700
+	rows := skewed(30, dims, 2)
+	for _, kind := range allKinds {
+		if kind == Plain {
+			continue // has no blocks to sum over
+		}
+		for _, metric := range []Metric{Cosine, Dot, L2} {
+			p := fit(t, kind, metric, dims, []int{256, 512}, rows)
+			for _, size := range p.Blocks() {
+				for _, factor := range []float64{1, 3, 1e20} {
+					v := make([]float32, size)
+					for i := range v {
+						v[i] = float32(factor * float64(rows[0][i]))
+					}
+					q, whole := p.Query(v), norm(v)
+					for b, end := range p.Blocks()[:q.Blocks(size)] {
+						want := norm(v[:end])
+						switch {
+						case metric == Cosine:
+							want /= whole
+						case whole > maxNorm:
+							want *= maxNorm / whole
+						}
+						if got := q.Norm(b + 1); math.Abs(got/want-1) > 1e-6 {
+							t.Errorf("%v, %v, %v times a query of %d dims: its first %d have norm %v, want %v", kind, metric, factor, size, end, got, want)
+						}
+					}
+				}
+			}
+		}
+	}
+}
+
 func TestPlanesHoldTheNearestMultipleOfTheStep(t *testing.T) {
 	for _, dims := range []int{1, 63, 64, 65, 768} {
 		for i, v := range skewed(20, dims, 5) {
