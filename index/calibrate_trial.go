@@ -152,6 +152,19 @@ func (t *trial) plan() {
 // run returns the settings worth having, by prefix and cost.
 func (t *trial) run(ctx context.Context) ([]Setting, error) {
 	t.plan()
+	tallies, err := t.count(ctx)
+	if err != nil {
+		return nil, err
+	}
+	cost, err := t.measureCost(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return t.settings(tallies, cost), nil
+}
+
+// count returns what each form of the scan that is planned gives for all queries together.
+func (t *trial) count(ctx context.Context) ([]formTally, error) {
 	workers := make([]*trialWorker, min(half(), len(t.queries)))
 	var next atomic.Int64
 	group, groupCtx := errgroup.WithContext(ctx)
@@ -173,10 +186,6 @@ func (t *trial) run(ctx context.Context) ([]Setting, error) {
 	if err := group.Wait(); err != nil {
 		return nil, err
 	}
-	cost, err := t.measureCost(ctx)
-	if err != nil {
-		return nil, err
-	}
 	total := t.newTallies()
 	for _, w := range workers {
 		for f := range total {
@@ -190,7 +199,7 @@ func (t *trial) run(ctx context.Context) ([]Setting, error) {
 			}
 		}
 	}
-	return t.settings(total, cost), nil
+	return total, nil
 }
 
 // settings turns tallies into the settings worth having.
