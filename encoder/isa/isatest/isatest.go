@@ -18,13 +18,12 @@ func Each(t *testing.T, active *isa.Set, fn func(t *testing.T)) {
 	t.Helper()
 	before := *active
 	defer func() { *active = before }()
-	usable := map[isa.Set]bool{}
-	for _, *active = range isa.Usable() {
-		usable[*active] = true
+	usable := isa.Usable()
+	for _, *active = range usable {
 		t.Run("kernel="+active.String(), fn)
 	}
 	for _, s := range []isa.Set{isa.AVX2, isa.AVX512, isa.NEON} {
-		if !usable[s] {
+		if !slices.Contains(usable, s) {
 			t.Logf("this machine cannot run %v: not tested here", s)
 		}
 	}

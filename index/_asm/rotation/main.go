@@ -2,6 +2,8 @@
 package main
 
 import (
+	"fmt"
+
 	. "github.com/mmcloughlin/avo/build"
 	. "github.com/mmcloughlin/avo/operand"
 	"github.com/mmcloughlin/avo/reg"
@@ -151,7 +153,7 @@ func meet(x []reg.VecVirtual, half int) {
 
 // negative is a mask with the sign of those lanes whose number has the bit.
 func negative(bit int) Mem {
-	m := GLOBL("negative"+string(rune('0'+bit)), RODATA|NOPTR)
+	m := GLOBL(fmt.Sprintf("negative%d", bit), RODATA|NOPTR)
 	for lane := range lanes {
 		var mask U32
 		if lane&bit != 0 {
@@ -172,8 +174,8 @@ func mix() {
 	TESTQ(blocks, blocks)
 	JZ(LabelRef("done"))
 	root, half := YMM(), YMM()
-	VBROADCASTSS(constant("root", 0x3fb504f3), root) // the square root of 2
-	VBROADCASTSS(constant("half", 0x3f000000), half)
+	VBROADCASTSS(ConstData("root", U32(0x3fb504f3)), root) // the square root of 2
+	VBROADCASTSS(ConstData("half", U32(0x3f000000)), half)
 	Label("block")
 	x, y, sum := YMM(), YMM(), YMM()
 	VMOVUPS(Mem{Base: low}, x)
@@ -193,10 +195,4 @@ func mix() {
 	Label("done")
 	VZEROUPPER()
 	RET()
-}
-
-func constant(name string, bits uint32) Mem {
-	m := GLOBL(name, RODATA|NOPTR)
-	DATA(0, U32(bits))
-	return m
 }
