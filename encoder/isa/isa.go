@@ -18,9 +18,10 @@ type Set int
 const (
 	// Generic is pure Go.
 	Generic Set = iota
-	// AVX2 is amd64 with AVX, AVX2 and F16C.
+	// AVX2 is amd64 with AVX, AVX2, FMA3 and F16C.
 	AVX2
-	// AVX512 is what AVX2 is, with AVX512F, AVX512DQ and AVX512VPOPCNTDQ.
+	// AVX512 is what AVX2 is, with AVX512F, AVX512BW, AVX512DQ, AVX512VL and
+	// AVX512VPOPCNTDQ.
 	AVX512
 	// NEON is arm64: every one has it.
 	NEON

@@ -7,9 +7,9 @@ import "github.com/klauspost/cpuid/v2"
 func supported(s Set) bool {
 	switch s {
 	case AVX512:
-		return supported(AVX2) && cpuid.CPU.Supports(cpuid.AVX512F, cpuid.AVX512DQ, cpuid.AVX512VPOPCNTDQ)
+		return supported(AVX2) && cpuid.CPU.Supports(cpuid.AVX512F, cpuid.AVX512BW, cpuid.AVX512DQ, cpuid.AVX512VL, cpuid.AVX512VPOPCNTDQ)
 	case AVX2:
-		return cpuid.CPU.Supports(cpuid.AVX, cpuid.AVX2, cpuid.F16C)
+		return cpuid.CPU.Supports(cpuid.AVX, cpuid.AVX2, cpuid.FMA3, cpuid.F16C)
 	default:
 		return s == Generic
 	}
