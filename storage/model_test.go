@@ -107,7 +107,7 @@ func (m *model) read(s *Shard) verdict {
 // questions returns all there is to ask a shard. Those whose answer is that an id
 // is hidden note it in v.
 func (m *model) questions(v *verdict) []func(r *Reader) error {
-	questions := []func(r *Reader) error{m.askState, m.askVectors, m.askRetired}
+	questions := []func(r *Reader) error{m.askState, m.askVectors, m.askBlocks, m.askRetired}
 	next := uint64(len(m.rows))
 	ids := map[string]bool{"never there": true}
 	for slot, op := range m.rows {
@@ -178,6 +178,29 @@ func (m *model) askVector(r *Reader, slot uint64) error {
 	}
 	if want := m.rows[slot].Vector; !bytes.Equal(vector, want) {
 		return wrongf("vector %d is %x, want %x", slot, vector, want)
+	}
+	return nil
+}
+
+// askBlocks reads the vectors a block at a time.
+func (m *model) askBlocks(r *Reader) error {
+	for _, slow := range []bool{false, true} {
+		r.disk.slow.Store(slow)
+		for slot, end := uint64(0), uint64(len(m.rows)); slot < end; {
+			b, err := r.Block(slot, end)
+			if err == nil {
+				err = b.Check(0, b.Count, nil)
+			}
+			if err != nil {
+				return err
+			}
+			for i := range b.Count {
+				if got, want := b.Rows[i*b.Stride:][:m.schema.VectorBytes], m.rows[slot].Vector; !bytes.Equal(got, want) {
+					return wrongf("vector %d, number %d of its block, is %x, want %x", slot, i, got, want)
+				}
+				slot++
+			}
+		}
 	}
 	return nil
 }

@@ -58,6 +58,7 @@ type Reader struct {
 	// The vector block read last: neighbours come in turn.
 	chunk      []byte
 	chunkFirst uint64
+	gathered   []byte // what gather returned
 
 	retired map[uint64][]byte // what bitmaps returned
 }
