@@ -44,7 +44,7 @@ type trialQuery struct {
 	self   uint32
 	// right hits there are, at most k, the last of which scores last.
 	right int
-	last  float32
+	last  float64
 }
 
 // scanForm is a kind of scan.
@@ -106,7 +106,7 @@ func (t *trial) findRight(ctx context.Context, cores int) error {
 			if jobs[i].err != nil {
 				return jobs[i].err
 			}
-			var scores []float32
+			var scores []float64
 			for _, part := range jobs[i].parts {
 				part.reader = r
 				for _, s := range part.sorted() {
@@ -118,7 +118,7 @@ func (t *trial) findRight(ctx context.Context, cores int) error {
 					return part.err
 				}
 			}
-			slices.SortFunc(scores, func(a, b float32) int { return cmp.Compare(b, a) })
+			slices.SortFunc(scores, func(a, b float64) int { return cmp.Compare(b, a) })
 			if q.right = min(t.k, len(scores)); q.right > 0 {
 				q.last = scores[q.right-1]
 			}
@@ -260,9 +260,9 @@ type trialWorker struct {
 	// the order of each scan, nowhere when it was not kept.
 	rows      []uint32
 	estimates []estimate
-	exact     []float32
+	exact     []float64
 	place     [][]int32 // per form
-	top       []float32 // see bounded
+	top       []float64 // see bounded
 }
 
 const nowhere = math.MaxInt32
@@ -419,7 +419,7 @@ func (w *trialWorker) bounded(q *trialQuery, kept []int32) tally {
 				}
 				top = top[:wanted-1]
 			}
-			place, _ := slices.BinarySearchFunc(top, score, func(a, b float32) int { return cmp.Compare(b, a) })
+			place, _ := slices.BinarySearchFunc(top, score, func(a, b float64) int { return cmp.Compare(b, a) })
 			top = slices.Insert(top, place, score)
 		}
 	}

@@ -156,7 +156,7 @@ func measureProfile(ctx context.Context, codec *codec, queries, rows [][]float32
 			refiner := newRefiner(codec, view, p, step, encoder.Planes)
 			best := newBest(chooseCandidates)
 			for row := range view.rows {
-				best.Offer(scored{row, refiner.estimate(row).score})
+				best.Offer(scored{row, float64(refiner.estimate(row).score)})
 			}
 			for _, row := range rowsOfBest(best) {
 				if slices.Contains(truth[i], row) {

@@ -3,25 +3,39 @@ package index
 import (
 	"cmp"
 	"context"
+	"math"
+	"math/bits"
 	"runtime"
 	"slices"
 	"sync/atomic"
 
 	"golang.org/x/sync/errgroup"
 
+	"github.com/hamnest/hamnest/encoder"
+	"github.com/hamnest/hamnest/index/dense"
 	"github.com/hamnest/hamnest/storage"
 )
 
+// An exact pass reads every vector once for all its searches. Rows and queries are first
+// compared in float32, many with many: that is an estimate whose error has a bound, and
+// rules out nearly all rows. The few that are left are scored as any search scores what it
+// reads, in float64, so that the answers have no part in the estimate.
+
 const (
-	// exactRows is how many stored vectors an exact pass reads in one transaction.
-	// Cancellation is looked at as often.
+	// exactRows is the least number of rows that a lane of a pass takes at a time, in one
+	// transaction. Cancellation is looked at as often.
 	exactRows = 1024
-	// exactTile is how many of them are compared with some queries, then with others: they
-	// stay in the L2 cache meanwhile, and the queries in the L1 cache.
-	exactTile = 16
-	// exactQueries is how many queries are compared with such vectors at a time, a multiple
-	// of what package dense compares with one vector together.
-	exactQueries = 4
+	// exactBytes is how many bytes of vectors it takes at least: of small vectors more rows.
+	exactBytes = 128 << 10
+	// exactL1 and exactL2 are how many bytes of vectors are checked and then compared with
+	// few queries and with many: they stay in that cache meanwhile.
+	exactL1 = 28 << 10
+	exactL2 = 160 << 10
+	// exactLeast is the least number of these vectors, and a factor of it. Package dense
+	// compares six or eight rows at a time.
+	exactLeast = 8
+	// exactFew is how many dimensions are too few to be worth an estimate.
+	exactFew = 15
 )
 
 // exactJob is one exact search's part of a pass over the stored vectors.
@@ -38,6 +52,16 @@ func (j *exactJob) begin(ctx context.Context) { j.ctx, j.done = ctx, make(chan s
 
 func (j *exactJob) finished() <-chan struct{} { return j.done }
 
+// exactStep is how many rows of so many bytes a lane takes at a time, a multiple of
+// exactRows.
+func exactStep(rowBytes int) uint32 {
+	step := uint32(exactRows)
+	for int(step)*rowBytes < exactBytes {
+		step *= 2
+	}
+	return step
+}
+
 // wantExactLanes is how many lanes an exact pass over rows is worth: vectors are so
 // much larger than codes that a block of them is worth a core.
 func wantExactLanes(rows uint32) int {
@@ -53,7 +77,7 @@ func (g *generation) exactPass(v *view, jobs []*exactJob, lanes int) {
 		j.parts = make([]*ranker, lanes)
 		defer close(j.done)
 	}
-	var next atomic.Uint32 // blocks given to lanes
+	var next atomic.Uint32 // steps given to lanes
 	group, ctx := errgroup.WithContext(context.Background())
 	for lane := range lanes {
 		for _, j := range jobs {
@@ -68,23 +92,24 @@ func (g *generation) exactPass(v *view, jobs []*exactJob, lanes int) {
 	}
 }
 
-// exactLane reads blocks until there are no more, no job wants them, or ctx ends.
+// exactLane reads steps until there are no more, no job wants them, or ctx ends.
 func (g *generation) exactLane(ctx context.Context, v *view, jobs []*exactJob, lane int, next *atomic.Uint32) error {
 	jobs = slices.Clone(jobs)
 	slices.SortStableFunc(jobs, sameSize)
-	together := exactTogether(jobs)
-	blocks := (v.rows + exactRows - 1) / exactRows
-	for ctx.Err() == nil {
-		block := next.Add(1) - 1
+	l := exactScan{view: v, lane: lane}
+	l.group(jobs)
+	step := exactStep(g.codec.store.Bytes(g.codec.profile.Dims()) + storage.ChecksumBytes)
+	for steps := (v.rows + step - 1) / step; ctx.Err() == nil; {
+		n := next.Add(1) - 1
 		if ended := func(j *exactJob) bool { return j.ctx.Err() != nil }; slices.ContainsFunc(jobs, ended) {
 			jobs = slices.DeleteFunc(jobs, ended)
-			together = exactTogether(jobs)
+			l.group(jobs)
 		}
-		if block >= blocks || len(jobs) == 0 {
+		if n >= steps || len(jobs) == 0 {
 			return nil
 		}
 		err := g.shard.View(func(r *storage.Reader) error {
-			return exactBlock(v, r, together, lane, block*exactRows)
+			return l.read(r, n*step, min(v.rows, (n+1)*step))
 		})
 		if err != nil {
 			return err
@@ -93,10 +118,24 @@ func (g *generation) exactLane(ctx context.Context, v *view, jobs []*exactJob, l
 	return nil // another lane has failed
 }
 
-// exactJobs are jobs whose queries are of one size, and their scorers.
-type exactJobs struct {
+// exactScan is what one lane of a pass needs.
+type exactScan struct {
+	view   *view
+	lane   int
+	groups []exactGroup
+
+	rows             dense.Rows
+	lengths, weights []float32
+	matches          []dense.Match
+	scores, squares  []float64
+}
+
+// exactGroup is jobs whose queries are of one size.
+type exactGroup struct {
 	jobs    []*exactJob
-	scorers scorers
+	bounds  []exactBound // of each
+	queries dense.Queries
+	limits  []float32
 }
 
 // sameSize is 0 for jobs that can be compared together.
@@ -104,51 +143,222 @@ func sameSize(a, b *exactJob) int {
 	return cmp.Compare(len(a.plan.scorer.query), len(b.plan.scorer.query))
 }
 
-// exactTogether cuts jobs, in the order of sameSize.
-func exactTogether(jobs []*exactJob) []exactJobs {
-	var all []exactJobs
+// group cuts jobs, in the order of sameSize, into groups.
+func (l *exactScan) group(jobs []*exactJob) {
+	l.groups = nil
 	for len(jobs) > 0 {
 		n := 1
-		for n < min(len(jobs), exactQueries) && sameSize(jobs[0], jobs[n]) == 0 {
+		for n < min(len(jobs), dense.MaxQueries) && sameSize(jobs[0], jobs[n]) == 0 {
 			n++
 		}
-		t := exactJobs{jobs: jobs[:n]}
-		for _, j := range t.jobs {
-			t.scorers.add(&j.plan.scorer)
+		g := exactGroup{jobs: jobs[:n], limits: make([]float32, n)}
+		queries := make([][]float32, n)
+		for i, j := range g.jobs {
+			g.bounds = append(g.bounds, newExactBound(&j.plan.scorer))
+			queries[i] = g.bounds[i].query
 		}
-		all, jobs = append(all, t), jobs[n:]
+		if len(queries[0]) > exactFew {
+			g.queries.Reset(queries...)
+		}
+		l.groups, jobs = append(l.groups, g), jobs[n:]
 	}
-	return all
 }
 
-// exactBlock offers the rows of one block that are not retired to the jobs.
-func exactBlock(v *view, r *storage.Reader, together []exactJobs, lane int, first uint32) error {
-	slots, vectors := make([]uint64, 0, exactTile), make([][]byte, 0, exactTile)
-	end := min(v.rows, first+exactRows)
-	for row := first; row < end; {
-		slots, vectors = slots[:0], vectors[:0]
-		for ; row < end && len(slots) < exactTile; row++ {
-			if !v.isRetired(row) {
-				slots = append(slots, uint64(row))
-			}
+// read offers the rows first to end-1 that are not retired to the jobs.
+func (l *exactScan) read(r *storage.Reader, first, end uint32) error {
+	for _, g := range l.groups {
+		for _, j := range g.jobs {
+			j.parts[l.lane].reader = r
 		}
-		err := r.Vectors(slots, func(_ uint64, vector []byte) { vectors = append(vectors, vector) })
+	}
+	retired := func(slot uint64) bool { return l.view.isRetired(uint32(slot)) }
+	for first < end {
+		if retired(uint64(first)) {
+			first++
+			continue
+		}
+		b, err := r.Block(uint64(first), uint64(end))
 		if err != nil {
 			return err
 		}
-		for _, t := range together {
-			for _, j := range t.jobs {
-				j.parts[lane].reader = r
-				j.parts[lane].read += uint64(len(vectors))
+		for at, n := 0, l.together(b.Stride); at < b.Count; at += n {
+			n = min(n, b.Count-at)
+			if err := b.Check(at, at+n, retired); err != nil {
+				return err
 			}
-			for i, vector := range vectors {
-				for n, score := range t.scorers.stored(vector) {
-					t.jobs[n].parts[lane].offer(uint32(slots[i]), score)
-				}
+			l.compare(first+uint32(at), b.Rows[at*b.Stride:], b.Stride, n)
+		}
+		first += uint32(b.Count)
+	}
+	return nil
+}
+
+// together is how many rows of so many bytes are checked and then compared.
+func (l *exactScan) together(rowBytes int) int {
+	cache := exactL1
+	if len(l.groups) > 1 || len(l.groups[0].jobs) > 4 {
+		cache = exactL2
+	}
+	return max(exactLeast, cache/rowBytes/exactLeast*exactLeast)
+}
+
+// compare offers count rows, which begin stride bytes apart in b, to all jobs.
+func (l *exactScan) compare(first uint32, b []byte, stride, count int) {
+	live := uint64(0)
+	for i := range count {
+		if !l.view.isRetired(first + uint32(i)) {
+			live++
+		}
+	}
+	for i := range l.groups {
+		g := &l.groups[i]
+		for _, j := range g.jobs {
+			j.parts[l.lane].read += live
+		}
+		if len(g.jobs[0].plan.scorer.query) > exactFew {
+			l.estimate(g, first, b, stride, count)
+		} else {
+			l.score(g, first, b, stride, count)
+		}
+	}
+}
+
+// score scores count rows, which begin stride bytes apart in b.
+func (l *exactScan) score(g *exactGroup, first uint32, b []byte, stride, count int) {
+	l.scores, l.squares = resized(l.scores, count), resized(l.squares, count)
+	for _, j := range g.jobs {
+		part := j.parts[l.lane]
+		j.plan.scorer.storedAll(l.scores, l.squares, b, stride)
+		worst, full := part.worst()
+		for i, score := range l.scores {
+			if full && score < worst {
+				continue
+			}
+			if row := first + uint32(i); !l.view.isRetired(row) {
+				part.offer(row, score)
+				worst, full = part.worst()
 			}
 		}
 	}
-	return nil
+}
+
+// estimate scores those of count rows, which begin stride bytes apart in b, that an
+// estimate does not rule out.
+func (l *exactScan) estimate(g *exactGroup, first uint32, b []byte, stride, count int) {
+	s := &g.jobs[0].plan.scorer
+	l.rows.Reset(s.format, b, stride, count, len(s.query))
+	longest := 0.
+	if s.metric != encoder.L2 {
+		longest = l.measure(s, b, stride, count)
+	}
+	for i, j := range g.jobs {
+		worst, full := j.parts[l.lane].worst()
+		g.limits[i] = g.bounds[i].limit(worst, full, longest)
+	}
+	if s.metric == encoder.L2 {
+		l.matches = g.queries.SquaredL2s(l.matches[:0], &l.rows, g.limits)
+	} else {
+		l.matches = g.queries.Dots(l.matches[:0], &l.rows, g.limits, l.weights)
+	}
+	for _, m := range l.matches {
+		row := first + m.Row
+		if l.view.isRetired(row) {
+			continue
+		}
+		vector := b[int(m.Row)*stride:]
+		for of := m.Queries; of != 0; of &= of - 1 {
+			j := g.jobs[bits.TrailingZeros64(of)]
+			j.parts[l.lane].offer(row, j.plan.scorer.stored(vector))
+		}
+	}
+}
+
+// Lengths of vectors between these are estimated well in float32, their squares being far
+// from the largest number, and from those that have fewer digits.
+const (
+	shortLength = 0x1p-45
+	longLength  = 0x1p60
+)
+
+// measure sets l.weights to what a limit is of: under Cosine the length of each row, no
+// number where it is beyond what float32s bear; under Dot 1. It returns the greatest length.
+func (l *exactScan) measure(s *scorer, b []byte, stride, count int) (longest float64) {
+	l.lengths, l.weights = resized(l.lengths, count), resized(l.weights, count)
+	l.rows.Squares(l.lengths)
+	for i, squares := range l.lengths {
+		length := math.Sqrt(float64(squares))
+		if !(length > shortLength && length < longLength) {
+			_, exact := s.format.DotSquares(s.query, b[i*stride:])
+			length = math.Sqrt(exact)
+		}
+		l.weights[i] = 1
+		if longest = max(longest, length); s.metric == encoder.Cosine {
+			if l.weights[i] = float32(length); length != 0 && length < leastLength || length > mostLength {
+				l.weights[i] = float32(math.NaN())
+			}
+		}
+	}
+	return longest
+}
+
+func resized[T any](s []T, n int) []T { return slices.Grow(s[:0], n)[:n] }
+
+// exactBound turns the score that a row must reach into a limit of its estimate.
+type exactBound struct {
+	metric   encoder.Metric
+	query    []float32 // the scorer's, under Cosine and Dot of length .5 to 1
+	exponent int       // of two: what the scorer's is longer
+	norm     float64   // of query
+	slack    float64   // the relative error of an estimate, and of a limit
+	least    float64   // the rest of its error
+}
+
+// Estimates of vectors of these lengths do not overflow, the query being at most 1 long,
+// and what they lose below the least number is nothing beside the slack: at most 2^-128,
+// in 2^20 dimensions.
+const (
+	leastLength = 0x1p-98
+	mostLength  = 0x1p120
+)
+
+func newExactBound(s *scorer) exactBound {
+	e := exactBound{metric: s.metric, query: s.query, slack: 3 * dense.Slack(len(s.query)), least: 2 * dense.Underflow(len(s.query))}
+	if s.metric != encoder.L2 && s.norm > 0 {
+		// A power of two changes no digit, but for those of numbers too small to count.
+		_, e.exponent = math.Frexp(s.norm)
+		e.query = make([]float32, len(s.query))
+		for i, x := range s.query {
+			e.query[i] = float32(math.Ldexp(float64(x), -e.exponent))
+		}
+	}
+	e.norm = math.Ldexp(s.norm, -e.exponent)
+	return e
+}
+
+// limit returns what the estimate of a row must reach, or under L2 must not exceed, so
+// that its score can be worst or better: times the row's length under Cosine, while no row
+// is longer than longest under Dot. Every row does unless there is a worst.
+func (e *exactBound) limit(worst float64, full bool, longest float64) float32 {
+	inf := float32(math.Inf(1))
+	switch {
+	case !full && e.metric == encoder.L2:
+		return inf
+	case !full:
+		return -inf
+	case e.metric == encoder.L2:
+		// A sum near the largest number may have been infinite on the way.
+		if limit := -worst*(1+e.slack) + e.least; limit < mostLength {
+			return math.Nextafter32(float32(limit), inf)
+		}
+		return inf
+	case e.metric == encoder.Cosine:
+		return math.Nextafter32(float32((worst-e.slack)*e.norm), -inf)
+	case longest > mostLength:
+		return -inf
+	default:
+		limit := math.Ldexp(worst, -e.exponent) - e.slack*e.norm*longest - e.least
+		return math.Nextafter32(float32(limit), -inf)
+	}
 }
 
 // runExact answers p, whose pass is over.
@@ -162,8 +372,7 @@ func (g *generation) runExact(p *plan) (*Result, error) {
 	err := g.shard.View(func(r *storage.Reader) error {
 		rank := newRanker(p, r)
 		for _, part := range job.parts {
-			part.reader = r
-			for _, s := range part.sorted() {
+			for _, s := range part.heap {
 				rank.offer(s.row, s.score)
 			}
 			if part.err != nil {

@@ -1,10 +1,12 @@
 package index
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"math/rand/v2"
+	"slices"
 	"testing"
 
 	"github.com/hamnest/hamnest/encoder"
@@ -124,6 +126,43 @@ func TestDamageFailsEveryExactSearchOfThePass(t *testing.T) {
 	for i, j := range jobs {
 		if _, err := g.runExact(j.plan); !errors.Is(err, storage.ErrCorrupt) {
 			t.Errorf("job %d: %v, want ErrCorrupt", i, err)
+		}
+	}
+}
+
+func TestExactSearchesFindTheBestOfWhatIsStored(t *testing.T) {
+	for _, m := range []encoder.Metric{encoder.Cosine, encoder.Dot, encoder.L2} {
+		for _, p := range []encoder.Precision{encoder.Float32, encoder.Float16, encoder.BFloat16, encoder.Int8} {
+			for _, dims := range []int{5, 70, 128} {
+				r := rand.New(rand.NewPCG(uint64(dims), 34))
+				c := create(t, openDB(t, t.TempDir()), Spec{Name: "c", Dims: dims, Metric: m, Store: p, Profile: encoder.Plain})
+				var records []Record
+				for i := range exactRows + 50 {
+					records = append(records, Record{ID: fmt.Sprintf("%06d", i), Vector: decaying(r, nil, dims)})
+				}
+				upsert(t, c, records...)
+				var queries []Query
+				for range 9 {
+					queries = append(queries, Query{Vector: decaying(r, nil, dims), K: 20, Exact: true})
+				}
+				results, err := c.BatchSearch(t.Context(), queries)
+				if err != nil {
+					t.Fatal(err)
+				}
+				for i, q := range queries {
+					s := newScorer(m, q.Vector)
+					var want []Hit
+					for _, record := range records {
+						v := make([]float32, dims)
+						p.Decode(v, p.Append(nil, record.Vector))
+						want = append(want, Hit{ID: record.ID, Score: finite(s.score(v))})
+					}
+					slices.SortStableFunc(want, func(a, b Hit) int { return cmp.Compare(b.Score, a.Score) })
+					if err := sameHits(results[i].Hits, want[:q.K]); err != nil {
+						t.Errorf("%v, %v, %d dims, query %d: %v", m, p, dims, i, err)
+					}
+				}
+			}
 		}
 	}
 }

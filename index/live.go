@@ -124,7 +124,7 @@ func (l *live) check(q Query) (float64, error) {
 	}
 	found := 0
 	for _, hit := range result.Hits {
-		if hit.Score >= exact.last {
+		if hit.Score >= finite(exact.last) {
 			found++
 		}
 	}

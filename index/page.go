@@ -12,7 +12,7 @@ import (
 type cursor struct {
 	hash  uint64 // of the query
 	seen  int    // hits on the pages before; 0: this is the first page
-	score float32
+	score float64
 	id    string
 }
 
@@ -22,17 +22,18 @@ const MaxPageDepth = 100_000
 
 // A page token is version, hash of the query, seen, score, id.
 const (
-	cursorVersion = 1
-	cursorHeader  = 1 + 8 + 4 + 4
+	cursorVersion = 2
+	cursorHeader  = 1 + 8 + 4 + 8
 )
 
-// next returns the token of the page after last, c being the page that ends there.
-func (c cursor) next(q Query, last Hit) string {
+// next returns the token of the page after the hit of that score and id, c being the page
+// that ends there. Hits whose scores are shown alike may differ in the digits that are not.
+func (c cursor) next(q Query, score float64, id string) string {
 	b := []byte{cursorVersion}
 	b = binary.BigEndian.AppendUint64(b, c.hash)
 	b = binary.BigEndian.AppendUint32(b, uint32(c.seen+q.K))
-	b = binary.BigEndian.AppendUint32(b, math.Float32bits(last.Score))
-	return base64.RawURLEncoding.EncodeToString(append(b, last.ID...))
+	b = binary.BigEndian.AppendUint64(b, math.Float64bits(score))
+	return base64.RawURLEncoding.EncodeToString(append(b, id...))
 }
 
 // parseCursor reads the page token of q, which must be one that next made for the
@@ -52,7 +53,7 @@ func (c *codec) parseCursor(q Query) (cursor, error) {
 	at := cursor{
 		hash:  hash,
 		seen:  int(binary.BigEndian.Uint32(b[9:])),
-		score: math.Float32frombits(binary.BigEndian.Uint32(b[13:])),
+		score: math.Float64frombits(binary.BigEndian.Uint64(b[13:])),
 		id:    string(b[cursorHeader:]),
 	}
 	if at.seen > MaxPageDepth-q.K {

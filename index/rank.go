@@ -3,33 +3,29 @@ package index
 import (
 	"cmp"
 	"math"
+	"slices"
 
 	"github.com/hamnest/hamnest/encoder"
 	"github.com/hamnest/hamnest/index/dense"
-	"github.com/hamnest/hamnest/index/topk"
 	"github.com/hamnest/hamnest/storage"
 )
 
 // scorer scores vectors against one query on the metric's scale.
+//
+// Scores are float64s until they are shown: what a vector of float32s scores then has all
+// the digits that tell it from others, whatever the offset of all vectors and their
+// lengths, and is the same with every kernel.
 type scorer struct {
-	metric encoder.Metric
-	format dense.Format // of the vectors that are read
-	query  []float32
-	norm   float64 // of query
+	metric  encoder.Metric
+	format  dense.Format // of the vectors that are read
+	query   []float32
+	squares float64 // of query
+	norm    float64 // of query
 }
 
 func newScorer(m encoder.Metric, query []float32) scorer {
-	s := scorer{metric: m, query: query, norm: dense.Norm(query)}
-	if _, exponent := math.Frexp(s.norm); m == encoder.Cosine && (exponent < -40 || exponent > 40) {
-		// The angle does not depend on the length, but float32 products do not bear
-		// every length: take a power of two out, which changes no digit.
-		s.query = make([]float32, len(query))
-		for i, x := range query {
-			s.query[i] = float32(math.Ldexp(float64(x), -exponent))
-		}
-		s.norm = dense.Norm(s.query)
-	}
-	return s
+	squares := dense.Dot(query, query)
+	return scorer{metric: m, query: query, squares: squares, norm: math.Sqrt(squares)}
 }
 
 // formats is how vectors of each stored precision lie in bytes.
@@ -46,34 +42,55 @@ func (c *codec) scorer(query []float32) scorer {
 }
 
 // stored is score for a vector as it is stored.
-func (s *scorer) stored(v []byte) float32 {
+func (s *scorer) stored(v []byte) float64 {
 	switch s.metric {
 	case encoder.Dot:
-		return finite(s.format.Dot(s.query, v))
+		return s.format.Dot(s.query, v)
 	case encoder.L2:
-		return finite(0 - s.format.SquaredL2(s.query, v))
+		return 0 - s.format.SquaredL2(s.query, v)
 	default:
-		return s.cosine(s.format.DotNorm(s.query, v))
+		return s.cosine(s.format.DotSquares(s.query, v))
+	}
+}
+
+// storedAll overwrites scores with what stored returns for vectors that begin stride bytes
+// apart in b. squares is room for as many numbers.
+func (s *scorer) storedAll(scores, squares []float64, b []byte, stride int) {
+	switch s.metric {
+	case encoder.Dot:
+		s.format.Dots(scores, s.query, b, stride)
+	case encoder.L2:
+		s.format.SquaredL2s(scores, s.query, b, stride)
+		for i, squared := range scores {
+			scores[i] = 0 - squared
+		}
+	default:
+		s.format.DotsSquares(scores, squares, s.query, b, stride)
+		for i, product := range scores {
+			scores[i] = s.cosine(product, squares[i])
+		}
 	}
 }
 
 // score is the similarity of the query and v, of equal size.
-func (s *scorer) score(v []float32) float32 {
+func (s *scorer) score(v []float32) float64 {
 	switch s.metric {
 	case encoder.Dot:
-		return finite(dense.Dot(s.query, v))
+		return dense.Dot(s.query, v)
 	case encoder.L2:
-		return finite(0 - dense.SquaredL2(s.query, v)) // not -0
+		return 0 - dense.SquaredL2(s.query, v) // not -0
 	default:
-		return s.cosine(dense.DotNorm(s.query, v))
+		return s.cosine(dense.DotSquares(s.query, v))
 	}
 }
 
-func (s *scorer) cosine(product, norm float64) float32 {
-	if norm == 0 || s.norm == 0 { // a prefix may be all zero where the whole is not
+// cosine takes the root of the product of both squares, not the product of their roots:
+// the former is exact for a vector and itself, whose cosine is then 1.
+func (s *scorer) cosine(product, squares float64) float64 {
+	if squares == 0 || s.squares == 0 { // a prefix may be all zero where the whole is not
 		return 0
 	}
-	return float32(max(-1, min(1, product/s.norm/norm)))
+	return max(-1, min(1, product/math.Sqrt(s.squares*squares)))
 }
 
 // finite is the float32 nearest to score: an infinite one would say less, and JSON
@@ -82,46 +99,10 @@ func finite(score float64) float32 {
 	return float32(max(-math.MaxFloat32, min(math.MaxFloat32, score)))
 }
 
-// scorers score a stored vector against several queries of equal size at a time.
-type scorers struct {
-	all     []*scorer // of one collection
-	queries [][]float32
-	sums    []float64
-	norms   []float64
-	scores  []float32
-}
-
-func (s *scorers) add(one *scorer) {
-	s.all, s.queries = append(s.all, one), append(s.queries, one.query)
-	s.sums, s.norms, s.scores = append(s.sums, 0), append(s.norms, 0), append(s.scores, 0)
-}
-
-// stored returns, until the next call, what scorer.stored returns for each query.
-func (s *scorers) stored(v []byte) []float32 {
-	switch first := s.all[0]; first.metric {
-	case encoder.Dot:
-		first.format.Dots(s.sums, s.queries, v)
-		for j, product := range s.sums {
-			s.scores[j] = finite(product)
-		}
-	case encoder.L2:
-		first.format.SquaredL2s(s.sums, s.queries, v)
-		for j, squared := range s.sums {
-			s.scores[j] = finite(0 - squared)
-		}
-	default:
-		first.format.DotNorms(s.sums, s.norms, s.queries, v)
-		for j, one := range s.all {
-			s.scores[j] = one.cosine(s.sums[j], s.norms[j])
-		}
-	}
-	return s.scores
-}
-
 // scored is a row and its score.
 type scored struct {
 	row   uint32
-	score float32
+	score float64
 }
 
 // ranker keeps the best rows of one search by (score, id), best first. Ids are
@@ -129,21 +110,20 @@ type scored struct {
 type ranker struct {
 	plan   *plan
 	reader *storage.Reader
-	heap   *topk.Heap[scored]
+	k      int               // rows that it keeps
+	heap   []scored          // heap[0] ranks last; heap[(i-1)/2] does not rank ahead of heap[i]
 	ids    map[uint32]string // those read so far
 	read   uint64            // vectors read, for the caller to count
 	err    error             // the first failure to read an id
 }
 
 func newRanker(p *plan, r *storage.Reader) *ranker {
-	k := &ranker{plan: p, reader: r}
-	k.heap = topk.NewHeap(p.wanted-p.cursor.seen, k.compare)
-	return k
+	return &ranker{plan: p, reader: r, k: p.wanted - p.cursor.seen}
 }
 
 // offer takes a row into account unless the query rules it out.
-func (k *ranker) offer(row uint32, score float32) {
-	if m := k.plan.query.MinScore; m != nil && score < *m {
+func (k *ranker) offer(row uint32, score float64) {
+	if m := k.plan.query.MinScore; m != nil && finite(score) < *m {
 		return
 	}
 	if after := &k.plan.cursor; after.seen > 0 {
@@ -151,26 +131,82 @@ func (k *ranker) offer(row uint32, score float32) {
 			return
 		}
 	}
-	k.heap.Offer(scored{row, score})
+	switch s := (scored{row, score}); {
+	case len(k.heap) < k.k:
+		k.heap = append(k.heap, s)
+		k.up(len(k.heap) - 1)
+	case k.before(s, k.heap[0]):
+		k.heap[0] = s
+		k.down(0)
+	}
 }
 
 // worst is the score that a row must reach to matter; false while any would do.
-func (k *ranker) worst() (float32, bool) {
-	last, full := k.heap.Last()
-	if m := k.plan.query.MinScore; m != nil && (!full || *m > last.score) {
-		return *m, true
+func (k *ranker) worst() (float64, bool) {
+	full := len(k.heap) == k.k
+	least := math.Inf(-1)
+	if full {
+		least = k.heap[0].score
 	}
-	return last.score, full
+	if m := k.plan.query.MinScore; m != nil {
+		// Halfway to the next lower float32 a score is rounded to this one.
+		lower := float64(math.Nextafter32(*m, float32(math.Inf(-1))))
+		return max(least, float64(*m)/2+lower/2), true
+	}
+	return least, full
 }
 
-func (k *ranker) sorted() []scored { return k.heap.Sorted() }
+// sorted returns the rows that are kept, best first, and leaves none.
+func (k *ranker) sorted() []scored {
+	all := k.heap
+	k.heap = nil
+	slices.SortFunc(all, k.compare)
+	return all
+}
 
 // compare orders by score, larger first, and then by id.
 func (k *ranker) compare(a, b scored) int {
-	if c := cmp.Compare(b.score, a.score); c != 0 || a.row == b.row {
-		return c
+	switch {
+	case a.score > b.score:
+		return -1
+	case a.score < b.score:
+		return 1
+	case a.row == b.row:
+		return 0
 	}
 	return cmp.Compare(k.id(a.row), k.id(b.row))
+}
+
+// before reports whether a ranks ahead of b.
+func (k *ranker) before(a, b scored) bool {
+	return a.score > b.score || a.score == b.score && k.compare(a, b) < 0
+}
+
+func (k *ranker) up(i int) {
+	for i > 0 {
+		parent := (i - 1) / 2
+		if !k.before(k.heap[parent], k.heap[i]) {
+			return
+		}
+		k.heap[i], k.heap[parent] = k.heap[parent], k.heap[i]
+		i = parent
+	}
+}
+
+func (k *ranker) down(i int) {
+	for {
+		last, left := i, 2*i+1
+		for child := left; child < min(left+2, len(k.heap)); child++ {
+			if k.before(k.heap[last], k.heap[child]) {
+				last = child
+			}
+		}
+		if last == i {
+			return
+		}
+		k.heap[i], k.heap[last] = k.heap[last], k.heap[i]
+		i = last
+	}
 }
 
 func (k *ranker) id(row uint32) string {

@@ -193,7 +193,7 @@ func (g *generation) runStages(ctx context.Context, p *plan) (*Result, error) {
 			receipt.RescoreTime = time.Since(lap)
 		} else {
 			for _, e := range candidates {
-				rank.offer(e.row, e.score)
+				rank.offer(e.row, float64(e.score))
 			}
 		}
 		var err error
@@ -274,7 +274,7 @@ func rescore(ctx context.Context, rank *ranker, candidates []estimate, s *stages
 		best, batch = newBestFirst(candidates), max(rescoreBatch, p.wanted)
 	}
 	for len(best) > 0 {
-		if worst, full := rank.worst(); bounded && full && best[0].best < float64(worst) {
+		if worst, full := rank.worst(); bounded && full && best[0].best < worst {
 			return nil
 		}
 		if err := ctx.Err(); err != nil {
@@ -304,6 +304,7 @@ func (g *generation) answer(p *plan, rank *ranker) (*Result, error) {
 		return nil, rank.err
 	}
 	result := &Result{Hits: make([]Hit, 0, min(len(ranked), p.query.K))}
+	var last scored // of the hits
 	for _, s := range ranked {
 		id, metadata, err := rank.reader.Row(uint64(s.row))
 		if err != nil {
@@ -313,8 +314,7 @@ func (g *generation) answer(p *plan, rank *ranker) (*Result, error) {
 			continue
 		}
 		if len(result.Hits) == p.query.K {
-			last := result.Hits[p.query.K-1]
-			result.NextPageToken = p.cursor.next(p.query, last)
+			result.NextPageToken = p.cursor.next(p.query, last.score, result.Hits[p.query.K-1].ID)
 			break
 		}
 		if err := p.query.Budget.take(g.hitBytes(p.query, id, metadata)); err != nil {
@@ -324,7 +324,8 @@ func (g *generation) answer(p *plan, rank *ranker) (*Result, error) {
 		if err != nil {
 			return nil, err
 		}
-		result.Hits = append(result.Hits, Hit{ID: record.ID, Score: s.score, Vector: record.Vector, Metadata: record.Metadata})
+		result.Hits = append(result.Hits, Hit{ID: record.ID, Score: finite(s.score), Vector: record.Vector, Metadata: record.Metadata})
+		last = s
 	}
 	return result, nil
 }

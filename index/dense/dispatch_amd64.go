@@ -12,192 +12,133 @@ import (
 // be any address: the kernels read nothing then.
 
 func dot(a, b []float32, s *sums) {
-	x, y, blocks := unsafe.SliceData(a), (*byte)(unsafe.Pointer(unsafe.SliceData(b))), len(a)/lanes
+	x, y, blocks := unsafe.SliceData(a), unsafe.SliceData(b), len(a)/lanes
 	switch active {
 	case isa.AVX512:
-		dotFloat32AVX512(x, y, blocks, &s[0])
+		dotAVX512(x, y, blocks, &s[0])
 	case isa.AVX2:
-		dotFloat32AVX2(x, y, blocks, &s[0])
+		dotAVX2(x, y, blocks, &s[0])
 	default:
 		dotGeneric(a, b, s)
 	}
 }
 
 func dotSquares(a, b []float32, s *[2]sums) {
-	x, y, blocks := unsafe.SliceData(a), (*byte)(unsafe.Pointer(unsafe.SliceData(b))), len(a)/lanes
+	x, y, blocks := unsafe.SliceData(a), unsafe.SliceData(b), len(a)/lanes
 	switch active {
 	case isa.AVX512:
-		dotSquaresFloat32AVX512(x, y, blocks, &s[0][0])
+		dotSquaresAVX512(x, y, blocks, &s[0][0])
 	case isa.AVX2:
-		dotSquaresFloat32AVX2(x, y, blocks, &s[0][0])
+		dotSquaresAVX2(x, y, blocks, &s[0][0])
 	default:
 		dotSquaresGeneric(a, b, s)
 	}
 }
 
 func squaredL2(a, b []float32, s *sums) {
-	x, y, blocks := unsafe.SliceData(a), (*byte)(unsafe.Pointer(unsafe.SliceData(b))), len(a)/lanes
+	x, y, blocks := unsafe.SliceData(a), unsafe.SliceData(b), len(a)/lanes
 	switch active {
 	case isa.AVX512:
-		squaredL2Float32AVX512(x, y, blocks, &s[0])
+		squaredL2AVX512(x, y, blocks, &s[0])
 	case isa.AVX2:
-		squaredL2Float32AVX2(x, y, blocks, &s[0])
+		squaredL2AVX2(x, y, blocks, &s[0])
 	default:
 		squaredL2Generic(a, b, s)
 	}
 }
 
-// In the other formats b has at least the numbers that a has.
-
-func (f Format) dot(a []float32, b []byte, s *sums) {
-	x, y, blocks := unsafe.SliceData(a), unsafe.SliceData(b), len(a)/lanes
+// decodeBlocks is decodeGeneric for as many numbers as kernels take, and returns how many.
+func (f Format) decodeBlocks(dst []float32, b []byte, scale float32) (done int) {
+	x, y, blocks := unsafe.SliceData(dst), unsafe.SliceData(b), len(dst)/lanes
 	switch active {
 	case isa.AVX512:
 		switch f {
-		case Float32:
-			dotFloat32AVX512(x, y, blocks, &s[0])
 		case Float16:
-			dotFloat16AVX512(x, y, blocks, &s[0])
+			decodeFloat16AVX512(x, y, blocks)
 		case BFloat16:
-			dotBFloat16AVX512(x, y, blocks, &s[0])
+			decodeBFloat16AVX512(x, y, blocks)
 		case Int8:
-			dotInt8AVX512(x, y, blocks, &s[0])
+			decodeInt8AVX512(x, y, blocks, scale)
+		default:
+			return 0
 		}
 	case isa.AVX2:
 		switch f {
-		case Float32:
-			dotFloat32AVX2(x, y, blocks, &s[0])
 		case Float16:
-			dotFloat16AVX2(x, y, blocks, &s[0])
+			decodeFloat16AVX2(x, y, blocks)
 		case BFloat16:
-			dotBFloat16AVX2(x, y, blocks, &s[0])
+			decodeBFloat16AVX2(x, y, blocks)
 		case Int8:
-			dotInt8AVX2(x, y, blocks, &s[0])
+			decodeInt8AVX2(x, y, blocks, scale)
+		default:
+			return 0
 		}
 	default:
-		f.dotGeneric(a, b, s)
+		return 0
+	}
+	return blocks * lanes
+}
+
+// tileRows is how many rows so many queries are compared with at a time.
+func tileRows(queries int) int {
+	switch {
+	case active == isa.Generic:
+		return 1
+	case queries == 1:
+		return 8
+	case active == isa.AVX512:
+		return 6
+	default:
+		return 3
 	}
 }
 
-func (f Format) dotSquares(a []float32, b []byte, s *[2]sums) {
-	x, y, blocks := unsafe.SliceData(a), unsafe.SliceData(b), len(a)/lanes
+// dotTile compares tileRows rows from i on with the one query of q, or tileQueries from j
+// on: row after row, the bits of the queries. Of limits it takes as many, and of weights a
+// row's each.
+func dotTile(q *Queries, j int, rows *Rows, i int, limits, weights *float32) uint32 {
+	x, y, blocks := &q.floats[j*q.dims], rows.at(i), q.dims/lanes
+	var s [tileSums]float32
+	switch {
+	case active == isa.AVX512 && q.count == 1:
+		return dot1x8AVX512(x, y, rows.stride, blocks, &s[0], limits, weights)
+	case active == isa.AVX512:
+		return dot4x6AVX512(x, 4*q.dims, y, rows.stride, blocks, &s[0], limits, weights)
+	case active == isa.AVX2 && q.count == 1:
+		return dot1x8AVX2(x, y, rows.stride, blocks, &s[0], limits, weights)
+	case active == isa.AVX2:
+		return dot4x3AVX2(x, 4*q.dims, y, rows.stride, blocks, &s[0], limits, weights)
+	default:
+		return dotTileGeneric(q, j, rows, i, limits, *weights)
+	}
+}
+
+// squaredL2Tile is dotTile for squared distances.
+func squaredL2Tile(q *Queries, j int, rows *Rows, i int, limits *float32) uint32 {
+	x, y, blocks := &q.floats[j*q.dims], rows.at(i), q.dims/lanes
+	var s [tileSums]float32
+	switch {
+	case active == isa.AVX512 && q.count == 1:
+		return squaredL21x8AVX512(x, y, rows.stride, blocks, &s[0], limits)
+	case active == isa.AVX512:
+		return squaredL24x6AVX512(x, 4*q.dims, y, rows.stride, blocks, &s[0], limits)
+	case active == isa.AVX2 && q.count == 1:
+		return squaredL21x8AVX2(x, y, rows.stride, blocks, &s[0], limits)
+	case active == isa.AVX2:
+		return squaredL24x3AVX2(x, 4*q.dims, y, rows.stride, blocks, &s[0], limits)
+	default:
+		return squaredL2TileGeneric(q, j, rows, i, limits)
+	}
+}
+
+// squares overwrites s with the squares of rows from i on.
+func squares(rows *Rows, i int, s *[mostTileRows]float32) {
 	switch active {
 	case isa.AVX512:
-		switch f {
-		case Float32:
-			dotSquaresFloat32AVX512(x, y, blocks, &s[0][0])
-		case Float16:
-			dotSquaresFloat16AVX512(x, y, blocks, &s[0][0])
-		case BFloat16:
-			dotSquaresBFloat16AVX512(x, y, blocks, &s[0][0])
-		case Int8:
-			dotSquaresInt8AVX512(x, y, blocks, &s[0][0])
-		}
+		squares1x8AVX512(rows.at(i), rows.stride, rows.dims/lanes, &s[0])
 	case isa.AVX2:
-		switch f {
-		case Float32:
-			dotSquaresFloat32AVX2(x, y, blocks, &s[0][0])
-		case Float16:
-			dotSquaresFloat16AVX2(x, y, blocks, &s[0][0])
-		case BFloat16:
-			dotSquaresBFloat16AVX2(x, y, blocks, &s[0][0])
-		case Int8:
-			dotSquaresInt8AVX2(x, y, blocks, &s[0][0])
-		}
+		squares1x8AVX2(rows.at(i), rows.stride, rows.dims/lanes, &s[0])
 	default:
-		f.dotSquaresGeneric(a, b, s)
+		squaresGeneric(rows, i, s)
 	}
-}
-
-func (f Format) squaredL2(a []float32, b []byte, s *sums) {
-	x, y, blocks := unsafe.SliceData(a), unsafe.SliceData(b), len(a)/lanes
-	switch active {
-	case isa.AVX512:
-		switch f {
-		case Float32:
-			squaredL2Float32AVX512(x, y, blocks, &s[0])
-		case Float16:
-			squaredL2Float16AVX512(x, y, blocks, &s[0])
-		case BFloat16:
-			squaredL2BFloat16AVX512(x, y, blocks, &s[0])
-		case Int8:
-			squaredL2Int8AVX512(x, y, blocks, &s[0])
-		}
-	case isa.AVX2:
-		switch f {
-		case Float32:
-			squaredL2Float32AVX2(x, y, blocks, &s[0])
-		case Float16:
-			squaredL2Float16AVX2(x, y, blocks, &s[0])
-		case BFloat16:
-			squaredL2BFloat16AVX2(x, y, blocks, &s[0])
-		case Int8:
-			squaredL2Int8AVX2(x, y, blocks, &s[0])
-		}
-	default:
-		f.squaredL2Generic(a, b, s)
-	}
-}
-
-// The kernels for a tile are those of AVX2, which AVX-512 has too.
-
-func (f Format) dotTile(a *[tile][]float32, b []byte, s *[tile]sums) bool {
-	if active == isa.Generic {
-		return false
-	}
-	x, y, blocks := pointers(a), unsafe.SliceData(b), len(a[0])/lanes
-	switch f {
-	case Float32:
-		dotTileFloat32AVX2(&x[0], y, blocks, &s[0][0])
-	case Float16:
-		dotTileFloat16AVX2(&x[0], y, blocks, &s[0][0])
-	case BFloat16:
-		dotTileBFloat16AVX2(&x[0], y, blocks, &s[0][0])
-	case Int8:
-		dotTileInt8AVX2(&x[0], y, blocks, &s[0][0])
-	}
-	return true
-}
-
-func (f Format) dotSquaresTile(a *[tile][]float32, b []byte, s *[tile + 1]sums) bool {
-	if active == isa.Generic {
-		return false
-	}
-	x, y, blocks := pointers(a), unsafe.SliceData(b), len(a[0])/lanes
-	switch f {
-	case Float32:
-		dotSquaresTileFloat32AVX2(&x[0], y, blocks, &s[0][0])
-	case Float16:
-		dotSquaresTileFloat16AVX2(&x[0], y, blocks, &s[0][0])
-	case BFloat16:
-		dotSquaresTileBFloat16AVX2(&x[0], y, blocks, &s[0][0])
-	case Int8:
-		dotSquaresTileInt8AVX2(&x[0], y, blocks, &s[0][0])
-	}
-	return true
-}
-
-func (f Format) squaredL2Tile(a *[tile][]float32, b []byte, s *[tile]sums) bool {
-	if active == isa.Generic {
-		return false
-	}
-	x, y, blocks := pointers(a), unsafe.SliceData(b), len(a[0])/lanes
-	switch f {
-	case Float32:
-		squaredL2TileFloat32AVX2(&x[0], y, blocks, &s[0][0])
-	case Float16:
-		squaredL2TileFloat16AVX2(&x[0], y, blocks, &s[0][0])
-	case BFloat16:
-		squaredL2TileBFloat16AVX2(&x[0], y, blocks, &s[0][0])
-	case Int8:
-		squaredL2TileInt8AVX2(&x[0], y, blocks, &s[0][0])
-	}
-	return true
-}
-
-func pointers(a *[tile][]float32) (p [tile]*float32) {
-	for j, v := range a {
-		p[j] = unsafe.SliceData(v)
-	}
-	return p
 }

@@ -13,7 +13,7 @@ import (
 
 func dot(a, b []float32, s *sums) {
 	if active == isa.NEON {
-		dotFloat32NEON(unsafe.SliceData(a), (*byte)(unsafe.Pointer(unsafe.SliceData(b))), len(a)/lanes, &s[0])
+		dotNEON(unsafe.SliceData(a), unsafe.SliceData(b), len(a)/lanes, &s[0])
 		return
 	}
 	dotGeneric(a, b, s)
@@ -21,7 +21,7 @@ func dot(a, b []float32, s *sums) {
 
 func dotSquares(a, b []float32, s *[2]sums) {
 	if active == isa.NEON {
-		dotSquaresFloat32NEON(unsafe.SliceData(a), (*byte)(unsafe.Pointer(unsafe.SliceData(b))), len(a)/lanes, &s[0][0])
+		dotSquaresNEON(unsafe.SliceData(a), unsafe.SliceData(b), len(a)/lanes, &s[0][0])
 		return
 	}
 	dotSquaresGeneric(a, b, s)
@@ -29,64 +29,104 @@ func dotSquares(a, b []float32, s *[2]sums) {
 
 func squaredL2(a, b []float32, s *sums) {
 	if active == isa.NEON {
-		squaredL2Float32NEON(unsafe.SliceData(a), (*byte)(unsafe.Pointer(unsafe.SliceData(b))), len(a)/lanes, &s[0])
+		squaredL2NEON(unsafe.SliceData(a), unsafe.SliceData(b), len(a)/lanes, &s[0])
 		return
 	}
 	squaredL2Generic(a, b, s)
 }
 
-// In the other formats b has at least the numbers that a has.
-
-func (f Format) dot(a []float32, b []byte, s *sums) {
-	x, y, blocks := unsafe.SliceData(a), unsafe.SliceData(b), len(a)/lanes
+// decodeBlocks is decodeGeneric for as many numbers as kernels take, and returns how many.
+func (f Format) decodeBlocks(dst []float32, b []byte, scale float32) (done int) {
 	if active != isa.NEON {
-		f.dotGeneric(a, b, s)
-		return
+		return 0
 	}
+	x, y, blocks := unsafe.SliceData(dst), unsafe.SliceData(b), len(dst)/lanes
 	switch f {
-	case Float32:
-		dotFloat32NEON(x, y, blocks, &s[0])
 	case Float16:
-		dotFloat16NEON(x, y, blocks, &s[0])
+		decodeFloat16NEON(x, y, blocks)
 	case BFloat16:
-		dotBFloat16NEON(x, y, blocks, &s[0])
+		decodeBFloat16NEON(x, y, blocks)
 	case Int8:
-		dotInt8NEON(x, y, blocks, &s[0])
+		decodeInt8NEON(x, y, blocks, scale)
+	default:
+		return 0
+	}
+	return blocks * lanes
+}
+
+// tileRows is how many rows so many queries are compared with at a time.
+func tileRows(queries int) int {
+	switch {
+	case active == isa.Generic:
+		return 1
+	case queries == 1:
+		return 8
+	default:
+		return 4
 	}
 }
 
-func (f Format) dotSquares(a []float32, b []byte, s *[2]sums) {
-	x, y, blocks := unsafe.SliceData(a), unsafe.SliceData(b), len(a)/lanes
-	if active != isa.NEON {
-		f.dotSquaresGeneric(a, b, s)
-		return
-	}
-	switch f {
-	case Float32:
-		dotSquaresFloat32NEON(x, y, blocks, &s[0][0])
-	case Float16:
-		dotSquaresFloat16NEON(x, y, blocks, &s[0][0])
-	case BFloat16:
-		dotSquaresBFloat16NEON(x, y, blocks, &s[0][0])
-	case Int8:
-		dotSquaresInt8NEON(x, y, blocks, &s[0][0])
+// dotTile compares tileRows rows from i on with the one query of q, or tileQueries from j
+// on: row after row, the bits of the queries. Of limits it takes as many, and of weights a
+// row's each.
+func dotTile(q *Queries, j int, rows *Rows, i int, limits, weights *float32) uint32 {
+	x, y, blocks := &q.floats[j*q.dims], rows.at(i), q.dims/lanes
+	var s [tileSums]float32
+	switch {
+	case active != isa.NEON:
+		return dotTileGeneric(q, j, rows, i, limits, *weights)
+	case q.count == 1:
+		dot1x8NEON(x, y, rows.stride, blocks, &s[0])
+		return notLess(s[:8], 1, limits, weights)
+	default:
+		dot4x4NEON(x, 4*q.dims, y, rows.stride, blocks, &s[0])
+		return notLess(s[:16], tileQueries, limits, weights)
 	}
 }
 
-func (f Format) squaredL2(a []float32, b []byte, s *sums) {
-	x, y, blocks := unsafe.SliceData(a), unsafe.SliceData(b), len(a)/lanes
-	if active != isa.NEON {
-		f.squaredL2Generic(a, b, s)
+// squaredL2Tile is dotTile for squared distances.
+func squaredL2Tile(q *Queries, j int, rows *Rows, i int, limits *float32) uint32 {
+	x, y, blocks := &q.floats[j*q.dims], rows.at(i), q.dims/lanes
+	var s [tileSums]float32
+	switch {
+	case active != isa.NEON:
+		return squaredL2TileGeneric(q, j, rows, i, limits)
+	case q.count == 1:
+		squaredL21x8NEON(x, y, rows.stride, blocks, &s[0])
+		return notGreater(s[:8], 1, limits)
+	default:
+		squaredL24x4NEON(x, 4*q.dims, y, rows.stride, blocks, &s[0])
+		return notGreater(s[:16], tileQueries, limits)
+	}
+}
+
+// notLess compares sums, those of a row and n queries together, with their limits.
+func notLess(sums []float32, n int, limits, weights *float32) (mask uint32) {
+	of, rows := unsafe.Slice(limits, n), unsafe.Slice(weights, len(sums)/n)
+	for i, s := range sums {
+		if limit := float32(of[i%n] * rows[i/n]); !(s < limit) {
+			mask |= 1 << i
+		}
+	}
+	return mask
+}
+
+// notGreater is notLess for sums that must not exceed their limits.
+func notGreater(sums []float32, n int, limits *float32) (mask uint32) {
+	of := unsafe.Slice(limits, n)
+	for i, s := range sums {
+		if !(s > of[i%n]) {
+			mask |= 1 << i
+		}
+	}
+	return mask
+}
+
+// squares overwrites s with the squares of rows from i on.
+func squares(rows *Rows, i int, s *[mostTileRows]float32) {
+	if active == isa.NEON {
+		squares1x8NEON(rows.at(i), rows.stride, rows.dims/lanes, &s[0])
 		return
 	}
-	switch f {
-	case Float32:
-		squaredL2Float32NEON(x, y, blocks, &s[0])
-	case Float16:
-		squaredL2Float16NEON(x, y, blocks, &s[0])
-	case BFloat16:
-		squaredL2BFloat16NEON(x, y, blocks, &s[0])
-	case Int8:
-		squaredL2Int8NEON(x, y, blocks, &s[0])
-	}
+	squaresGeneric(rows, i, s)
 }

@@ -4,8 +4,11 @@ import (
 	"encoding/binary"
 	"fmt"
 	"math"
+	"unsafe"
 
 	"github.com/x448/float16"
+
+	"github.com/hamnest/hamnest/encoder/isa"
 )
 
 // Format is how the numbers of a vector lie in bytes: little-endian, one after the
@@ -29,137 +32,181 @@ const (
 
 const scaleBytes = 4
 
+// piece is how many numbers are made float32s at a time, on the stack: whole lanes.
+const piece = 256
+
 // Dot returns the inner product of a and the first len(a) numbers of b.
 func (f Format) Dot(a []float32, b []byte) float64 {
-	f.check(a, b)
+	if v, ok := f.view(len(a), b); ok {
+		return Dot(a, v)
+	}
 	var s sums
-	f.dot(a[:len(a)/lanes*lanes], b, &s)
-	return f.finishDot(a, b, &s)
+	var room [piece]float32
+	for i := 0; i < len(a); i += piece {
+		v := room[:min(piece, len(a)-i)]
+		f.decode(v, b, i)
+		addDot(&s, a[i:i+len(v)], v)
+	}
+	return s.total()
 }
 
 // SquaredL2 returns the squared Euclidean distance of a and the first len(a) numbers
 // of b.
 func (f Format) SquaredL2(a []float32, b []byte) float64 {
-	f.check(a, b)
+	if v, ok := f.view(len(a), b); ok {
+		return SquaredL2(a, v)
+	}
 	var s sums
-	f.squaredL2(a[:len(a)/lanes*lanes], b, &s)
-	return f.finishSquaredL2(a, b, &s)
+	var room [piece]float32
+	for i := 0; i < len(a); i += piece {
+		v := room[:min(piece, len(a)-i)]
+		f.decode(v, b, i)
+		addSquaredL2(&s, a[i:i+len(v)], v)
+	}
+	return s.total()
 }
 
-// DotNorm returns the inner product of a and the first len(a) numbers of b, and the
-// Euclidean norm of the latter.
-func (f Format) DotNorm(a []float32, b []byte) (product, norm float64) {
-	f.check(a, b)
+// DotSquares returns the inner product of a and the first len(a) numbers of b, and that of
+// the latter with themselves.
+func (f Format) DotSquares(a []float32, b []byte) (product, squares float64) {
+	if v, ok := f.view(len(a), b); ok {
+		return DotSquares(a, v)
+	}
 	var s [2]sums
-	f.dotSquares(a[:len(a)/lanes*lanes], b, &s)
-	return f.finishDotNorm(a, b, &s[0], f.finishSquares(len(a), b, &s[1]))
-}
-
-// finishDot is Dot when s has the sums of all lanes that are whole.
-func (f Format) finishDot(a []float32, b []byte, s *sums) float64 {
-	if d := f.product(a, b, s); d-d == 0 {
-		return d
+	var room [piece]float32
+	for i := 0; i < len(a); i += piece {
+		v := room[:min(piece, len(a)-i)]
+		f.decode(v, b, i)
+		addDotSquares(&s, a[i:i+len(v)], v)
 	}
-	return Dot(a, f.floats(len(a), b))
+	return s[0].total(), s[1].total()
 }
 
-// finishSquaredL2 is finishDot for SquaredL2.
-func (f Format) finishSquaredL2(a []float32, b []byte, s *sums) float64 {
-	var room sums
-	rest := f.rest(&room, len(a), b)
-	for i, x := range a[len(a)-len(rest):] {
-		d := x - rest[i]
-		s[i] += float32(d * d)
+// Dots overwrites dst with the inner products of a and the first len(a) numbers of each of
+// len(dst) vectors, which begin stride bytes apart in b: the results of Dot.
+func (f Format) Dots(dst []float64, a []float32, b []byte, stride int) {
+	if len(a) >= lanes {
+		for i := range dst {
+			dst[i] = f.Dot(a, b[i*stride:])
+		}
+		return
 	}
-	if d := s.total(); d-d == 0 {
-		return d
+	var s sums
+	var room [lanes]float32
+	for i := range dst {
+		for l, y := range f.few(&room, len(a), b[i*stride:]) {
+			s[l] = float64(a[l]) * float64(y)
+		}
+		dst[i] = s.total()
 	}
-	return SquaredL2(a, f.floats(len(a), b))
 }
 
-// finishDotNorm is finishDot for DotNorm, when finishSquares has given squares.
-func (f Format) finishDotNorm(a []float32, b []byte, s *sums, squares float64) (product, norm float64) {
-	product = f.product(a, b, s)
-	if product-product != 0 || squares-squares != 0 || squares < tiny {
-		return DotNorm(a, f.floats(len(a), b))
+// SquaredL2s is Dots for SquaredL2.
+func (f Format) SquaredL2s(dst []float64, a []float32, b []byte, stride int) {
+	if len(a) >= lanes {
+		for i := range dst {
+			dst[i] = f.SquaredL2(a, b[i*stride:])
+		}
+		return
 	}
-	return product, math.Sqrt(squares)
-}
-
-// product adds to s the products of what is left of a and of b, and then the lanes.
-func (f Format) product(a []float32, b []byte, s *sums) float64 {
-	var room sums
-	rest := f.rest(&room, len(a), b)
-	for i, x := range a[len(a)-len(rest):] {
-		s[i] += float32(x * rest[i])
+	var s sums
+	var room [lanes]float32
+	for i := range dst {
+		for l, y := range f.few(&room, len(a), b[i*stride:]) {
+			d := float64(a[l]) - float64(y)
+			s[l] = float64(d * d) // rounded once, as with nothing to add it to
+		}
+		dst[i] = s.total()
 	}
-	return s.total()
 }
 
-// finishSquares adds to s the squares of what is left of the first n numbers of b, and
-// then the lanes.
-func (f Format) finishSquares(n int, b []byte, s *sums) float64 {
-	var room sums
-	for i, y := range f.rest(&room, n, b) {
-		s[i] += float32(y * y)
+// DotsSquares is Dots for DotSquares.
+func (f Format) DotsSquares(products, squares []float64, a []float32, b []byte, stride int) {
+	if len(a) >= lanes {
+		for i := range products {
+			products[i], squares[i] = f.DotSquares(a, b[i*stride:])
+		}
+		return
 	}
-	return s.total()
+	var s [2]sums
+	var room [lanes]float32
+	for i := range products {
+		for l, y := range f.few(&room, len(a), b[i*stride:]) {
+			s[0][l] = float64(a[l]) * float64(y)
+			s[1][l] = float64(y) * float64(y)
+		}
+		products[i], squares[i] = s[0].total(), s[1].total()
+	}
 }
 
-// rest returns, in room, those of the first n numbers of b that do not fill all lanes.
-func (f Format) rest(room *sums, n int, b []byte) []float32 {
-	rest := room[:n%lanes]
-	f.decode(rest, b, n-len(rest))
-	return rest
+// few returns the first n numbers of b, n < lanes: as they lie, or in room.
+func (f Format) few(room *[lanes]float32, n int, b []byte) []float32 {
+	if v, ok := f.view(n, b); ok {
+		return v
+	}
+	f.decode(room[:n], b, 0)
+	return room[:n]
 }
 
-// check panics if b is too short for len(a) numbers: that is a bug in the caller.
-func (f Format) check(a []float32, b []byte) {
-	want := len(a)
+var littleEndian = binary.NativeEndian.Uint16([]byte{1, 0}) == 1
+
+// view returns the first n numbers of b as they lie, when they are float32s that can be
+// read there: kernels read at any address. It panics if b is too short, a bug in the caller.
+func (f Format) view(n int, b []byte) ([]float32, bool) {
+	if want := f.bytes(n); len(b) < want {
+		panic(fmt.Sprintf("dense: %d bytes, want at least %d for %d numbers", len(b), want, n))
+	}
+	if n == 0 {
+		return nil, true
+	}
+	p := unsafe.Pointer(unsafe.SliceData(b))
+	if f != Float32 || !littleEndian || active == isa.Generic && uintptr(p)%4 != 0 {
+		return nil, false
+	}
+	return unsafe.Slice((*float32)(p), n), true
+}
+
+// bytes returns how many bytes n numbers take.
+func (f Format) bytes(n int) int {
 	switch f {
 	case Float32:
-		want *= 4
+		return 4 * n
 	case Float16, BFloat16:
-		want *= 2
+		return 2 * n
 	case Int8:
-		want += scaleBytes
-	default:
-		panic(fmt.Sprintf("dense: no format has number %d", f))
+		return scaleBytes + n
 	}
-	if len(b) < want {
-		panic(fmt.Sprintf("dense: %d bytes, want at least %d for %d numbers", len(b), want, len(a)))
-	}
-}
-
-// floats returns the first n numbers of b, in new memory: for the rare sums that are
-// computed again in float64.
-func (f Format) floats(n int, b []byte) []float32 {
-	v := make([]float32, n)
-	f.decode(v, b, 0)
-	return v
+	panic(fmt.Sprintf("dense: no format has number %d", f))
 }
 
 // decode overwrites dst with the numbers of b from number first on.
 func (f Format) decode(dst []float32, b []byte, first int) {
+	var scale float32
+	if f == Int8 {
+		scale = math.Float32frombits(binary.LittleEndian.Uint32(b))
+	}
+	b = b[f.bytes(first):f.bytes(first+len(dst))]
+	done := f.decodeBlocks(dst, b, scale)
+	b = b[f.bytes(done)-f.bytes(0):]
+	f.decodeGeneric(dst[done:], b, scale)
+}
+
+// decodeGeneric overwrites dst with the numbers of b, scale and all.
+func (f Format) decodeGeneric(dst []float32, b []byte, scale float32) {
 	switch f {
 	case Float32:
-		b = b[4*first:][:4*len(dst)]
 		for i := range dst {
 			dst[i] = math.Float32frombits(binary.LittleEndian.Uint32(b[4*i:]))
 		}
 	case Float16:
-		b = b[2*first:][:2*len(dst)]
 		for i := range dst {
 			dst[i] = float16.Frombits(binary.LittleEndian.Uint16(b[2*i:])).Float32()
 		}
 	case BFloat16:
-		b = b[2*first:][:2*len(dst)]
 		for i := range dst {
 			dst[i] = math.Float32frombits(uint32(binary.LittleEndian.Uint16(b[2*i:])) << 16)
 		}
 	case Int8:
-		scale := math.Float32frombits(binary.LittleEndian.Uint32(b))
-		b = b[scaleBytes+first:][:len(dst)]
 		for i := range dst {
 			dst[i] = float32(scale * float32(int8(b[i])))
 		}

@@ -12,11 +12,13 @@ import (
 	"github.com/hamnest/hamnest/encoder/isa/isatest"
 )
 
-// formats are the formats with the precisions of package encoder that are stored so.
-var formats = []struct {
+// formatOf is a format with the precision of package encoder that is stored so.
+type formatOf struct {
 	Format
 	encoder.Precision
-}{
+}
+
+var formats = []formatOf{
 	{Float32, encoder.Float32},
 	{Float16, encoder.Float16},
 	{BFloat16, encoder.BFloat16},
@@ -40,9 +42,9 @@ func checkFormat(t *testing.T, f Format, p encoder.Precision, a []float32, b []b
 	if got, want := f.SquaredL2(a, b), SquaredL2(a, v); !sameFloat(got, want) {
 		t.Fatalf("%v, %d numbers: SquaredL2 = %v, of the float32s %v", p, len(a), got, want)
 	}
-	product, norm := f.DotNorm(a, b)
-	if wantProduct, wantNorm := DotNorm(a, v); !sameFloat(product, wantProduct) || !sameFloat(norm, wantNorm) {
-		t.Fatalf("%v, %d numbers: DotNorm = %v, %v, of the float32s %v, %v", p, len(a), product, norm, wantProduct, wantNorm)
+	product, squares := f.DotSquares(a, b)
+	if wantProduct, wantSquares := DotSquares(a, v); !sameFloat(product, wantProduct) || !sameFloat(squares, wantSquares) {
+		t.Fatalf("%v, %d numbers: DotSquares = %v, %v, of the float32s %v, %v", p, len(a), product, squares, wantProduct, wantSquares)
 	}
 }
 
@@ -62,62 +64,6 @@ func TestSimilaritiesOfStoredNumbersAreThoseOfTheirFloat32s(t *testing.T) {
 	})
 }
 
-func TestATileGivesWhatItsVectorsGiveAlone(t *testing.T) {
-	values := []float32{0, 1e-30, 0x1p-126, 1e30, -3e38, float32(math.Inf(1))}
-	isatest.Each(t, &active, func(t *testing.T) {
-		r := rand.New(rand.NewPCG(8, 8))
-		for _, f := range formats {
-			for _, n := range []int{0, 1, 15, 16, 17, 64, 768, 1000} {
-				for vectors := range 10 {
-					for round := range 6 {
-						a, b := make([][]float32, vectors), random(r, n)
-						for j := range a {
-							a[j] = random(r, n)
-						}
-						if n > 0 && vectors > 0 && round > 0 { // what does not fit a float32 on the way
-							a[r.IntN(vectors)][r.IntN(n)] = values[r.IntN(len(values))]
-							b[r.IntN(n)] = values[r.IntN(len(values)-1)]
-							if round == 5 {
-								clear(b)
-							}
-						}
-						stored := f.Append(nil, b)
-						dots, l2s, products, norms := make([]float64, vectors), make([]float64, vectors), make([]float64, vectors), make([]float64, vectors)
-						f.Dots(dots, a, stored)
-						f.SquaredL2s(l2s, a, stored)
-						f.DotNorms(products, norms, a, stored)
-						for j, v := range a {
-							product, norm := f.DotNorm(v, stored)
-							for _, of := range []struct {
-								name      string
-								got, want float64
-							}{
-								{"Dots", dots[j], f.Dot(v, stored)},
-								{"SquaredL2s", l2s[j], f.SquaredL2(v, stored)},
-								{"DotNorms, product", products[j], product},
-								{"DotNorms, norm", norms[j], norm},
-							} {
-								if !sameFloat(of.got, of.want) {
-									t.Fatalf("%v, %d numbers, vector %d of %d: %s = %v, alone %v", f.Precision, n, j, vectors, of.name, of.got, of.want)
-								}
-							}
-						}
-					}
-				}
-			}
-		}
-	})
-}
-
-func TestATileRefusesVectorsOfDifferentLengths(t *testing.T) {
-	defer func() {
-		if recover() == nil {
-			t.Error("no panic")
-		}
-	}()
-	Float32.Dots(make([]float64, 4), [][]float32{{1}, {1}, {1, 2}, {1}}, make([]byte, 8))
-}
-
 // randomBytes are n numbers of format f, of every bit pattern: the infinities and NaNs
 // too.
 func randomBytes(r *rand.Rand, f encoder.Precision, n int) []byte {
@@ -128,37 +74,20 @@ func randomBytes(r *rand.Rand, f encoder.Precision, n int) []byte {
 	return b
 }
 
-func TestKernelsOfStoredNumbersAgreeWithTheTwinToTheBit(t *testing.T) {
+func TestNumbersOfEveryBitPatternAreDecodedAlike(t *testing.T) {
 	isatest.Each(t, &active, func(t *testing.T) {
 		r := rand.New(rand.NewPCG(7, 7))
 		for _, f := range formats {
-			for _, n := range []int{0, 16, 32, 48, 1024} {
-				for range 50 {
-					a, b := random(r, n), randomBytes(r, f.Precision, n)
-					var got, want struct {
-						dot, l2 sums
-						squares [2]sums
-					}
-					f.dot(a, b, &got.dot)
-					f.squaredL2(a, b, &got.l2)
-					f.dotSquares(a, b, &got.squares)
-					f.dotGeneric(a, b, &want.dot)
-					f.squaredL2Generic(a, b, &want.l2)
-					f.dotSquaresGeneric(a, b, &want.squares)
-					for _, of := range []struct {
-						name      string
-						got, want sums
-					}{
-						{"dot", got.dot, want.dot},
-						{"squaredL2", got.l2, want.l2},
-						{"dotSquares, products", got.squares[0], want.squares[0]},
-						{"dotSquares, squares", got.squares[1], want.squares[1]},
-					} {
-						for l, x := range of.got {
-							if y := of.want[l]; math.Float32bits(x) != math.Float32bits(y) && (x == x || y == y) {
-								t.Fatalf("%v, %s of %d, lane %d: %x, the twin has %x", f.Precision, of.name, n, l, x, y)
-							}
-						}
+			for _, n := range []int{1, 16, 33, 1024} {
+				b := randomBytes(r, f.Precision, n)
+				want := make([]float32, n)
+				f.Decode(want, b)
+				first := r.IntN(n)
+				got := make([]float32, n-first)
+				f.decode(got, b, first)
+				for i, x := range got {
+					if y := want[first+i]; math.Float32bits(x) != math.Float32bits(y) && (x == x || y == y) {
+						t.Fatalf("%v, number %d of %d: %x, want %x", f.Precision, first+i, n, x, y)
 					}
 				}
 			}
@@ -168,10 +97,7 @@ func TestKernelsOfStoredNumbersAgreeWithTheTwinToTheBit(t *testing.T) {
 
 func TestEveryHalfAndEveryInt8IsTheNumberThatItStandsFor(t *testing.T) {
 	isatest.Each(t, &active, func(t *testing.T) {
-		var ones, want, got sums
-		for l := range ones {
-			ones[l] = 1
-		}
+		var want, got [lanes]float32
 		for _, f := range formats[1:] {
 			bytes := f.Bytes(1) - f.Bytes(0) // of a number
 			for first := 0; first < 1<<(8*bytes); first += lanes {
@@ -185,8 +111,7 @@ func TestEveryHalfAndEveryInt8IsTheNumberThatItStandsFor(t *testing.T) {
 					}
 				}
 				f.Decode(want[:], b)
-				got = sums{}
-				f.dot(ones[:], b, &got)
+				f.decode(got[:], b, 0)
 				for l, x := range got {
 					if y := want[l]; x != y && (x == x || y == y) {
 						t.Fatalf("%v: %#x is %x, want %x", f.Precision, first+l, x, y)
@@ -207,8 +132,8 @@ func TestSumsOfStoredNumbersBeyondFloat32AreFinite(t *testing.T) {
 			for _, a := range [][]float32{{1e38, 1e38, 1e38}, {1e-38, 0, 1e-30}} {
 				stored := f.Append(nil, v)
 				isatest.Each(t, &active, func(t *testing.T) { checkFormat(t, f.Format, f.Precision, a, stored) })
-				product, norm := f.DotNorm(a, stored)
-				for _, x := range []float64{product, norm, f.Dot(a, stored), f.SquaredL2(a, stored)} {
+				product, squares := f.DotSquares(a, stored)
+				for _, x := range []float64{product, squares, f.Dot(a, stored), f.SquaredL2(a, stored)} {
 					if x-x != 0 {
 						t.Errorf("%v of %s: %v", f.Precision, name, x)
 					}
@@ -223,9 +148,9 @@ func TestTooFewBytesPanic(t *testing.T) {
 	for _, f := range formats {
 		enough := make([]byte, f.Bytes(len(a)))
 		for name, use := range map[string]func(Format, []byte){
-			"Dot":       func(f Format, b []byte) { f.Dot(a, b) },
-			"SquaredL2": func(f Format, b []byte) { f.SquaredL2(a, b) },
-			"DotNorm":   func(f Format, b []byte) { f.DotNorm(a, b) },
+			"Dot":        func(f Format, b []byte) { f.Dot(a, b) },
+			"SquaredL2":  func(f Format, b []byte) { f.SquaredL2(a, b) },
+			"DotSquares": func(f Format, b []byte) { f.DotSquares(a, b) },
 		} {
 			panics := func(f Format, b []byte) (message string) {
 				defer func() {
@@ -285,7 +210,7 @@ func BenchmarkFormat(b *testing.B) {
 					name string
 					run  func()
 				}{
-					{"DotNorm", func() { f.DotNorm(x, y) }},
+					{"DotSquares", func() { f.DotSquares(x, y) }},
 					{"SquaredL2", func() { f.SquaredL2(x, y) }},
 				} {
 					b.Run(fmt.Sprintf("do=%s/kernel=%v/precision=%v/dims=%d", do.name, active, f.Precision, dims), func(b *testing.B) {

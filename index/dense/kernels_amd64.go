@@ -4,182 +4,112 @@
 
 package dense
 
-// dotFloat32AVX512 sums the products of a and b over blocks*16 elements, by lane.
+// dotAVX512 adds the products of a and b over blocks*16 elements to sums, by lane.
 //
 //go:noescape
-func dotFloat32AVX512(a *float32, b *byte, blocks int, sums *float32)
+func dotAVX512(a *float32, b *float32, blocks int, sums *float64)
 
-// dotSquaresFloat32AVX512 sums the products of a and b, and then the squares of b over blocks*16 elements, by lane.
+// dotSquaresAVX512 adds the products of a and b, and then the squares of b over blocks*16 elements to sums, by lane.
 //
 //go:noescape
-func dotSquaresFloat32AVX512(a *float32, b *byte, blocks int, sums *float32)
+func dotSquaresAVX512(a *float32, b *float32, blocks int, sums *float64)
 
-// squaredL2Float32AVX512 sums the squared differences of a and b over blocks*16 elements, by lane.
+// squaredL2AVX512 adds the squared differences of a and b over blocks*16 elements to sums, by lane.
 //
 //go:noescape
-func squaredL2Float32AVX512(a *float32, b *byte, blocks int, sums *float32)
+func squaredL2AVX512(a *float32, b *float32, blocks int, sums *float64)
 
-// dotFloat16AVX512 sums the products of a and b over blocks*16 elements, by lane.
+// decodeFloat16AVX512 makes float32s of blocks*16 numbers.
 //
 //go:noescape
-func dotFloat16AVX512(a *float32, b *byte, blocks int, sums *float32)
+func decodeFloat16AVX512(dst *float32, b *byte, blocks int)
 
-// dotSquaresFloat16AVX512 sums the products of a and b, and then the squares of b over blocks*16 elements, by lane.
+// decodeBFloat16AVX512 makes float32s of blocks*16 numbers.
 //
 //go:noescape
-func dotSquaresFloat16AVX512(a *float32, b *byte, blocks int, sums *float32)
+func decodeBFloat16AVX512(dst *float32, b *byte, blocks int)
 
-// squaredL2Float16AVX512 sums the squared differences of a and b over blocks*16 elements, by lane.
+// decodeInt8AVX512 makes float32s of blocks*16 numbers.
 //
 //go:noescape
-func squaredL2Float16AVX512(a *float32, b *byte, blocks int, sums *float32)
+func decodeInt8AVX512(dst *float32, b *byte, blocks int, scale float32)
 
-// dotBFloat16AVX512 sums the products of a and b over blocks*16 elements, by lane.
+// dotAVX2 adds the products of a and b over blocks*16 elements to sums, by lane.
 //
 //go:noescape
-func dotBFloat16AVX512(a *float32, b *byte, blocks int, sums *float32)
+func dotAVX2(a *float32, b *float32, blocks int, sums *float64)
 
-// dotSquaresBFloat16AVX512 sums the products of a and b, and then the squares of b over blocks*16 elements, by lane.
+// dotSquaresAVX2 adds the products of a and b, and then the squares of b over blocks*16 elements to sums, by lane.
 //
 //go:noescape
-func dotSquaresBFloat16AVX512(a *float32, b *byte, blocks int, sums *float32)
+func dotSquaresAVX2(a *float32, b *float32, blocks int, sums *float64)
 
-// squaredL2BFloat16AVX512 sums the squared differences of a and b over blocks*16 elements, by lane.
+// squaredL2AVX2 adds the squared differences of a and b over blocks*16 elements to sums, by lane.
 //
 //go:noescape
-func squaredL2BFloat16AVX512(a *float32, b *byte, blocks int, sums *float32)
+func squaredL2AVX2(a *float32, b *float32, blocks int, sums *float64)
 
-// dotInt8AVX512 sums the products of a and b over blocks*16 elements, by lane.
+// decodeFloat16AVX2 makes float32s of blocks*16 numbers.
 //
 //go:noescape
-func dotInt8AVX512(a *float32, b *byte, blocks int, sums *float32)
+func decodeFloat16AVX2(dst *float32, b *byte, blocks int)
 
-// dotSquaresInt8AVX512 sums the products of a and b, and then the squares of b over blocks*16 elements, by lane.
+// decodeBFloat16AVX2 makes float32s of blocks*16 numbers.
 //
 //go:noescape
-func dotSquaresInt8AVX512(a *float32, b *byte, blocks int, sums *float32)
+func decodeBFloat16AVX2(dst *float32, b *byte, blocks int)
 
-// squaredL2Int8AVX512 sums the squared differences of a and b over blocks*16 elements, by lane.
+// decodeInt8AVX2 makes float32s of blocks*16 numbers.
 //
 //go:noescape
-func squaredL2Int8AVX512(a *float32, b *byte, blocks int, sums *float32)
+func decodeInt8AVX2(dst *float32, b *byte, blocks int, scale float32)
 
-// dotFloat32AVX2 sums the products of a and b over blocks*16 elements, by lane.
+// dot4x6AVX512 sums the products of 4 queries and 6 rows of blocks*16 elements: row r and query q in sums[r*4+q], and in bit r*4+q of mask whether that is not below limits[q]*weights[r]. Strides are bytes.
 //
 //go:noescape
-func dotFloat32AVX2(a *float32, b *byte, blocks int, sums *float32)
+func dot4x6AVX512(queries *float32, queryStride int, rows *float32, rowStride int, blocks int, sums *float32, limits *float32, weights *float32) (mask uint32)
 
-// dotSquaresFloat32AVX2 sums the products of a and b, and then the squares of b over blocks*16 elements, by lane.
+// squaredL24x6AVX512 sums the squared differences of 4 queries and 6 rows of blocks*16 elements: row r and query q in sums[r*4+q], and in bit r*4+q of mask whether that is not above limits[q]. Strides are bytes.
 //
 //go:noescape
-func dotSquaresFloat32AVX2(a *float32, b *byte, blocks int, sums *float32)
+func squaredL24x6AVX512(queries *float32, queryStride int, rows *float32, rowStride int, blocks int, sums *float32, limits *float32) (mask uint32)
 
-// squaredL2Float32AVX2 sums the squared differences of a and b over blocks*16 elements, by lane.
+// dot1x8AVX512 sums the products of 1 queries and 8 rows of blocks*16 elements: row r and query q in sums[r*1+q], and in bit r*1+q of mask whether that is not below limits[q]*weights[r]. Strides are bytes.
 //
 //go:noescape
-func squaredL2Float32AVX2(a *float32, b *byte, blocks int, sums *float32)
+func dot1x8AVX512(queries *float32, rows *float32, rowStride int, blocks int, sums *float32, limits *float32, weights *float32) (mask uint32)
 
-// dotFloat16AVX2 sums the products of a and b over blocks*16 elements, by lane.
+// squaredL21x8AVX512 sums the squared differences of 1 queries and 8 rows of blocks*16 elements: row r and query q in sums[r*1+q], and in bit r*1+q of mask whether that is not above limits[q]. Strides are bytes.
 //
 //go:noescape
-func dotFloat16AVX2(a *float32, b *byte, blocks int, sums *float32)
+func squaredL21x8AVX512(queries *float32, rows *float32, rowStride int, blocks int, sums *float32, limits *float32) (mask uint32)
 
-// dotSquaresFloat16AVX2 sums the products of a and b, and then the squares of b over blocks*16 elements, by lane.
+// squares1x8AVX512 sums the squares of 8 rows of blocks*16 elements. Strides are bytes.
 //
 //go:noescape
-func dotSquaresFloat16AVX2(a *float32, b *byte, blocks int, sums *float32)
+func squares1x8AVX512(rows *float32, rowStride int, blocks int, sums *float32)
 
-// squaredL2Float16AVX2 sums the squared differences of a and b over blocks*16 elements, by lane.
+// dot4x3AVX2 sums the products of 4 queries and 3 rows of blocks*16 elements: row r and query q in sums[r*4+q], and in bit r*4+q of mask whether that is not below limits[q]*weights[r]. Strides are bytes.
 //
 //go:noescape
-func squaredL2Float16AVX2(a *float32, b *byte, blocks int, sums *float32)
+func dot4x3AVX2(queries *float32, queryStride int, rows *float32, rowStride int, blocks int, sums *float32, limits *float32, weights *float32) (mask uint32)
 
-// dotBFloat16AVX2 sums the products of a and b over blocks*16 elements, by lane.
+// squaredL24x3AVX2 sums the squared differences of 4 queries and 3 rows of blocks*16 elements: row r and query q in sums[r*4+q], and in bit r*4+q of mask whether that is not above limits[q]. Strides are bytes.
 //
 //go:noescape
-func dotBFloat16AVX2(a *float32, b *byte, blocks int, sums *float32)
+func squaredL24x3AVX2(queries *float32, queryStride int, rows *float32, rowStride int, blocks int, sums *float32, limits *float32) (mask uint32)
 
-// dotSquaresBFloat16AVX2 sums the products of a and b, and then the squares of b over blocks*16 elements, by lane.
+// dot1x8AVX2 sums the products of 1 queries and 8 rows of blocks*16 elements: row r and query q in sums[r*1+q], and in bit r*1+q of mask whether that is not below limits[q]*weights[r]. Strides are bytes.
 //
 //go:noescape
-func dotSquaresBFloat16AVX2(a *float32, b *byte, blocks int, sums *float32)
+func dot1x8AVX2(queries *float32, rows *float32, rowStride int, blocks int, sums *float32, limits *float32, weights *float32) (mask uint32)
 
-// squaredL2BFloat16AVX2 sums the squared differences of a and b over blocks*16 elements, by lane.
+// squaredL21x8AVX2 sums the squared differences of 1 queries and 8 rows of blocks*16 elements: row r and query q in sums[r*1+q], and in bit r*1+q of mask whether that is not above limits[q]. Strides are bytes.
 //
 //go:noescape
-func squaredL2BFloat16AVX2(a *float32, b *byte, blocks int, sums *float32)
+func squaredL21x8AVX2(queries *float32, rows *float32, rowStride int, blocks int, sums *float32, limits *float32) (mask uint32)
 
-// dotInt8AVX2 sums the products of a and b over blocks*16 elements, by lane.
+// squares1x8AVX2 sums the squares of 8 rows of blocks*16 elements. Strides are bytes.
 //
 //go:noescape
-func dotInt8AVX2(a *float32, b *byte, blocks int, sums *float32)
-
-// dotSquaresInt8AVX2 sums the products of a and b, and then the squares of b over blocks*16 elements, by lane.
-//
-//go:noescape
-func dotSquaresInt8AVX2(a *float32, b *byte, blocks int, sums *float32)
-
-// squaredL2Int8AVX2 sums the squared differences of a and b over blocks*16 elements, by lane.
-//
-//go:noescape
-func squaredL2Int8AVX2(a *float32, b *byte, blocks int, sums *float32)
-
-// dotTileFloat32AVX2 sums the products of a and b over blocks*16 elements, by lane for 4 vectors a.
-//
-//go:noescape
-func dotTileFloat32AVX2(a **float32, b *byte, blocks int, sums *float32)
-
-// dotSquaresTileFloat32AVX2 sums the products of a and b, and then the squares of b over blocks*16 elements, by lane for 4 vectors a.
-//
-//go:noescape
-func dotSquaresTileFloat32AVX2(a **float32, b *byte, blocks int, sums *float32)
-
-// squaredL2TileFloat32AVX2 sums the squared differences of a and b over blocks*16 elements, by lane for 4 vectors a.
-//
-//go:noescape
-func squaredL2TileFloat32AVX2(a **float32, b *byte, blocks int, sums *float32)
-
-// dotTileFloat16AVX2 sums the products of a and b over blocks*16 elements, by lane for 4 vectors a.
-//
-//go:noescape
-func dotTileFloat16AVX2(a **float32, b *byte, blocks int, sums *float32)
-
-// dotSquaresTileFloat16AVX2 sums the products of a and b, and then the squares of b over blocks*16 elements, by lane for 4 vectors a.
-//
-//go:noescape
-func dotSquaresTileFloat16AVX2(a **float32, b *byte, blocks int, sums *float32)
-
-// squaredL2TileFloat16AVX2 sums the squared differences of a and b over blocks*16 elements, by lane for 4 vectors a.
-//
-//go:noescape
-func squaredL2TileFloat16AVX2(a **float32, b *byte, blocks int, sums *float32)
-
-// dotTileBFloat16AVX2 sums the products of a and b over blocks*16 elements, by lane for 4 vectors a.
-//
-//go:noescape
-func dotTileBFloat16AVX2(a **float32, b *byte, blocks int, sums *float32)
-
-// dotSquaresTileBFloat16AVX2 sums the products of a and b, and then the squares of b over blocks*16 elements, by lane for 4 vectors a.
-//
-//go:noescape
-func dotSquaresTileBFloat16AVX2(a **float32, b *byte, blocks int, sums *float32)
-
-// squaredL2TileBFloat16AVX2 sums the squared differences of a and b over blocks*16 elements, by lane for 4 vectors a.
-//
-//go:noescape
-func squaredL2TileBFloat16AVX2(a **float32, b *byte, blocks int, sums *float32)
-
-// dotTileInt8AVX2 sums the products of a and b over blocks*16 elements, by lane for 4 vectors a.
-//
-//go:noescape
-func dotTileInt8AVX2(a **float32, b *byte, blocks int, sums *float32)
-
-// dotSquaresTileInt8AVX2 sums the products of a and b, and then the squares of b over blocks*16 elements, by lane for 4 vectors a.
-//
-//go:noescape
-func dotSquaresTileInt8AVX2(a **float32, b *byte, blocks int, sums *float32)
-
-// squaredL2TileInt8AVX2 sums the squared differences of a and b over blocks*16 elements, by lane for 4 vectors a.
-//
-//go:noescape
-func squaredL2TileInt8AVX2(a **float32, b *byte, blocks int, sums *float32)
+func squares1x8AVX2(rows *float32, rowStride int, blocks int, sums *float32)

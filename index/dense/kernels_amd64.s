@@ -4,881 +4,995 @@
 
 #include "textflag.h"
 
-// func dotFloat32AVX512(a *float32, b *byte, blocks int, sums *float32)
-// Requires: AVX, AVX512DQ, AVX512F
-TEXT ·dotFloat32AVX512(SB), NOSPLIT, $0-32
-	MOVQ   a+0(FP), AX
-	MOVQ   b+8(FP), CX
-	MOVQ   blocks+16(FP), DX
-	MOVQ   sums+24(FP), BX
-	VXORPS Z0, Z0, Z0
-	TESTQ  DX, DX
-	JZ     done
+// func dotAVX512(a *float32, b *float32, blocks int, sums *float64)
+// Requires: AVX, AVX512F
+TEXT ·dotAVX512(SB), NOSPLIT, $0-32
+	MOVQ    a+0(FP), AX
+	MOVQ    b+8(FP), CX
+	MOVQ    blocks+16(FP), DX
+	MOVQ    sums+24(FP), BX
+	VMOVUPD (BX), Z0
+	VMOVUPD 64(BX), Z1
+	TESTQ   DX, DX
+	JZ      done
 
 block:
-	VMOVUPS (CX), Z1
-	VMOVUPS (AX), Z2
-	VMULPS  Z2, Z1, Z1
-	VADDPS  Z1, Z0, Z0
-	ADDQ    $0x40, AX
-	ADDQ    $0x40, CX
-	DECQ    DX
-	JNZ     block
+	VCVTPS2PD   (AX), Z2
+	VCVTPS2PD   (CX), Z3
+	VFMADD231PD Z2, Z3, Z0
+	VCVTPS2PD   32(AX), Z2
+	VCVTPS2PD   32(CX), Z3
+	VFMADD231PD Z2, Z3, Z1
+	ADDQ        $0x40, AX
+	ADDQ        $0x40, CX
+	DECQ        DX
+	JNZ         block
 
 done:
-	VMOVUPS Z0, (BX)
+	VMOVUPD Z0, (BX)
+	VMOVUPD Z1, 64(BX)
 	VZEROUPPER
 	RET
 
-// func dotSquaresFloat32AVX512(a *float32, b *byte, blocks int, sums *float32)
-// Requires: AVX, AVX512DQ, AVX512F
-TEXT ·dotSquaresFloat32AVX512(SB), NOSPLIT, $0-32
-	MOVQ   a+0(FP), AX
-	MOVQ   b+8(FP), CX
-	MOVQ   blocks+16(FP), DX
-	MOVQ   sums+24(FP), BX
+// func dotSquaresAVX512(a *float32, b *float32, blocks int, sums *float64)
+// Requires: AVX, AVX512F
+TEXT ·dotSquaresAVX512(SB), NOSPLIT, $0-32
+	MOVQ    a+0(FP), AX
+	MOVQ    b+8(FP), CX
+	MOVQ    blocks+16(FP), DX
+	MOVQ    sums+24(FP), BX
+	VMOVUPD (BX), Z0
+	VMOVUPD 64(BX), Z1
+	VMOVUPD 128(BX), Z2
+	VMOVUPD 192(BX), Z3
+	TESTQ   DX, DX
+	JZ      done
+
+block:
+	VCVTPS2PD   (AX), Z4
+	VCVTPS2PD   (CX), Z5
+	VFMADD231PD Z4, Z5, Z0
+	VFMADD231PD Z5, Z5, Z2
+	VCVTPS2PD   32(AX), Z4
+	VCVTPS2PD   32(CX), Z5
+	VFMADD231PD Z4, Z5, Z1
+	VFMADD231PD Z5, Z5, Z3
+	ADDQ        $0x40, AX
+	ADDQ        $0x40, CX
+	DECQ        DX
+	JNZ         block
+
+done:
+	VMOVUPD Z0, (BX)
+	VMOVUPD Z1, 64(BX)
+	VMOVUPD Z2, 128(BX)
+	VMOVUPD Z3, 192(BX)
+	VZEROUPPER
+	RET
+
+// func squaredL2AVX512(a *float32, b *float32, blocks int, sums *float64)
+// Requires: AVX, AVX512F
+TEXT ·squaredL2AVX512(SB), NOSPLIT, $0-32
+	MOVQ    a+0(FP), AX
+	MOVQ    b+8(FP), CX
+	MOVQ    blocks+16(FP), DX
+	MOVQ    sums+24(FP), BX
+	VMOVUPD (BX), Z0
+	VMOVUPD 64(BX), Z1
+	TESTQ   DX, DX
+	JZ      done
+
+block:
+	VCVTPS2PD   (AX), Z2
+	VCVTPS2PD   (CX), Z3
+	VSUBPD      Z3, Z2, Z2
+	VFMADD231PD Z2, Z2, Z0
+	VCVTPS2PD   32(AX), Z2
+	VCVTPS2PD   32(CX), Z3
+	VSUBPD      Z3, Z2, Z2
+	VFMADD231PD Z2, Z2, Z1
+	ADDQ        $0x40, AX
+	ADDQ        $0x40, CX
+	DECQ        DX
+	JNZ         block
+
+done:
+	VMOVUPD Z0, (BX)
+	VMOVUPD Z1, 64(BX)
+	VZEROUPPER
+	RET
+
+// func decodeFloat16AVX512(dst *float32, b *byte, blocks int)
+// Requires: AVX, AVX512F
+TEXT ·decodeFloat16AVX512(SB), NOSPLIT, $0-24
+	MOVQ  dst+0(FP), AX
+	MOVQ  b+8(FP), CX
+	MOVQ  blocks+16(FP), DX
+	TESTQ DX, DX
+	JZ    done
+
+block:
+	VCVTPH2PS (CX), Z0
+	VMOVUPS   Z0, (AX)
+	ADDQ      $0x20, CX
+	ADDQ      $0x40, AX
+	DECQ      DX
+	JNZ       block
+
+done:
+	VZEROUPPER
+	RET
+
+// func decodeBFloat16AVX512(dst *float32, b *byte, blocks int)
+// Requires: AVX, AVX512F
+TEXT ·decodeBFloat16AVX512(SB), NOSPLIT, $0-24
+	MOVQ  dst+0(FP), AX
+	MOVQ  b+8(FP), CX
+	MOVQ  blocks+16(FP), DX
+	TESTQ DX, DX
+	JZ    done
+
+block:
+	VPMOVZXWD (CX), Z0
+	VPSLLD    $0x10, Z0, Z0
+	VMOVUPS   Z0, (AX)
+	ADDQ      $0x20, CX
+	ADDQ      $0x40, AX
+	DECQ      DX
+	JNZ       block
+
+done:
+	VZEROUPPER
+	RET
+
+// func decodeInt8AVX512(dst *float32, b *byte, blocks int, scale float32)
+// Requires: AVX, AVX512F
+TEXT ·decodeInt8AVX512(SB), NOSPLIT, $0-28
+	MOVQ         dst+0(FP), AX
+	MOVQ         b+8(FP), CX
+	MOVQ         blocks+16(FP), DX
+	VBROADCASTSS scale+24(FP), Z0
+	TESTQ        DX, DX
+	JZ           done
+
+block:
+	VPMOVSXBD (CX), Z1
+	VCVTDQ2PS Z1, Z1
+	VMULPS    Z0, Z1, Z1
+	VMOVUPS   Z1, (AX)
+	ADDQ      $0x10, CX
+	ADDQ      $0x40, AX
+	DECQ      DX
+	JNZ       block
+
+done:
+	VZEROUPPER
+	RET
+
+// func dotAVX2(a *float32, b *float32, blocks int, sums *float64)
+// Requires: AVX, FMA3
+TEXT ·dotAVX2(SB), NOSPLIT, $0-32
+	MOVQ    a+0(FP), AX
+	MOVQ    b+8(FP), CX
+	MOVQ    blocks+16(FP), DX
+	MOVQ    sums+24(FP), BX
+	VMOVUPD (BX), Y0
+	VMOVUPD 32(BX), Y1
+	VMOVUPD 64(BX), Y2
+	VMOVUPD 96(BX), Y3
+	TESTQ   DX, DX
+	JZ      done
+
+block:
+	VCVTPS2PD   (AX), Y4
+	VCVTPS2PD   (CX), Y5
+	VFMADD231PD Y4, Y5, Y0
+	VCVTPS2PD   16(AX), Y4
+	VCVTPS2PD   16(CX), Y5
+	VFMADD231PD Y4, Y5, Y1
+	VCVTPS2PD   32(AX), Y4
+	VCVTPS2PD   32(CX), Y5
+	VFMADD231PD Y4, Y5, Y2
+	VCVTPS2PD   48(AX), Y4
+	VCVTPS2PD   48(CX), Y5
+	VFMADD231PD Y4, Y5, Y3
+	ADDQ        $0x40, AX
+	ADDQ        $0x40, CX
+	DECQ        DX
+	JNZ         block
+
+done:
+	VMOVUPD Y0, (BX)
+	VMOVUPD Y1, 32(BX)
+	VMOVUPD Y2, 64(BX)
+	VMOVUPD Y3, 96(BX)
+	VZEROUPPER
+	RET
+
+// func dotSquaresAVX2(a *float32, b *float32, blocks int, sums *float64)
+// Requires: AVX, FMA3
+TEXT ·dotSquaresAVX2(SB), NOSPLIT, $0-32
+	MOVQ    a+0(FP), AX
+	MOVQ    b+8(FP), CX
+	MOVQ    blocks+16(FP), DX
+	MOVQ    sums+24(FP), BX
+	VMOVUPD (BX), Y0
+	VMOVUPD 32(BX), Y1
+	VMOVUPD 64(BX), Y2
+	VMOVUPD 96(BX), Y3
+	VMOVUPD 128(BX), Y4
+	VMOVUPD 160(BX), Y5
+	VMOVUPD 192(BX), Y6
+	VMOVUPD 224(BX), Y7
+	TESTQ   DX, DX
+	JZ      done
+
+block:
+	VCVTPS2PD   (AX), Y8
+	VCVTPS2PD   (CX), Y9
+	VFMADD231PD Y8, Y9, Y0
+	VFMADD231PD Y9, Y9, Y4
+	VCVTPS2PD   16(AX), Y8
+	VCVTPS2PD   16(CX), Y9
+	VFMADD231PD Y8, Y9, Y1
+	VFMADD231PD Y9, Y9, Y5
+	VCVTPS2PD   32(AX), Y8
+	VCVTPS2PD   32(CX), Y9
+	VFMADD231PD Y8, Y9, Y2
+	VFMADD231PD Y9, Y9, Y6
+	VCVTPS2PD   48(AX), Y8
+	VCVTPS2PD   48(CX), Y9
+	VFMADD231PD Y8, Y9, Y3
+	VFMADD231PD Y9, Y9, Y7
+	ADDQ        $0x40, AX
+	ADDQ        $0x40, CX
+	DECQ        DX
+	JNZ         block
+
+done:
+	VMOVUPD Y0, (BX)
+	VMOVUPD Y1, 32(BX)
+	VMOVUPD Y2, 64(BX)
+	VMOVUPD Y3, 96(BX)
+	VMOVUPD Y4, 128(BX)
+	VMOVUPD Y5, 160(BX)
+	VMOVUPD Y6, 192(BX)
+	VMOVUPD Y7, 224(BX)
+	VZEROUPPER
+	RET
+
+// func squaredL2AVX2(a *float32, b *float32, blocks int, sums *float64)
+// Requires: AVX, FMA3
+TEXT ·squaredL2AVX2(SB), NOSPLIT, $0-32
+	MOVQ    a+0(FP), AX
+	MOVQ    b+8(FP), CX
+	MOVQ    blocks+16(FP), DX
+	MOVQ    sums+24(FP), BX
+	VMOVUPD (BX), Y0
+	VMOVUPD 32(BX), Y1
+	VMOVUPD 64(BX), Y2
+	VMOVUPD 96(BX), Y3
+	TESTQ   DX, DX
+	JZ      done
+
+block:
+	VCVTPS2PD   (AX), Y4
+	VCVTPS2PD   (CX), Y5
+	VSUBPD      Y5, Y4, Y4
+	VFMADD231PD Y4, Y4, Y0
+	VCVTPS2PD   16(AX), Y4
+	VCVTPS2PD   16(CX), Y5
+	VSUBPD      Y5, Y4, Y4
+	VFMADD231PD Y4, Y4, Y1
+	VCVTPS2PD   32(AX), Y4
+	VCVTPS2PD   32(CX), Y5
+	VSUBPD      Y5, Y4, Y4
+	VFMADD231PD Y4, Y4, Y2
+	VCVTPS2PD   48(AX), Y4
+	VCVTPS2PD   48(CX), Y5
+	VSUBPD      Y5, Y4, Y4
+	VFMADD231PD Y4, Y4, Y3
+	ADDQ        $0x40, AX
+	ADDQ        $0x40, CX
+	DECQ        DX
+	JNZ         block
+
+done:
+	VMOVUPD Y0, (BX)
+	VMOVUPD Y1, 32(BX)
+	VMOVUPD Y2, 64(BX)
+	VMOVUPD Y3, 96(BX)
+	VZEROUPPER
+	RET
+
+// func decodeFloat16AVX2(dst *float32, b *byte, blocks int)
+// Requires: AVX, F16C
+TEXT ·decodeFloat16AVX2(SB), NOSPLIT, $0-24
+	MOVQ  dst+0(FP), AX
+	MOVQ  b+8(FP), CX
+	MOVQ  blocks+16(FP), DX
+	TESTQ DX, DX
+	JZ    done
+
+block:
+	VCVTPH2PS (CX), Y0
+	VMOVUPS   Y0, (AX)
+	VCVTPH2PS 16(CX), Y0
+	VMOVUPS   Y0, 32(AX)
+	ADDQ      $0x20, CX
+	ADDQ      $0x40, AX
+	DECQ      DX
+	JNZ       block
+
+done:
+	VZEROUPPER
+	RET
+
+// func decodeBFloat16AVX2(dst *float32, b *byte, blocks int)
+// Requires: AVX, AVX2
+TEXT ·decodeBFloat16AVX2(SB), NOSPLIT, $0-24
+	MOVQ  dst+0(FP), AX
+	MOVQ  b+8(FP), CX
+	MOVQ  blocks+16(FP), DX
+	TESTQ DX, DX
+	JZ    done
+
+block:
+	VPMOVZXWD (CX), Y0
+	VPSLLD    $0x10, Y0, Y0
+	VMOVUPS   Y0, (AX)
+	VPMOVZXWD 16(CX), Y0
+	VPSLLD    $0x10, Y0, Y0
+	VMOVUPS   Y0, 32(AX)
+	ADDQ      $0x20, CX
+	ADDQ      $0x40, AX
+	DECQ      DX
+	JNZ       block
+
+done:
+	VZEROUPPER
+	RET
+
+// func decodeInt8AVX2(dst *float32, b *byte, blocks int, scale float32)
+// Requires: AVX, AVX2
+TEXT ·decodeInt8AVX2(SB), NOSPLIT, $0-28
+	MOVQ         dst+0(FP), AX
+	MOVQ         b+8(FP), CX
+	MOVQ         blocks+16(FP), DX
+	VBROADCASTSS scale+24(FP), Y0
+	TESTQ        DX, DX
+	JZ           done
+
+block:
+	VPMOVSXBD (CX), Y1
+	VCVTDQ2PS Y1, Y1
+	VMULPS    Y0, Y1, Y1
+	VMOVUPS   Y1, (AX)
+	VPMOVSXBD 8(CX), Y1
+	VCVTDQ2PS Y1, Y1
+	VMULPS    Y0, Y1, Y1
+	VMOVUPS   Y1, 32(AX)
+	ADDQ      $0x10, CX
+	ADDQ      $0x40, AX
+	DECQ      DX
+	JNZ       block
+
+done:
+	VZEROUPPER
+	RET
+
+// func dot4x6AVX512(queries *float32, queryStride int, rows *float32, rowStride int, blocks int, sums *float32, limits *float32, weights *float32) (mask uint32)
+// Requires: AVX, AVX2, AVX512DQ, AVX512F, AVX512VL
+TEXT ·dot4x6AVX512(SB), NOSPLIT, $0-68
+	MOVQ   rows+16(FP), AX
+	MOVQ   rowStride+24(FP), CX
+	LEAQ   (CX)(CX*2), DX
+	LEAQ   (CX)(CX*4), BX
+	MOVQ   queries+0(FP), SI
+	MOVQ   queryStride+8(FP), DI
+	LEAQ   (DI)(DI*2), R8
+	MOVQ   blocks+32(FP), R9
 	VXORPS Z0, Z0, Z0
 	VXORPS Z1, Z1, Z1
-	TESTQ  DX, DX
+	VXORPS Z2, Z2, Z2
+	VXORPS Z3, Z3, Z3
+	VXORPS Z4, Z4, Z4
+	VXORPS Z5, Z5, Z5
+	VXORPS Z6, Z6, Z6
+	VXORPS Z7, Z7, Z7
+	VXORPS Z8, Z8, Z8
+	VXORPS Z9, Z9, Z9
+	VXORPS Z10, Z10, Z10
+	VXORPS Z11, Z11, Z11
+	VXORPS Z12, Z12, Z12
+	VXORPS Z13, Z13, Z13
+	VXORPS Z14, Z14, Z14
+	VXORPS Z15, Z15, Z15
+	VXORPS Z16, Z16, Z16
+	VXORPS Z17, Z17, Z17
+	VXORPS Z18, Z18, Z18
+	VXORPS Z19, Z19, Z19
+	VXORPS Z20, Z20, Z20
+	VXORPS Z21, Z21, Z21
+	VXORPS Z22, Z22, Z22
+	VXORPS Z23, Z23, Z23
+	TESTQ  R9, R9
 	JZ     done
 
 block:
-	VMOVUPS (CX), Z2
-	VMOVUPS (AX), Z3
-	VMULPS  Z3, Z2, Z3
-	VADDPS  Z3, Z0, Z0
-	VMULPS  Z2, Z2, Z2
-	VADDPS  Z2, Z1, Z1
-	ADDQ    $0x40, AX
-	ADDQ    $0x40, CX
-	DECQ    DX
-	JNZ     block
+	VMOVUPS     (SI), Z24
+	VMOVUPS     (SI)(DI*1), Z25
+	VMOVUPS     (SI)(DI*2), Z26
+	VMOVUPS     (SI)(R8*1), Z27
+	VMOVUPS     (AX), Z28
+	VFMADD231PS Z24, Z28, Z0
+	VFMADD231PS Z25, Z28, Z1
+	VFMADD231PS Z26, Z28, Z2
+	VFMADD231PS Z27, Z28, Z3
+	VMOVUPS     (AX)(CX*1), Z28
+	VFMADD231PS Z24, Z28, Z4
+	VFMADD231PS Z25, Z28, Z5
+	VFMADD231PS Z26, Z28, Z6
+	VFMADD231PS Z27, Z28, Z7
+	VMOVUPS     (AX)(CX*2), Z28
+	VFMADD231PS Z24, Z28, Z8
+	VFMADD231PS Z25, Z28, Z9
+	VFMADD231PS Z26, Z28, Z10
+	VFMADD231PS Z27, Z28, Z11
+	VMOVUPS     (AX)(DX*1), Z28
+	VFMADD231PS Z24, Z28, Z12
+	VFMADD231PS Z25, Z28, Z13
+	VFMADD231PS Z26, Z28, Z14
+	VFMADD231PS Z27, Z28, Z15
+	VMOVUPS     (AX)(CX*4), Z28
+	VFMADD231PS Z24, Z28, Z16
+	VFMADD231PS Z25, Z28, Z17
+	VFMADD231PS Z26, Z28, Z18
+	VFMADD231PS Z27, Z28, Z19
+	VMOVUPS     (AX)(BX*1), Z28
+	VFMADD231PS Z24, Z28, Z20
+	VFMADD231PS Z25, Z28, Z21
+	VFMADD231PS Z26, Z28, Z22
+	VFMADD231PS Z27, Z28, Z23
+	ADDQ        $0x40, AX
+	ADDQ        $0x40, SI
+	DECQ        R9
+	JNZ         block
 
 done:
-	VMOVUPS Z0, (BX)
-	VMOVUPS Z1, 64(BX)
+	VSHUFPS         $0x88, Z1, Z0, Z24
+	VSHUFPS         $0xdd, Z1, Z0, Z0
+	VADDPS          Z24, Z0, Z24
+	VSHUFPS         $0x88, Z3, Z2, Z0
+	VSHUFPS         $0xdd, Z3, Z2, Z1
+	VADDPS          Z0, Z1, Z0
+	VSHUFPS         $0x88, Z5, Z4, Z1
+	VSHUFPS         $0xdd, Z5, Z4, Z2
+	VADDPS          Z1, Z2, Z1
+	VSHUFPS         $0x88, Z7, Z6, Z2
+	VSHUFPS         $0xdd, Z7, Z6, Z3
+	VADDPS          Z2, Z3, Z2
+	VSHUFPS         $0x88, Z9, Z8, Z3
+	VSHUFPS         $0xdd, Z9, Z8, Z4
+	VADDPS          Z3, Z4, Z3
+	VSHUFPS         $0x88, Z11, Z10, Z4
+	VSHUFPS         $0xdd, Z11, Z10, Z5
+	VADDPS          Z4, Z5, Z4
+	VSHUFPS         $0x88, Z13, Z12, Z5
+	VSHUFPS         $0xdd, Z13, Z12, Z6
+	VADDPS          Z5, Z6, Z5
+	VSHUFPS         $0x88, Z15, Z14, Z6
+	VSHUFPS         $0xdd, Z15, Z14, Z7
+	VADDPS          Z6, Z7, Z6
+	VSHUFPS         $0x88, Z17, Z16, Z7
+	VSHUFPS         $0xdd, Z17, Z16, Z8
+	VADDPS          Z7, Z8, Z7
+	VSHUFPS         $0x88, Z19, Z18, Z8
+	VSHUFPS         $0xdd, Z19, Z18, Z9
+	VADDPS          Z8, Z9, Z8
+	VSHUFPS         $0x88, Z21, Z20, Z9
+	VSHUFPS         $0xdd, Z21, Z20, Z10
+	VADDPS          Z9, Z10, Z9
+	VSHUFPS         $0x88, Z23, Z22, Z10
+	VSHUFPS         $0xdd, Z23, Z22, Z11
+	VADDPS          Z10, Z11, Z10
+	VSHUFPS         $0x88, Z0, Z24, Z11
+	VSHUFPS         $0xdd, Z0, Z24, Z0
+	VADDPS          Z11, Z0, Z11
+	VSHUFPS         $0x88, Z2, Z1, Z0
+	VSHUFPS         $0xdd, Z2, Z1, Z1
+	VADDPS          Z0, Z1, Z0
+	VSHUFPS         $0x88, Z4, Z3, Z1
+	VSHUFPS         $0xdd, Z4, Z3, Z2
+	VADDPS          Z1, Z2, Z1
+	VSHUFPS         $0x88, Z6, Z5, Z2
+	VSHUFPS         $0xdd, Z6, Z5, Z3
+	VADDPS          Z2, Z3, Z2
+	VSHUFPS         $0x88, Z8, Z7, Z3
+	VSHUFPS         $0xdd, Z8, Z7, Z4
+	VADDPS          Z3, Z4, Z3
+	VSHUFPS         $0x88, Z10, Z9, Z4
+	VSHUFPS         $0xdd, Z10, Z9, Z5
+	VADDPS          Z4, Z5, Z4
+	VSHUFF32X4      $0x88, Z0, Z11, Z5
+	VSHUFF32X4      $0xdd, Z0, Z11, Z0
+	VADDPS          Z5, Z0, Z5
+	VSHUFF32X4      $0x88, Z2, Z1, Z0
+	VSHUFF32X4      $0xdd, Z2, Z1, Z1
+	VADDPS          Z0, Z1, Z0
+	VSHUFF32X4      $0x88, Z0, Z5, Z1
+	VSHUFF32X4      $0xdd, Z0, Z5, Z0
+	VADDPS          Z1, Z0, Z1
+	VSHUFF32X4      $0x88, Z4, Z3, Z0
+	VSHUFF32X4      $0xdd, Z4, Z3, Z2
+	VADDPS          Z0, Z2, Z0
+	VSHUFF32X4      $0x88, Z0, Z0, Z2
+	VSHUFF32X4      $0xdd, Z0, Z0, Z0
+	VADDPS          Z2, Z0, Z2
+	MOVQ            sums+40(FP), AX
+	VMOVUPS         Z1, (AX)
+	VMOVUPS         Y2, 64(AX)
+	MOVQ            limits+48(FP), AX
+	MOVQ            weights+56(FP), CX
+	VBROADCASTF32X4 (AX), Z0
+	VMOVUPS         expand<>+0(SB), Z3
+	VMOVUPS         (CX), X29
+	VPERMPS         Z29, Z3, Z29
+	VMULPS          Z29, Z0, Z0
+	VCMPPS          $0x15, Z0, Z1, K1
+	KMOVW           K1, DX
+	VBROADCASTF32X4 (AX), Y0
+	VMOVUPS         expand<>+0(SB), Y1
+	VMOVSD          16(CX), X30
+	VPERMPS         Y30, Y1, Y30
+	VMULPS          Y30, Y0, Y0
+	VCMPPS          $0x15, Y0, Y2, K1
+	KMOVW           K1, AX
+	SHLL            $0x10, AX
+	ORL             AX, DX
+	MOVL            DX, mask+64(FP)
 	VZEROUPPER
 	RET
 
-// func squaredL2Float32AVX512(a *float32, b *byte, blocks int, sums *float32)
-// Requires: AVX, AVX512DQ, AVX512F
-TEXT ·squaredL2Float32AVX512(SB), NOSPLIT, $0-32
-	MOVQ   a+0(FP), AX
-	MOVQ   b+8(FP), CX
-	MOVQ   blocks+16(FP), DX
-	MOVQ   sums+24(FP), BX
-	VXORPS Z0, Z0, Z0
-	TESTQ  DX, DX
-	JZ     done
+DATA expand<>+0(SB)/4, $0x00000000
+DATA expand<>+4(SB)/4, $0x00000000
+DATA expand<>+8(SB)/4, $0x00000000
+DATA expand<>+12(SB)/4, $0x00000000
+DATA expand<>+16(SB)/4, $0x00000001
+DATA expand<>+20(SB)/4, $0x00000001
+DATA expand<>+24(SB)/4, $0x00000001
+DATA expand<>+28(SB)/4, $0x00000001
+DATA expand<>+32(SB)/4, $0x00000002
+DATA expand<>+36(SB)/4, $0x00000002
+DATA expand<>+40(SB)/4, $0x00000002
+DATA expand<>+44(SB)/4, $0x00000002
+DATA expand<>+48(SB)/4, $0x00000003
+DATA expand<>+52(SB)/4, $0x00000003
+DATA expand<>+56(SB)/4, $0x00000003
+DATA expand<>+60(SB)/4, $0x00000003
+GLOBL expand<>(SB), RODATA|NOPTR, $64
 
-block:
-	VMOVUPS (CX), Z1
-	VMOVUPS (AX), Z2
-	VSUBPS  Z1, Z2, Z1
-	VMULPS  Z1, Z1, Z1
-	VADDPS  Z1, Z0, Z0
-	ADDQ    $0x40, AX
-	ADDQ    $0x40, CX
-	DECQ    DX
-	JNZ     block
-
-done:
-	VMOVUPS Z0, (BX)
-	VZEROUPPER
-	RET
-
-// func dotFloat16AVX512(a *float32, b *byte, blocks int, sums *float32)
-// Requires: AVX, AVX512DQ, AVX512F
-TEXT ·dotFloat16AVX512(SB), NOSPLIT, $0-32
-	MOVQ   a+0(FP), AX
-	MOVQ   b+8(FP), CX
-	MOVQ   blocks+16(FP), DX
-	MOVQ   sums+24(FP), BX
-	VXORPS Z0, Z0, Z0
-	TESTQ  DX, DX
-	JZ     done
-
-block:
-	VCVTPH2PS (CX), Z1
-	VMOVUPS   (AX), Z2
-	VMULPS    Z2, Z1, Z1
-	VADDPS    Z1, Z0, Z0
-	ADDQ      $0x40, AX
-	ADDQ      $0x20, CX
-	DECQ      DX
-	JNZ       block
-
-done:
-	VMOVUPS Z0, (BX)
-	VZEROUPPER
-	RET
-
-// func dotSquaresFloat16AVX512(a *float32, b *byte, blocks int, sums *float32)
-// Requires: AVX, AVX512DQ, AVX512F
-TEXT ·dotSquaresFloat16AVX512(SB), NOSPLIT, $0-32
-	MOVQ   a+0(FP), AX
-	MOVQ   b+8(FP), CX
-	MOVQ   blocks+16(FP), DX
-	MOVQ   sums+24(FP), BX
+// func squaredL24x6AVX512(queries *float32, queryStride int, rows *float32, rowStride int, blocks int, sums *float32, limits *float32) (mask uint32)
+// Requires: AVX, AVX512DQ, AVX512F, AVX512VL
+TEXT ·squaredL24x6AVX512(SB), NOSPLIT, $0-60
+	MOVQ   rows+16(FP), AX
+	MOVQ   rowStride+24(FP), CX
+	LEAQ   (CX)(CX*2), DX
+	LEAQ   (CX)(CX*4), BX
+	MOVQ   queries+0(FP), SI
+	MOVQ   queryStride+8(FP), DI
+	LEAQ   (DI)(DI*2), R8
+	MOVQ   blocks+32(FP), R9
 	VXORPS Z0, Z0, Z0
 	VXORPS Z1, Z1, Z1
-	TESTQ  DX, DX
+	VXORPS Z2, Z2, Z2
+	VXORPS Z3, Z3, Z3
+	VXORPS Z4, Z4, Z4
+	VXORPS Z5, Z5, Z5
+	VXORPS Z6, Z6, Z6
+	VXORPS Z7, Z7, Z7
+	VXORPS Z8, Z8, Z8
+	VXORPS Z9, Z9, Z9
+	VXORPS Z10, Z10, Z10
+	VXORPS Z11, Z11, Z11
+	VXORPS Z12, Z12, Z12
+	VXORPS Z13, Z13, Z13
+	VXORPS Z14, Z14, Z14
+	VXORPS Z15, Z15, Z15
+	VXORPS Z16, Z16, Z16
+	VXORPS Z17, Z17, Z17
+	VXORPS Z18, Z18, Z18
+	VXORPS Z19, Z19, Z19
+	VXORPS Z20, Z20, Z20
+	VXORPS Z21, Z21, Z21
+	VXORPS Z22, Z22, Z22
+	VXORPS Z23, Z23, Z23
+	TESTQ  R9, R9
 	JZ     done
 
 block:
-	VCVTPH2PS (CX), Z2
-	VMOVUPS   (AX), Z3
-	VMULPS    Z3, Z2, Z3
-	VADDPS    Z3, Z0, Z0
-	VMULPS    Z2, Z2, Z2
-	VADDPS    Z2, Z1, Z1
-	ADDQ      $0x40, AX
-	ADDQ      $0x20, CX
-	DECQ      DX
-	JNZ       block
+	VMOVUPS     (SI), Z24
+	VMOVUPS     (SI)(DI*1), Z25
+	VMOVUPS     (SI)(DI*2), Z26
+	VMOVUPS     (SI)(R8*1), Z27
+	VMOVUPS     (AX), Z28
+	VSUBPS      Z28, Z24, Z29
+	VFMADD231PS Z29, Z29, Z0
+	VSUBPS      Z28, Z25, Z29
+	VFMADD231PS Z29, Z29, Z1
+	VSUBPS      Z28, Z26, Z29
+	VFMADD231PS Z29, Z29, Z2
+	VSUBPS      Z28, Z27, Z28
+	VFMADD231PS Z28, Z28, Z3
+	VMOVUPS     (AX)(CX*1), Z28
+	VSUBPS      Z28, Z24, Z29
+	VFMADD231PS Z29, Z29, Z4
+	VSUBPS      Z28, Z25, Z29
+	VFMADD231PS Z29, Z29, Z5
+	VSUBPS      Z28, Z26, Z29
+	VFMADD231PS Z29, Z29, Z6
+	VSUBPS      Z28, Z27, Z28
+	VFMADD231PS Z28, Z28, Z7
+	VMOVUPS     (AX)(CX*2), Z28
+	VSUBPS      Z28, Z24, Z29
+	VFMADD231PS Z29, Z29, Z8
+	VSUBPS      Z28, Z25, Z29
+	VFMADD231PS Z29, Z29, Z9
+	VSUBPS      Z28, Z26, Z29
+	VFMADD231PS Z29, Z29, Z10
+	VSUBPS      Z28, Z27, Z28
+	VFMADD231PS Z28, Z28, Z11
+	VMOVUPS     (AX)(DX*1), Z28
+	VSUBPS      Z28, Z24, Z29
+	VFMADD231PS Z29, Z29, Z12
+	VSUBPS      Z28, Z25, Z29
+	VFMADD231PS Z29, Z29, Z13
+	VSUBPS      Z28, Z26, Z29
+	VFMADD231PS Z29, Z29, Z14
+	VSUBPS      Z28, Z27, Z28
+	VFMADD231PS Z28, Z28, Z15
+	VMOVUPS     (AX)(CX*4), Z28
+	VSUBPS      Z28, Z24, Z29
+	VFMADD231PS Z29, Z29, Z16
+	VSUBPS      Z28, Z25, Z29
+	VFMADD231PS Z29, Z29, Z17
+	VSUBPS      Z28, Z26, Z29
+	VFMADD231PS Z29, Z29, Z18
+	VSUBPS      Z28, Z27, Z28
+	VFMADD231PS Z28, Z28, Z19
+	VMOVUPS     (AX)(BX*1), Z28
+	VSUBPS      Z28, Z24, Z24
+	VFMADD231PS Z24, Z24, Z20
+	VSUBPS      Z28, Z25, Z24
+	VFMADD231PS Z24, Z24, Z21
+	VSUBPS      Z28, Z26, Z24
+	VFMADD231PS Z24, Z24, Z22
+	VSUBPS      Z28, Z27, Z24
+	VFMADD231PS Z24, Z24, Z23
+	ADDQ        $0x40, AX
+	ADDQ        $0x40, SI
+	DECQ        R9
+	JNZ         block
 
 done:
-	VMOVUPS Z0, (BX)
-	VMOVUPS Z1, 64(BX)
+	VSHUFPS         $0x88, Z1, Z0, Z24
+	VSHUFPS         $0xdd, Z1, Z0, Z0
+	VADDPS          Z24, Z0, Z24
+	VSHUFPS         $0x88, Z3, Z2, Z0
+	VSHUFPS         $0xdd, Z3, Z2, Z1
+	VADDPS          Z0, Z1, Z0
+	VSHUFPS         $0x88, Z5, Z4, Z1
+	VSHUFPS         $0xdd, Z5, Z4, Z2
+	VADDPS          Z1, Z2, Z1
+	VSHUFPS         $0x88, Z7, Z6, Z2
+	VSHUFPS         $0xdd, Z7, Z6, Z3
+	VADDPS          Z2, Z3, Z2
+	VSHUFPS         $0x88, Z9, Z8, Z3
+	VSHUFPS         $0xdd, Z9, Z8, Z4
+	VADDPS          Z3, Z4, Z3
+	VSHUFPS         $0x88, Z11, Z10, Z4
+	VSHUFPS         $0xdd, Z11, Z10, Z5
+	VADDPS          Z4, Z5, Z4
+	VSHUFPS         $0x88, Z13, Z12, Z5
+	VSHUFPS         $0xdd, Z13, Z12, Z6
+	VADDPS          Z5, Z6, Z5
+	VSHUFPS         $0x88, Z15, Z14, Z6
+	VSHUFPS         $0xdd, Z15, Z14, Z7
+	VADDPS          Z6, Z7, Z6
+	VSHUFPS         $0x88, Z17, Z16, Z7
+	VSHUFPS         $0xdd, Z17, Z16, Z8
+	VADDPS          Z7, Z8, Z7
+	VSHUFPS         $0x88, Z19, Z18, Z8
+	VSHUFPS         $0xdd, Z19, Z18, Z9
+	VADDPS          Z8, Z9, Z8
+	VSHUFPS         $0x88, Z21, Z20, Z9
+	VSHUFPS         $0xdd, Z21, Z20, Z10
+	VADDPS          Z9, Z10, Z9
+	VSHUFPS         $0x88, Z23, Z22, Z10
+	VSHUFPS         $0xdd, Z23, Z22, Z11
+	VADDPS          Z10, Z11, Z10
+	VSHUFPS         $0x88, Z0, Z24, Z11
+	VSHUFPS         $0xdd, Z0, Z24, Z0
+	VADDPS          Z11, Z0, Z11
+	VSHUFPS         $0x88, Z2, Z1, Z0
+	VSHUFPS         $0xdd, Z2, Z1, Z1
+	VADDPS          Z0, Z1, Z0
+	VSHUFPS         $0x88, Z4, Z3, Z1
+	VSHUFPS         $0xdd, Z4, Z3, Z2
+	VADDPS          Z1, Z2, Z1
+	VSHUFPS         $0x88, Z6, Z5, Z2
+	VSHUFPS         $0xdd, Z6, Z5, Z3
+	VADDPS          Z2, Z3, Z2
+	VSHUFPS         $0x88, Z8, Z7, Z3
+	VSHUFPS         $0xdd, Z8, Z7, Z4
+	VADDPS          Z3, Z4, Z3
+	VSHUFPS         $0x88, Z10, Z9, Z4
+	VSHUFPS         $0xdd, Z10, Z9, Z5
+	VADDPS          Z4, Z5, Z4
+	VSHUFF32X4      $0x88, Z0, Z11, Z5
+	VSHUFF32X4      $0xdd, Z0, Z11, Z0
+	VADDPS          Z5, Z0, Z5
+	VSHUFF32X4      $0x88, Z2, Z1, Z0
+	VSHUFF32X4      $0xdd, Z2, Z1, Z1
+	VADDPS          Z0, Z1, Z0
+	VSHUFF32X4      $0x88, Z0, Z5, Z1
+	VSHUFF32X4      $0xdd, Z0, Z5, Z0
+	VADDPS          Z1, Z0, Z1
+	VSHUFF32X4      $0x88, Z4, Z3, Z0
+	VSHUFF32X4      $0xdd, Z4, Z3, Z2
+	VADDPS          Z0, Z2, Z0
+	VSHUFF32X4      $0x88, Z0, Z0, Z2
+	VSHUFF32X4      $0xdd, Z0, Z0, Z0
+	VADDPS          Z2, Z0, Z2
+	MOVQ            sums+40(FP), AX
+	VMOVUPS         Z1, (AX)
+	VMOVUPS         Y2, 64(AX)
+	MOVQ            limits+48(FP), AX
+	VBROADCASTF32X4 (AX), Z0
+	VCMPPS          $0x1a, Z0, Z1, K1
+	KMOVW           K1, CX
+	VBROADCASTF32X4 (AX), Y0
+	VCMPPS          $0x1a, Y0, Y2, K1
+	KMOVW           K1, AX
+	SHLL            $0x10, AX
+	ORL             AX, CX
+	MOVL            CX, mask+56(FP)
 	VZEROUPPER
 	RET
 
-// func squaredL2Float16AVX512(a *float32, b *byte, blocks int, sums *float32)
-// Requires: AVX, AVX512DQ, AVX512F
-TEXT ·squaredL2Float16AVX512(SB), NOSPLIT, $0-32
-	MOVQ   a+0(FP), AX
-	MOVQ   b+8(FP), CX
-	MOVQ   blocks+16(FP), DX
-	MOVQ   sums+24(FP), BX
-	VXORPS Z0, Z0, Z0
-	TESTQ  DX, DX
-	JZ     done
-
-block:
-	VCVTPH2PS (CX), Z1
-	VMOVUPS   (AX), Z2
-	VSUBPS    Z1, Z2, Z1
-	VMULPS    Z1, Z1, Z1
-	VADDPS    Z1, Z0, Z0
-	ADDQ      $0x40, AX
-	ADDQ      $0x20, CX
-	DECQ      DX
-	JNZ       block
-
-done:
-	VMOVUPS Z0, (BX)
-	VZEROUPPER
-	RET
-
-// func dotBFloat16AVX512(a *float32, b *byte, blocks int, sums *float32)
-// Requires: AVX, AVX512DQ, AVX512F
-TEXT ·dotBFloat16AVX512(SB), NOSPLIT, $0-32
-	MOVQ   a+0(FP), AX
-	MOVQ   b+8(FP), CX
-	MOVQ   blocks+16(FP), DX
-	MOVQ   sums+24(FP), BX
-	VXORPS Z0, Z0, Z0
-	TESTQ  DX, DX
-	JZ     done
-
-block:
-	VPMOVZXWD (CX), Z1
-	VPSLLD    $0x10, Z1, Z1
-	VMOVUPS   (AX), Z2
-	VMULPS    Z2, Z1, Z1
-	VADDPS    Z1, Z0, Z0
-	ADDQ      $0x40, AX
-	ADDQ      $0x20, CX
-	DECQ      DX
-	JNZ       block
-
-done:
-	VMOVUPS Z0, (BX)
-	VZEROUPPER
-	RET
-
-// func dotSquaresBFloat16AVX512(a *float32, b *byte, blocks int, sums *float32)
-// Requires: AVX, AVX512DQ, AVX512F
-TEXT ·dotSquaresBFloat16AVX512(SB), NOSPLIT, $0-32
-	MOVQ   a+0(FP), AX
-	MOVQ   b+8(FP), CX
-	MOVQ   blocks+16(FP), DX
-	MOVQ   sums+24(FP), BX
+// func dot1x8AVX512(queries *float32, rows *float32, rowStride int, blocks int, sums *float32, limits *float32, weights *float32) (mask uint32)
+// Requires: AVX, AVX512DQ, AVX512F, AVX512VL
+TEXT ·dot1x8AVX512(SB), NOSPLIT, $0-60
+	MOVQ   rows+8(FP), AX
+	MOVQ   rowStride+16(FP), CX
+	LEAQ   (CX)(CX*2), DX
+	LEAQ   (CX)(CX*4), BX
+	LEAQ   (DX)(CX*4), SI
+	MOVQ   queries+0(FP), DI
+	MOVQ   blocks+24(FP), R8
 	VXORPS Z0, Z0, Z0
 	VXORPS Z1, Z1, Z1
-	TESTQ  DX, DX
+	VXORPS Z2, Z2, Z2
+	VXORPS Z3, Z3, Z3
+	VXORPS Z4, Z4, Z4
+	VXORPS Z5, Z5, Z5
+	VXORPS Z6, Z6, Z6
+	VXORPS Z7, Z7, Z7
+	TESTQ  R8, R8
 	JZ     done
 
 block:
-	VPMOVZXWD (CX), Z2
-	VPSLLD    $0x10, Z2, Z2
-	VMOVUPS   (AX), Z3
-	VMULPS    Z3, Z2, Z3
-	VADDPS    Z3, Z0, Z0
-	VMULPS    Z2, Z2, Z2
-	VADDPS    Z2, Z1, Z1
-	ADDQ      $0x40, AX
-	ADDQ      $0x20, CX
-	DECQ      DX
-	JNZ       block
+	VMOVUPS     (DI), Z8
+	VFMADD231PS (AX), Z8, Z0
+	VFMADD231PS (AX)(CX*1), Z8, Z1
+	VFMADD231PS (AX)(CX*2), Z8, Z2
+	VFMADD231PS (AX)(DX*1), Z8, Z3
+	VFMADD231PS (AX)(CX*4), Z8, Z4
+	VFMADD231PS (AX)(BX*1), Z8, Z5
+	VFMADD231PS (AX)(DX*2), Z8, Z6
+	VFMADD231PS (AX)(SI*1), Z8, Z7
+	ADDQ        $0x40, AX
+	ADDQ        $0x40, DI
+	DECQ        R8
+	JNZ         block
 
 done:
-	VMOVUPS Z0, (BX)
-	VMOVUPS Z1, 64(BX)
+	VSHUFPS      $0x88, Z1, Z0, Z8
+	VSHUFPS      $0xdd, Z1, Z0, Z0
+	VADDPS       Z8, Z0, Z8
+	VSHUFPS      $0x88, Z3, Z2, Z0
+	VSHUFPS      $0xdd, Z3, Z2, Z1
+	VADDPS       Z0, Z1, Z0
+	VSHUFPS      $0x88, Z5, Z4, Z1
+	VSHUFPS      $0xdd, Z5, Z4, Z2
+	VADDPS       Z1, Z2, Z1
+	VSHUFPS      $0x88, Z7, Z6, Z2
+	VSHUFPS      $0xdd, Z7, Z6, Z3
+	VADDPS       Z2, Z3, Z2
+	VSHUFPS      $0x88, Z0, Z8, Z3
+	VSHUFPS      $0xdd, Z0, Z8, Z0
+	VADDPS       Z3, Z0, Z3
+	VSHUFPS      $0x88, Z2, Z1, Z0
+	VSHUFPS      $0xdd, Z2, Z1, Z1
+	VADDPS       Z0, Z1, Z0
+	VSHUFF32X4   $0x88, Z0, Z3, Z1
+	VSHUFF32X4   $0xdd, Z0, Z3, Z0
+	VADDPS       Z1, Z0, Z1
+	VSHUFF32X4   $0x88, Z1, Z1, Z0
+	VSHUFF32X4   $0xdd, Z1, Z1, Z1
+	VADDPS       Z0, Z1, Z0
+	MOVQ         sums+32(FP), AX
+	VMOVUPS      Y0, (AX)
+	MOVQ         limits+40(FP), AX
+	MOVQ         weights+48(FP), CX
+	VBROADCASTSS (AX), Y1
+	VMOVUPS      (CX), Y2
+	VMULPS       Y2, Y1, Y1
+	VCMPPS       $0x15, Y1, Y0, K1
+	KMOVW        K1, AX
+	MOVL         AX, mask+56(FP)
 	VZEROUPPER
 	RET
 
-// func squaredL2BFloat16AVX512(a *float32, b *byte, blocks int, sums *float32)
-// Requires: AVX, AVX512DQ, AVX512F
-TEXT ·squaredL2BFloat16AVX512(SB), NOSPLIT, $0-32
-	MOVQ   a+0(FP), AX
-	MOVQ   b+8(FP), CX
-	MOVQ   blocks+16(FP), DX
-	MOVQ   sums+24(FP), BX
+// func squaredL21x8AVX512(queries *float32, rows *float32, rowStride int, blocks int, sums *float32, limits *float32) (mask uint32)
+// Requires: AVX, AVX512DQ, AVX512F, AVX512VL
+TEXT ·squaredL21x8AVX512(SB), NOSPLIT, $0-52
+	MOVQ   rows+8(FP), AX
+	MOVQ   rowStride+16(FP), CX
+	LEAQ   (CX)(CX*2), DX
+	LEAQ   (CX)(CX*4), BX
+	LEAQ   (DX)(CX*4), SI
+	MOVQ   queries+0(FP), DI
+	MOVQ   blocks+24(FP), R8
 	VXORPS Z0, Z0, Z0
-	TESTQ  DX, DX
+	VXORPS Z1, Z1, Z1
+	VXORPS Z2, Z2, Z2
+	VXORPS Z3, Z3, Z3
+	VXORPS Z4, Z4, Z4
+	VXORPS Z5, Z5, Z5
+	VXORPS Z6, Z6, Z6
+	VXORPS Z7, Z7, Z7
+	TESTQ  R8, R8
 	JZ     done
 
 block:
-	VPMOVZXWD (CX), Z1
-	VPSLLD    $0x10, Z1, Z1
-	VMOVUPS   (AX), Z2
-	VSUBPS    Z1, Z2, Z1
-	VMULPS    Z1, Z1, Z1
-	VADDPS    Z1, Z0, Z0
-	ADDQ      $0x40, AX
-	ADDQ      $0x20, CX
-	DECQ      DX
-	JNZ       block
+	VMOVUPS     (DI), Z8
+	VSUBPS      (AX), Z8, Z9
+	VFMADD231PS Z9, Z9, Z0
+	VSUBPS      (AX)(CX*1), Z8, Z9
+	VFMADD231PS Z9, Z9, Z1
+	VSUBPS      (AX)(CX*2), Z8, Z9
+	VFMADD231PS Z9, Z9, Z2
+	VSUBPS      (AX)(DX*1), Z8, Z9
+	VFMADD231PS Z9, Z9, Z3
+	VSUBPS      (AX)(CX*4), Z8, Z9
+	VFMADD231PS Z9, Z9, Z4
+	VSUBPS      (AX)(BX*1), Z8, Z9
+	VFMADD231PS Z9, Z9, Z5
+	VSUBPS      (AX)(DX*2), Z8, Z9
+	VFMADD231PS Z9, Z9, Z6
+	VSUBPS      (AX)(SI*1), Z8, Z8
+	VFMADD231PS Z8, Z8, Z7
+	ADDQ        $0x40, AX
+	ADDQ        $0x40, DI
+	DECQ        R8
+	JNZ         block
 
 done:
-	VMOVUPS Z0, (BX)
+	VSHUFPS      $0x88, Z1, Z0, Z8
+	VSHUFPS      $0xdd, Z1, Z0, Z0
+	VADDPS       Z8, Z0, Z8
+	VSHUFPS      $0x88, Z3, Z2, Z0
+	VSHUFPS      $0xdd, Z3, Z2, Z1
+	VADDPS       Z0, Z1, Z0
+	VSHUFPS      $0x88, Z5, Z4, Z1
+	VSHUFPS      $0xdd, Z5, Z4, Z2
+	VADDPS       Z1, Z2, Z1
+	VSHUFPS      $0x88, Z7, Z6, Z2
+	VSHUFPS      $0xdd, Z7, Z6, Z3
+	VADDPS       Z2, Z3, Z2
+	VSHUFPS      $0x88, Z0, Z8, Z3
+	VSHUFPS      $0xdd, Z0, Z8, Z0
+	VADDPS       Z3, Z0, Z3
+	VSHUFPS      $0x88, Z2, Z1, Z0
+	VSHUFPS      $0xdd, Z2, Z1, Z1
+	VADDPS       Z0, Z1, Z0
+	VSHUFF32X4   $0x88, Z0, Z3, Z1
+	VSHUFF32X4   $0xdd, Z0, Z3, Z0
+	VADDPS       Z1, Z0, Z1
+	VSHUFF32X4   $0x88, Z1, Z1, Z0
+	VSHUFF32X4   $0xdd, Z1, Z1, Z1
+	VADDPS       Z0, Z1, Z0
+	MOVQ         sums+32(FP), AX
+	VMOVUPS      Y0, (AX)
+	MOVQ         limits+40(FP), AX
+	VBROADCASTSS (AX), Y1
+	VCMPPS       $0x1a, Y1, Y0, K1
+	KMOVW        K1, AX
+	MOVL         AX, mask+48(FP)
 	VZEROUPPER
 	RET
 
-// func dotInt8AVX512(a *float32, b *byte, blocks int, sums *float32)
+// func squares1x8AVX512(rows *float32, rowStride int, blocks int, sums *float32)
 // Requires: AVX, AVX512DQ, AVX512F
-TEXT ·dotInt8AVX512(SB), NOSPLIT, $0-32
-	MOVQ         a+0(FP), AX
-	MOVQ         b+8(FP), CX
-	MOVQ         blocks+16(FP), DX
-	MOVQ         sums+24(FP), BX
-	VXORPS       Z0, Z0, Z0
-	TESTQ        DX, DX
-	JZ           done
-	VBROADCASTSS (CX), Z1
-	ADDQ         $0x04, CX
-
-block:
-	VPMOVSXBD (CX), Z2
-	VCVTDQ2PS Z2, Z2
-	VMULPS    Z1, Z2, Z2
-	VMOVUPS   (AX), Z3
-	VMULPS    Z3, Z2, Z2
-	VADDPS    Z2, Z0, Z0
-	ADDQ      $0x40, AX
-	ADDQ      $0x10, CX
-	DECQ      DX
-	JNZ       block
-
-done:
-	VMOVUPS Z0, (BX)
-	VZEROUPPER
-	RET
-
-// func dotSquaresInt8AVX512(a *float32, b *byte, blocks int, sums *float32)
-// Requires: AVX, AVX512DQ, AVX512F
-TEXT ·dotSquaresInt8AVX512(SB), NOSPLIT, $0-32
-	MOVQ         a+0(FP), AX
-	MOVQ         b+8(FP), CX
-	MOVQ         blocks+16(FP), DX
-	MOVQ         sums+24(FP), BX
-	VXORPS       Z0, Z0, Z0
-	VXORPS       Z1, Z1, Z1
-	TESTQ        DX, DX
-	JZ           done
-	VBROADCASTSS (CX), Z2
-	ADDQ         $0x04, CX
-
-block:
-	VPMOVSXBD (CX), Z3
-	VCVTDQ2PS Z3, Z3
-	VMULPS    Z2, Z3, Z3
-	VMOVUPS   (AX), Z4
-	VMULPS    Z4, Z3, Z4
-	VADDPS    Z4, Z0, Z0
-	VMULPS    Z3, Z3, Z3
-	VADDPS    Z3, Z1, Z1
-	ADDQ      $0x40, AX
-	ADDQ      $0x10, CX
-	DECQ      DX
-	JNZ       block
-
-done:
-	VMOVUPS Z0, (BX)
-	VMOVUPS Z1, 64(BX)
-	VZEROUPPER
-	RET
-
-// func squaredL2Int8AVX512(a *float32, b *byte, blocks int, sums *float32)
-// Requires: AVX, AVX512DQ, AVX512F
-TEXT ·squaredL2Int8AVX512(SB), NOSPLIT, $0-32
-	MOVQ         a+0(FP), AX
-	MOVQ         b+8(FP), CX
-	MOVQ         blocks+16(FP), DX
-	MOVQ         sums+24(FP), BX
-	VXORPS       Z0, Z0, Z0
-	TESTQ        DX, DX
-	JZ           done
-	VBROADCASTSS (CX), Z1
-	ADDQ         $0x04, CX
-
-block:
-	VPMOVSXBD (CX), Z2
-	VCVTDQ2PS Z2, Z2
-	VMULPS    Z1, Z2, Z2
-	VMOVUPS   (AX), Z3
-	VSUBPS    Z2, Z3, Z2
-	VMULPS    Z2, Z2, Z2
-	VADDPS    Z2, Z0, Z0
-	ADDQ      $0x40, AX
-	ADDQ      $0x10, CX
-	DECQ      DX
-	JNZ       block
-
-done:
-	VMOVUPS Z0, (BX)
-	VZEROUPPER
-	RET
-
-// func dotFloat32AVX2(a *float32, b *byte, blocks int, sums *float32)
-// Requires: AVX
-TEXT ·dotFloat32AVX2(SB), NOSPLIT, $0-32
-	MOVQ   a+0(FP), AX
-	MOVQ   b+8(FP), CX
-	MOVQ   blocks+16(FP), DX
-	MOVQ   sums+24(FP), BX
-	VXORPS Y0, Y0, Y0
-	VXORPS Y1, Y1, Y1
-	TESTQ  DX, DX
+TEXT ·squares1x8AVX512(SB), NOSPLIT, $0-32
+	MOVQ   rows+0(FP), AX
+	MOVQ   rowStride+8(FP), CX
+	LEAQ   (CX)(CX*2), DX
+	LEAQ   (CX)(CX*4), BX
+	LEAQ   (DX)(CX*4), SI
+	MOVQ   blocks+16(FP), DI
+	VXORPS Z0, Z0, Z0
+	VXORPS Z1, Z1, Z1
+	VXORPS Z2, Z2, Z2
+	VXORPS Z3, Z3, Z3
+	VXORPS Z4, Z4, Z4
+	VXORPS Z5, Z5, Z5
+	VXORPS Z6, Z6, Z6
+	VXORPS Z7, Z7, Z7
+	TESTQ  DI, DI
 	JZ     done
 
 block:
-	VMOVUPS (CX), Y2
-	VMOVUPS (AX), Y3
-	VMULPS  Y3, Y2, Y2
-	VADDPS  Y2, Y0, Y0
-	VMOVUPS 32(CX), Y2
-	VMOVUPS 32(AX), Y3
-	VMULPS  Y3, Y2, Y2
-	VADDPS  Y2, Y1, Y1
-	ADDQ    $0x40, AX
-	ADDQ    $0x40, CX
-	DECQ    DX
-	JNZ     block
+	VMOVUPS     (AX), Z8
+	VFMADD231PS Z8, Z8, Z0
+	VMOVUPS     (AX)(CX*1), Z8
+	VFMADD231PS Z8, Z8, Z1
+	VMOVUPS     (AX)(CX*2), Z8
+	VFMADD231PS Z8, Z8, Z2
+	VMOVUPS     (AX)(DX*1), Z8
+	VFMADD231PS Z8, Z8, Z3
+	VMOVUPS     (AX)(CX*4), Z8
+	VFMADD231PS Z8, Z8, Z4
+	VMOVUPS     (AX)(BX*1), Z8
+	VFMADD231PS Z8, Z8, Z5
+	VMOVUPS     (AX)(DX*2), Z8
+	VFMADD231PS Z8, Z8, Z6
+	VMOVUPS     (AX)(SI*1), Z8
+	VFMADD231PS Z8, Z8, Z7
+	ADDQ        $0x40, AX
+	DECQ        DI
+	JNZ         block
 
 done:
-	VMOVUPS Y0, (BX)
-	VMOVUPS Y1, 32(BX)
+	VSHUFPS    $0x88, Z1, Z0, Z8
+	VSHUFPS    $0xdd, Z1, Z0, Z0
+	VADDPS     Z8, Z0, Z8
+	VSHUFPS    $0x88, Z3, Z2, Z0
+	VSHUFPS    $0xdd, Z3, Z2, Z1
+	VADDPS     Z0, Z1, Z0
+	VSHUFPS    $0x88, Z5, Z4, Z1
+	VSHUFPS    $0xdd, Z5, Z4, Z2
+	VADDPS     Z1, Z2, Z1
+	VSHUFPS    $0x88, Z7, Z6, Z2
+	VSHUFPS    $0xdd, Z7, Z6, Z3
+	VADDPS     Z2, Z3, Z2
+	VSHUFPS    $0x88, Z0, Z8, Z3
+	VSHUFPS    $0xdd, Z0, Z8, Z0
+	VADDPS     Z3, Z0, Z3
+	VSHUFPS    $0x88, Z2, Z1, Z0
+	VSHUFPS    $0xdd, Z2, Z1, Z1
+	VADDPS     Z0, Z1, Z0
+	VSHUFF32X4 $0x88, Z0, Z3, Z1
+	VSHUFF32X4 $0xdd, Z0, Z3, Z0
+	VADDPS     Z1, Z0, Z1
+	VSHUFF32X4 $0x88, Z1, Z1, Z0
+	VSHUFF32X4 $0xdd, Z1, Z1, Z1
+	VADDPS     Z0, Z1, Z0
+	MOVQ       sums+24(FP), AX
+	VMOVUPS    Y0, (AX)
 	VZEROUPPER
 	RET
 
-// func dotSquaresFloat32AVX2(a *float32, b *byte, blocks int, sums *float32)
-// Requires: AVX
-TEXT ·dotSquaresFloat32AVX2(SB), NOSPLIT, $0-32
-	MOVQ   a+0(FP), AX
-	MOVQ   b+8(FP), CX
-	MOVQ   blocks+16(FP), DX
-	MOVQ   sums+24(FP), BX
-	VXORPS Y0, Y0, Y0
-	VXORPS Y1, Y1, Y1
-	VXORPS Y2, Y2, Y2
-	VXORPS Y3, Y3, Y3
-	TESTQ  DX, DX
-	JZ     done
-
-block:
-	VMOVUPS (CX), Y4
-	VMOVUPS (AX), Y5
-	VMULPS  Y5, Y4, Y5
-	VADDPS  Y5, Y0, Y0
-	VMULPS  Y4, Y4, Y4
-	VADDPS  Y4, Y1, Y1
-	VMOVUPS 32(CX), Y4
-	VMOVUPS 32(AX), Y5
-	VMULPS  Y5, Y4, Y5
-	VADDPS  Y5, Y2, Y2
-	VMULPS  Y4, Y4, Y4
-	VADDPS  Y4, Y3, Y3
-	ADDQ    $0x40, AX
-	ADDQ    $0x40, CX
-	DECQ    DX
-	JNZ     block
-
-done:
-	VMOVUPS Y0, (BX)
-	VMOVUPS Y2, 32(BX)
-	VMOVUPS Y1, 64(BX)
-	VMOVUPS Y3, 96(BX)
-	VZEROUPPER
-	RET
-
-// func squaredL2Float32AVX2(a *float32, b *byte, blocks int, sums *float32)
-// Requires: AVX
-TEXT ·squaredL2Float32AVX2(SB), NOSPLIT, $0-32
-	MOVQ   a+0(FP), AX
-	MOVQ   b+8(FP), CX
-	MOVQ   blocks+16(FP), DX
-	MOVQ   sums+24(FP), BX
-	VXORPS Y0, Y0, Y0
-	VXORPS Y1, Y1, Y1
-	TESTQ  DX, DX
-	JZ     done
-
-block:
-	VMOVUPS (CX), Y2
-	VMOVUPS (AX), Y3
-	VSUBPS  Y2, Y3, Y2
-	VMULPS  Y2, Y2, Y2
-	VADDPS  Y2, Y0, Y0
-	VMOVUPS 32(CX), Y2
-	VMOVUPS 32(AX), Y3
-	VSUBPS  Y2, Y3, Y2
-	VMULPS  Y2, Y2, Y2
-	VADDPS  Y2, Y1, Y1
-	ADDQ    $0x40, AX
-	ADDQ    $0x40, CX
-	DECQ    DX
-	JNZ     block
-
-done:
-	VMOVUPS Y0, (BX)
-	VMOVUPS Y1, 32(BX)
-	VZEROUPPER
-	RET
-
-// func dotFloat16AVX2(a *float32, b *byte, blocks int, sums *float32)
-// Requires: AVX, F16C
-TEXT ·dotFloat16AVX2(SB), NOSPLIT, $0-32
-	MOVQ   a+0(FP), AX
-	MOVQ   b+8(FP), CX
-	MOVQ   blocks+16(FP), DX
-	MOVQ   sums+24(FP), BX
-	VXORPS Y0, Y0, Y0
-	VXORPS Y1, Y1, Y1
-	TESTQ  DX, DX
-	JZ     done
-
-block:
-	VCVTPH2PS (CX), Y2
-	VMOVUPS   (AX), Y3
-	VMULPS    Y3, Y2, Y2
-	VADDPS    Y2, Y0, Y0
-	VCVTPH2PS 16(CX), Y2
-	VMOVUPS   32(AX), Y3
-	VMULPS    Y3, Y2, Y2
-	VADDPS    Y2, Y1, Y1
-	ADDQ      $0x40, AX
-	ADDQ      $0x20, CX
-	DECQ      DX
-	JNZ       block
-
-done:
-	VMOVUPS Y0, (BX)
-	VMOVUPS Y1, 32(BX)
-	VZEROUPPER
-	RET
-
-// func dotSquaresFloat16AVX2(a *float32, b *byte, blocks int, sums *float32)
-// Requires: AVX, F16C
-TEXT ·dotSquaresFloat16AVX2(SB), NOSPLIT, $0-32
-	MOVQ   a+0(FP), AX
-	MOVQ   b+8(FP), CX
-	MOVQ   blocks+16(FP), DX
-	MOVQ   sums+24(FP), BX
-	VXORPS Y0, Y0, Y0
-	VXORPS Y1, Y1, Y1
-	VXORPS Y2, Y2, Y2
-	VXORPS Y3, Y3, Y3
-	TESTQ  DX, DX
-	JZ     done
-
-block:
-	VCVTPH2PS (CX), Y4
-	VMOVUPS   (AX), Y5
-	VMULPS    Y5, Y4, Y5
-	VADDPS    Y5, Y0, Y0
-	VMULPS    Y4, Y4, Y4
-	VADDPS    Y4, Y1, Y1
-	VCVTPH2PS 16(CX), Y4
-	VMOVUPS   32(AX), Y5
-	VMULPS    Y5, Y4, Y5
-	VADDPS    Y5, Y2, Y2
-	VMULPS    Y4, Y4, Y4
-	VADDPS    Y4, Y3, Y3
-	ADDQ      $0x40, AX
-	ADDQ      $0x20, CX
-	DECQ      DX
-	JNZ       block
-
-done:
-	VMOVUPS Y0, (BX)
-	VMOVUPS Y2, 32(BX)
-	VMOVUPS Y1, 64(BX)
-	VMOVUPS Y3, 96(BX)
-	VZEROUPPER
-	RET
-
-// func squaredL2Float16AVX2(a *float32, b *byte, blocks int, sums *float32)
-// Requires: AVX, F16C
-TEXT ·squaredL2Float16AVX2(SB), NOSPLIT, $0-32
-	MOVQ   a+0(FP), AX
-	MOVQ   b+8(FP), CX
-	MOVQ   blocks+16(FP), DX
-	MOVQ   sums+24(FP), BX
-	VXORPS Y0, Y0, Y0
-	VXORPS Y1, Y1, Y1
-	TESTQ  DX, DX
-	JZ     done
-
-block:
-	VCVTPH2PS (CX), Y2
-	VMOVUPS   (AX), Y3
-	VSUBPS    Y2, Y3, Y2
-	VMULPS    Y2, Y2, Y2
-	VADDPS    Y2, Y0, Y0
-	VCVTPH2PS 16(CX), Y2
-	VMOVUPS   32(AX), Y3
-	VSUBPS    Y2, Y3, Y2
-	VMULPS    Y2, Y2, Y2
-	VADDPS    Y2, Y1, Y1
-	ADDQ      $0x40, AX
-	ADDQ      $0x20, CX
-	DECQ      DX
-	JNZ       block
-
-done:
-	VMOVUPS Y0, (BX)
-	VMOVUPS Y1, 32(BX)
-	VZEROUPPER
-	RET
-
-// func dotBFloat16AVX2(a *float32, b *byte, blocks int, sums *float32)
-// Requires: AVX, AVX2
-TEXT ·dotBFloat16AVX2(SB), NOSPLIT, $0-32
-	MOVQ   a+0(FP), AX
-	MOVQ   b+8(FP), CX
-	MOVQ   blocks+16(FP), DX
-	MOVQ   sums+24(FP), BX
-	VXORPS Y0, Y0, Y0
-	VXORPS Y1, Y1, Y1
-	TESTQ  DX, DX
-	JZ     done
-
-block:
-	VPMOVZXWD (CX), Y2
-	VPSLLD    $0x10, Y2, Y2
-	VMOVUPS   (AX), Y3
-	VMULPS    Y3, Y2, Y2
-	VADDPS    Y2, Y0, Y0
-	VPMOVZXWD 16(CX), Y2
-	VPSLLD    $0x10, Y2, Y2
-	VMOVUPS   32(AX), Y3
-	VMULPS    Y3, Y2, Y2
-	VADDPS    Y2, Y1, Y1
-	ADDQ      $0x40, AX
-	ADDQ      $0x20, CX
-	DECQ      DX
-	JNZ       block
-
-done:
-	VMOVUPS Y0, (BX)
-	VMOVUPS Y1, 32(BX)
-	VZEROUPPER
-	RET
-
-// func dotSquaresBFloat16AVX2(a *float32, b *byte, blocks int, sums *float32)
-// Requires: AVX, AVX2
-TEXT ·dotSquaresBFloat16AVX2(SB), NOSPLIT, $0-32
-	MOVQ   a+0(FP), AX
-	MOVQ   b+8(FP), CX
-	MOVQ   blocks+16(FP), DX
-	MOVQ   sums+24(FP), BX
-	VXORPS Y0, Y0, Y0
-	VXORPS Y1, Y1, Y1
-	VXORPS Y2, Y2, Y2
-	VXORPS Y3, Y3, Y3
-	TESTQ  DX, DX
-	JZ     done
-
-block:
-	VPMOVZXWD (CX), Y4
-	VPSLLD    $0x10, Y4, Y4
-	VMOVUPS   (AX), Y5
-	VMULPS    Y5, Y4, Y5
-	VADDPS    Y5, Y0, Y0
-	VMULPS    Y4, Y4, Y4
-	VADDPS    Y4, Y1, Y1
-	VPMOVZXWD 16(CX), Y4
-	VPSLLD    $0x10, Y4, Y4
-	VMOVUPS   32(AX), Y5
-	VMULPS    Y5, Y4, Y5
-	VADDPS    Y5, Y2, Y2
-	VMULPS    Y4, Y4, Y4
-	VADDPS    Y4, Y3, Y3
-	ADDQ      $0x40, AX
-	ADDQ      $0x20, CX
-	DECQ      DX
-	JNZ       block
-
-done:
-	VMOVUPS Y0, (BX)
-	VMOVUPS Y2, 32(BX)
-	VMOVUPS Y1, 64(BX)
-	VMOVUPS Y3, 96(BX)
-	VZEROUPPER
-	RET
-
-// func squaredL2BFloat16AVX2(a *float32, b *byte, blocks int, sums *float32)
-// Requires: AVX, AVX2
-TEXT ·squaredL2BFloat16AVX2(SB), NOSPLIT, $0-32
-	MOVQ   a+0(FP), AX
-	MOVQ   b+8(FP), CX
-	MOVQ   blocks+16(FP), DX
-	MOVQ   sums+24(FP), BX
-	VXORPS Y0, Y0, Y0
-	VXORPS Y1, Y1, Y1
-	TESTQ  DX, DX
-	JZ     done
-
-block:
-	VPMOVZXWD (CX), Y2
-	VPSLLD    $0x10, Y2, Y2
-	VMOVUPS   (AX), Y3
-	VSUBPS    Y2, Y3, Y2
-	VMULPS    Y2, Y2, Y2
-	VADDPS    Y2, Y0, Y0
-	VPMOVZXWD 16(CX), Y2
-	VPSLLD    $0x10, Y2, Y2
-	VMOVUPS   32(AX), Y3
-	VSUBPS    Y2, Y3, Y2
-	VMULPS    Y2, Y2, Y2
-	VADDPS    Y2, Y1, Y1
-	ADDQ      $0x40, AX
-	ADDQ      $0x20, CX
-	DECQ      DX
-	JNZ       block
-
-done:
-	VMOVUPS Y0, (BX)
-	VMOVUPS Y1, 32(BX)
-	VZEROUPPER
-	RET
-
-// func dotInt8AVX2(a *float32, b *byte, blocks int, sums *float32)
-// Requires: AVX, AVX2
-TEXT ·dotInt8AVX2(SB), NOSPLIT, $0-32
-	MOVQ         a+0(FP), AX
-	MOVQ         b+8(FP), CX
-	MOVQ         blocks+16(FP), DX
-	MOVQ         sums+24(FP), BX
-	VXORPS       Y0, Y0, Y0
-	VXORPS       Y1, Y1, Y1
-	TESTQ        DX, DX
-	JZ           done
-	VBROADCASTSS (CX), Y2
-	ADDQ         $0x04, CX
-
-block:
-	VPMOVSXBD (CX), Y3
-	VCVTDQ2PS Y3, Y3
-	VMULPS    Y2, Y3, Y3
-	VMOVUPS   (AX), Y4
-	VMULPS    Y4, Y3, Y3
-	VADDPS    Y3, Y0, Y0
-	VPMOVSXBD 8(CX), Y3
-	VCVTDQ2PS Y3, Y3
-	VMULPS    Y2, Y3, Y3
-	VMOVUPS   32(AX), Y4
-	VMULPS    Y4, Y3, Y3
-	VADDPS    Y3, Y1, Y1
-	ADDQ      $0x40, AX
-	ADDQ      $0x10, CX
-	DECQ      DX
-	JNZ       block
-
-done:
-	VMOVUPS Y0, (BX)
-	VMOVUPS Y1, 32(BX)
-	VZEROUPPER
-	RET
-
-// func dotSquaresInt8AVX2(a *float32, b *byte, blocks int, sums *float32)
-// Requires: AVX, AVX2
-TEXT ·dotSquaresInt8AVX2(SB), NOSPLIT, $0-32
-	MOVQ         a+0(FP), AX
-	MOVQ         b+8(FP), CX
-	MOVQ         blocks+16(FP), DX
-	MOVQ         sums+24(FP), BX
-	VXORPS       Y0, Y0, Y0
-	VXORPS       Y1, Y1, Y1
-	VXORPS       Y2, Y2, Y2
-	VXORPS       Y3, Y3, Y3
-	TESTQ        DX, DX
-	JZ           done
-	VBROADCASTSS (CX), Y4
-	ADDQ         $0x04, CX
-
-block:
-	VPMOVSXBD (CX), Y5
-	VCVTDQ2PS Y5, Y5
-	VMULPS    Y4, Y5, Y5
-	VMOVUPS   (AX), Y6
-	VMULPS    Y6, Y5, Y6
-	VADDPS    Y6, Y0, Y0
-	VMULPS    Y5, Y5, Y5
-	VADDPS    Y5, Y1, Y1
-	VPMOVSXBD 8(CX), Y5
-	VCVTDQ2PS Y5, Y5
-	VMULPS    Y4, Y5, Y5
-	VMOVUPS   32(AX), Y6
-	VMULPS    Y6, Y5, Y6
-	VADDPS    Y6, Y2, Y2
-	VMULPS    Y5, Y5, Y5
-	VADDPS    Y5, Y3, Y3
-	ADDQ      $0x40, AX
-	ADDQ      $0x10, CX
-	DECQ      DX
-	JNZ       block
-
-done:
-	VMOVUPS Y0, (BX)
-	VMOVUPS Y2, 32(BX)
-	VMOVUPS Y1, 64(BX)
-	VMOVUPS Y3, 96(BX)
-	VZEROUPPER
-	RET
-
-// func squaredL2Int8AVX2(a *float32, b *byte, blocks int, sums *float32)
-// Requires: AVX, AVX2
-TEXT ·squaredL2Int8AVX2(SB), NOSPLIT, $0-32
-	MOVQ         a+0(FP), AX
-	MOVQ         b+8(FP), CX
-	MOVQ         blocks+16(FP), DX
-	MOVQ         sums+24(FP), BX
-	VXORPS       Y0, Y0, Y0
-	VXORPS       Y1, Y1, Y1
-	TESTQ        DX, DX
-	JZ           done
-	VBROADCASTSS (CX), Y2
-	ADDQ         $0x04, CX
-
-block:
-	VPMOVSXBD (CX), Y3
-	VCVTDQ2PS Y3, Y3
-	VMULPS    Y2, Y3, Y3
-	VMOVUPS   (AX), Y4
-	VSUBPS    Y3, Y4, Y3
-	VMULPS    Y3, Y3, Y3
-	VADDPS    Y3, Y0, Y0
-	VPMOVSXBD 8(CX), Y3
-	VCVTDQ2PS Y3, Y3
-	VMULPS    Y2, Y3, Y3
-	VMOVUPS   32(AX), Y4
-	VSUBPS    Y3, Y4, Y3
-	VMULPS    Y3, Y3, Y3
-	VADDPS    Y3, Y1, Y1
-	ADDQ      $0x40, AX
-	ADDQ      $0x10, CX
-	DECQ      DX
-	JNZ       block
-
-done:
-	VMOVUPS Y0, (BX)
-	VMOVUPS Y1, 32(BX)
-	VZEROUPPER
-	RET
-
-// func dotTileFloat32AVX2(a **float32, b *byte, blocks int, sums *float32)
-// Requires: AVX
-TEXT ·dotTileFloat32AVX2(SB), NOSPLIT, $0-32
-	MOVQ   a+0(FP), AX
-	MOVQ   b+8(FP), CX
-	MOVQ   blocks+16(FP), DX
-	MOVQ   sums+24(FP), BX
-	MOVQ   (AX), SI
-	MOVQ   8(AX), DI
-	MOVQ   16(AX), R8
-	MOVQ   24(AX), AX
-	VXORPS Y0, Y0, Y0
-	VXORPS Y1, Y1, Y1
-	VXORPS Y2, Y2, Y2
-	VXORPS Y3, Y3, Y3
-	VXORPS Y4, Y4, Y4
-	VXORPS Y5, Y5, Y5
-	VXORPS Y6, Y6, Y6
-	VXORPS Y7, Y7, Y7
-	TESTQ  DX, DX
-	JZ     done
-
-block:
-	VMOVUPS (CX), Y8
-	VMOVUPS (SI), Y9
-	VMULPS  Y9, Y8, Y9
-	VADDPS  Y9, Y0, Y0
-	VMOVUPS (DI), Y9
-	VMULPS  Y9, Y8, Y9
-	VADDPS  Y9, Y1, Y1
-	VMOVUPS (R8), Y9
-	VMULPS  Y9, Y8, Y9
-	VADDPS  Y9, Y2, Y2
-	VMOVUPS (AX), Y9
-	VMULPS  Y9, Y8, Y8
-	VADDPS  Y8, Y3, Y3
-	VMOVUPS 32(CX), Y8
-	VMOVUPS 32(SI), Y9
-	VMULPS  Y9, Y8, Y9
-	VADDPS  Y9, Y4, Y4
-	VMOVUPS 32(DI), Y9
-	VMULPS  Y9, Y8, Y9
-	VADDPS  Y9, Y5, Y5
-	VMOVUPS 32(R8), Y9
-	VMULPS  Y9, Y8, Y9
-	VADDPS  Y9, Y6, Y6
-	VMOVUPS 32(AX), Y9
-	VMULPS  Y9, Y8, Y8
-	VADDPS  Y8, Y7, Y7
-	ADDQ    $0x40, SI
-	ADDQ    $0x40, DI
-	ADDQ    $0x40, R8
-	ADDQ    $0x40, AX
-	ADDQ    $0x40, CX
-	DECQ    DX
-	JNZ     block
-
-done:
-	VMOVUPS Y0, (BX)
-	VMOVUPS Y4, 32(BX)
-	VMOVUPS Y1, 64(BX)
-	VMOVUPS Y5, 96(BX)
-	VMOVUPS Y2, 128(BX)
-	VMOVUPS Y6, 160(BX)
-	VMOVUPS Y3, 192(BX)
-	VMOVUPS Y7, 224(BX)
-	VZEROUPPER
-	RET
-
-// func dotSquaresTileFloat32AVX2(a **float32, b *byte, blocks int, sums *float32)
-// Requires: AVX
-TEXT ·dotSquaresTileFloat32AVX2(SB), NOSPLIT, $0-32
-	MOVQ   a+0(FP), AX
-	MOVQ   b+8(FP), CX
-	MOVQ   blocks+16(FP), DX
-	MOVQ   sums+24(FP), BX
-	MOVQ   (AX), SI
-	MOVQ   8(AX), DI
-	MOVQ   16(AX), R8
-	MOVQ   24(AX), AX
+// func dot4x3AVX2(queries *float32, queryStride int, rows *float32, rowStride int, blocks int, sums *float32, limits *float32, weights *float32) (mask uint32)
+// Requires: AVX, FMA3
+TEXT ·dot4x3AVX2(SB), NOSPLIT, $0-68
+	MOVQ   rows+16(FP), AX
+	MOVQ   rowStride+24(FP), CX
+	MOVQ   queries+0(FP), DX
+	MOVQ   queryStride+8(FP), BX
+	LEAQ   (BX)(BX*2), SI
+	MOVQ   blocks+32(FP), DI
 	VXORPS Y0, Y0, Y0
 	VXORPS Y1, Y1, Y1
 	VXORPS Y2, Y2, Y2
@@ -889,219 +1003,127 @@ TEXT ·dotSquaresTileFloat32AVX2(SB), NOSPLIT, $0-32
 	VXORPS Y7, Y7, Y7
 	VXORPS Y8, Y8, Y8
 	VXORPS Y9, Y9, Y9
-	TESTQ  DX, DX
+	VXORPS Y10, Y10, Y10
+	VXORPS Y11, Y11, Y11
+	TESTQ  DI, DI
 	JZ     done
 
 block:
-	VMOVUPS (CX), Y10
-	VMOVUPS (SI), Y11
-	VMULPS  Y11, Y10, Y11
-	VADDPS  Y11, Y0, Y0
-	VMOVUPS (DI), Y11
-	VMULPS  Y11, Y10, Y11
-	VADDPS  Y11, Y1, Y1
-	VMOVUPS (R8), Y11
-	VMULPS  Y11, Y10, Y11
-	VADDPS  Y11, Y2, Y2
-	VMOVUPS (AX), Y11
-	VMULPS  Y11, Y10, Y11
-	VADDPS  Y11, Y3, Y3
-	VMULPS  Y10, Y10, Y10
-	VADDPS  Y10, Y4, Y4
-	VMOVUPS 32(CX), Y10
-	VMOVUPS 32(SI), Y11
-	VMULPS  Y11, Y10, Y11
-	VADDPS  Y11, Y5, Y5
-	VMOVUPS 32(DI), Y11
-	VMULPS  Y11, Y10, Y11
-	VADDPS  Y11, Y6, Y6
-	VMOVUPS 32(R8), Y11
-	VMULPS  Y11, Y10, Y11
-	VADDPS  Y11, Y7, Y7
-	VMOVUPS 32(AX), Y11
-	VMULPS  Y11, Y10, Y11
-	VADDPS  Y11, Y8, Y8
-	VMULPS  Y10, Y10, Y10
-	VADDPS  Y10, Y9, Y9
-	ADDQ    $0x40, SI
-	ADDQ    $0x40, DI
-	ADDQ    $0x40, R8
-	ADDQ    $0x40, AX
-	ADDQ    $0x40, CX
-	DECQ    DX
-	JNZ     block
+	VMOVUPS     (AX), Y12
+	VMOVUPS     (AX)(CX*1), Y13
+	VMOVUPS     (AX)(CX*2), Y14
+	VMOVUPS     (DX), Y15
+	VFMADD231PS Y15, Y12, Y0
+	VFMADD231PS Y15, Y13, Y4
+	VFMADD231PS Y15, Y14, Y8
+	VMOVUPS     (DX)(BX*1), Y15
+	VFMADD231PS Y15, Y12, Y1
+	VFMADD231PS Y15, Y13, Y5
+	VFMADD231PS Y15, Y14, Y9
+	VMOVUPS     (DX)(BX*2), Y15
+	VFMADD231PS Y15, Y12, Y2
+	VFMADD231PS Y15, Y13, Y6
+	VFMADD231PS Y15, Y14, Y10
+	VMOVUPS     (DX)(SI*1), Y15
+	VFMADD231PS Y15, Y12, Y3
+	VFMADD231PS Y15, Y13, Y7
+	VFMADD231PS Y15, Y14, Y11
+	VMOVUPS     32(AX), Y12
+	VMOVUPS     32(AX)(CX*1), Y13
+	VMOVUPS     32(AX)(CX*2), Y14
+	VMOVUPS     32(DX), Y15
+	VFMADD231PS Y15, Y12, Y0
+	VFMADD231PS Y15, Y13, Y4
+	VFMADD231PS Y15, Y14, Y8
+	VMOVUPS     32(DX)(BX*1), Y15
+	VFMADD231PS Y15, Y12, Y1
+	VFMADD231PS Y15, Y13, Y5
+	VFMADD231PS Y15, Y14, Y9
+	VMOVUPS     32(DX)(BX*2), Y15
+	VFMADD231PS Y15, Y12, Y2
+	VFMADD231PS Y15, Y13, Y6
+	VFMADD231PS Y15, Y14, Y10
+	VMOVUPS     32(DX)(SI*1), Y15
+	VFMADD231PS Y15, Y12, Y3
+	VFMADD231PS Y15, Y13, Y7
+	VFMADD231PS Y15, Y14, Y11
+	ADDQ        $0x40, AX
+	ADDQ        $0x40, DX
+	DECQ        DI
+	JNZ         block
 
 done:
-	VMOVUPS Y0, (BX)
-	VMOVUPS Y5, 32(BX)
-	VMOVUPS Y1, 64(BX)
-	VMOVUPS Y6, 96(BX)
-	VMOVUPS Y2, 128(BX)
-	VMOVUPS Y7, 160(BX)
-	VMOVUPS Y3, 192(BX)
-	VMOVUPS Y8, 224(BX)
-	VMOVUPS Y4, 256(BX)
-	VMOVUPS Y9, 288(BX)
+	VSHUFPS      $0x88, Y1, Y0, Y12
+	VSHUFPS      $0xdd, Y1, Y0, Y0
+	VADDPS       Y12, Y0, Y12
+	VSHUFPS      $0x88, Y3, Y2, Y0
+	VSHUFPS      $0xdd, Y3, Y2, Y1
+	VADDPS       Y0, Y1, Y0
+	VSHUFPS      $0x88, Y5, Y4, Y1
+	VSHUFPS      $0xdd, Y5, Y4, Y2
+	VADDPS       Y1, Y2, Y1
+	VSHUFPS      $0x88, Y7, Y6, Y2
+	VSHUFPS      $0xdd, Y7, Y6, Y3
+	VADDPS       Y2, Y3, Y2
+	VSHUFPS      $0x88, Y9, Y8, Y3
+	VSHUFPS      $0xdd, Y9, Y8, Y4
+	VADDPS       Y3, Y4, Y3
+	VSHUFPS      $0x88, Y11, Y10, Y4
+	VSHUFPS      $0xdd, Y11, Y10, Y5
+	VADDPS       Y4, Y5, Y4
+	VSHUFPS      $0x88, Y0, Y12, Y5
+	VSHUFPS      $0xdd, Y0, Y12, Y0
+	VADDPS       Y5, Y0, Y5
+	VSHUFPS      $0x88, Y2, Y1, Y0
+	VSHUFPS      $0xdd, Y2, Y1, Y1
+	VADDPS       Y0, Y1, Y0
+	VSHUFPS      $0x88, Y4, Y3, Y1
+	VSHUFPS      $0xdd, Y4, Y3, Y2
+	VADDPS       Y1, Y2, Y1
+	VEXTRACTF128 $0x01, Y5, X2
+	VADDPS       X2, X5, X2
+	VEXTRACTF128 $0x01, Y0, X3
+	VADDPS       X3, X0, X3
+	VEXTRACTF128 $0x01, Y1, X0
+	VADDPS       X0, X1, X0
+	MOVQ         sums+40(FP), AX
+	VMOVUPS      X2, (AX)
+	VMOVUPS      X3, 16(AX)
+	VMOVUPS      X0, 32(AX)
+	MOVQ         limits+48(FP), AX
+	MOVQ         weights+56(FP), CX
+	VMOVUPS      (AX), X1
+	VBROADCASTSS (CX), X4
+	VMULPS       X4, X1, X1
+	VCMPPS       $0x15, X1, X2, X1
+	VMOVMSKPS    X1, DX
+	VMOVUPS      (AX), X1
+	VBROADCASTSS 4(CX), X2
+	VMULPS       X2, X1, X1
+	VCMPPS       $0x15, X1, X3, X1
+	VMOVMSKPS    X1, BX
+	SHLL         $0x04, BX
+	ORL          BX, DX
+	VMOVUPS      (AX), X1
+	VBROADCASTSS 8(CX), X2
+	VMULPS       X2, X1, X1
+	VCMPPS       $0x15, X1, X0, X1
+	VMOVMSKPS    X1, AX
+	SHLL         $0x08, AX
+	ORL          AX, DX
+	MOVL         DX, mask+64(FP)
 	VZEROUPPER
 	RET
 
-// func squaredL2TileFloat32AVX2(a **float32, b *byte, blocks int, sums *float32)
-// Requires: AVX
-TEXT ·squaredL2TileFloat32AVX2(SB), NOSPLIT, $0-32
-	MOVQ   a+0(FP), AX
-	MOVQ   b+8(FP), CX
-	MOVQ   blocks+16(FP), DX
-	MOVQ   sums+24(FP), BX
-	MOVQ   (AX), SI
-	MOVQ   8(AX), DI
-	MOVQ   16(AX), R8
-	MOVQ   24(AX), AX
-	VXORPS Y0, Y0, Y0
-	VXORPS Y1, Y1, Y1
-	VXORPS Y2, Y2, Y2
-	VXORPS Y3, Y3, Y3
-	VXORPS Y4, Y4, Y4
-	VXORPS Y5, Y5, Y5
-	VXORPS Y6, Y6, Y6
-	VXORPS Y7, Y7, Y7
-	TESTQ  DX, DX
-	JZ     done
-
-block:
-	VMOVUPS (CX), Y8
-	VMOVUPS (SI), Y9
-	VSUBPS  Y8, Y9, Y9
-	VMULPS  Y9, Y9, Y9
-	VADDPS  Y9, Y0, Y0
-	VMOVUPS (DI), Y9
-	VSUBPS  Y8, Y9, Y9
-	VMULPS  Y9, Y9, Y9
-	VADDPS  Y9, Y1, Y1
-	VMOVUPS (R8), Y9
-	VSUBPS  Y8, Y9, Y9
-	VMULPS  Y9, Y9, Y9
-	VADDPS  Y9, Y2, Y2
-	VMOVUPS (AX), Y9
-	VSUBPS  Y8, Y9, Y8
-	VMULPS  Y8, Y8, Y8
-	VADDPS  Y8, Y3, Y3
-	VMOVUPS 32(CX), Y8
-	VMOVUPS 32(SI), Y9
-	VSUBPS  Y8, Y9, Y9
-	VMULPS  Y9, Y9, Y9
-	VADDPS  Y9, Y4, Y4
-	VMOVUPS 32(DI), Y9
-	VSUBPS  Y8, Y9, Y9
-	VMULPS  Y9, Y9, Y9
-	VADDPS  Y9, Y5, Y5
-	VMOVUPS 32(R8), Y9
-	VSUBPS  Y8, Y9, Y9
-	VMULPS  Y9, Y9, Y9
-	VADDPS  Y9, Y6, Y6
-	VMOVUPS 32(AX), Y9
-	VSUBPS  Y8, Y9, Y8
-	VMULPS  Y8, Y8, Y8
-	VADDPS  Y8, Y7, Y7
-	ADDQ    $0x40, SI
-	ADDQ    $0x40, DI
-	ADDQ    $0x40, R8
-	ADDQ    $0x40, AX
-	ADDQ    $0x40, CX
-	DECQ    DX
-	JNZ     block
-
-done:
-	VMOVUPS Y0, (BX)
-	VMOVUPS Y4, 32(BX)
-	VMOVUPS Y1, 64(BX)
-	VMOVUPS Y5, 96(BX)
-	VMOVUPS Y2, 128(BX)
-	VMOVUPS Y6, 160(BX)
-	VMOVUPS Y3, 192(BX)
-	VMOVUPS Y7, 224(BX)
-	VZEROUPPER
-	RET
-
-// func dotTileFloat16AVX2(a **float32, b *byte, blocks int, sums *float32)
-// Requires: AVX, F16C
-TEXT ·dotTileFloat16AVX2(SB), NOSPLIT, $0-32
-	MOVQ   a+0(FP), AX
-	MOVQ   b+8(FP), CX
-	MOVQ   blocks+16(FP), DX
-	MOVQ   sums+24(FP), BX
-	MOVQ   (AX), SI
-	MOVQ   8(AX), DI
-	MOVQ   16(AX), R8
-	MOVQ   24(AX), AX
-	VXORPS Y0, Y0, Y0
-	VXORPS Y1, Y1, Y1
-	VXORPS Y2, Y2, Y2
-	VXORPS Y3, Y3, Y3
-	VXORPS Y4, Y4, Y4
-	VXORPS Y5, Y5, Y5
-	VXORPS Y6, Y6, Y6
-	VXORPS Y7, Y7, Y7
-	TESTQ  DX, DX
-	JZ     done
-
-block:
-	VCVTPH2PS (CX), Y8
-	VMOVUPS   (SI), Y9
-	VMULPS    Y9, Y8, Y9
-	VADDPS    Y9, Y0, Y0
-	VMOVUPS   (DI), Y9
-	VMULPS    Y9, Y8, Y9
-	VADDPS    Y9, Y1, Y1
-	VMOVUPS   (R8), Y9
-	VMULPS    Y9, Y8, Y9
-	VADDPS    Y9, Y2, Y2
-	VMOVUPS   (AX), Y9
-	VMULPS    Y9, Y8, Y8
-	VADDPS    Y8, Y3, Y3
-	VCVTPH2PS 16(CX), Y8
-	VMOVUPS   32(SI), Y9
-	VMULPS    Y9, Y8, Y9
-	VADDPS    Y9, Y4, Y4
-	VMOVUPS   32(DI), Y9
-	VMULPS    Y9, Y8, Y9
-	VADDPS    Y9, Y5, Y5
-	VMOVUPS   32(R8), Y9
-	VMULPS    Y9, Y8, Y9
-	VADDPS    Y9, Y6, Y6
-	VMOVUPS   32(AX), Y9
-	VMULPS    Y9, Y8, Y8
-	VADDPS    Y8, Y7, Y7
-	ADDQ      $0x40, SI
-	ADDQ      $0x40, DI
-	ADDQ      $0x40, R8
-	ADDQ      $0x40, AX
-	ADDQ      $0x20, CX
-	DECQ      DX
-	JNZ       block
-
-done:
-	VMOVUPS Y0, (BX)
-	VMOVUPS Y4, 32(BX)
-	VMOVUPS Y1, 64(BX)
-	VMOVUPS Y5, 96(BX)
-	VMOVUPS Y2, 128(BX)
-	VMOVUPS Y6, 160(BX)
-	VMOVUPS Y3, 192(BX)
-	VMOVUPS Y7, 224(BX)
-	VZEROUPPER
-	RET
-
-// func dotSquaresTileFloat16AVX2(a **float32, b *byte, blocks int, sums *float32)
-// Requires: AVX, F16C
-TEXT ·dotSquaresTileFloat16AVX2(SB), NOSPLIT, $0-32
-	MOVQ   a+0(FP), AX
-	MOVQ   b+8(FP), CX
-	MOVQ   blocks+16(FP), DX
-	MOVQ   sums+24(FP), BX
-	MOVQ   (AX), SI
-	MOVQ   8(AX), DI
-	MOVQ   16(AX), R8
-	MOVQ   24(AX), AX
+// func squaredL24x3AVX2(queries *float32, queryStride int, rows *float32, rowStride int, blocks int, sums *float32, limits *float32) (mask uint32)
+// Requires: AVX, FMA3
+TEXT ·squaredL24x3AVX2(SB), NOSPLIT, $0-60
+	MOVQ   rows+16(FP), AX
+	MOVQ   rowStride+24(FP), CX
+	MOVQ   queries+0(FP), DX
+	MOVQ   queryStride+8(FP), BX
+	LEAQ   (BX)(BX*2), SI
+	MOVQ   blocks+32(FP), DI
 	VXORPS Y0, Y0, Y0
 	VXORPS Y1, Y1, Y1
 	VXORPS Y2, Y2, Y2
@@ -1112,73 +1134,139 @@ TEXT ·dotSquaresTileFloat16AVX2(SB), NOSPLIT, $0-32
 	VXORPS Y7, Y7, Y7
 	VXORPS Y8, Y8, Y8
 	VXORPS Y9, Y9, Y9
-	TESTQ  DX, DX
+	VXORPS Y10, Y10, Y10
+	VXORPS Y11, Y11, Y11
+	TESTQ  DI, DI
 	JZ     done
 
 block:
-	VCVTPH2PS (CX), Y10
-	VMOVUPS   (SI), Y11
-	VMULPS    Y11, Y10, Y11
-	VADDPS    Y11, Y0, Y0
-	VMOVUPS   (DI), Y11
-	VMULPS    Y11, Y10, Y11
-	VADDPS    Y11, Y1, Y1
-	VMOVUPS   (R8), Y11
-	VMULPS    Y11, Y10, Y11
-	VADDPS    Y11, Y2, Y2
-	VMOVUPS   (AX), Y11
-	VMULPS    Y11, Y10, Y11
-	VADDPS    Y11, Y3, Y3
-	VMULPS    Y10, Y10, Y10
-	VADDPS    Y10, Y4, Y4
-	VCVTPH2PS 16(CX), Y10
-	VMOVUPS   32(SI), Y11
-	VMULPS    Y11, Y10, Y11
-	VADDPS    Y11, Y5, Y5
-	VMOVUPS   32(DI), Y11
-	VMULPS    Y11, Y10, Y11
-	VADDPS    Y11, Y6, Y6
-	VMOVUPS   32(R8), Y11
-	VMULPS    Y11, Y10, Y11
-	VADDPS    Y11, Y7, Y7
-	VMOVUPS   32(AX), Y11
-	VMULPS    Y11, Y10, Y11
-	VADDPS    Y11, Y8, Y8
-	VMULPS    Y10, Y10, Y10
-	VADDPS    Y10, Y9, Y9
-	ADDQ      $0x40, SI
-	ADDQ      $0x40, DI
-	ADDQ      $0x40, R8
-	ADDQ      $0x40, AX
-	ADDQ      $0x20, CX
-	DECQ      DX
-	JNZ       block
+	VMOVUPS     (DX), Y12
+	VSUBPS      (AX), Y12, Y13
+	VFMADD231PS Y13, Y13, Y0
+	VSUBPS      (AX)(CX*1), Y12, Y13
+	VFMADD231PS Y13, Y13, Y4
+	VSUBPS      (AX)(CX*2), Y12, Y12
+	VFMADD231PS Y12, Y12, Y8
+	VMOVUPS     (DX)(BX*1), Y12
+	VSUBPS      (AX), Y12, Y13
+	VFMADD231PS Y13, Y13, Y1
+	VSUBPS      (AX)(CX*1), Y12, Y13
+	VFMADD231PS Y13, Y13, Y5
+	VSUBPS      (AX)(CX*2), Y12, Y12
+	VFMADD231PS Y12, Y12, Y9
+	VMOVUPS     (DX)(BX*2), Y12
+	VSUBPS      (AX), Y12, Y13
+	VFMADD231PS Y13, Y13, Y2
+	VSUBPS      (AX)(CX*1), Y12, Y13
+	VFMADD231PS Y13, Y13, Y6
+	VSUBPS      (AX)(CX*2), Y12, Y12
+	VFMADD231PS Y12, Y12, Y10
+	VMOVUPS     (DX)(SI*1), Y12
+	VSUBPS      (AX), Y12, Y13
+	VFMADD231PS Y13, Y13, Y3
+	VSUBPS      (AX)(CX*1), Y12, Y13
+	VFMADD231PS Y13, Y13, Y7
+	VSUBPS      (AX)(CX*2), Y12, Y12
+	VFMADD231PS Y12, Y12, Y11
+	VMOVUPS     32(DX), Y12
+	VSUBPS      32(AX), Y12, Y13
+	VFMADD231PS Y13, Y13, Y0
+	VSUBPS      32(AX)(CX*1), Y12, Y13
+	VFMADD231PS Y13, Y13, Y4
+	VSUBPS      32(AX)(CX*2), Y12, Y12
+	VFMADD231PS Y12, Y12, Y8
+	VMOVUPS     32(DX)(BX*1), Y12
+	VSUBPS      32(AX), Y12, Y13
+	VFMADD231PS Y13, Y13, Y1
+	VSUBPS      32(AX)(CX*1), Y12, Y13
+	VFMADD231PS Y13, Y13, Y5
+	VSUBPS      32(AX)(CX*2), Y12, Y12
+	VFMADD231PS Y12, Y12, Y9
+	VMOVUPS     32(DX)(BX*2), Y12
+	VSUBPS      32(AX), Y12, Y13
+	VFMADD231PS Y13, Y13, Y2
+	VSUBPS      32(AX)(CX*1), Y12, Y13
+	VFMADD231PS Y13, Y13, Y6
+	VSUBPS      32(AX)(CX*2), Y12, Y12
+	VFMADD231PS Y12, Y12, Y10
+	VMOVUPS     32(DX)(SI*1), Y12
+	VSUBPS      32(AX), Y12, Y13
+	VFMADD231PS Y13, Y13, Y3
+	VSUBPS      32(AX)(CX*1), Y12, Y13
+	VFMADD231PS Y13, Y13, Y7
+	VSUBPS      32(AX)(CX*2), Y12, Y12
+	VFMADD231PS Y12, Y12, Y11
+	ADDQ        $0x40, AX
+	ADDQ        $0x40, DX
+	DECQ        DI
+	JNZ         block
 
 done:
-	VMOVUPS Y0, (BX)
-	VMOVUPS Y5, 32(BX)
-	VMOVUPS Y1, 64(BX)
-	VMOVUPS Y6, 96(BX)
-	VMOVUPS Y2, 128(BX)
-	VMOVUPS Y7, 160(BX)
-	VMOVUPS Y3, 192(BX)
-	VMOVUPS Y8, 224(BX)
-	VMOVUPS Y4, 256(BX)
-	VMOVUPS Y9, 288(BX)
+	VSHUFPS      $0x88, Y1, Y0, Y12
+	VSHUFPS      $0xdd, Y1, Y0, Y0
+	VADDPS       Y12, Y0, Y12
+	VSHUFPS      $0x88, Y3, Y2, Y0
+	VSHUFPS      $0xdd, Y3, Y2, Y1
+	VADDPS       Y0, Y1, Y0
+	VSHUFPS      $0x88, Y5, Y4, Y1
+	VSHUFPS      $0xdd, Y5, Y4, Y2
+	VADDPS       Y1, Y2, Y1
+	VSHUFPS      $0x88, Y7, Y6, Y2
+	VSHUFPS      $0xdd, Y7, Y6, Y3
+	VADDPS       Y2, Y3, Y2
+	VSHUFPS      $0x88, Y9, Y8, Y3
+	VSHUFPS      $0xdd, Y9, Y8, Y4
+	VADDPS       Y3, Y4, Y3
+	VSHUFPS      $0x88, Y11, Y10, Y4
+	VSHUFPS      $0xdd, Y11, Y10, Y5
+	VADDPS       Y4, Y5, Y4
+	VSHUFPS      $0x88, Y0, Y12, Y5
+	VSHUFPS      $0xdd, Y0, Y12, Y0
+	VADDPS       Y5, Y0, Y5
+	VSHUFPS      $0x88, Y2, Y1, Y0
+	VSHUFPS      $0xdd, Y2, Y1, Y1
+	VADDPS       Y0, Y1, Y0
+	VSHUFPS      $0x88, Y4, Y3, Y1
+	VSHUFPS      $0xdd, Y4, Y3, Y2
+	VADDPS       Y1, Y2, Y1
+	VEXTRACTF128 $0x01, Y5, X2
+	VADDPS       X2, X5, X2
+	VEXTRACTF128 $0x01, Y0, X3
+	VADDPS       X3, X0, X3
+	VEXTRACTF128 $0x01, Y1, X0
+	VADDPS       X0, X1, X0
+	MOVQ         sums+40(FP), AX
+	VMOVUPS      X2, (AX)
+	VMOVUPS      X3, 16(AX)
+	VMOVUPS      X0, 32(AX)
+	MOVQ         limits+48(FP), AX
+	VMOVUPS      (AX), X1
+	VCMPPS       $0x1a, X1, X2, X1
+	VMOVMSKPS    X1, CX
+	VMOVUPS      (AX), X1
+	VCMPPS       $0x1a, X1, X3, X1
+	VMOVMSKPS    X1, DX
+	SHLL         $0x04, DX
+	ORL          DX, CX
+	VMOVUPS      (AX), X1
+	VCMPPS       $0x1a, X1, X0, X1
+	VMOVMSKPS    X1, AX
+	SHLL         $0x08, AX
+	ORL          AX, CX
+	MOVL         CX, mask+56(FP)
 	VZEROUPPER
 	RET
 
-// func squaredL2TileFloat16AVX2(a **float32, b *byte, blocks int, sums *float32)
-// Requires: AVX, F16C
-TEXT ·squaredL2TileFloat16AVX2(SB), NOSPLIT, $0-32
-	MOVQ   a+0(FP), AX
-	MOVQ   b+8(FP), CX
-	MOVQ   blocks+16(FP), DX
-	MOVQ   sums+24(FP), BX
-	MOVQ   (AX), SI
-	MOVQ   8(AX), DI
-	MOVQ   16(AX), R8
-	MOVQ   24(AX), AX
+// func dot1x8AVX2(queries *float32, rows *float32, rowStride int, blocks int, sums *float32, limits *float32, weights *float32) (mask uint32)
+// Requires: AVX, FMA3
+TEXT ·dot1x8AVX2(SB), NOSPLIT, $0-60
+	MOVQ   rows+8(FP), AX
+	MOVQ   rowStride+16(FP), CX
+	LEAQ   (CX)(CX*2), DX
+	LEAQ   (CX)(CX*4), BX
+	LEAQ   (DX)(CX*4), SI
+	MOVQ   queries+0(FP), DI
+	MOVQ   blocks+24(FP), R8
 	VXORPS Y0, Y0, Y0
 	VXORPS Y1, Y1, Y1
 	VXORPS Y2, Y2, Y2
@@ -1187,75 +1275,87 @@ TEXT ·squaredL2TileFloat16AVX2(SB), NOSPLIT, $0-32
 	VXORPS Y5, Y5, Y5
 	VXORPS Y6, Y6, Y6
 	VXORPS Y7, Y7, Y7
-	TESTQ  DX, DX
+	TESTQ  R8, R8
 	JZ     done
 
 block:
-	VCVTPH2PS (CX), Y8
-	VMOVUPS   (SI), Y9
-	VSUBPS    Y8, Y9, Y9
-	VMULPS    Y9, Y9, Y9
-	VADDPS    Y9, Y0, Y0
-	VMOVUPS   (DI), Y9
-	VSUBPS    Y8, Y9, Y9
-	VMULPS    Y9, Y9, Y9
-	VADDPS    Y9, Y1, Y1
-	VMOVUPS   (R8), Y9
-	VSUBPS    Y8, Y9, Y9
-	VMULPS    Y9, Y9, Y9
-	VADDPS    Y9, Y2, Y2
-	VMOVUPS   (AX), Y9
-	VSUBPS    Y8, Y9, Y8
-	VMULPS    Y8, Y8, Y8
-	VADDPS    Y8, Y3, Y3
-	VCVTPH2PS 16(CX), Y8
-	VMOVUPS   32(SI), Y9
-	VSUBPS    Y8, Y9, Y9
-	VMULPS    Y9, Y9, Y9
-	VADDPS    Y9, Y4, Y4
-	VMOVUPS   32(DI), Y9
-	VSUBPS    Y8, Y9, Y9
-	VMULPS    Y9, Y9, Y9
-	VADDPS    Y9, Y5, Y5
-	VMOVUPS   32(R8), Y9
-	VSUBPS    Y8, Y9, Y9
-	VMULPS    Y9, Y9, Y9
-	VADDPS    Y9, Y6, Y6
-	VMOVUPS   32(AX), Y9
-	VSUBPS    Y8, Y9, Y8
-	VMULPS    Y8, Y8, Y8
-	VADDPS    Y8, Y7, Y7
-	ADDQ      $0x40, SI
-	ADDQ      $0x40, DI
-	ADDQ      $0x40, R8
-	ADDQ      $0x40, AX
-	ADDQ      $0x20, CX
-	DECQ      DX
-	JNZ       block
+	VMOVUPS     (DI), Y8
+	VFMADD231PS (AX), Y8, Y0
+	VFMADD231PS (AX)(CX*1), Y8, Y1
+	VFMADD231PS (AX)(CX*2), Y8, Y2
+	VFMADD231PS (AX)(DX*1), Y8, Y3
+	VFMADD231PS (AX)(CX*4), Y8, Y4
+	VFMADD231PS (AX)(BX*1), Y8, Y5
+	VFMADD231PS (AX)(DX*2), Y8, Y6
+	VFMADD231PS (AX)(SI*1), Y8, Y7
+	VMOVUPS     32(DI), Y8
+	VFMADD231PS 32(AX), Y8, Y0
+	VFMADD231PS 32(AX)(CX*1), Y8, Y1
+	VFMADD231PS 32(AX)(CX*2), Y8, Y2
+	VFMADD231PS 32(AX)(DX*1), Y8, Y3
+	VFMADD231PS 32(AX)(CX*4), Y8, Y4
+	VFMADD231PS 32(AX)(BX*1), Y8, Y5
+	VFMADD231PS 32(AX)(DX*2), Y8, Y6
+	VFMADD231PS 32(AX)(SI*1), Y8, Y7
+	ADDQ        $0x40, AX
+	ADDQ        $0x40, DI
+	DECQ        R8
+	JNZ         block
 
 done:
-	VMOVUPS Y0, (BX)
-	VMOVUPS Y4, 32(BX)
-	VMOVUPS Y1, 64(BX)
-	VMOVUPS Y5, 96(BX)
-	VMOVUPS Y2, 128(BX)
-	VMOVUPS Y6, 160(BX)
-	VMOVUPS Y3, 192(BX)
-	VMOVUPS Y7, 224(BX)
+	VSHUFPS      $0x88, Y1, Y0, Y8
+	VSHUFPS      $0xdd, Y1, Y0, Y0
+	VADDPS       Y8, Y0, Y8
+	VSHUFPS      $0x88, Y3, Y2, Y0
+	VSHUFPS      $0xdd, Y3, Y2, Y1
+	VADDPS       Y0, Y1, Y0
+	VSHUFPS      $0x88, Y5, Y4, Y1
+	VSHUFPS      $0xdd, Y5, Y4, Y2
+	VADDPS       Y1, Y2, Y1
+	VSHUFPS      $0x88, Y7, Y6, Y2
+	VSHUFPS      $0xdd, Y7, Y6, Y3
+	VADDPS       Y2, Y3, Y2
+	VSHUFPS      $0x88, Y0, Y8, Y3
+	VSHUFPS      $0xdd, Y0, Y8, Y0
+	VADDPS       Y3, Y0, Y3
+	VSHUFPS      $0x88, Y2, Y1, Y0
+	VSHUFPS      $0xdd, Y2, Y1, Y1
+	VADDPS       Y0, Y1, Y0
+	VEXTRACTF128 $0x01, Y3, X1
+	VADDPS       X1, X3, X1
+	VEXTRACTF128 $0x01, Y0, X2
+	VADDPS       X2, X0, X2
+	MOVQ         sums+32(FP), AX
+	VMOVUPS      X1, (AX)
+	VMOVUPS      X2, 16(AX)
+	MOVQ         limits+40(FP), AX
+	MOVQ         weights+48(FP), CX
+	VBROADCASTSS (AX), X0
+	VMOVUPS      (CX), X3
+	VMULPS       X3, X0, X0
+	VCMPPS       $0x15, X0, X1, X0
+	VMOVMSKPS    X0, DX
+	VBROADCASTSS (AX), X0
+	VMOVUPS      16(CX), X1
+	VMULPS       X1, X0, X0
+	VCMPPS       $0x15, X0, X2, X0
+	VMOVMSKPS    X0, AX
+	SHLL         $0x04, AX
+	ORL          AX, DX
+	MOVL         DX, mask+56(FP)
 	VZEROUPPER
 	RET
 
-// func dotTileBFloat16AVX2(a **float32, b *byte, blocks int, sums *float32)
-// Requires: AVX, AVX2
-TEXT ·dotTileBFloat16AVX2(SB), NOSPLIT, $0-32
-	MOVQ   a+0(FP), AX
-	MOVQ   b+8(FP), CX
-	MOVQ   blocks+16(FP), DX
-	MOVQ   sums+24(FP), BX
-	MOVQ   (AX), SI
-	MOVQ   8(AX), DI
-	MOVQ   16(AX), R8
-	MOVQ   24(AX), AX
+// func squaredL21x8AVX2(queries *float32, rows *float32, rowStride int, blocks int, sums *float32, limits *float32) (mask uint32)
+// Requires: AVX, FMA3
+TEXT ·squaredL21x8AVX2(SB), NOSPLIT, $0-52
+	MOVQ   rows+8(FP), AX
+	MOVQ   rowStride+16(FP), CX
+	LEAQ   (CX)(CX*2), DX
+	LEAQ   (CX)(CX*4), BX
+	LEAQ   (DX)(CX*4), SI
+	MOVQ   queries+0(FP), DI
+	MOVQ   blocks+24(FP), R8
 	VXORPS Y0, Y0, Y0
 	VXORPS Y1, Y1, Y1
 	VXORPS Y2, Y2, Y2
@@ -1264,69 +1364,97 @@ TEXT ·dotTileBFloat16AVX2(SB), NOSPLIT, $0-32
 	VXORPS Y5, Y5, Y5
 	VXORPS Y6, Y6, Y6
 	VXORPS Y7, Y7, Y7
-	TESTQ  DX, DX
+	TESTQ  R8, R8
 	JZ     done
 
 block:
-	VPMOVZXWD (CX), Y8
-	VPSLLD    $0x10, Y8, Y8
-	VMOVUPS   (SI), Y9
-	VMULPS    Y9, Y8, Y9
-	VADDPS    Y9, Y0, Y0
-	VMOVUPS   (DI), Y9
-	VMULPS    Y9, Y8, Y9
-	VADDPS    Y9, Y1, Y1
-	VMOVUPS   (R8), Y9
-	VMULPS    Y9, Y8, Y9
-	VADDPS    Y9, Y2, Y2
-	VMOVUPS   (AX), Y9
-	VMULPS    Y9, Y8, Y8
-	VADDPS    Y8, Y3, Y3
-	VPMOVZXWD 16(CX), Y8
-	VPSLLD    $0x10, Y8, Y8
-	VMOVUPS   32(SI), Y9
-	VMULPS    Y9, Y8, Y9
-	VADDPS    Y9, Y4, Y4
-	VMOVUPS   32(DI), Y9
-	VMULPS    Y9, Y8, Y9
-	VADDPS    Y9, Y5, Y5
-	VMOVUPS   32(R8), Y9
-	VMULPS    Y9, Y8, Y9
-	VADDPS    Y9, Y6, Y6
-	VMOVUPS   32(AX), Y9
-	VMULPS    Y9, Y8, Y8
-	VADDPS    Y8, Y7, Y7
-	ADDQ      $0x40, SI
-	ADDQ      $0x40, DI
-	ADDQ      $0x40, R8
-	ADDQ      $0x40, AX
-	ADDQ      $0x20, CX
-	DECQ      DX
-	JNZ       block
+	VMOVUPS     (DI), Y8
+	VSUBPS      (AX), Y8, Y9
+	VFMADD231PS Y9, Y9, Y0
+	VSUBPS      (AX)(CX*1), Y8, Y9
+	VFMADD231PS Y9, Y9, Y1
+	VSUBPS      (AX)(CX*2), Y8, Y9
+	VFMADD231PS Y9, Y9, Y2
+	VSUBPS      (AX)(DX*1), Y8, Y9
+	VFMADD231PS Y9, Y9, Y3
+	VSUBPS      (AX)(CX*4), Y8, Y9
+	VFMADD231PS Y9, Y9, Y4
+	VSUBPS      (AX)(BX*1), Y8, Y9
+	VFMADD231PS Y9, Y9, Y5
+	VSUBPS      (AX)(DX*2), Y8, Y9
+	VFMADD231PS Y9, Y9, Y6
+	VSUBPS      (AX)(SI*1), Y8, Y8
+	VFMADD231PS Y8, Y8, Y7
+	VMOVUPS     32(DI), Y8
+	VSUBPS      32(AX), Y8, Y9
+	VFMADD231PS Y9, Y9, Y0
+	VSUBPS      32(AX)(CX*1), Y8, Y9
+	VFMADD231PS Y9, Y9, Y1
+	VSUBPS      32(AX)(CX*2), Y8, Y9
+	VFMADD231PS Y9, Y9, Y2
+	VSUBPS      32(AX)(DX*1), Y8, Y9
+	VFMADD231PS Y9, Y9, Y3
+	VSUBPS      32(AX)(CX*4), Y8, Y9
+	VFMADD231PS Y9, Y9, Y4
+	VSUBPS      32(AX)(BX*1), Y8, Y9
+	VFMADD231PS Y9, Y9, Y5
+	VSUBPS      32(AX)(DX*2), Y8, Y9
+	VFMADD231PS Y9, Y9, Y6
+	VSUBPS      32(AX)(SI*1), Y8, Y8
+	VFMADD231PS Y8, Y8, Y7
+	ADDQ        $0x40, AX
+	ADDQ        $0x40, DI
+	DECQ        R8
+	JNZ         block
 
 done:
-	VMOVUPS Y0, (BX)
-	VMOVUPS Y4, 32(BX)
-	VMOVUPS Y1, 64(BX)
-	VMOVUPS Y5, 96(BX)
-	VMOVUPS Y2, 128(BX)
-	VMOVUPS Y6, 160(BX)
-	VMOVUPS Y3, 192(BX)
-	VMOVUPS Y7, 224(BX)
+	VSHUFPS      $0x88, Y1, Y0, Y8
+	VSHUFPS      $0xdd, Y1, Y0, Y0
+	VADDPS       Y8, Y0, Y8
+	VSHUFPS      $0x88, Y3, Y2, Y0
+	VSHUFPS      $0xdd, Y3, Y2, Y1
+	VADDPS       Y0, Y1, Y0
+	VSHUFPS      $0x88, Y5, Y4, Y1
+	VSHUFPS      $0xdd, Y5, Y4, Y2
+	VADDPS       Y1, Y2, Y1
+	VSHUFPS      $0x88, Y7, Y6, Y2
+	VSHUFPS      $0xdd, Y7, Y6, Y3
+	VADDPS       Y2, Y3, Y2
+	VSHUFPS      $0x88, Y0, Y8, Y3
+	VSHUFPS      $0xdd, Y0, Y8, Y0
+	VADDPS       Y3, Y0, Y3
+	VSHUFPS      $0x88, Y2, Y1, Y0
+	VSHUFPS      $0xdd, Y2, Y1, Y1
+	VADDPS       Y0, Y1, Y0
+	VEXTRACTF128 $0x01, Y3, X1
+	VADDPS       X1, X3, X1
+	VEXTRACTF128 $0x01, Y0, X2
+	VADDPS       X2, X0, X2
+	MOVQ         sums+32(FP), AX
+	VMOVUPS      X1, (AX)
+	VMOVUPS      X2, 16(AX)
+	MOVQ         limits+40(FP), AX
+	VBROADCASTSS (AX), X0
+	VCMPPS       $0x1a, X0, X1, X0
+	VMOVMSKPS    X0, CX
+	VBROADCASTSS (AX), X0
+	VCMPPS       $0x1a, X0, X2, X0
+	VMOVMSKPS    X0, AX
+	SHLL         $0x04, AX
+	ORL          AX, CX
+	MOVL         CX, mask+48(FP)
 	VZEROUPPER
 	RET
 
-// func dotSquaresTileBFloat16AVX2(a **float32, b *byte, blocks int, sums *float32)
-// Requires: AVX, AVX2
-TEXT ·dotSquaresTileBFloat16AVX2(SB), NOSPLIT, $0-32
-	MOVQ   a+0(FP), AX
-	MOVQ   b+8(FP), CX
-	MOVQ   blocks+16(FP), DX
-	MOVQ   sums+24(FP), BX
-	MOVQ   (AX), SI
-	MOVQ   8(AX), DI
-	MOVQ   16(AX), R8
-	MOVQ   24(AX), AX
+// func squares1x8AVX2(rows *float32, rowStride int, blocks int, sums *float32)
+// Requires: AVX, FMA3
+TEXT ·squares1x8AVX2(SB), NOSPLIT, $0-32
+	MOVQ   rows+0(FP), AX
+	MOVQ   rowStride+8(FP), CX
+	LEAQ   (CX)(CX*2), DX
+	LEAQ   (CX)(CX*4), BX
+	LEAQ   (DX)(CX*4), SI
+	MOVQ   blocks+16(FP), DI
 	VXORPS Y0, Y0, Y0
 	VXORPS Y1, Y1, Y1
 	VXORPS Y2, Y2, Y2
@@ -1335,382 +1463,71 @@ TEXT ·dotSquaresTileBFloat16AVX2(SB), NOSPLIT, $0-32
 	VXORPS Y5, Y5, Y5
 	VXORPS Y6, Y6, Y6
 	VXORPS Y7, Y7, Y7
-	VXORPS Y8, Y8, Y8
-	VXORPS Y9, Y9, Y9
-	TESTQ  DX, DX
+	TESTQ  DI, DI
 	JZ     done
 
 block:
-	VPMOVZXWD (CX), Y10
-	VPSLLD    $0x10, Y10, Y10
-	VMOVUPS   (SI), Y11
-	VMULPS    Y11, Y10, Y11
-	VADDPS    Y11, Y0, Y0
-	VMOVUPS   (DI), Y11
-	VMULPS    Y11, Y10, Y11
-	VADDPS    Y11, Y1, Y1
-	VMOVUPS   (R8), Y11
-	VMULPS    Y11, Y10, Y11
-	VADDPS    Y11, Y2, Y2
-	VMOVUPS   (AX), Y11
-	VMULPS    Y11, Y10, Y11
-	VADDPS    Y11, Y3, Y3
-	VMULPS    Y10, Y10, Y10
-	VADDPS    Y10, Y4, Y4
-	VPMOVZXWD 16(CX), Y10
-	VPSLLD    $0x10, Y10, Y10
-	VMOVUPS   32(SI), Y11
-	VMULPS    Y11, Y10, Y11
-	VADDPS    Y11, Y5, Y5
-	VMOVUPS   32(DI), Y11
-	VMULPS    Y11, Y10, Y11
-	VADDPS    Y11, Y6, Y6
-	VMOVUPS   32(R8), Y11
-	VMULPS    Y11, Y10, Y11
-	VADDPS    Y11, Y7, Y7
-	VMOVUPS   32(AX), Y11
-	VMULPS    Y11, Y10, Y11
-	VADDPS    Y11, Y8, Y8
-	VMULPS    Y10, Y10, Y10
-	VADDPS    Y10, Y9, Y9
-	ADDQ      $0x40, SI
-	ADDQ      $0x40, DI
-	ADDQ      $0x40, R8
-	ADDQ      $0x40, AX
-	ADDQ      $0x20, CX
-	DECQ      DX
-	JNZ       block
+	VMOVUPS     (AX), Y8
+	VFMADD231PS Y8, Y8, Y0
+	VMOVUPS     (AX)(CX*1), Y8
+	VFMADD231PS Y8, Y8, Y1
+	VMOVUPS     (AX)(CX*2), Y8
+	VFMADD231PS Y8, Y8, Y2
+	VMOVUPS     (AX)(DX*1), Y8
+	VFMADD231PS Y8, Y8, Y3
+	VMOVUPS     (AX)(CX*4), Y8
+	VFMADD231PS Y8, Y8, Y4
+	VMOVUPS     (AX)(BX*1), Y8
+	VFMADD231PS Y8, Y8, Y5
+	VMOVUPS     (AX)(DX*2), Y8
+	VFMADD231PS Y8, Y8, Y6
+	VMOVUPS     (AX)(SI*1), Y8
+	VFMADD231PS Y8, Y8, Y7
+	VMOVUPS     32(AX), Y8
+	VFMADD231PS Y8, Y8, Y0
+	VMOVUPS     32(AX)(CX*1), Y8
+	VFMADD231PS Y8, Y8, Y1
+	VMOVUPS     32(AX)(CX*2), Y8
+	VFMADD231PS Y8, Y8, Y2
+	VMOVUPS     32(AX)(DX*1), Y8
+	VFMADD231PS Y8, Y8, Y3
+	VMOVUPS     32(AX)(CX*4), Y8
+	VFMADD231PS Y8, Y8, Y4
+	VMOVUPS     32(AX)(BX*1), Y8
+	VFMADD231PS Y8, Y8, Y5
+	VMOVUPS     32(AX)(DX*2), Y8
+	VFMADD231PS Y8, Y8, Y6
+	VMOVUPS     32(AX)(SI*1), Y8
+	VFMADD231PS Y8, Y8, Y7
+	ADDQ        $0x40, AX
+	DECQ        DI
+	JNZ         block
 
 done:
-	VMOVUPS Y0, (BX)
-	VMOVUPS Y5, 32(BX)
-	VMOVUPS Y1, 64(BX)
-	VMOVUPS Y6, 96(BX)
-	VMOVUPS Y2, 128(BX)
-	VMOVUPS Y7, 160(BX)
-	VMOVUPS Y3, 192(BX)
-	VMOVUPS Y8, 224(BX)
-	VMOVUPS Y4, 256(BX)
-	VMOVUPS Y9, 288(BX)
-	VZEROUPPER
-	RET
-
-// func squaredL2TileBFloat16AVX2(a **float32, b *byte, blocks int, sums *float32)
-// Requires: AVX, AVX2
-TEXT ·squaredL2TileBFloat16AVX2(SB), NOSPLIT, $0-32
-	MOVQ   a+0(FP), AX
-	MOVQ   b+8(FP), CX
-	MOVQ   blocks+16(FP), DX
-	MOVQ   sums+24(FP), BX
-	MOVQ   (AX), SI
-	MOVQ   8(AX), DI
-	MOVQ   16(AX), R8
-	MOVQ   24(AX), AX
-	VXORPS Y0, Y0, Y0
-	VXORPS Y1, Y1, Y1
-	VXORPS Y2, Y2, Y2
-	VXORPS Y3, Y3, Y3
-	VXORPS Y4, Y4, Y4
-	VXORPS Y5, Y5, Y5
-	VXORPS Y6, Y6, Y6
-	VXORPS Y7, Y7, Y7
-	TESTQ  DX, DX
-	JZ     done
-
-block:
-	VPMOVZXWD (CX), Y8
-	VPSLLD    $0x10, Y8, Y8
-	VMOVUPS   (SI), Y9
-	VSUBPS    Y8, Y9, Y9
-	VMULPS    Y9, Y9, Y9
-	VADDPS    Y9, Y0, Y0
-	VMOVUPS   (DI), Y9
-	VSUBPS    Y8, Y9, Y9
-	VMULPS    Y9, Y9, Y9
-	VADDPS    Y9, Y1, Y1
-	VMOVUPS   (R8), Y9
-	VSUBPS    Y8, Y9, Y9
-	VMULPS    Y9, Y9, Y9
-	VADDPS    Y9, Y2, Y2
-	VMOVUPS   (AX), Y9
-	VSUBPS    Y8, Y9, Y8
-	VMULPS    Y8, Y8, Y8
-	VADDPS    Y8, Y3, Y3
-	VPMOVZXWD 16(CX), Y8
-	VPSLLD    $0x10, Y8, Y8
-	VMOVUPS   32(SI), Y9
-	VSUBPS    Y8, Y9, Y9
-	VMULPS    Y9, Y9, Y9
-	VADDPS    Y9, Y4, Y4
-	VMOVUPS   32(DI), Y9
-	VSUBPS    Y8, Y9, Y9
-	VMULPS    Y9, Y9, Y9
-	VADDPS    Y9, Y5, Y5
-	VMOVUPS   32(R8), Y9
-	VSUBPS    Y8, Y9, Y9
-	VMULPS    Y9, Y9, Y9
-	VADDPS    Y9, Y6, Y6
-	VMOVUPS   32(AX), Y9
-	VSUBPS    Y8, Y9, Y8
-	VMULPS    Y8, Y8, Y8
-	VADDPS    Y8, Y7, Y7
-	ADDQ      $0x40, SI
-	ADDQ      $0x40, DI
-	ADDQ      $0x40, R8
-	ADDQ      $0x40, AX
-	ADDQ      $0x20, CX
-	DECQ      DX
-	JNZ       block
-
-done:
-	VMOVUPS Y0, (BX)
-	VMOVUPS Y4, 32(BX)
-	VMOVUPS Y1, 64(BX)
-	VMOVUPS Y5, 96(BX)
-	VMOVUPS Y2, 128(BX)
-	VMOVUPS Y6, 160(BX)
-	VMOVUPS Y3, 192(BX)
-	VMOVUPS Y7, 224(BX)
-	VZEROUPPER
-	RET
-
-// func dotTileInt8AVX2(a **float32, b *byte, blocks int, sums *float32)
-// Requires: AVX, AVX2
-TEXT ·dotTileInt8AVX2(SB), NOSPLIT, $0-32
-	MOVQ         a+0(FP), AX
-	MOVQ         b+8(FP), CX
-	MOVQ         blocks+16(FP), DX
-	MOVQ         sums+24(FP), BX
-	MOVQ         (AX), SI
-	MOVQ         8(AX), DI
-	MOVQ         16(AX), R8
-	MOVQ         24(AX), AX
-	VXORPS       Y0, Y0, Y0
-	VXORPS       Y1, Y1, Y1
-	VXORPS       Y2, Y2, Y2
-	VXORPS       Y3, Y3, Y3
-	VXORPS       Y4, Y4, Y4
-	VXORPS       Y5, Y5, Y5
-	VXORPS       Y6, Y6, Y6
-	VXORPS       Y7, Y7, Y7
-	TESTQ        DX, DX
-	JZ           done
-	VBROADCASTSS (CX), Y8
-	ADDQ         $0x04, CX
-
-block:
-	VPMOVSXBD (CX), Y9
-	VCVTDQ2PS Y9, Y9
-	VMULPS    Y8, Y9, Y9
-	VMOVUPS   (SI), Y10
-	VMULPS    Y10, Y9, Y10
-	VADDPS    Y10, Y0, Y0
-	VMOVUPS   (DI), Y10
-	VMULPS    Y10, Y9, Y10
-	VADDPS    Y10, Y1, Y1
-	VMOVUPS   (R8), Y10
-	VMULPS    Y10, Y9, Y10
-	VADDPS    Y10, Y2, Y2
-	VMOVUPS   (AX), Y10
-	VMULPS    Y10, Y9, Y9
-	VADDPS    Y9, Y3, Y3
-	VPMOVSXBD 8(CX), Y9
-	VCVTDQ2PS Y9, Y9
-	VMULPS    Y8, Y9, Y9
-	VMOVUPS   32(SI), Y10
-	VMULPS    Y10, Y9, Y10
-	VADDPS    Y10, Y4, Y4
-	VMOVUPS   32(DI), Y10
-	VMULPS    Y10, Y9, Y10
-	VADDPS    Y10, Y5, Y5
-	VMOVUPS   32(R8), Y10
-	VMULPS    Y10, Y9, Y10
-	VADDPS    Y10, Y6, Y6
-	VMOVUPS   32(AX), Y10
-	VMULPS    Y10, Y9, Y9
-	VADDPS    Y9, Y7, Y7
-	ADDQ      $0x40, SI
-	ADDQ      $0x40, DI
-	ADDQ      $0x40, R8
-	ADDQ      $0x40, AX
-	ADDQ      $0x10, CX
-	DECQ      DX
-	JNZ       block
-
-done:
-	VMOVUPS Y0, (BX)
-	VMOVUPS Y4, 32(BX)
-	VMOVUPS Y1, 64(BX)
-	VMOVUPS Y5, 96(BX)
-	VMOVUPS Y2, 128(BX)
-	VMOVUPS Y6, 160(BX)
-	VMOVUPS Y3, 192(BX)
-	VMOVUPS Y7, 224(BX)
-	VZEROUPPER
-	RET
-
-// func dotSquaresTileInt8AVX2(a **float32, b *byte, blocks int, sums *float32)
-// Requires: AVX, AVX2
-TEXT ·dotSquaresTileInt8AVX2(SB), NOSPLIT, $0-32
-	MOVQ         a+0(FP), AX
-	MOVQ         b+8(FP), CX
-	MOVQ         blocks+16(FP), DX
-	MOVQ         sums+24(FP), BX
-	MOVQ         (AX), SI
-	MOVQ         8(AX), DI
-	MOVQ         16(AX), R8
-	MOVQ         24(AX), AX
-	VXORPS       Y0, Y0, Y0
-	VXORPS       Y1, Y1, Y1
-	VXORPS       Y2, Y2, Y2
-	VXORPS       Y3, Y3, Y3
-	VXORPS       Y4, Y4, Y4
-	VXORPS       Y5, Y5, Y5
-	VXORPS       Y6, Y6, Y6
-	VXORPS       Y7, Y7, Y7
-	VXORPS       Y8, Y8, Y8
-	VXORPS       Y9, Y9, Y9
-	TESTQ        DX, DX
-	JZ           done
-	VBROADCASTSS (CX), Y10
-	ADDQ         $0x04, CX
-
-block:
-	VPMOVSXBD (CX), Y11
-	VCVTDQ2PS Y11, Y11
-	VMULPS    Y10, Y11, Y11
-	VMOVUPS   (SI), Y12
-	VMULPS    Y12, Y11, Y12
-	VADDPS    Y12, Y0, Y0
-	VMOVUPS   (DI), Y12
-	VMULPS    Y12, Y11, Y12
-	VADDPS    Y12, Y1, Y1
-	VMOVUPS   (R8), Y12
-	VMULPS    Y12, Y11, Y12
-	VADDPS    Y12, Y2, Y2
-	VMOVUPS   (AX), Y12
-	VMULPS    Y12, Y11, Y12
-	VADDPS    Y12, Y3, Y3
-	VMULPS    Y11, Y11, Y11
-	VADDPS    Y11, Y4, Y4
-	VPMOVSXBD 8(CX), Y11
-	VCVTDQ2PS Y11, Y11
-	VMULPS    Y10, Y11, Y11
-	VMOVUPS   32(SI), Y12
-	VMULPS    Y12, Y11, Y12
-	VADDPS    Y12, Y5, Y5
-	VMOVUPS   32(DI), Y12
-	VMULPS    Y12, Y11, Y12
-	VADDPS    Y12, Y6, Y6
-	VMOVUPS   32(R8), Y12
-	VMULPS    Y12, Y11, Y12
-	VADDPS    Y12, Y7, Y7
-	VMOVUPS   32(AX), Y12
-	VMULPS    Y12, Y11, Y12
-	VADDPS    Y12, Y8, Y8
-	VMULPS    Y11, Y11, Y11
-	VADDPS    Y11, Y9, Y9
-	ADDQ      $0x40, SI
-	ADDQ      $0x40, DI
-	ADDQ      $0x40, R8
-	ADDQ      $0x40, AX
-	ADDQ      $0x10, CX
-	DECQ      DX
-	JNZ       block
-
-done:
-	VMOVUPS Y0, (BX)
-	VMOVUPS Y5, 32(BX)
-	VMOVUPS Y1, 64(BX)
-	VMOVUPS Y6, 96(BX)
-	VMOVUPS Y2, 128(BX)
-	VMOVUPS Y7, 160(BX)
-	VMOVUPS Y3, 192(BX)
-	VMOVUPS Y8, 224(BX)
-	VMOVUPS Y4, 256(BX)
-	VMOVUPS Y9, 288(BX)
-	VZEROUPPER
-	RET
-
-// func squaredL2TileInt8AVX2(a **float32, b *byte, blocks int, sums *float32)
-// Requires: AVX, AVX2
-TEXT ·squaredL2TileInt8AVX2(SB), NOSPLIT, $0-32
-	MOVQ         a+0(FP), AX
-	MOVQ         b+8(FP), CX
-	MOVQ         blocks+16(FP), DX
-	MOVQ         sums+24(FP), BX
-	MOVQ         (AX), SI
-	MOVQ         8(AX), DI
-	MOVQ         16(AX), R8
-	MOVQ         24(AX), AX
-	VXORPS       Y0, Y0, Y0
-	VXORPS       Y1, Y1, Y1
-	VXORPS       Y2, Y2, Y2
-	VXORPS       Y3, Y3, Y3
-	VXORPS       Y4, Y4, Y4
-	VXORPS       Y5, Y5, Y5
-	VXORPS       Y6, Y6, Y6
-	VXORPS       Y7, Y7, Y7
-	TESTQ        DX, DX
-	JZ           done
-	VBROADCASTSS (CX), Y8
-	ADDQ         $0x04, CX
-
-block:
-	VPMOVSXBD (CX), Y9
-	VCVTDQ2PS Y9, Y9
-	VMULPS    Y8, Y9, Y9
-	VMOVUPS   (SI), Y10
-	VSUBPS    Y9, Y10, Y10
-	VMULPS    Y10, Y10, Y10
-	VADDPS    Y10, Y0, Y0
-	VMOVUPS   (DI), Y10
-	VSUBPS    Y9, Y10, Y10
-	VMULPS    Y10, Y10, Y10
-	VADDPS    Y10, Y1, Y1
-	VMOVUPS   (R8), Y10
-	VSUBPS    Y9, Y10, Y10
-	VMULPS    Y10, Y10, Y10
-	VADDPS    Y10, Y2, Y2
-	VMOVUPS   (AX), Y10
-	VSUBPS    Y9, Y10, Y9
-	VMULPS    Y9, Y9, Y9
-	VADDPS    Y9, Y3, Y3
-	VPMOVSXBD 8(CX), Y9
-	VCVTDQ2PS Y9, Y9
-	VMULPS    Y8, Y9, Y9
-	VMOVUPS   32(SI), Y10
-	VSUBPS    Y9, Y10, Y10
-	VMULPS    Y10, Y10, Y10
-	VADDPS    Y10, Y4, Y4
-	VMOVUPS   32(DI), Y10
-	VSUBPS    Y9, Y10, Y10
-	VMULPS    Y10, Y10, Y10
-	VADDPS    Y10, Y5, Y5
-	VMOVUPS   32(R8), Y10
-	VSUBPS    Y9, Y10, Y10
-	VMULPS    Y10, Y10, Y10
-	VADDPS    Y10, Y6, Y6
-	VMOVUPS   32(AX), Y10
-	VSUBPS    Y9, Y10, Y9
-	VMULPS    Y9, Y9, Y9
-	VADDPS    Y9, Y7, Y7
-	ADDQ      $0x40, SI
-	ADDQ      $0x40, DI
-	ADDQ      $0x40, R8
-	ADDQ      $0x40, AX
-	ADDQ      $0x10, CX
-	DECQ      DX
-	JNZ       block
-
-done:
-	VMOVUPS Y0, (BX)
-	VMOVUPS Y4, 32(BX)
-	VMOVUPS Y1, 64(BX)
-	VMOVUPS Y5, 96(BX)
-	VMOVUPS Y2, 128(BX)
-	VMOVUPS Y6, 160(BX)
-	VMOVUPS Y3, 192(BX)
-	VMOVUPS Y7, 224(BX)
+	VSHUFPS      $0x88, Y1, Y0, Y8
+	VSHUFPS      $0xdd, Y1, Y0, Y0
+	VADDPS       Y8, Y0, Y8
+	VSHUFPS      $0x88, Y3, Y2, Y0
+	VSHUFPS      $0xdd, Y3, Y2, Y1
+	VADDPS       Y0, Y1, Y0
+	VSHUFPS      $0x88, Y5, Y4, Y1
+	VSHUFPS      $0xdd, Y5, Y4, Y2
+	VADDPS       Y1, Y2, Y1
+	VSHUFPS      $0x88, Y7, Y6, Y2
+	VSHUFPS      $0xdd, Y7, Y6, Y3
+	VADDPS       Y2, Y3, Y2
+	VSHUFPS      $0x88, Y0, Y8, Y3
+	VSHUFPS      $0xdd, Y0, Y8, Y0
+	VADDPS       Y3, Y0, Y3
+	VSHUFPS      $0x88, Y2, Y1, Y0
+	VSHUFPS      $0xdd, Y2, Y1, Y1
+	VADDPS       Y0, Y1, Y0
+	VEXTRACTF128 $0x01, Y3, X1
+	VADDPS       X1, X3, X1
+	VEXTRACTF128 $0x01, Y0, X2
+	VADDPS       X2, X0, X2
+	MOVQ         sums+24(FP), AX
+	VMOVUPS      X1, (AX)
+	VMOVUPS      X2, 16(AX)
 	VZEROUPPER
 	RET

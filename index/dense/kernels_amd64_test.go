@@ -9,5 +9,5 @@ import (
 )
 
 func TestASetHasWhatItsKernelsRequire(t *testing.T) {
-	isatest.Requires(t, "kernels_amd64.s", 36)
+	isatest.Requires(t, "kernels_amd64.s", 22)
 }

@@ -2,62 +2,57 @@
 
 package dense
 
-// dotFloat32NEON sums the products of a and b over blocks*16 elements, by lane.
+// dotNEON adds the products of a and b over blocks*16 elements to sums, by lane.
 //
 //go:noescape
-func dotFloat32NEON(a *float32, b *byte, blocks int, sums *float32)
+func dotNEON(a, b *float32, blocks int, sums *float64)
 
-// dotSquaresFloat32NEON sums the products of a and b, and then the squares of b over blocks*16 elements, by lane.
+// dotSquaresNEON adds the products of a and b, and then the squares of b over blocks*16 elements to sums, by lane.
 //
 //go:noescape
-func dotSquaresFloat32NEON(a *float32, b *byte, blocks int, sums *float32)
+func dotSquaresNEON(a, b *float32, blocks int, sums *float64)
 
-// squaredL2Float32NEON sums the squared differences of a and b over blocks*16 elements, by lane.
+// squaredL2NEON adds the squared differences of a and b over blocks*16 elements to sums, by lane.
 //
 //go:noescape
-func squaredL2Float32NEON(a *float32, b *byte, blocks int, sums *float32)
+func squaredL2NEON(a, b *float32, blocks int, sums *float64)
 
-// dotFloat16NEON sums the products of a and b over blocks*16 elements, by lane.
+// decodeFloat16NEON makes float32s of blocks*16 numbers.
 //
 //go:noescape
-func dotFloat16NEON(a *float32, b *byte, blocks int, sums *float32)
+func decodeFloat16NEON(dst *float32, b *byte, blocks int)
 
-// dotSquaresFloat16NEON sums the products of a and b, and then the squares of b over blocks*16 elements, by lane.
+// decodeBFloat16NEON makes float32s of blocks*16 numbers.
 //
 //go:noescape
-func dotSquaresFloat16NEON(a *float32, b *byte, blocks int, sums *float32)
+func decodeBFloat16NEON(dst *float32, b *byte, blocks int)
 
-// squaredL2Float16NEON sums the squared differences of a and b over blocks*16 elements, by lane.
+// decodeInt8NEON makes float32s of blocks*16 numbers.
 //
 //go:noescape
-func squaredL2Float16NEON(a *float32, b *byte, blocks int, sums *float32)
+func decodeInt8NEON(dst *float32, b *byte, blocks int, scale float32)
 
-// dotBFloat16NEON sums the products of a and b over blocks*16 elements, by lane.
+// dot4x4NEON sums the products of 4 queries and 4 rows of blocks*16 elements: row r and query q in sums[r*4+q]. Strides are bytes.
 //
 //go:noescape
-func dotBFloat16NEON(a *float32, b *byte, blocks int, sums *float32)
+func dot4x4NEON(queries *float32, queryStride int, rows *float32, rowStride int, blocks int, sums *float32)
 
-// dotSquaresBFloat16NEON sums the products of a and b, and then the squares of b over blocks*16 elements, by lane.
+// squaredL24x4NEON sums the squared differences of 4 queries and 4 rows of blocks*16 elements: row r and query q in sums[r*4+q]. Strides are bytes.
 //
 //go:noescape
-func dotSquaresBFloat16NEON(a *float32, b *byte, blocks int, sums *float32)
+func squaredL24x4NEON(queries *float32, queryStride int, rows *float32, rowStride int, blocks int, sums *float32)
 
-// squaredL2BFloat16NEON sums the squared differences of a and b over blocks*16 elements, by lane.
+// dot1x8NEON sums the products of a query and 8 rows of blocks*16 elements. The stride is bytes.
 //
 //go:noescape
-func squaredL2BFloat16NEON(a *float32, b *byte, blocks int, sums *float32)
+func dot1x8NEON(queries *float32, rows *float32, rowStride int, blocks int, sums *float32)
 
-// dotInt8NEON sums the products of a and b over blocks*16 elements, by lane.
+// squaredL21x8NEON sums the squared differences of a query and 8 rows of blocks*16 elements. The stride is bytes.
 //
 //go:noescape
-func dotInt8NEON(a *float32, b *byte, blocks int, sums *float32)
+func squaredL21x8NEON(queries *float32, rows *float32, rowStride int, blocks int, sums *float32)
 
-// dotSquaresInt8NEON sums the products of a and b, and then the squares of b over blocks*16 elements, by lane.
+// squares1x8NEON sums the squares of 8 rows of blocks*16 elements. The stride is bytes.
 //
 //go:noescape
-func dotSquaresInt8NEON(a *float32, b *byte, blocks int, sums *float32)
-
-// squaredL2Int8NEON sums the squared differences of a and b over blocks*16 elements, by lane.
-//
-//go:noescape
-func squaredL2Int8NEON(a *float32, b *byte, blocks int, sums *float32)
+func squares1x8NEON(rows *float32, rowStride int, blocks int, sums *float32)

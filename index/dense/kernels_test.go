@@ -17,7 +17,8 @@ func TestKernelsTouchNothingOutsideTheirVectors(t *testing.T) {
 			for _, n := range []int{1, 15, 16, 17, 32, 1023, 1024} {
 				a, b := isatest.Guarded(t, random(r, n), atEnd), isatest.Guarded(t, random(r, n), atEnd)
 				// Sums are guarded as well: dotSquares has the most.
-				s := (*[2]sums)(unsafe.Pointer(unsafe.SliceData(isatest.Guarded(t, make([]float32, 2*lanes), atEnd))))
+				room := isatest.Guarded(t, make([]float32, 2*2*lanes), atEnd)
+				s := (*[2]sums)(unsafe.Pointer(unsafe.SliceData(room)))
 				whole := n / lanes * lanes
 				x, y := a[n-whole:], b[n-whole:]
 				dot(x, y, &s[1])
@@ -25,17 +26,43 @@ func TestKernelsTouchNothingOutsideTheirVectors(t *testing.T) {
 				dotSquares(x, y, s)
 				Dot(a, b)
 				for _, f := range formats {
-					stored := isatest.Guarded(t, f.Append(nil, random(r, max(whole, 1))), atEnd)
-					f.dot(x, stored, &s[1])
-					f.squaredL2(x, stored, &s[1])
-					f.dotSquares(x, stored, s)
-					four := [tile][]float32{x, x, x, x}
-					most := (*[tile + 1]sums)(unsafe.Pointer(unsafe.SliceData(isatest.Guarded(t, make([]float32, (tile+1)*lanes), atEnd))))
-					f.dotTile(&four, stored, (*[tile]sums)(most[1:]))
-					f.squaredL2Tile(&four, stored, (*[tile]sums)(most[1:]))
-					f.dotSquaresTile(&four, stored, most)
-					stored = isatest.Guarded(t, f.Append(nil, random(r, n)), atEnd)
+					stored := isatest.Guarded(t, f.Append(nil, random(r, n)), atEnd)
 					f.Dot(a, stored)
+					f.decode(a, stored, 0)
+				}
+			}
+		}
+	})
+}
+
+func TestTilesTouchNothingOutsideTheirRows(t *testing.T) {
+	isatest.Each(t, &active, func(t *testing.T) {
+		r := rand.New(rand.NewPCG(5, 6))
+		for _, atEnd := range []bool{false, true} {
+			for _, n := range []int{16, 32, 1024} {
+				for _, count := range []int{1, 7, 8, 9, 20} {
+					for _, f := range formats {
+						const gap = 4
+						var b []byte
+						for range count {
+							b = append(b, "gaps"...)
+							b = f.Append(b, random(r, n))
+						}
+						b = isatest.Guarded(t, b[gap:], atEnd)
+						var rows Rows
+						rows.Reset(f.Format, b, f.Bytes(n)+gap, count, n)
+						rows.Squares(isatest.Guarded(t, make([]float32, count), atEnd))
+						for _, queries := range []int{1, 3, 4, 9} {
+							room := n
+							if queries > 1 {
+								room *= (queries + tileQueries - 1) / tileQueries * tileQueries
+							}
+							q := Queries{count: queries, dims: n, floats: isatest.Guarded(t, random(r, room), atEnd)}
+							limits := isatest.Guarded(t, make([]float32, queries), atEnd)
+							q.Dots(nil, &rows, limits, isatest.Guarded(t, make([]float32, count), atEnd))
+							q.SquaredL2s(nil, &rows, limits)
+						}
+					}
 				}
 			}
 		}

@@ -1,72 +1,191 @@
 package dense
 
-// tile is how many vectors the kernels compare with a stored one together, so that it is
-// read once.
-const tile = 4
+import (
+	"fmt"
+	"math/bits"
+	"unsafe"
 
-// Dots overwrites dst, of len(a), with the inner products of each of a, which have equal
-// lengths, and the first so many numbers of b: the results of Dot, to the bit, in less
-// time. It panics if lengths differ or b is too short: that is a bug in the caller.
-func (f Format) Dots(dst []float64, a [][]float32, b []byte) {
-	for len(a) >= tile {
-		var s [tile]sums
-		if t := f.tile(a, b); !f.dotTile(&t, b, &s) {
-			break
-		}
-		for j := range s {
-			dst[j] = f.finishDot(a[j], b, &s[j])
-		}
-		dst, a = dst[tile:], a[tile:]
+	"github.com/hamnest/hamnest/encoder/isa"
+)
+
+// Kernels compare one query, or tileQueries together, with at most mostTileRows rows, and
+// make at most tileSums sums.
+const (
+	tileQueries  = 4
+	mostTileRows = 8
+	tileSums     = 24
+)
+
+// Slack bounds the error of what tiles compare, for vectors of dims numbers. The estimate
+// of an inner product is off by at most Slack(dims) times the product of the two norms, and
+// Underflow(dims) more; that of a squared distance by Slack(dims) times the distance, and
+// Underflow(dims) more. The bound is that of Higham, Accuracy and Stability of Numerical
+// Algorithms, section 3.1: a rounding for every addition of a lane, of which the narrowest
+// kernel has 4, two more for a product or a difference that is not fused, and the lanes'
+// own additions; the comparison with a limit has a few of its own.
+func Slack(dims int) float64 { return float64(dims/4+16) * 0x1p-24 }
+
+// Underflow is the part of the error that small numbers bring, see Slack: half of the least
+// float32 for every product.
+func Underflow(dims int) float64 { return float64(dims+16) * 0x1p-149 }
+
+// Rows are count vectors of equally many float32s, ready to be compared with Queries.
+type Rows struct {
+	floats *float32
+	stride int // in bytes
+	count  int
+	dims   int // a multiple of lanes
+	room   []float32
+}
+
+// Reset makes r the first dims numbers of each of count vectors, count > 0, which lie
+// stride bytes apart in b. Float32s that fill all lanes stay where they are, so that b must
+// outlive r; others are made float32s in memory of r's, which it keeps for the next time.
+func (r *Rows) Reset(f Format, b []byte, stride, count, dims int) {
+	if want := (count-1)*stride + f.bytes(dims); count < 1 || stride < 0 || len(b) < want {
+		panic(fmt.Sprintf("dense: %d bytes, want at least %d for %d vectors %d bytes apart", len(b), want, count, stride))
 	}
-	for j, v := range a {
-		dst[j] = f.Dot(v, b)
+	r.count, r.dims = count, padded(dims)
+	if _, ok := f.view(dims, b); ok && r.dims == dims && count >= mostTileRows && (active != isa.Generic || stride%4 == 0) {
+		r.floats, r.stride = (*float32)(unsafe.Pointer(unsafe.SliceData(b))), stride
+		return
+	}
+	kept := max(count, mostTileRows) // rows that nobody asked for are compared too, and ignored
+	if cap(r.room) < kept*r.dims {
+		r.room = make([]float32, kept*r.dims)
+	}
+	r.room = r.room[:kept*r.dims]
+	for i := range count {
+		row := r.room[i*r.dims:][:r.dims]
+		f.decode(row[:dims], b[i*stride:], 0)
+		clear(row[dims:])
+	}
+	r.floats, r.stride = unsafe.SliceData(r.room), 4*r.dims
+}
+
+// padded is how many float32s a vector of dims has when it fills all lanes.
+func padded(dims int) int { return (dims + lanes - 1) / lanes * lanes }
+
+// at returns where row i begins.
+func (r *Rows) at(i int) *float32 {
+	return (*float32)(unsafe.Add(unsafe.Pointer(r.floats), i*r.stride))
+}
+
+// row returns row i.
+func (r *Rows) row(i int) []float32 { return unsafe.Slice(r.at(i), r.dims) }
+
+// Squares overwrites dst, of as many elements as r has rows, with estimates of the inner
+// product of each row with itself.
+func (r *Rows) Squares(dst []float32) {
+	if len(dst) != r.count {
+		panic(fmt.Sprintf("dense: room for %d squares, want %d", len(dst), r.count))
+	}
+	for i := 0; i < r.count; i += mostTileRows {
+		at := max(0, min(i, r.count-mostTileRows))
+		var s [mostTileRows]float32
+		squares(r, at, &s)
+		copy(dst[at:], s[:])
 	}
 }
 
-// SquaredL2s is Dots for SquaredL2.
-func (f Format) SquaredL2s(dst []float64, a [][]float32, b []byte) {
-	for len(a) >= tile {
-		var s [tile]sums
-		if t := f.tile(a, b); !f.squaredL2Tile(&t, b, &s) {
-			break
-		}
-		for j := range s {
-			dst[j] = f.finishSquaredL2(a[j], b, &s[j])
-		}
-		dst, a = dst[tile:], a[tile:]
-	}
-	for j, v := range a {
-		dst[j] = f.SquaredL2(v, b)
-	}
+// Match is a row and the queries that it may matter to: bit q for query q.
+type Match struct {
+	Row     uint32
+	Queries uint64
 }
 
-// DotNorms is Dots for DotNorm. The norms may differ: see there.
-func (f Format) DotNorms(products, norms []float64, a [][]float32, b []byte) {
-	for len(a) >= tile {
-		var s [tile + 1]sums
-		if t := f.tile(a, b); !f.dotSquaresTile(&t, b, &s) {
-			break
-		}
-		squares := f.finishSquares(len(a[0]), b, &s[tile])
-		for j := range tile {
-			products[j], norms[j] = f.finishDotNorm(a[j], b, &s[j], squares)
-		}
-		products, norms, a = products[tile:], norms[tile:], a[tile:]
-	}
-	for j, v := range a {
-		products[j], norms[j] = f.DotNorm(v, b)
-	}
+// MaxQueries is how many queries are compared with rows together, at most.
+const MaxQueries = 64
+
+// Queries are vectors of one size, to be compared with rows together.
+type Queries struct {
+	count, dims int // dims is a multiple of lanes
+	floats      []float32
 }
 
-// tile returns the whole lanes of the first vectors of a. It panics if lengths disagree:
-// that is a bug in the caller.
-func (f Format) tile(a [][]float32, b []byte) (t [tile][]float32) {
-	f.check(a[0], b)
-	for j := range t {
-		if len(a[j]) != len(a[0]) {
+// Reset makes q of 1 to MaxQueries vectors, of equal lengths. They are copied.
+func (q *Queries) Reset(vectors ...[]float32) {
+	if len(vectors) < 1 || len(vectors) > MaxQueries {
+		panic(fmt.Sprintf("dense: %d queries, want 1 to %d", len(vectors), MaxQueries))
+	}
+	q.count, q.dims = len(vectors), padded(len(vectors[0]))
+	room := q.dims
+	if q.count > 1 {
+		room *= (q.count + tileQueries - 1) / tileQueries * tileQueries
+	}
+	if cap(q.floats) < room {
+		q.floats = make([]float32, room)
+	}
+	q.floats = q.floats[:room]
+	clear(q.floats)
+	for j, v := range vectors {
+		if len(v) != len(vectors[0]) {
 			panic("dense: vectors of different lengths")
 		}
-		t[j] = a[j][:len(a[j])/lanes*lanes]
+		copy(q.floats[j*q.dims:], v)
 	}
-	return t
+}
+
+// query returns query j.
+func (q *Queries) query(j int) []float32 { return q.floats[j*q.dims:][:q.dims] }
+
+// Dots appends to dst, in the order of rows, those of which the estimate of the inner
+// product with query j is not below limits[j]*weights[row] for some j. An estimate that is
+// no number is not below.
+func (q *Queries) Dots(dst []Match, rows *Rows, limits, weights []float32) []Match {
+	if len(weights) != rows.count {
+		panic(fmt.Sprintf("dense: %d weights, want %d", len(weights), rows.count))
+	}
+	if len(weights) < mostTileRows {
+		weights = append(make([]float32, 0, mostTileRows), weights...)[:mostTileRows]
+	}
+	return q.compare(dst, rows, limits, weights)
+}
+
+// SquaredL2s appends to dst, in the order of rows, those of which the estimate of the
+// squared distance from query j is not above limits[j] for some j. An estimate that is no
+// number is not above.
+func (q *Queries) SquaredL2s(dst []Match, rows *Rows, limits []float32) []Match {
+	return q.compare(dst, rows, limits, nil)
+}
+
+// compare compares inner products, or without weights squared distances. Some rows stay in
+// the L1 cache until they have been compared with all queries.
+func (q *Queries) compare(dst []Match, rows *Rows, limits, weights []float32) []Match {
+	if q.dims != rows.dims {
+		panic("dense: vectors of different lengths")
+	}
+	if len(limits) != q.count {
+		panic(fmt.Sprintf("dense: %d limits, want %d", len(limits), q.count))
+	}
+	var limit [MaxQueries]float32
+	copy(limit[:], limits)
+	together := tileQueries
+	if q.count == 1 {
+		together = 1
+	}
+	n := tileRows(together)
+	for i := 0; i < rows.count; i += n {
+		// The last rows are compared with some that have been, rather than with none.
+		at := max(0, min(i, rows.count-n))
+		var found [mostTileRows]uint64
+		for j := 0; j < q.count; j += together {
+			var mask uint32
+			if weights == nil {
+				mask = squaredL2Tile(q, j, rows, at, &limit[j])
+			} else {
+				mask = dotTile(q, j, rows, at, &limit[j], &weights[at])
+			}
+			for ; mask != 0; mask &= mask - 1 {
+				bit := bits.TrailingZeros32(mask)
+				found[bit/together] |= 1 << (j + bit%together)
+			}
+		}
+		for row := i; row < min(i+n, rows.count); row++ {
+			if m := found[row-at] << (MaxQueries - q.count) >> (MaxQueries - q.count); m != 0 {
+				dst = append(dst, Match{uint32(row), m})
+			}
+		}
+	}
+	return dst
 }

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"math"
 	"path/filepath"
 	"runtime"
 	"slices"
@@ -95,15 +96,15 @@ func recallOfLossy(query []float32, base [][]float32, stored [][][]byte) []float
 	const k = 10
 	exact := make([]float64, len(base))
 	for row, v := range base {
-		product, norm := dense.DotNorm(query, v)
-		exact[row] = product / norm
+		product, squares := dense.DotSquares(query, v)
+		exact[row] = product / math.Sqrt(squares)
 	}
 	last := exact[best(exact, k)[k-1]]
 	recalls, scores := make([]float64, len(lossy)), make([]float64, len(base))
 	for i, p := range lossy {
 		for row, v := range stored[i] {
-			product, norm := p.DotNorm(query, v)
-			scores[row] = product / norm
+			product, squares := p.DotSquares(query, v)
+			scores[row] = product / math.Sqrt(squares)
 		}
 		for _, row := range best(scores, k) {
 			if exact[row] >= last {
