@@ -1,13 +1,12 @@
 package storage
 
-import (
-	"encoding/binary"
-	"hash/crc32"
-	"time"
-)
+import "time"
 
 // ChecksumBytes is what a stored vector takes beside itself, padding aside.
 const ChecksumBytes = 8
+
+// checkedRows is how many rows are checked at a time, a divisor of 256.
+const checkedRows = 64
 
 // Block is vectors of successive slots, as they are stored: vector i is the first
 // Schema.VectorBytes bytes from i*Stride on.
@@ -50,17 +49,26 @@ func (r *Reader) Block(first, end uint64) (Block, error) {
 // may be nil, says true of: what these hold is not to be used.
 func (b *Block) Check(from, to int, skip func(slot uint64) bool) error {
 	start := time.Now()
-	var high uint32 // the CRC of all but the lowest byte of slots
-	for i := from; i < to; i++ {
-		slot, row := b.first+uint64(i), b.Rows[i*b.Stride:(i+1)*b.Stride]
-		if i == from || byte(slot) == 0 {
-			high = slotCRC(slot &^ 0xff)
+	for i := from; i < to; {
+		slot := b.first + uint64(i)
+		// As many as have all but the lowest byte of their slots in common.
+		n := min(to-i, checkedRows-int(slot%checkedRows))
+		var crcs [checkedRows]uint32
+		high := slotCRC(slot &^ 0xff)
+		for k := range crcs[:n] {
+			crcs[k] = high ^ slotLow[byte(slot)+byte(k)]
 		}
-		if rowIntact(high^slotLow[byte(slot)], row) || skip != nil && skip(slot) {
+		intact := firstDamaged(b.Rows[i*b.Stride:(i+n)*b.Stride], b.Stride, crcs[:n])
+		if i += intact; intact == n {
 			continue
 		}
-		_, err := b.reader.schema.parseVectorRow(slot, row) // which says what is wrong
-		return err
+		if slot = b.first + uint64(i); skip == nil || !skip(slot) {
+			// The error says what is wrong.
+			if _, err := b.reader.schema.parseVectorRow(slot, b.Rows[i*b.Stride:(i+1)*b.Stride]); err != nil {
+				return err
+			}
+		}
+		i++
 	}
 	if b.mapped {
 		b.reader.disk.notice(to-from, b.Stride, time.Since(start))
@@ -92,33 +100,4 @@ func (r *Reader) gather(first uint64, count int) ([]byte, error) {
 		copy(r.gathered[i*size:], row)
 	}
 	return r.gathered[:count*size], nil
-}
-
-// crcSteps holds the castagnoli table for bytes that one to three zeros follow, by how
-// many: with it four bytes cost four look-ups that do not wait for each other.
-var crcSteps = func() (steps [4]crc32.Table) {
-	steps[0] = *castagnoli
-	for i := 1; i < len(steps); i++ {
-		for b, crc := range steps[i-1] {
-			steps[i][b] = castagnoli[byte(crc)] ^ crc>>8
-		}
-	}
-	return steps
-}()
-
-// slotLow is what the lowest byte of a slot changes in slotCRC: a CRC is linear.
-var slotLow = func() (low [256]uint32) {
-	for b := range low {
-		low[b] = slotCRC(uint64(b)) ^ slotCRC(0)
-	}
-	return low
-}()
-
-// rowIntact is parseVectorRow for the many rows of a block, of which there are most where
-// they are small: it reports whether the checksum of row is right. crc is the slot's.
-func rowIntact(crc uint32, row []byte) bool {
-	end := len(row) - 8
-	crc = ^crc32.Update(crc, castagnoli, row[:end]) ^ binary.LittleEndian.Uint32(row[end+4:])
-	crc = crcSteps[3][byte(crc)] ^ crcSteps[2][byte(crc>>8)] ^ crcSteps[1][byte(crc>>16)] ^ crcSteps[0][crc>>24]
-	return ^crc == binary.LittleEndian.Uint32(row[end:])
 }

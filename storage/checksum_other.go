@@ -1,0 +1,7 @@
+//go:build !amd64 || purego
+
+package storage
+
+func firstDamaged(rows []byte, stride int, crcs []uint32) int {
+	return firstDamagedGeneric(rows, stride, crcs)
+}
