@@ -15,9 +15,6 @@ type Rows struct {
 	Count uint64
 	// IDBytes and MetadataBytes are the means of a vector.
 	IDBytes, MetadataBytes int
-	// Ascending tells that ids come in the order in which they sort, or nearly so, as
-	// counted ones do; others take less room, but leave more of it free.
-	Ascending bool
 }
 
 // Footprint is what a collection is expected to take when rows have been stored in
@@ -75,7 +72,7 @@ func PlanFootprint(spec Spec, rows Rows) (Footprint, error) {
 		Retired:     segments * segmentRows / 8,
 		Lanes:       min(runtime.GOMAXPROCS(0), wantLanes(uint32(rows.Count)), max(1, int(segments))),
 		Disk: schema.Footprint(storage.Rows{
-			Count: rows.Count, IDBytes: rows.IDBytes, MetadataBytes: rows.MetadataBytes, Ascending: rows.Ascending,
+			Count: rows.Count, IDBytes: rows.IDBytes, MetadataBytes: rows.MetadataBytes,
 			CommitRows: commitRows(codec, rows),
 		}),
 	}

@@ -55,7 +55,7 @@ func TestAFootprintIsWhatTheCollectionThenTakes(t *testing.T) {
 			if tt.hashed {
 				id, idBytes = hashID, 32
 			}
-			want, err := PlanFootprint(tt.spec, Rows{Count: uint64(tt.rows), IDBytes: idBytes, MetadataBytes: tt.metadata, Ascending: !tt.hashed})
+			want, err := PlanFootprint(tt.spec, Rows{Count: uint64(tt.rows), IDBytes: idBytes, MetadataBytes: tt.metadata})
 			if err != nil {
 				t.Fatal(err)
 			}

@@ -28,7 +28,7 @@ func (r *Reader) Block(first, end uint64) (Block, error) {
 	s := r.schema
 	end = min(end, first-first%uint64(s.ChunkRows)+uint64(s.ChunkRows))
 	b := Block{Stride: s.vectorRow(), Count: int(end - first), reader: r, first: first}
-	if first >= s.sealed(r.state.Next) {
+	if first >= r.state.Packed {
 		var err error
 		b.Rows, err = r.gather(first, b.Count)
 		return b, err
@@ -93,7 +93,7 @@ func (r *Reader) gather(first uint64, count int) ([]byte, error) {
 				return nil, corrupt("tail has key %.32x, want slot %d", key, slot)
 			}
 		}
-		row, _, err := s.parseTailRow(slot, value)
+		row, _, err := s.parseTailRow(slot, value, false)
 		if err != nil {
 			return nil, err
 		}

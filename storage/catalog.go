@@ -103,7 +103,7 @@ func createCatalog(path string) error {
 		if _, err := tx.CreateBucket(bucketCollections); err != nil {
 			return err
 		}
-		return meta.Put(keyFormat, seal(keyFormat, appendFormat(catalogMagic)))
+		return meta.Put(keyFormat, seal(keyFormat, appendFormat(catalogMagic, catalogVersion)))
 	})
 	if err := errors.Join(err, closeBolt(db)); err != nil {
 		return err
@@ -124,7 +124,7 @@ func createCatalog(path string) error {
 func (c *Catalog) load() error {
 	err := guard(c.db.Path(), func() error {
 		return c.db.View(func(tx *bolt.Tx) error {
-			if err := checkFormat(tx, catalogMagic); err != nil {
+			if _, err := checkFormat(tx, catalogMagic, catalogVersion, catalogVersion); err != nil {
 				return err
 			}
 			if tx.Bucket(bucketCollections) == nil {

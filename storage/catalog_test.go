@@ -403,7 +403,7 @@ func TestTheFilesOfAnotherKindOrVersionAreRefused(t *testing.T) {
 				return err
 			}
 		}
-		return tx.Bucket(bucketMeta).Put(keyFormat, format("HAMNSHRD", 2))
+		return tx.Bucket(bucketMeta).Put(keyFormat, format("HAMNSHRD", 3))
 	}
 	for _, tt := range []struct {
 		name   string
@@ -411,9 +411,9 @@ func TestTheFilesOfAnotherKindOrVersionAreRefused(t *testing.T) {
 		want   error
 	}{
 		{"the next version", next, ErrVersion},
-		{"the next version, alike in all else", put(bucketMeta, keyFormat, format("HAMNSHRD", 2)), ErrVersion},
+		{"the next version, alike in all else", put(bucketMeta, keyFormat, format("HAMNSHRD", 3)), ErrVersion},
 		{"another magic", put(bucketMeta, keyFormat, format("SOMEBODY", 1)), ErrCorrupt},
-		{"another magic and version", put(bucketMeta, keyFormat, format("SOMEBODY", 2)), ErrCorrupt},
+		{"another magic and version", put(bucketMeta, keyFormat, format("SOMEBODY", 3)), ErrCorrupt},
 		{"a format value that is damaged", edit(bucketMeta, keyFormat, flip(8)), ErrCorrupt},
 		{"no format value", remove(bucketMeta, keyFormat), ErrCorrupt},
 		{"no meta bucket", func(tx *bolt.Tx) error { return tx.DeleteBucket(bucketMeta) }, ErrCorrupt},
@@ -477,7 +477,7 @@ func TestAShardWhoseMetaIsDamagedIsRefused(t *testing.T) {
 		{"a state with a flipped bit", edit(bucketMeta, keyState, flip(1))},
 		{"a state of more live rows than rows", editState(func(s *State) { s.Live = s.Next + 1 })},
 		{"the state in the place of the format", swap(bucketMeta, keyState, keyFormat)},
-		{"no bucket of ids", func(tx *bolt.Tx) error { return tx.DeleteBucket(bucketIDs) }},
+		{"no bucket of hashes", func(tx *bolt.Tx) error { return tx.DeleteBucket(bucketHashes) }},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			path := filepath.Join(t.TempDir(), shardFile)

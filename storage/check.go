@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"hash/crc32"
 	"maps"
+	"math"
 	"math/bits"
 	"slices"
 
@@ -76,9 +77,11 @@ type checker struct {
 	ctx    context.Context
 	tx     *bolt.Tx
 	schema Schema
-	state  State
+	state  state
 	visit  func(slot uint64, code []uint64, scalars []float32, vector []byte) error
 	report Report
+
+	vectors []byte // the body of the vector block that packedVector is in
 }
 
 func (c *checker) problem(format string, args ...any) {
@@ -118,13 +121,13 @@ func (c *checker) structure() {
 
 func (c *checker) run() error {
 	var err error
-	if c.state, err = readState(c.tx); err != nil {
+	if c.state, err = c.schema.readState(c.tx); err != nil {
 		return err
 	}
 	if c.state.Commits == 0 && c.state.Next > 0 { // all that can be told of rule 5
 		c.problem("state: 0 commits, but %d rows", c.state.Next)
 	}
-	rules := []func() error{c.meta, c.blocks, c.tail, c.rows, c.ids, c.retired}
+	rules := []func() error{c.meta, c.blocks, c.tail, c.rows, c.hashes, c.retired}
 	for _, rule := range rules {
 		if c.stop() {
 			break
@@ -152,14 +155,13 @@ func (c *checker) meta() error {
 	})
 }
 
-// blocks: rule 1 for sealed rows. Code blocks and vector blocks are walked side
-// by side, so that visit gets the two halves of a row together.
+// blocks: rule 1 for rows whose codes are in blocks. Code blocks and vector blocks are
+// walked side by side, so that visit gets the two halves of a row together.
 func (c *checker) blocks() error {
 	s, sealed := c.schema, c.schema.sealed(c.state.Next)
 	c.keys(bucketCodes, sealed, uint64(s.BlockRows))
-	c.keys(bucketVectors, sealed, uint64(s.ChunkRows))
-	codes, vectors := c.tx.Bucket(bucketCodes), c.tx.Bucket(bucketVectors)
-	var vectorBody []byte
+	c.keys(bucketVectors, c.state.Packed, uint64(s.ChunkRows))
+	codes := c.tx.Bucket(bucketCodes)
 	for first := uint64(0); first < sealed && !c.stop(); first += uint64(s.BlockRows) {
 		codeBody, want, err := checkHeader(codes.Get(slotKey(first)), codeMagic, s.BlockRows, first, s.codeRow(), s.Dims)
 		if err == nil {
@@ -174,26 +176,34 @@ func (c *checker) blocks() error {
 		c.report.Blocks++
 		for i := range uint64(s.BlockRows) {
 			slot := first + i
-			if slot%uint64(s.ChunkRows) == 0 {
-				vectorBody, _, err = checkHeader(vectors.Get(slotKey(slot)), vectorMagic, s.ChunkRows, slot, s.vectorRow(), s.Dims)
-				if err != nil {
-					c.problem("vectors from slot %d: %v", slot, err)
-					vectorBody = nil
-				}
-				c.report.Blocks++
-			}
-			var codeRow, vectorRow, scalars []byte
+			var codeRow, scalars []byte
 			if codeBody != nil {
 				codeRow = codeBody[int(i)*8*s.words():][:8*s.words()]
 				scalars = codeBody[s.BlockRows*8*s.words()+int(i)*4*s.Scalars:][:4*s.Scalars]
 			}
-			if vectorBody != nil {
-				vectorRow = vectorBody[int(slot%uint64(s.ChunkRows))*s.vectorRow():][:s.vectorRow()]
-			}
-			c.row(slot, codeRow, scalars, vectorRow)
+			c.row(slot, codeRow, scalars, c.packedVector(slot))
 		}
 	}
 	return nil
+}
+
+// packedVector returns the vector row of a slot that is packed, nil when its block is
+// damaged. Slots ascend.
+func (c *checker) packedVector(slot uint64) []byte {
+	s := c.schema
+	if slot%uint64(s.ChunkRows) == 0 {
+		var err error
+		block := c.tx.Bucket(bucketVectors).Get(slotKey(slot))
+		if c.vectors, _, err = checkHeader(block, vectorMagic, s.ChunkRows, slot, s.vectorRow(), s.Dims); err != nil {
+			c.problem("vectors from slot %d: %v", slot, err)
+			c.vectors = nil
+		}
+		c.report.Blocks++
+	}
+	if c.vectors == nil {
+		return nil
+	}
+	return c.vectors[int(slot%uint64(s.ChunkRows))*s.vectorRow():][:s.vectorRow()]
 }
 
 // row checks what is there of one row.
@@ -229,10 +239,15 @@ func (c *checker) row(slot uint64, codeRow, scalarRow, vectorRow []byte) {
 	}
 }
 
-// keys proves that a bucket's keys are exactly 0, step, 2*step, ... below end.
+// keys proves that a bucket's keys are exactly 0, step, 2*step, ... below end, and the
+// lids of blocks.
 func (c *checker) keys(bucket []byte, end, step uint64) {
+	blocks := !bytes.Equal(bucket, bucketRows)
 	want, cursor := uint64(0), c.tx.Bucket(bucket).Cursor()
-	for key, _ := cursor.First(); key != nil && !c.stop(); key, _ = cursor.Next() {
+	for key, value := cursor.First(); key != nil && !c.stop(); key, value = cursor.Next() {
+		if want > 0 && blocks && isLid(key, value, want-step) {
+			continue
+		}
 		slot, err := parseSlotKey(key)
 		if err != nil || slot != want || slot >= end {
 			c.problem("%s: key %.32x, want slot %d of 0 to %d by %d", bucket, key, want, end, step)
@@ -243,6 +258,11 @@ func (c *checker) keys(bucket []byte, end, step uint64) {
 	if want < end {
 		c.problem("%s: ends before slot %d, want slots to %d", bucket, want, end)
 	}
+}
+
+// isLid reports whether key and value are a lid after the block of first.
+func isLid(key, value []byte, first uint64) bool {
+	return len(key) == 9 && len(value) == 0 && bytes.HasPrefix(key, slotKey(first)) && key[8] < lidKeys
 }
 
 // countKeys counts the keys of b itself. bbolt's own count follows what damage
@@ -263,21 +283,34 @@ func (c *checker) tail() error {
 		c.problem("tail: %d rows, want slots %d to %d", n, sealed, c.state.Next)
 	}
 	for slot := sealed; slot < c.state.Next && !c.stop(); slot++ {
-		vectorRow, codeRow, err := s.parseTailRow(slot, b.Get(slotKey(slot)))
+		packed := slot < c.state.Packed
+		var vector []byte
+		if packed {
+			vector = c.packedVector(slot)
+		}
+		vectorRow, codeRow, err := s.parseTailRow(slot, b.Get(slotKey(slot)), packed)
 		if err != nil {
 			c.problem("%v", err)
 			continue
+		}
+		if packed {
+			vectorRow = vector
 		}
 		c.row(slot, codeRow[:8*s.words()], codeRow[8*s.words():], vectorRow)
 	}
 	return nil
 }
 
-// rows: rule 2, and rule 3 from the row to the id.
+// rows: rule 2, and rule 3 from the row to where its id is found. That an id is found at
+// each of its live rows leaves it no second one.
 func (c *checker) rows() error {
 	c.keys(bucketRows, c.state.Next, 1)
-	rows, ids, retired := c.tx.Bucket(bucketRows), c.tx.Bucket(bucketIDs), c.tx.Bucket(bucketRetired)
+	rows, retired := c.tx.Bucket(bucketRows), c.tx.Bucket(bucketRetired)
 	var bitmap []byte
+	find := finder{
+		state: c.state, recent: readRecent(rows, c.state.Indexed, c.state.Next), rows: rows, hashes: c.tx.Bucket(bucketHashes),
+		bitmap: func(uint64) ([]byte, error) { return nil, nil }, // retired ones are of interest too
+	}
 	for slot := uint64(0); slot < c.state.Next && !c.stop(); slot++ {
 		if slot%retiredSpan == 0 {
 			var err error
@@ -293,21 +326,58 @@ func (c *checker) rows() error {
 		if len(id) < 1 || len(id) > MaxIDBytes || len(metadata) > MaxMetadataBytes {
 			c.problem("row of slot %d: id of %d and metadata of %d bytes", slot, len(id), len(metadata))
 		}
-		live := !isRetired(bitmap, slot)
-		value := ids.Get(id)
-		points := len(value) == 8 && binary.LittleEndian.Uint64(value) == slot
-		if live != points {
-			c.problem("row of slot %d, id %q: live is %t, pointed to by its id is %t", slot, head(id), live, points)
+		if isRetired(bitmap, slot) {
+			continue
+		}
+		if found, err := find.find(id); err != nil {
+			c.problem("row of slot %d: %v", slot, err)
+		} else if found != slot {
+			c.problem("row of slot %d, id %q: is live, and its id leads to %s", slot, head(id), slotName(found))
 		}
 	}
 	return nil
 }
 
-// ids: rules 3 and 4. With rule 3 seen from every row, equal numbers of ids and
-// live rows leave no id that points elsewhere.
-func (c *checker) ids() error {
-	if n := countKeys(c.tx.Bucket(bucketIDs)); n != c.state.Live {
-		c.problem("ids: %d ids, want %d live rows", n, c.state.Live)
+func slotName(slot uint64) string {
+	if slot == NoSlot {
+		return "no slot"
+	}
+	return fmt.Sprintf("slot %d", slot)
+}
+
+// hashes: rule 3 from the hash to the row, and the order of the blocks.
+func (c *checker) hashes() error {
+	b, rows := c.tx.Bucket(bucketHashes), c.tx.Bucket(bucketRows)
+	if b == nil {
+		return nil // version 1
+	}
+	var before hashed
+	var floor uint64 // the hashes to it are in blocks before
+	var last []byte
+	cursor := b.Cursor()
+	for key, value := cursor.First(); key != nil && !c.stop(); key, value = cursor.Next() {
+		block, err := openHashBlock(key, value)
+		if err != nil {
+			c.problem("%v", err)
+			continue
+		}
+		end := binary.BigEndian.Uint64(key)
+		for i := range block.len() {
+			e := block.at(i)
+			if compareHashed(before, e) >= 0 || e.hash <= floor || e.hash > end {
+				c.problem("hashes to %x: %016x of slot %d is out of order", key, e.hash, e.slot)
+			}
+			before = e
+			if e.slot >= c.state.Next {
+				c.problem("hashes to %x: %016x leads to slot %d of %d", key, e.hash, e.slot, c.state.Next)
+			} else if id, _, err := readRow(rows, e.slot); err == nil && hashID(id) != e.hash {
+				c.problem("hashes to %x: %016x leads to slot %d, whose id has the hash %016x", key, e.hash, e.slot, hashID(id))
+			}
+		}
+		floor, last = end, key
+	}
+	if want := slotKey(math.MaxUint64); !c.stop() && !bytes.Equal(last, want) {
+		c.problem("hashes: the last key is %.16x, want %x", last, want)
 	}
 	return nil
 }

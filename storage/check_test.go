@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"hash/crc32"
+	"math"
 	"os"
 	"path/filepath"
 	"slices"
@@ -19,9 +20,11 @@ import (
 // soundFile writes the closed file of a small shard that has everything: two
 // blocks and a tail, rows replaced and removed in each. Its slots are
 //
-//	0 to 7 and 8 to 15 sealed, 16 to 21 in the tail, 1, 2 and 17 retired
+//	0 to 7 and 8 to 15 sealed, 16 to 21 in the tail, of which 16 to 19 have their
+//	vectors in a block, 1, 2 and 17 retired
 //
-// with ids row-00 to row-19, of which row-01 is in slot 20 and row-17 in slot 21.
+// with ids row-00 to row-19, of which row-01 is in slot 20 and row-17 in slot 21. These
+// two are found in memory only.
 func soundFile(t testing.TB) (*model, string) {
 	t.Helper()
 	m, path := newModel(tinySchema()), filepath.Join(t.TempDir(), shardFile)
@@ -114,16 +117,39 @@ func swap(bucket []byte, a, b []byte) change {
 	}
 }
 
-func slotValue(slot uint64) []byte { return binary.LittleEndian.AppendUint64(nil, slot) }
+// editHashes changes the entries of the only block of hashes of a sound file, checksum
+// included.
+func editHashes(fn func(entries []hashed) []hashed) change {
+	return editBody(bucketHashes, slotKey(math.MaxUint64), func(body []byte) []byte {
+		var entries []hashed
+		for i := range hashBlock(body).len() {
+			entries = append(entries, hashBlock(body).at(i))
+		}
+		return appendHashes(nil, fn(entries))
+	})
+}
+
+// lead is editHashes that has an id lead to slot, where its hash led before or not.
+func lead(id string, slot uint64) change {
+	hash := hashID([]byte(id))
+	return editHashes(func(entries []hashed) []hashed {
+		entries = slices.DeleteFunc(entries, func(e hashed) bool { return e.hash == hash })
+		if slot != NoSlot {
+			entries = append(entries, hashed{hash, slot})
+		}
+		slices.SortFunc(entries, compareHashed)
+		return entries
+	})
+}
 
 // editState changes the state, checksum included.
 func editState(fn func(s *State)) change {
 	return editBody(bucketMeta, keyState, func(body []byte) []byte {
-		s, err := parseState(body)
+		s, err := tinySchema().parseState(body)
 		if err != nil {
 			panic(err)
 		}
-		fn(&s)
+		fn(&s.State)
 		return s.append()
 	})
 }
@@ -159,8 +185,12 @@ func TestCheckFindsEveryBrokenRule(t *testing.T) {
 		{"a key of codes that is no slot", put(bucketCodes, []byte("abc"), []byte("x")), "codes: key 616263", lie},
 		{"a bucket in codes", nest(bucketCodes, "zzz"), "codes: key 7a7a7a", lie},
 		{"a vector block is missing", remove(bucketVectors, slotKey(4)), "vectors from slot 4: block has 0 bytes", false},
-		{"the last vector block is missing", remove(bucketVectors, slotKey(12)), "vectors: ends before slot 12", false},
-		{"a vector block too many", put(bucketVectors, slotKey(16), make([]byte, s.vectorBlock())), "vectors: key 0000000000000010", lie},
+		{"the last vector block is missing", remove(bucketVectors, slotKey(16)), "vectors: key 000000000000001000", false},
+		{"a vector block too many", put(bucketVectors, slotKey(20), make([]byte, s.vectorBlock())), "vectors: key 0000000000000014", lie},
+		{"a lid with something in it", put(bucketVectors, lidKey(16, 0), []byte("x")), "vectors: key 000000000000001000", lie},
+		{"a lid too many", put(bucketCodes, lidKey(8, lidKeys), nil), "codes: key 000000000000000804", lie},
+		{"a lid after no block", put(bucketCodes, lidKey(9, 0), nil), "codes: key 000000000000000900", lie},
+		{"a lid after a row", put(bucketRows, lidKey(8, 0), nil), "rows: key 000000000000000800", lie},
 		{"a tail row is missing", remove(bucketTail, slotKey(18)), "tail: 5 rows, want slots 16 to 22", false},
 		{"a tail row too many", put(bucketTail, slotKey(22), make([]byte, s.tailRow())), "tail: 7 rows, want slots 16 to 22", lie},
 		{"a sealed row is in the tail as well", put(bucketTail, slotKey(3), make([]byte, s.tailRow())), "tail: 7 rows", lie},
@@ -203,9 +233,15 @@ func TestCheckFindsEveryBrokenRule(t *testing.T) {
 			mendVectorRow(4, block[64:64+24], flip(15))
 			return block
 		}), "vector of slot 4: zeros", lie},
-		{"a tail row a byte short", edit(bucketTail, slotKey(16), cut), "tail row of slot 16 has", false},
-		{"a tail vector", edit(bucketTail, slotKey(16), flip(0)), "vector of slot 16: checksum", false},
-		{"a tail code", edit(bucketTail, slotKey(16), flip(24)), "code of slot 16: checksum", false},
+		{"a tail row a byte short", edit(bucketTail, slotKey(20), cut), "tail row of slot 20 has", false},
+		{"a tail row without its vector", edit(bucketTail, slotKey(20), func(row []byte) []byte { return row[24:] }), "tail row of slot 20 has", false},
+		{"a tail row with a vector that is packed", edit(bucketTail, slotKey(16), func(row []byte) []byte {
+			return append(make([]byte, 24), row...)
+		}), "tail row of slot 16 has", false},
+		{"a tail vector", edit(bucketTail, slotKey(20), flip(0)), "vector of slot 20: checksum", false},
+		{"a packed vector of the tail", edit(bucketVectors, slotKey(16), flip(-24)), "vector of slot 19: checksum", false},
+		{"a tail code", edit(bucketTail, slotKey(20), flip(24)), "code of slot 20: checksum", false},
+		{"a tail code without its vector", edit(bucketTail, slotKey(16), flip(0)), "code of slot 16: checksum", false},
 		{"a tail scalar", edit(bucketTail, slotKey(16), flip(-5)), "code of slot 16: checksum", false},
 		{"the flags of a tail vector", edit(bucketTail, slotKey(21), func(row []byte) []byte {
 			mendVectorRow(21, row[:24], flip(20))
@@ -231,24 +267,31 @@ func TestCheckFindsEveryBrokenRule(t *testing.T) {
 		}), "row of slot 5: id of 6 and metadata of 65537", lie},
 
 		// Rule 3: ids and their rows.
-		{"an id is missing", remove(bucketIDs, []byte("row-05")), `row of slot 5, id "row-05": live is true, pointed to by its id is false`, lie},
-		{"an id too many", put(bucketIDs, []byte("row-99"), slotValue(5)), "ids: 20 ids, want 19", lie},
-		{"an id too many, to nowhere", put(bucketIDs, []byte("row-99"), slotValue(99)), "ids: 20 ids, want 19", lie},
-		{"a removed id is back", put(bucketIDs, []byte("row-02"), slotValue(2)), `row of slot 2, id "row-02": live is false, pointed to by its id is true`, false},
-		{"an id points to the row before", put(bucketIDs, []byte("row-01"), slotValue(1)), `row of slot 1, id "row-01": live is false, pointed to by its id is true`, false},
-		{"an id points to the row of another", put(bucketIDs, []byte("row-05"), slotValue(6)), `row of slot 5, id "row-05": live is true`, false},
-		{"an id points past the last slot", put(bucketIDs, []byte("row-05"), slotValue(22)), `row of slot 5, id "row-05": live is true`, false},
-		{"an id points with 7 bytes", edit(bucketIDs, []byte("row-05"), cut), `row of slot 5, id "row-05": live is true`, false},
-		{"a bucket in ids", nest(bucketIDs, "zzz"), "ids: 20 ids, want 19", lie},
+		{"a hash is missing", lead("row-05", NoSlot), `row of slot 5, id "row-05": is live, and its id leads to no slot`, lie},
+		{"a hash leads to a row before", lead("row-05", 4), "leads to slot 4, whose id has the hash", lie},
+		{"a hash leads past the last slot", lead("row-05", 22), "leads to slot 22 of 22", false},
+		{"hashes out of order", editHashes(func(entries []hashed) []hashed {
+			slices.Reverse(entries)
+			return entries
+		}), "is out of order", lie},
+		{"a hash in a block too late", put(bucketHashes, slotKey(1<<63), seal(slotKey(1<<63), nil)), "is out of order", lie},
+		{"a hash twice", editHashes(func(entries []hashed) []hashed { return append(entries, entries[19]) }), "is out of order", lie},
+		{"a hash", edit(bucketHashes, slotKey(math.MaxUint64), flip(0)), "hashes to ffffffffffffffff: checksum", false},
+		{"half a hash", editBody(bucketHashes, slotKey(math.MaxUint64), cut), "hashes to ffffffffffffffff: 319 bytes of entries of 16", false},
+		{"hashes are missing", remove(bucketHashes, slotKey(math.MaxUint64)), "hashes: the last key is , want ffffffffffffffff", false},
+		{"a key of hashes that is none", put(bucketHashes, []byte("abc"), seal([]byte("abc"), nil)), "hashes to 616263: 0 bytes", false},
+		{"a bucket in hashes", nest(bucketHashes, "zzz"), "hashes to 7a7a7a", false},
+		{"two live rows of one id", editBody(bucketRows, slotKey(20), func([]byte) []byte { return appendRow(nil, "row-05", nil) }),
+			`row of slot 5, id "row-05": is live, and its id leads to slot 20`, lie},
 
 		// Rule 4: live and retired.
-		{"fewer live rows than there are", editState(func(s *State) { s.Live-- }), "ids: 19 ids, want 18", lie},
+		{"fewer live rows than there are", editState(func(s *State) { s.Live-- }), "state: 18 live and 3 retired rows, want 22", lie},
 		{"more live rows than there are", editState(func(s *State) { s.Live++ }), "state: 20 live and 3 retired rows, want 22", lie},
-		{"a bit too many", editBody(bucketRetired, slotKey(0), flip(0)), `row of slot 0, id "row-00": live is false, pointed to by its id is true`, false},
+		{"a bit too many", editBody(bucketRetired, slotKey(0), flip(0)), "state: 19 live and 4 retired rows, want 22", lie},
 		{"a slot retired that is to come", editBody(bucketRetired, slotKey(0), flip(3)), "retired: slot 24 of 22", false},
 		{"a bitmap", edit(bucketRetired, slotKey(0), flip(0)), "retired slots from 0: checksum", false},
 		{"a bitmap a byte short", editBody(bucketRetired, slotKey(0), cut), "retired slots from 0: bitmap has 8191 bytes", false},
-		{"a bitmap is missing", remove(bucketRetired, slotKey(0)), `row of slot 1, id "row-01": live is true, pointed to by its id is false`, false},
+		{"a bitmap is missing", remove(bucketRetired, slotKey(0)), `row of slot 1, id "row-01": is live, and its id leads to slot 20`, false},
 		{"an empty bitmap", put(bucketRetired, slotKey(1), seal(slotKey(1), make([]byte, retiredBytes))), "retired slots from 65536, of 22 in all", false},
 		{"a key of retired that is no span", put(bucketRetired, []byte("abc"), []byte("x")), "retired slots: key 616263", false},
 
@@ -264,7 +307,6 @@ func TestCheckFindsEveryBrokenRule(t *testing.T) {
 		{"vector blocks swapped", swap(bucketVectors, slotKey(0), slotKey(12)), "vectors from slot 12: block header", false},
 		{"tail rows swapped", swap(bucketTail, slotKey(16), slotKey(17)), "code of slot 17: checksum", false},
 		{"rows swapped", swap(bucketRows, slotKey(3), slotKey(4)), "row of slot 3: checksum", false},
-		{"ids swapped", swap(bucketIDs, []byte("row-03"), []byte("row-04")), `row of slot 3, id "row-03": live is true`, false},
 
 		{"more problems than anyone wants to read", fillIDs(300), "tail: 306 rows", lie},
 	} {
@@ -303,7 +345,7 @@ func TestCheckFindsAnEmptyBitmap(t *testing.T) {
 	}
 }
 
-// What bbolt itself says of its pages is among the problems: here that an id comes
+// What bbolt itself says of its pages is among the problems: here that a key comes
 // before those in front of it.
 func TestCheckFindsDamageToThePages(t *testing.T) {
 	path := filepath.Join(t.TempDir(), shardFile)
@@ -312,9 +354,10 @@ func TestCheckFindsDamageToThePages(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	disordered := bytes.ReplaceAll(content, slices.Concat([]byte("idid-50"), slotValue(50)), slices.Concat([]byte("idid-00"), slotValue(50)))
+	row := []byte("\x14\x00idid") // as the row of each id of 20 bytes begins
+	disordered := bytes.ReplaceAll(content, slices.Concat(slotKey(50), row), slices.Concat(slotKey(0), row))
 	if bytes.Equal(disordered, content) {
-		t.Fatal("the id is not where it should be")
+		t.Fatal("the row is not where it should be")
 	}
 	damaged := filepath.Join(t.TempDir(), shardFile)
 	if err := os.WriteFile(damaged, disordered, 0o600); err != nil {
@@ -372,14 +415,14 @@ func TestCheckIsNotDrownedByADamagedPage(t *testing.T) {
 	page := rootPage(t, s, bucketRetired)
 	overwrite(t, path, page*4096+12, []byte{0xff, 0xff, 0xff, 0x7f})
 	m.mustHold(t, s) // readers need not know
-	if found := problems(t, s); !mentions(found, fmt.Sprintf("bbolt: page %d of 8 runs over into 2147483647 more", page)) {
+	if found := problems(t, s); !mentions(found, fmt.Sprintf("bbolt: page %d of 9 runs over into 2147483647 more", page)) {
 		t.Errorf("problems are %q", found)
 	}
 }
 
 func TestCheckStopsAtMaxProblems(t *testing.T) {
 	_, path := soundFile(t)
-	tamper(t, path, editState(func(s *State) { s.Next = 1 << 60 }))
+	tamper(t, path, editState(func(s *State) { s.Next, s.Live = 1<<60, 1<<60-3 }))
 	if found := problems(t, openShard(t, path)); len(found) != MaxProblems {
 		t.Errorf("%d problems, want %d", len(found), MaxProblems)
 	}
@@ -417,8 +460,8 @@ func TestCheckVisitsEveryRowThatIsWhole(t *testing.T) {
 func TestCheckCountsWhatItRead(t *testing.T) {
 	m, path := soundFile(t)
 	report, err := openShard(t, path).Check(t.Context(), nil)
-	if err != nil || report.Rows != uint64(len(m.rows)) || report.Blocks != 2+4 || len(report.Problems) != 0 {
-		t.Errorf("report is %+v (%v), want %d rows and 6 blocks", report, err, len(m.rows))
+	if err != nil || report.Rows != uint64(len(m.rows)) || report.Blocks != 2+5 || len(report.Problems) != 0 {
+		t.Errorf("report is %+v (%v), want %d rows and 7 blocks", report, err, len(m.rows))
 	}
 }
 

@@ -2,8 +2,10 @@ package storage
 
 import (
 	"encoding/binary"
+	"errors"
 	"fmt"
 	"hash/crc32"
+	"math"
 	"slices"
 
 	bolt "go.etcd.io/bbolt"
@@ -32,18 +34,28 @@ func (s *Shard) Commit(ops []Op) ([]Applied, error) {
 		// bbolt forgets a transaction that returns an error. After a panic it walks
 		// all pages, which may be the end of the process when one is damaged.
 		refused = catchDamage(func() error {
-			c = newCommit(s, tx)
+			var err error
+			if c, err = newCommit(s, tx); err != nil {
+				return err
+			}
 			return c.run(ops)
 		})
 		return refused
 	})
 	if err != nil {
-		if c != nil && refused == nil && (stuck || !s.unchanged()) {
+		switch {
+		case c == nil:
+		case refused == nil && (stuck || !s.unchanged()):
 			s.broken, s.stuck = err, stuck
+		default:
+			c.find.recent.cut(s.state.Next)
 		}
 		return nil, err
 	}
-	s.state, s.dirty = c.state, true
+	s.state, s.version, s.dirty = c.state, shardVersion, true
+	if s.sweep = c.sweep; c.swept {
+		s.recent.Store(c.find.recent.since(c.state.Indexed))
+	}
 	return c.applied, nil
 }
 
@@ -55,7 +67,7 @@ func (s *Shard) unchanged() bool {
 		now = r.State()
 		return nil
 	})
-	return err == nil && now == s.state
+	return err == nil && now == s.state.State
 }
 
 func (s *Shard) mustFit(op *Op) {
@@ -75,34 +87,64 @@ func (s *Shard) mustFit(op *Op) {
 // commit is the work of one transaction.
 type commit struct {
 	schema  Schema
-	before  State
-	state   State
+	before  state
+	state   state
 	meta    *bolt.Bucket
 	codes   *bolt.Bucket
 	vectors *bolt.Bucket
 	tail    *bolt.Bucket
 	rows    *bolt.Bucket
-	ids     *bolt.Bucket
+	hashes  *bolt.Bucket
 	retired *bolt.Bucket
 
 	applied []Applied
+	own     map[string]uint64 // the slots of ids in this commit, NoSlot once removed
 	fresh   []int             // fresh[i] is the op that got slot before.Next+i
-	bitmaps map[uint64][]byte // retired bitmaps that changed, by slot / retiredSpan
+	find    finder            // of rows that were there before
+	stored  map[uint64][]byte // retired bitmaps as they were before, by slot / retiredSpan
+	bitmaps map[uint64][]byte // those that changed
+
+	sweep *sweep // under way after this commit
+	swept bool   // this commit has ended one
 }
 
-func newCommit(s *Shard, tx *bolt.Tx) *commit {
+func newCommit(s *Shard, tx *bolt.Tx) (*commit, error) {
+	if s.version == shardVersionOld {
+		if err := upgrade(tx); err != nil {
+			return nil, err
+		}
+	}
 	c := &commit{
 		schema: s.schema, before: s.state, state: s.state,
 		meta: tx.Bucket(bucketMeta), codes: tx.Bucket(bucketCodes), vectors: tx.Bucket(bucketVectors),
-		tail: tx.Bucket(bucketTail), rows: tx.Bucket(bucketRows), ids: tx.Bucket(bucketIDs),
+		tail: tx.Bucket(bucketTail), rows: tx.Bucket(bucketRows), hashes: tx.Bucket(bucketHashes),
 		retired: tx.Bucket(bucketRetired),
+		own:     make(map[string]uint64),
+		stored:  make(map[uint64][]byte),
 		bitmaps: make(map[uint64][]byte),
+		sweep:   s.sweep,
 	}
+	c.find = finder{state: s.state, recent: s.recent.Load(), rows: c.rows, hashes: c.hashes, bitmap: c.storedBitmap}
 	// These buckets only ever grow at their end, so half-full pages would stay so.
 	for _, b := range []*bolt.Bucket{c.codes, c.vectors, c.tail, c.rows} {
 		b.FillPercent = 1
 	}
-	return c
+	return c, nil
+}
+
+// upgrade brings a file of version 1 to version 2. The ids of all rows are in memory.
+func upgrade(tx *bolt.Tx) error {
+	if err := tx.DeleteBucket(bucketIDs); err != nil {
+		return err
+	}
+	hashes, err := tx.CreateBucket(bucketHashes)
+	if err != nil {
+		return err
+	}
+	return errors.Join(
+		putHashes(hashes, nil, math.MaxUint64),
+		tx.Bucket(bucketMeta).Put(keyFormat, seal(keyFormat, appendFormat(shardMagic, shardVersion))),
+	)
 }
 
 func (c *commit) run(ops []Op) error {
@@ -112,18 +154,23 @@ func (c *commit) run(ops []Op) error {
 	if err := c.place(ops); err != nil {
 		return err
 	}
+	if err := c.index(ops); err != nil {
+		return err
+	}
 	return c.finish()
 }
 
-// apply gives slots, retires what they replace, and keeps ids and rows.
+// apply gives slots, retires what they replace, and keeps rows.
 func (c *commit) apply(ops []Op) error {
 	c.applied = make([]Applied, len(ops))
 	for i := range ops {
 		op, done := &ops[i], Applied{Slot: NoSlot, Retired: NoSlot}
-		id := []byte(op.ID)
-		old, err := slotOf(c.ids, c.rows, id)
-		if err != nil {
-			return err
+		old, ours := c.own[op.ID]
+		if !ours {
+			var err error
+			if old, err = c.find.find([]byte(op.ID)); err != nil {
+				return err
+			}
 		}
 		if old != NoSlot {
 			if err := c.retire(old); err != nil {
@@ -131,8 +178,7 @@ func (c *commit) apply(ops []Op) error {
 			}
 			done.Retired = old
 		}
-		switch {
-		case !op.Delete:
+		if !op.Delete {
 			done.Slot = c.state.Next
 			c.state.Next++
 			c.state.Live++
@@ -142,28 +188,19 @@ func (c *commit) apply(ops []Op) error {
 			if err := c.rows.Put(key, seal(key, row)); err != nil {
 				return err
 			}
-			if err := c.ids.Put(id, binary.LittleEndian.AppendUint64(nil, done.Slot)); err != nil {
-				return err
-			}
-		case done.Retired != NoSlot:
-			if err := c.ids.Delete(id); err != nil {
-				return err
-			}
 		}
+		c.own[op.ID] = done.Slot
 		c.applied[i] = done
 	}
 	return nil
 }
 
-// retire marks slot, which must be in use and not retired yet.
+// retire marks slot, which is in use and not retired yet.
 func (c *commit) retire(slot uint64) error {
-	if slot >= c.state.Next {
-		return corrupt("points to slot %d of %d", slot, c.state.Next)
-	}
 	span := slot / retiredSpan
 	bitmap := c.bitmaps[span]
 	if bitmap == nil {
-		stored, err := readRetired(c.retired, span)
+		stored, err := c.storedBitmap(span)
 		if err != nil {
 			return err
 		}
@@ -172,13 +209,34 @@ func (c *commit) retire(slot uint64) error {
 		bitmap = bitmap[:retiredBytes]
 		c.bitmaps[span] = bitmap
 	}
-	at, bit := slot%retiredSpan/8, byte(1)<<(slot%8)
-	if bitmap[at]&bit != 0 {
-		return corrupt("points to slot %d, which is retired", slot)
-	}
-	bitmap[at] |= bit
+	bitmap[slot%retiredSpan/8] |= 1 << (slot % 8)
 	c.state.Live--
 	return nil
+}
+
+// storedBitmap returns the bitmap of a span as it was before, nil when there was none.
+func (c *commit) storedBitmap(span uint64) ([]byte, error) {
+	if bitmap, ok := c.stored[span]; ok {
+		return bitmap, nil
+	}
+	bitmap, err := readRetired(c.retired, span)
+	if err == nil && bitmap == nil {
+		_, err = allRetired(c.retired, c.before.State)
+	}
+	if err == nil {
+		c.stored[span] = bitmap
+	}
+	return bitmap, err
+}
+
+// dead reports whether slot is retired, now or by this commit.
+func (c *commit) dead(slot uint64) (bool, error) {
+	span := slot / retiredSpan
+	if bitmap := c.bitmaps[span]; bitmap != nil {
+		return isRetired(bitmap, slot), nil
+	}
+	bitmap, err := c.storedBitmap(span)
+	return isRetired(bitmap, slot), err
 }
 
 // readRetired returns the stored bitmap of a span, nil when there is none.
@@ -203,22 +261,47 @@ func openRetired(span uint64, key, value []byte) ([]byte, error) {
 	return body, nil
 }
 
-// place writes the codes and vectors of the fresh rows: whole blocks are sealed,
-// together with the tail's rows that came before, and the rest joins the tail.
+// place writes the codes and vectors of the fresh rows, together with the tail's rows
+// that came before: what fills a block goes there, and the rest joins the tail.
 func (c *commit) place(ops []Op) error {
-	if len(c.fresh) == 0 {
-		return nil
-	}
+	s := c.schema
 	op := func(slot uint64) *Op { return &ops[c.fresh[slot-c.before.Next]] }
-	size := uint64(c.schema.BlockRows)
-	slot := c.schema.sealed(c.before.Next)
-	for ; slot+size <= c.state.Next; slot += size {
+	sealed, next := s.sealed(c.before.Next), s.sealed(c.state.Next)
+	c.state.Packed = s.packed(c.state.Next)
+	for slot := c.before.Packed; slot < c.state.Packed; slot += uint64(s.ChunkRows) {
+		if err := c.packVectors(slot, op); err != nil {
+			return err
+		}
+	}
+	for slot := sealed; slot < next; slot += uint64(s.BlockRows) {
 		if err := c.sealBlock(slot, op); err != nil {
 			return err
 		}
 	}
-	for slot = max(slot, c.before.Next); slot < c.state.Next; slot++ {
-		row := c.schema.appendTailRow(make([]byte, 0, c.schema.tailRow()), slot, op(slot))
+	if c.state.Packed > c.before.Packed {
+		if err := putLids(c.vectors, c.state.Packed-uint64(s.ChunkRows)); err != nil {
+			return err
+		}
+	}
+	if next > sealed {
+		if err := putLids(c.codes, next-uint64(s.BlockRows)); err != nil {
+			return err
+		}
+	}
+	// Rows of the tail whose vectors were packed leave them.
+	for slot := max(next, c.before.Packed); slot < min(c.before.Next, c.state.Packed); slot++ {
+		_, codeRow, err := s.parseTailRow(slot, c.tail.Get(slotKey(slot)), false)
+		if err != nil {
+			return err
+		}
+		row := append(make([]byte, 0, len(codeRow)+crcBytes), codeRow...)
+		row = binary.LittleEndian.AppendUint32(row, slotCRC(slot, codeRow))
+		if err := c.tail.Put(slotKey(slot), row); err != nil {
+			return err
+		}
+	}
+	for slot := max(next, c.before.Next); slot < c.state.Next; slot++ {
+		row := s.appendTailRow(make([]byte, 0, s.tailRow()), slot, op(slot), slot < c.state.Packed)
 		if err := c.tail.Put(slotKey(slot), row); err != nil {
 			return err
 		}
@@ -226,48 +309,87 @@ func (c *commit) place(ops []Op) error {
 	return nil
 }
 
-// sealBlock packs the rows of one code block: those that were there before come
+// putLids closes b after the block of first.
+func putLids(b *bolt.Bucket, first uint64) error {
+	for i := range lidKeys {
+		if err := b.Put(lidKey(first, i), nil); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// packVectors packs the rows of one vector block: those that were there before come
 // out of the tail, the others from op.
+func (c *commit) packVectors(first uint64, op func(slot uint64) *Op) error {
+	s := c.schema
+	block := appendHeader(make([]byte, 0, s.vectorBlock()), vectorMagic, s.ChunkRows, first, s.vectorRow(), s.Dims, 0)
+	for slot := first; slot < first+uint64(s.ChunkRows); slot++ {
+		if slot >= c.before.Next {
+			block = s.appendVectorRow(block, slot, op(slot).Vector)
+			continue
+		}
+		row, _, err := s.parseTailRow(slot, c.tail.Get(slotKey(slot)), false)
+		if err == nil {
+			_, err = s.parseVectorRow(slot, row)
+		}
+		if err != nil {
+			return err
+		}
+		block = append(block, row...)
+	}
+	return c.vectors.Put(slotKey(first), block)
+}
+
+// sealBlock packs the codes of one code block, in the same way, and ends the tail's
+// rows: their vectors are packed.
 func (c *commit) sealBlock(first uint64, op func(slot uint64) *Op) error {
 	s := c.schema
-	end := first + uint64(s.BlockRows)
 	codes := make([]byte, headerBytes, s.codeBlock())
 	scalars := make([]byte, 0, 4*s.Scalars*s.BlockRows)
-	var chunk []byte
-	for slot := first; slot < end; slot++ {
-		if slot%uint64(s.ChunkRows) == 0 {
-			chunk = appendHeader(make([]byte, 0, s.vectorBlock()), vectorMagic, s.ChunkRows, slot, s.vectorRow(), s.Dims, 0)
-		}
-		if slot < c.before.Next {
-			key := slotKey(slot)
-			vectorRow, codeRow, err := s.parseTailRow(slot, c.tail.Get(key))
-			if err == nil {
-				_, err = s.parseVectorRow(slot, vectorRow)
-			}
-			if err != nil {
-				return err
-			}
-			chunk = append(chunk, vectorRow...)
-			codes = append(codes, codeRow[:8*s.words()]...)
-			scalars = append(scalars, codeRow[8*s.words():]...)
-			if err := c.tail.Delete(key); err != nil {
-				return err
-			}
-		} else {
+	for slot := first; slot < first+uint64(s.BlockRows); slot++ {
+		if slot >= c.before.Next {
 			o := op(slot)
-			chunk = s.appendVectorRow(chunk, slot, o.Vector)
 			codes = code.AppendBytes(codes, o.Code)
 			scalars = appendScalars(scalars, o.Scalars)
+			continue
 		}
-		if (slot+1)%uint64(s.ChunkRows) == 0 {
-			if err := c.vectors.Put(slotKey(slot+1-uint64(s.ChunkRows)), chunk); err != nil {
-				return err
-			}
+		key := slotKey(slot)
+		_, row, err := s.parseTailRow(slot, c.tail.Get(key), slot < c.before.Packed)
+		if err != nil {
+			return err
+		}
+		codes = append(codes, row[:8*s.words()]...)
+		scalars = append(scalars, row[8*s.words():]...)
+		if err := c.tail.Delete(key); err != nil {
+			return err
 		}
 	}
 	codes = append(codes, scalars...)
 	appendHeader(codes[:0], codeMagic, s.BlockRows, first, s.codeRow(), s.Dims, crc32.Checksum(codes[headerBytes:], castagnoli))
 	return c.codes.Put(slotKey(first), codes)
+}
+
+// index has the fresh ids found from now on, by those who see their slots, and takes a
+// sweep a step further.
+func (c *commit) index(ops []Op) error {
+	for _, i := range c.fresh {
+		c.find.recent.add(hashID([]byte(ops[i].ID)))
+	}
+	if c.sweep == nil && c.schema.sweepDue(c.state) {
+		c.sweep = &sweep{end: c.find.recent.end(), todo: c.find.recent.sorted()}
+	}
+	if c.sweep == nil || len(c.fresh) == 0 {
+		return nil
+	}
+	left, err := c.sweep.step(c.hashes, max(sweepSpeed*len(c.fresh), c.schema.BlockRows), c.dead)
+	if err != nil {
+		return err
+	}
+	if c.sweep = &left; len(left.todo) == 0 {
+		c.state.Indexed, c.sweep, c.swept = left.end, nil, true
+	}
+	return nil
 }
 
 // finish writes the bitmaps that changed and the new state.

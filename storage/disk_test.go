@@ -171,9 +171,19 @@ func TestACatalogThatIsStuckSaysSo(t *testing.T) {
 // A power cut keeps any part of what was written since the last sync. bbolt syncs
 // before it writes a meta page, the one write that makes a commit, and after.
 func TestAPowerCutInsideACommitLeavesWhatWasThereBefore(t *testing.T) {
+	t.Run("of a new shard", func(t *testing.T) {
+		cutPower(t, newModel(tinySchema()), newShard(t, tinySchema()))
+	})
+	for _, version := range goldenVersions { // the first commit brings the old to the new
+		t.Run("of a shard of "+version, func(t *testing.T) {
+			cutPower(t, goldenModel(), openSound(t, goldenShard(t, version)))
+		})
+	}
+}
+
+func cutPower(t *testing.T, m *model, s *Shard) {
 	const page, sector = 4096, 512
 	rng := newRand(newSeed(t))
-	m, s := newModel(tinySchema()), newShard(t, tinySchema())
 	for range 30 {
 		before := snapshot(t, s)
 		type write struct {

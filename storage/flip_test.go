@@ -26,13 +26,13 @@ var flipFiles = map[string]func() (*model, [][]Op){
 		m, rng := newModel(tinySchema()), newRand(1)
 		return m, [][]Op{m.randomOps(rng, 20), m.randomOps(rng, 12)}
 	},
-	// With branch pages in rows and ids.
+	// With branch pages in rows and hashes.
 	"with branches": func() (*model, [][]Op) {
 		m, rng := newModel(tinySchema()), newRand(2)
 		var ops []Op
-		for i := range 90 {
-			op := m.randomOp(rng, fmt.Sprintf("%s-%02d", strings.Repeat("id", 30), i))
-			op.Metadata = randomBytes(rng, 60)
+		for i := range 280 {
+			op := m.randomOp(rng, fmt.Sprintf("%s-%03d", strings.Repeat("id", 8), i))
+			op.Metadata = randomBytes(rng, 20)
 			ops = append(ops, op)
 		}
 		return m, [][]Op{ops, {ops[3], {ID: ops[70].ID, Delete: true}}}

@@ -10,9 +10,6 @@ type Rows struct {
 	Count uint64
 	// IDBytes and MetadataBytes are the means of a row.
 	IDBytes, MetadataBytes int
-	// Ascending tells that ids come in the order in which they sort, or nearly so, as
-	// counted ones do.
-	Ascending bool
 	// CommitRows is how many rows a commit brings.
 	CommitRows uint64
 }
@@ -45,15 +42,10 @@ const (
 	minPageEntries = 2
 	slotKeyBytes   = 8
 
-	// A page that is full is cut in halves. Where keys ascend, the first stays as it is;
-	// counted ids do not quite, because "10" comes before "9", and some fill up a little.
-	// Where keys come in any order all fill up again, to ln 2 in the mean.
-	ascendingFill = 0.53
-	randomFill    = math.Ln2
+	// hashesPage is how many entries a page of hashes was seen to have in the mean: of
+	// blocks that a sweep has filled by a part and cut in halves when full.
+	hashesPage = 165
 
-	// rewrittenBlocks is how many blocks share the last page, which a commit that adds
-	// one writes anew.
-	rewrittenBlocks = 3
 	// filePages has the meta pages, the root, the pages of small buckets and freelist.
 	filePages = 6
 )
@@ -62,49 +54,47 @@ const (
 func (s Schema) Footprint(rows Rows) Footprint {
 	s = s.withDefaults()
 	sealed := s.sealed(rows.Count)
+	packed := s.packed(rows.Count)
+	commits := (rows.Count + max(1, rows.CommitRows) - 1) / max(1, rows.CommitRows)
 	f := Footprint{
-		Codes:   tree(sealed/uint64(s.BlockRows), slotKeyBytes, s.codeBlock(), 1).bytes,
-		Vectors: tree(sealed/uint64(s.ChunkRows), slotKeyBytes, s.vectorBlock(), 1).bytes,
-		Tail:    tree(rows.Count-sealed, slotKeyBytes, s.tailRow(), 1).bytes,
-		Rows:    tree(rows.Count, slotKeyBytes, 2+rows.IDBytes+rows.MetadataBytes+crcBytes, 1).bytes,
+		Codes:   tree(sealed/uint64(s.BlockRows), s.codeBlock()) + lids(commits, sealed/uint64(s.BlockRows)),
+		Vectors: tree(packed/uint64(s.ChunkRows), s.vectorBlock()) + lids(commits, packed/uint64(s.ChunkRows)),
+		Tail:    tree(packed-sealed, s.packedTailRow()) + tree(rows.Count-packed, s.tailRow()),
+		Rows:    tree(rows.Count, 2+rows.IDBytes+rows.MetadataBytes+crcBytes),
 		File:    filePages*pageBytes + pages(len(s.Engine)),
 	}
-	fill := randomFill
-	if rows.Ascending || rows.Count <= rows.CommitRows {
-		fill = ascendingFill
+	hashes := uint64(0)
+	if rows.Count >= uint64(s.BlockRows) { // or no sweep has begun
+		hashes = rows.Count / hashesPage
 	}
-	ids := tree(rows.Count, rows.IDBytes, 8, fill)
-	f.IDs = ids.bytes
-	if rows.Count > rows.CommitRows { // there was a commit to write anew what another had
-		if !rows.Ascending {
-			f.Spare += touched(ids.leaves, min(rows.CommitRows, rows.Count)) * pageBytes
-		}
-		f.Spare += tree(min(sealed, uint64(s.BlockRows)/2), slotKeyBytes, s.tailRow(), 1).bytes
-		f.Spare += tree(min(sealed/uint64(s.BlockRows), rewrittenBlocks), slotKeyBytes, s.codeBlock(), 1).bytes
-		f.Spare += tree(min(sealed/uint64(s.ChunkRows), rewrittenBlocks), slotKeyBytes, s.vectorBlock(), 1).bytes
+	f.IDs = hashes * pageBytes
+	if commits > 1 { // one to write anew what another had
+		f.Spare += min(hashes, touched(hashes, sweepSpeed*rows.CommitRows)) * pageBytes
+		f.Spare += tree(min(packed, uint64(s.BlockRows)/2), s.packedTailRow()) + tree(min(packed, uint64(s.ChunkRows)/2), s.tailRow())
 	}
 	return f
 }
 
-// treeSize is a bucket of bbolt's.
-type treeSize struct{ bytes, leaves uint64 }
+// lids returns what those of so many commits take, a page each, of which no more than
+// blocks have any.
+func lids(commits, blocks uint64) uint64 { return min(commits, blocks) * pageBytes }
 
-// tree returns what n entries take when their pages are filled to that share.
-func tree(n uint64, key, value int, fill float64) treeSize {
+// tree returns what n entries with slots for keys take, when they only ever came at the end.
+func tree(n uint64, value int) (bytes uint64) {
 	if n == 0 {
-		return treeSize{}
+		return 0
 	}
-	room := fill*pageBytes - pageHeader
-	entry := elementBytes + key + value
-	perLeaf := min(n, uint64(max(minPageEntries, room/float64(entry))))
-	t := treeSize{leaves: (n + perLeaf - 1) / perLeaf}
-	t.bytes = t.leaves * pages(pageHeader+int(perLeaf)*entry)
-	perBranch := uint64(max(minPageEntries, room/float64(elementBytes+key)))
-	for nodes := t.leaves; nodes > 1; {
+	const room = pageBytes - pageHeader
+	entry := elementBytes + slotKeyBytes + value
+	perLeaf := min(n, uint64(max(minPageEntries, room/entry)))
+	nodes := (n + perLeaf - 1) / perLeaf
+	bytes = n/perLeaf*pages(pageHeader+int(perLeaf)*entry) + pages(int(n%perLeaf)*entry)
+	const perBranch = room / (elementBytes + slotKeyBytes)
+	for nodes > 1 {
 		nodes = (nodes + perBranch - 1) / perBranch
-		t.bytes += nodes * pageBytes
+		bytes += nodes * pageBytes
 	}
-	return t
+	return bytes
 }
 
 // pages returns n bytes, rounded up to pages.

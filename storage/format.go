@@ -2,18 +2,25 @@ package storage
 
 import (
 	"bytes"
+	"crypto/sha256"
 	"encoding/binary"
 	"encoding/json"
 	"fmt"
 	"hash/crc32"
 	"math/bits"
+	"sort"
 
 	"github.com/hamnest/hamnest/encoder/code"
 )
 
 // This file turns rows into the bytes of FORMAT.md and back; no other file does.
 
-const formatVersion = 1
+// A shard of version 1 is brought to version 2 by its first commit.
+const (
+	catalogVersion  = 1
+	shardVersion    = 2
+	shardVersionOld = 1
+)
 
 var (
 	catalogMagic = []byte("HAMNCATL")
@@ -31,7 +38,8 @@ var (
 	bucketVectors      = []byte("vectors")
 	bucketTail         = []byte("tail")
 	bucketRows         = []byte("rows")
-	bucketIDs          = []byte("ids")
+	bucketIDs          = []byte("ids") // of version 1
+	bucketHashes       = []byte("hashes")
 	bucketRetired      = []byte("retired")
 
 	keyFormat = []byte("format")
@@ -86,15 +94,18 @@ type Schema struct {
 	Engine json.RawMessage `json:"engine"`
 }
 
-func (s Schema) words() int       { return code.Words(s.Dims) }
-func (s Schema) codeRow() int     { return 8*s.words() + 4*s.Scalars }
-func (s Schema) vectorRow() int   { return (s.VectorBytes+7)/8*8 + 8 }
-func (s Schema) tailRow() int     { return s.vectorRow() + s.codeRow() + crcBytes }
-func (s Schema) codeBlock() int   { return headerBytes + s.BlockRows*s.codeRow() }
-func (s Schema) vectorBlock() int { return headerBytes + s.ChunkRows*s.vectorRow() }
+func (s Schema) words() int         { return code.Words(s.Dims) }
+func (s Schema) codeRow() int       { return 8*s.words() + 4*s.Scalars }
+func (s Schema) vectorRow() int     { return (s.VectorBytes+7)/8*8 + 8 }
+func (s Schema) tailRow() int       { return s.vectorRow() + s.codeRow() + crcBytes }
+func (s Schema) packedTailRow() int { return s.codeRow() + crcBytes }
+func (s Schema) codeBlock() int     { return headerBytes + s.BlockRows*s.codeRow() }
+func (s Schema) vectorBlock() int   { return headerBytes + s.ChunkRows*s.vectorRow() }
 
-// sealed returns how many of the first next slots are in blocks.
+// sealed returns how many of the first next slots have their codes in blocks, packed how
+// many their vectors.
 func (s Schema) sealed(next uint64) uint64 { return next - next%uint64(s.BlockRows) }
+func (s Schema) packed(next uint64) uint64 { return next - next%uint64(s.ChunkRows) }
 
 // Parts is how many bytes a number of rows takes, part by part, ids and metadata aside.
 type Parts struct{ Codes, Scalars, Vectors uint64 }
@@ -149,7 +160,7 @@ func (s Schema) validate() error {
 	return nil
 }
 
-// State is what a commit moves on.
+// State is what a commit moves on, for all to see.
 type State struct {
 	// Next is the slot that the next row gets: slots 0 to Next-1 are in use.
 	Next uint64
@@ -159,9 +170,28 @@ type State struct {
 	Commits uint64
 }
 
+// state is all that a commit moves on.
+type state struct {
+	State
+	// Indexed is how many of the first slots have the hashes of their ids on disk.
+	Indexed uint64
+	// Packed is how many of the first slots have their vectors in blocks. It follows from
+	// Next and the version.
+	Packed uint64
+}
+
 func slotKey(slot uint64) []byte {
 	return binary.BigEndian.AppendUint64(nil, slot)
 }
+
+// lidKeys is how many lids follow the last block that a commit adds to a bucket. bbolt
+// writes the last page of a bucket anew whenever something is added, and leaves two to
+// four values on each, however large. Of four small ones at the end three are on a page
+// without a block.
+const lidKeys = 4
+
+// lidKey returns the key of the i-th lid, from 0, after the block of first.
+func lidKey(first uint64, i int) []byte { return append(slotKey(first), byte(i)) }
 
 func parseSlotKey(key []byte) (uint64, error) {
 	if len(key) != 8 {
@@ -189,40 +219,98 @@ func unseal(key, value []byte) ([]byte, error) {
 	return body, nil
 }
 
-func appendFormat(magic []byte) []byte {
-	return binary.LittleEndian.AppendUint32(bytes.Clone(magic), formatVersion)
+func appendFormat(magic []byte, version uint32) []byte {
+	return binary.LittleEndian.AppendUint32(bytes.Clone(magic), version)
 }
 
-// parseFormat checks the unsealed format value: first what it is, then how new.
-func parseFormat(body, magic []byte) error {
+// parseFormat checks the unsealed format value, first what it is, then how new, and
+// returns its version, which is oldest to newest.
+func parseFormat(body, magic []byte, oldest, newest uint32) (uint32, error) {
 	if len(body) != len(magic)+4 || !bytes.Equal(body[:len(magic)], magic) {
-		return corrupt("format is %q, want magic %q and a version", head(body), magic)
+		return 0, corrupt("format is %q, want magic %q and a version", head(body), magic)
 	}
-	if v := binary.LittleEndian.Uint32(body[len(magic):]); v != formatVersion {
-		return fmt.Errorf("format version %d, want %d: %w", v, formatVersion, ErrVersion)
+	v := binary.LittleEndian.Uint32(body[len(magic):])
+	if v < oldest || v > newest {
+		return 0, fmt.Errorf("format version %d, want %d to %d: %w", v, oldest, newest, ErrVersion)
 	}
-	return nil
+	return v, nil
 }
 
-func (s State) append() []byte {
-	b := binary.LittleEndian.AppendUint64(nil, s.Next)
-	b = binary.LittleEndian.AppendUint64(b, s.Live)
-	return binary.LittleEndian.AppendUint64(b, s.Commits)
+func (s state) append() []byte {
+	var b []byte
+	for _, n := range []uint64{s.Next, s.Live, s.Commits, s.Indexed} {
+		b = binary.LittleEndian.AppendUint64(b, n)
+	}
+	return b
 }
 
-func parseState(body []byte) (State, error) {
-	if len(body) != 24 {
-		return State{}, corrupt("state has %d bytes, want 24", len(body))
+// parseState parses the unsealed state of a shard, of version 1 when it ends early.
+func (s Schema) parseState(body []byte) (state, error) {
+	const long, short = 32, 24
+	if len(body) != long && len(body) != short {
+		return state{}, corrupt("state has %d bytes, want %d", len(body), long)
 	}
-	s := State{
-		Next:    binary.LittleEndian.Uint64(body),
-		Live:    binary.LittleEndian.Uint64(body[8:]),
-		Commits: binary.LittleEndian.Uint64(body[16:]),
+	at := func(i int) uint64 { return binary.LittleEndian.Uint64(body[8*i:]) }
+	p := state{State: State{Next: at(0), Live: at(1), Commits: at(2)}}
+	if p.Live > p.Next {
+		return state{}, corrupt("state has %d live of %d rows", p.Live, p.Next)
 	}
-	if s.Live > s.Next {
-		return State{}, corrupt("state has %d live of %d rows", s.Live, s.Next)
+	if len(body) == short {
+		p.Packed = s.sealed(p.Next)
+		return p, nil
 	}
-	return s, nil
+	p.Indexed, p.Packed = at(3), s.packed(p.Next)
+	if p.Indexed > p.Next {
+		return state{}, corrupt("state has %d indexed of %d rows", p.Indexed, p.Next)
+	}
+	return p, nil
+}
+
+// noHash is no id's hash.
+const noHash = 0
+
+// hashID returns the first 8 bytes of the SHA-256 of id, little-endian, or 1 if that is
+// noHash. It is of that kind so that nobody makes ids that share one.
+func hashID(id []byte) uint64 {
+	sum := sha256.Sum256(id)
+	return max(1, binary.LittleEndian.Uint64(sum[:]))
+}
+
+// hashBlock is the body of a value of hashes: entries of 16 bytes, in order.
+type hashBlock []byte
+
+const hashedBytes = 16
+
+func (b hashBlock) len() int { return len(b) / hashedBytes }
+
+func (b hashBlock) at(i int) hashed {
+	e := b[i*hashedBytes:][:hashedBytes]
+	return hashed{binary.LittleEndian.Uint64(e), binary.LittleEndian.Uint64(e[8:])}
+}
+
+// after returns how many entries have that hash or a smaller one.
+func (b hashBlock) after(hash uint64) int {
+	return sort.Search(b.len(), func(i int) bool { return b.at(i).hash > hash })
+}
+
+// openHashBlock unseals a value of hashes, which its result shares.
+func openHashBlock(key, value []byte) (hashBlock, error) {
+	body, err := unseal(key, value)
+	if err == nil && (len(key) != 8 || len(body)%hashedBytes != 0) {
+		err = corrupt("%d bytes of entries of %d", len(body), hashedBytes)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("hashes to %.16x: %w", key, err)
+	}
+	return body, nil
+}
+
+func appendHashes(dst []byte, entries []hashed) []byte {
+	for _, e := range entries {
+		dst = binary.LittleEndian.AppendUint64(dst, e.hash)
+		dst = binary.LittleEndian.AppendUint64(dst, e.slot)
+	}
+	return dst
 }
 
 // appendHeader appends a block header. body is what the header's CRC covers, nil
@@ -306,25 +394,33 @@ func (s Schema) appendCodeRow(dst []byte, op *Op) []byte {
 	return appendScalars(dst, op.Scalars)
 }
 
-// appendTailRow appends the tail row of slot.
-func (s Schema) appendTailRow(dst []byte, slot uint64, op *Op) []byte {
-	dst = s.appendVectorRow(dst, slot, op.Vector)
+// appendTailRow appends the tail row of slot, without its vector when that is packed.
+func (s Schema) appendTailRow(dst []byte, slot uint64, op *Op, packed bool) []byte {
+	if !packed {
+		dst = s.appendVectorRow(dst, slot, op.Vector)
+	}
 	start := len(dst)
 	dst = s.appendCodeRow(dst, op)
 	return binary.LittleEndian.AppendUint32(dst, slotCRC(slot, dst[start:]))
 }
 
 // parseTailRow checks the size and the code of a tail row and returns its parts,
-// which share it. The vector row is still to be parsed.
-func (s Schema) parseTailRow(slot uint64, value []byte) (vectorRow, codeRow []byte, err error) {
-	if len(value) != s.tailRow() {
-		return nil, nil, corrupt("tail row of slot %d has %d bytes, want %d", slot, len(value), s.tailRow())
+// which share it. The vector row is still to be parsed; it is empty when the vector is
+// packed.
+func (s Schema) parseTailRow(slot uint64, value []byte, packed bool) (vectorRow, codeRow []byte, err error) {
+	want := s.tailRow()
+	if packed {
+		want = s.packedTailRow()
 	}
-	vectorRow, rest := value[:s.vectorRow()], value[s.vectorRow():]
+	if len(value) != want {
+		return nil, nil, corrupt("tail row of slot %d has %d bytes, want %d", slot, len(value), want)
+	}
+	end := want - s.codeRow() - crcBytes
+	vectorRow, rest := value[:end], value[end:]
 	codeRow = rest[:s.codeRow()]
-	want := binary.LittleEndian.Uint32(rest[s.codeRow():])
-	if got := slotCRC(slot, codeRow); got != want {
-		return nil, nil, corrupt("code of slot %d: checksum %08x, want %08x", slot, got, want)
+	crc := binary.LittleEndian.Uint32(rest[s.codeRow():])
+	if got := slotCRC(slot, codeRow); got != crc {
+		return nil, nil, corrupt("code of slot %d: checksum %08x, want %08x", slot, got, crc)
 	}
 	return vectorRow, codeRow, nil
 }
@@ -346,11 +442,4 @@ func parseRow(body []byte) (id, metadata []byte, err error) {
 		return nil, nil, corrupt("row's id has %d bytes, of which %d are there", n, len(body)-2)
 	}
 	return body[2 : 2+n], body[2+n:], nil
-}
-
-func parseSlot(value []byte) (uint64, error) {
-	if len(value) != 8 {
-		return 0, corrupt("slot has %d bytes, want 8", len(value))
-	}
-	return binary.LittleEndian.Uint64(value), nil
 }

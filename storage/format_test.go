@@ -228,25 +228,31 @@ func TestTheBytesOnDiskAreThoseOfTheFormat(t *testing.T) {
 	}
 	bitmap := make([]byte, 8192)
 	bitmap[0] = 1
+	lidded := func(block []byte) map[string][]byte {
+		first := string(h.key(0))
+		return map[string][]byte{first: block, first + "\x00": nil, first + "\x01": nil, first + "\x02": nil, first + "\x03": nil}
+	}
 
 	want := map[string]map[string][]byte{
 		"meta": {
-			"format": checked([]byte("format"), h.join("HAMNSHRD", uint32(1))),
+			"format": checked([]byte("format"), h.join("HAMNSHRD", uint32(2))),
 			"schema": checked([]byte("schema"), []byte(`{"dims":70,"scalars":1,"vector_bytes":5,"block_rows":2,"chunk_rows":2,"engine":{"k":1}}`)),
-			"state":  checked([]byte("state"), h.join(uint64(3), uint64(2), uint64(2))),
+			"state":  checked([]byte("state"), h.join(uint64(3), uint64(2), uint64(2), uint64(2))),
 		},
-		"codes":   {string(h.key(0)): h.join(header("HNC1", 8*2+4, h.crc(codes)), codes)},
-		"vectors": {string(h.key(0)): h.join(header("HNV1", 16, 0), vectorRow(0, "AAAAA"), vectorRow(1, "BBBBB"))},
+		"codes":   lidded(h.join(header("HNC1", 8*2+4, h.crc(codes)), codes)),
+		"vectors": lidded(h.join(header("HNV1", 16, 0), vectorRow(0, "AAAAA"), vectorRow(1, "BBBBB"))),
 		"tail":    {string(h.key(2)): h.join(vectorRow(2, "CCCCC"), tail, h.crc(uint64(2), tail))},
 		"rows": {
 			string(h.key(0)): row(0, "a", "one"),
 			string(h.key(1)): row(1, "bb", ""),
 			string(h.key(2)): row(2, "a", "\x00"),
 		},
-		"ids": {
-			"a":  h.join(uint64(2)),
-			"bb": h.join(uint64(1)),
-		},
+		// Of "bb" and the first "a": as `printf bb | sha256sum` begins, the last byte of eight
+		// counting most.
+		"hashes": {"\xff\xff\xff\xff\xff\xff\xff\xff": checked([]byte("\xff\xff\xff\xff\xff\xff\xff\xff"), h.join(
+			"\x3b\x64\xdb\x95\xcb\x55\xc7\x63", uint64(1),
+			"\xca\x97\x81\x12\xca\x1b\xbd\xca", uint64(0),
+		))},
 		"retired": {string(h.key(0)): checked(h.key(0), bitmap)},
 	}
 	tamper(t, s.path, func(tx *bolt.Tx) error {
@@ -301,8 +307,9 @@ func TestTheFormatValueSaysWhatAFileIsAndHowNew(t *testing.T) {
 		body []byte
 		want error
 	}{
-		{"this version", h.join("HAMNSHRD", uint32(1)), nil},
-		{"the next version", h.join("HAMNSHRD", uint32(2)), ErrVersion},
+		{"this version", h.join("HAMNSHRD", uint32(2)), nil},
+		{"the first version", h.join("HAMNSHRD", uint32(1)), nil},
+		{"the next version", h.join("HAMNSHRD", uint32(3)), ErrVersion},
 		{"a version before the first", h.join("HAMNSHRD", uint32(0)), ErrVersion},
 		{"the last version ever", h.join("HAMNSHRD", ^uint32(0)), ErrVersion},
 		{"a catalog", h.join("HAMNCATL", uint32(1)), ErrCorrupt},
@@ -311,7 +318,7 @@ func TestTheFormatValueSaysWhatAFileIsAndHowNew(t *testing.T) {
 		{"a byte too many", h.join("HAMNSHRD", uint32(1), "\x00"), ErrCorrupt},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			if err := parseFormat(tt.body, shardMagic); !errors.Is(err, tt.want) {
+			if _, err := parseFormat(tt.body, shardMagic, shardVersionOld, shardVersion); !errors.Is(err, tt.want) {
 				t.Errorf("error is %v, want %v", err, tt.want)
 			}
 		})
@@ -347,15 +354,24 @@ func TestParsersRefuseWhatIsTooShortOrTooLong(t *testing.T) {
 		name  string
 		parse func() error
 	}{
-		{"a state a byte short", func() error { _, err := parseState(make([]byte, 23)); return err }},
-		{"a state a byte long", func() error { _, err := parseState(make([]byte, 25)); return err }},
-		{"a state with more live rows than rows", func() error { _, err := parseState(State{Next: 1, Live: 2}.append()); return err }},
+		{"a state a byte short", func() error { _, err := tinySchema().parseState(make([]byte, 31)); return err }},
+		{"a state a byte long", func() error { _, err := tinySchema().parseState(make([]byte, 33)); return err }},
+		{"an old state a byte long", func() error { _, err := tinySchema().parseState(make([]byte, 25)); return err }},
+		{"a state with more live rows than rows", func() error {
+			_, err := tinySchema().parseState(state{State: State{Next: 1, Live: 2}}.append())
+			return err
+		}},
+		{"a state with more rows indexed than rows", func() error {
+			_, err := tinySchema().parseState(state{State: State{Next: 1, Live: 1}, Indexed: 2}.append())
+			return err
+		}},
 		{"a row without the length of its id", func() error { _, _, err := parseRow([]byte{0}); return err }},
 		{"a row with half an id", func() error { _, _, err := parseRow([]byte{3, 0, 'a', 'b'}); return err }},
-		{"a slot of 7 bytes", func() error { _, err := parseSlot(make([]byte, 7)); return err }},
-		{"a slot that is not there", func() error { _, err := parseSlot(nil); return err }},
+		{"hashes of 17 bytes", func() error { _, err := openHashBlock(slotKey(1), seal(slotKey(1), make([]byte, 17))); return err }},
+		{"hashes that are not there", func() error { _, err := openHashBlock(nil, nil); return err }},
 		{"a key of 9 bytes", func() error { _, err := parseSlotKey(make([]byte, 9)); return err }},
-		{"an empty tail row", func() error { _, _, err := tinySchema().parseTailRow(0, nil); return err }},
+		{"an empty tail row", func() error { _, _, err := tinySchema().parseTailRow(0, nil, false); return err }},
+		{"an empty tail row of a packed vector", func() error { _, _, err := tinySchema().parseTailRow(0, nil, true); return err }},
 	} {
 		if err := tt.parse(); !errors.Is(err, ErrCorrupt) {
 			t.Errorf("%s: error is %v, want ErrCorrupt", tt.name, err)

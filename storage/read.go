@@ -25,11 +25,11 @@ func (s *Shard) View(fn func(*Reader) error) error {
 	var own error // fn's, which is not about the file
 	err := s.guard(func() error {
 		return s.db.View(func(tx *bolt.Tx) error {
-			state, err := readState(tx)
+			state, err := s.schema.readState(tx)
 			if err != nil {
 				return err
 			}
-			if err := fn(&Reader{schema: s.schema, state: state, tx: tx, disk: &s.disk}); err != nil {
+			if err := fn(&Reader{schema: s.schema, state: state, tx: tx, disk: &s.disk, recent: &s.recent}); err != nil {
 				if errors.Is(err, ErrCorrupt) {
 					return err
 				}
@@ -47,9 +47,10 @@ func (s *Shard) View(fn func(*Reader) error) error {
 // Reader reads a shard within one View. It is for one goroutine.
 type Reader struct {
 	schema Schema
-	state  State
+	state  state
 	tx     *bolt.Tx
 	disk   *diskReads
+	recent *atomic.Pointer[recent]
 
 	// Cursors are kept because a fresh one costs more than moving it.
 	rows, tail, vectors *bolt.Cursor
@@ -64,43 +65,23 @@ type Reader struct {
 }
 
 // State returns the state as of the last commit.
-func (r *Reader) State() State { return r.state }
+func (r *Reader) State() State { return r.state.State }
 
 // Slot returns the slot of the live row of that id, NoSlot when there is none.
 func (r *Reader) Slot(id string) (uint64, error) {
-	slot, err := slotOf(r.tx.Bucket(bucketIDs), r.tx.Bucket(bucketRows), []byte(id))
-	if err != nil || slot == NoSlot {
-		return NoSlot, err
+	retired := r.tx.Bucket(bucketRetired)
+	f := finder{
+		state: r.state, recent: r.recent.Load(),
+		rows: r.tx.Bucket(bucketRows), hashes: r.tx.Bucket(bucketHashes),
+		bitmap: func(span uint64) ([]byte, error) {
+			bitmap, err := readRetired(retired, span)
+			if err == nil && bitmap == nil {
+				_, err = r.bitmaps()
+			}
+			return bitmap, err
+		},
 	}
-	// The id's earlier rows have that id too: damage could point to one of them.
-	bitmap, err := readRetired(r.tx.Bucket(bucketRetired), slot/retiredSpan)
-	if err == nil && isRetired(bitmap, slot) {
-		err = corrupt("points to slot %d, which is retired", slot)
-	}
-	if err != nil {
-		return NoSlot, fmt.Errorf("id %q: %w", id, err)
-	}
-	return slot, nil
-}
-
-// slotOf returns the slot that id points to, NoSlot when there is none, and
-// proves that the row there is of that id. Whether it is live is still to be seen.
-func slotOf(ids, rows *bolt.Bucket, id []byte) (uint64, error) {
-	value := ids.Get(id)
-	if value == nil {
-		return NoSlot, nil
-	}
-	slot, err := parseSlot(value)
-	if err == nil {
-		var found []byte
-		if found, _, err = readRow(rows, slot); err == nil && !bytes.Equal(found, id) {
-			err = corrupt("points to slot %d of id %q", slot, head(found))
-		}
-	}
-	if err != nil {
-		return NoSlot, fmt.Errorf("id %q: %w", id, err)
-	}
-	return slot, nil
+	return f.find([]byte(id))
 }
 
 // Row returns the id and the metadata of a slot below State().Next, retired or not.
@@ -176,8 +157,8 @@ func (r *Reader) Rows(from uint64, fn func(slot uint64, id, metadata []byte) (mo
 // that follow each other are cheapest.
 func (r *Reader) Vector(slot uint64) ([]byte, error) {
 	s := r.schema
-	if slot >= s.sealed(r.state.Next) {
-		vectorRow, _, err := s.parseTailRow(slot, r.get(&r.tail, bucketTail, slot))
+	if slot >= r.state.Packed {
+		vectorRow, _, err := s.parseTailRow(slot, r.get(&r.tail, bucketTail, slot), false)
 		if err != nil {
 			return nil, err
 		}
@@ -190,7 +171,7 @@ func (r *Reader) Vector(slot uint64) ([]byte, error) {
 	return s.parseVectorRow(slot, r.chunk[at:at+s.vectorRow()])
 }
 
-// seekVector makes the block of a sealed slot r.chunk and returns where in it the
+// seekVector makes the block of a packed slot r.chunk and returns where in it the
 // slot's row begins.
 func (r *Reader) seekVector(slot uint64) (at int, err error) {
 	s := r.schema
@@ -232,8 +213,7 @@ func (r *Reader) Vectors(slots []uint64, fn func(slot uint64, vector []byte)) er
 // wait for it. What is damaged is left to Vector to report.
 func (r *Reader) prefetch(slots []uint64) {
 	s := r.schema
-	sealed := s.sealed(r.state.Next)
-	for len(slots) > 0 && slots[0] < sealed {
+	for len(slots) > 0 && slots[0] < r.state.Packed {
 		at, err := r.seekVector(slots[0])
 		if err != nil || r.vectors.Bucket().RootPage() == 0 { // too few for pages of their own
 			return
@@ -297,7 +277,7 @@ func (r *Reader) Codes(from, to uint64, fn func(first uint64, codes []uint64, sc
 	tail, rows := r.tx.Bucket(bucketTail), int(to-first)
 	for i := range rows {
 		slot := first + uint64(i)
-		_, row, err := s.parseTailRow(slot, tail.Get(slotKey(slot)))
+		_, row, err := s.parseTailRow(slot, tail.Get(slotKey(slot)), slot < r.state.Packed)
 		if err != nil {
 			return err
 		}
@@ -325,14 +305,19 @@ func (r *Reader) Retired(fn func(first uint64, words []uint64) error) error {
 	return nil
 }
 
-// bitmaps returns the bitmaps of retired slots, by span. It proves that together
-// they retire as many slots as State says: where damage hid one, its rows would
-// come back to life.
-func (r *Reader) bitmaps() (map[uint64][]byte, error) {
-	if r.retired != nil {
-		return r.retired, nil
+// bitmaps returns what allRetired does.
+func (r *Reader) bitmaps() (bitmaps map[uint64][]byte, err error) {
+	if r.retired == nil {
+		r.retired, err = allRetired(r.tx.Bucket(bucketRetired), r.state.State)
 	}
-	bitmaps, err := readBitmaps(r.tx.Bucket(bucketRetired), r.state.Next)
+	return r.retired, err
+}
+
+// allRetired returns the bitmaps of retired slots, by span. It proves that together
+// they retire as many slots as the state says: where damage hid one, its rows would
+// come back to life.
+func allRetired(retired *bolt.Bucket, at State) (map[uint64][]byte, error) {
+	bitmaps, err := readBitmaps(retired, at.Next)
 	if err != nil {
 		return nil, err
 	}
@@ -342,10 +327,9 @@ func (r *Reader) bitmaps() (map[uint64][]byte, error) {
 			count += uint64(bits.OnesCount64(binary.LittleEndian.Uint64(bitmap[i:])))
 		}
 	}
-	if want := r.state.Next - r.state.Live; count != want {
-		return nil, corrupt("%d retired slots, want %d: %d rows less %d live", count, want, r.state.Next, r.state.Live)
+	if want := at.Next - at.Live; count != want {
+		return nil, corrupt("%d retired slots, want %d: %d rows less %d live", count, want, at.Next, at.Live)
 	}
-	r.retired = bitmaps
 	return bitmaps, nil
 }
 

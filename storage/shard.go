@@ -12,6 +12,7 @@ import (
 	"runtime/debug"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"time"
 
@@ -36,9 +37,14 @@ type Shard struct {
 	schema Schema
 	disk   diskReads
 
-	mu    sync.Mutex // held by the one commit under way, and by Close
-	state State
-	dirty bool // a commit since open: the freelist on disk is gone
+	// recent is what Schema.sweepDue keeps small; replaced when a sweep has ended.
+	recent atomic.Pointer[recent]
+
+	mu      sync.Mutex // held by the one commit under way, and by Close
+	state   state
+	sweep   *sweep // under way, nil when none is
+	version uint32 // of the file
+	dirty   bool   // a commit since open: the freelist on disk is gone
 
 	broken error // from bbolt, which was writing: what the file holds is not known
 	stuck  bool  // and bbolt kept its writer's lock, for which closing would wait
@@ -91,15 +97,19 @@ func CreateShard(path string, schema Schema) error {
 		}
 		meta := tx.Bucket(bucketMeta)
 		return errors.Join(
-			meta.Put(keyFormat, seal(keyFormat, appendFormat(shardMagic))),
+			meta.Put(keyFormat, seal(keyFormat, appendFormat(shardMagic, shardVersion))),
 			meta.Put(keySchema, seal(keySchema, encoded)),
-			meta.Put(keyState, seal(keyState, State{}.append())),
+			meta.Put(keyState, seal(keyState, state{}.append())),
+			putHashes(tx.Bucket(bucketHashes), nil, math.MaxUint64),
 		)
 	})
 	return errors.Join(err, closeBolt(db))
 }
 
-var shardBuckets = [][]byte{bucketMeta, bucketCodes, bucketVectors, bucketTail, bucketRows, bucketIDs, bucketRetired}
+var (
+	shardBuckets    = [][]byte{bucketMeta, bucketCodes, bucketVectors, bucketTail, bucketRows, bucketHashes, bucketRetired}
+	shardBucketsOld = [][]byte{bucketMeta, bucketCodes, bucketVectors, bucketTail, bucketRows, bucketIDs, bucketRetired}
+)
 
 // OpenShard opens the file of a shard, which CreateShard made. It takes the
 // file's lock and fails with ErrLocked when another process has it. ErrVersion
@@ -119,13 +129,17 @@ func OpenShard(path string) (*Shard, error) {
 	return s, nil
 }
 
-// load reads the meta bucket.
+// load reads the meta bucket, and the ids of recent rows.
 func (s *Shard) load() error {
-	return s.db.View(func(tx *bolt.Tx) error {
-		if err := checkFormat(tx, shardMagic); err != nil {
+	return s.db.View(func(tx *bolt.Tx) (err error) {
+		if s.version, err = checkFormat(tx, shardMagic, shardVersionOld, shardVersion); err != nil {
 			return err
 		}
-		for _, name := range shardBuckets {
+		buckets := shardBuckets
+		if s.version == shardVersionOld {
+			buckets = shardBucketsOld
+		}
+		for _, name := range buckets {
 			if tx.Bucket(name) == nil {
 				return corrupt("no bucket %q", name)
 			}
@@ -141,31 +155,34 @@ func (s *Shard) load() error {
 		if err := s.schema.validate(); err != nil {
 			return corrupt("schema: %v", err)
 		}
-		s.state, err = readState(tx)
-		return err
+		if s.state, err = s.schema.readState(tx); err != nil {
+			return err
+		}
+		s.recent.Store(readRecent(tx.Bucket(bucketRows), s.state.Indexed, s.state.Next))
+		return nil
 	})
 }
 
-// checkFormat looks at the kind and the version of a file, and at nothing else of
-// it: that may not be as this version has it.
-func checkFormat(tx *bolt.Tx, magic []byte) error {
+// checkFormat looks at the kind and the version of a file, which it returns, and at
+// nothing else of it: that may not be as these versions have it.
+func checkFormat(tx *bolt.Tx, magic []byte, oldest, newest uint32) (uint32, error) {
 	meta := tx.Bucket(bucketMeta)
 	if meta == nil {
-		return corrupt("no bucket %q", bucketMeta)
+		return 0, corrupt("no bucket %q", bucketMeta)
 	}
 	body, err := unseal(keyFormat, meta.Get(keyFormat))
 	if err != nil {
-		return fmt.Errorf("format: %w", err)
+		return 0, fmt.Errorf("format: %w", err)
 	}
-	return parseFormat(body, magic)
+	return parseFormat(body, magic, oldest, newest)
 }
 
-func readState(tx *bolt.Tx) (State, error) {
+func (s Schema) readState(tx *bolt.Tx) (state, error) {
 	body, err := unseal(keyState, tx.Bucket(bucketMeta).Get(keyState))
 	if err != nil {
-		return State{}, fmt.Errorf("state: %w", err)
+		return state{}, fmt.Errorf("state: %w", err)
 	}
-	return parseState(body)
+	return s.parseState(body)
 }
 
 // Schema returns the shard's geometry.

@@ -299,14 +299,11 @@ func TestACommitThatMeetsDamageChangesNothing(t *testing.T) {
 		change change
 		ops    []Op
 	}{
-		{"an id that points to the row of another", put(bucketIDs, []byte("row-05"), slotValue(6)), []Op{replace}},
-		{"an id that points to the row of another, to remove", put(bucketIDs, []byte("row-05"), slotValue(6)), []Op{{ID: "row-05", Delete: true}}},
-		{"an id that points to a retired row", put(bucketIDs, []byte("row-01"), slotValue(1)), []Op{{ID: "row-01", Delete: true}}},
-		{"an id that points past the last slot", put(bucketIDs, []byte("row-05"), slotValue(22)), []Op{replace}},
-		{"an id that points with 7 bytes", edit(bucketIDs, []byte("row-05"), cut), []Op{other, replace}},
+		{"an id that leads past the last slot", lead("row-05", 22), []Op{replace}},
+		{"an id that leads past the last slot, to remove", lead("row-05", 22), []Op{{ID: "row-05", Delete: true}}},
 		{"the row of the id", edit(bucketRows, slotKey(5), flip(0)), []Op{replace}},
 		{"the bitmap to retire in", edit(bucketRetired, slotKey(0), flip(9)), []Op{other, replace}},
-		{"a tail vector to seal", edit(bucketTail, slotKey(18), flip(1)), fill},
+		{"a tail vector to pack", edit(bucketTail, slotKey(20), flip(1)), fill},
 		{"a tail code to seal", edit(bucketTail, slotKey(18), flip(-1)), fill},
 		{"a tail row to seal that is not there", remove(bucketTail, slotKey(18)), fill},
 	} {
@@ -353,11 +350,11 @@ func TestACommitThatMeetsADamagedPageIsAnError(t *testing.T) {
 	m, s := newModel(tinySchema()), newShardThatBreaks(t)
 	rng := newRand(newSeed(t))
 	var ops []Op
-	for i := range 200 { // so many that ids has pages of its own
+	for i := range 200 { // so many that hashes has pages of its own
 		ops = append(ops, m.randomOp(rng, fmt.Sprintf("id-%03d", i)))
 	}
 	mustCommit(t, s, ops...)
-	page := rootPage(t, s, bucketIDs)
+	page := rootPage(t, s, bucketHashes)
 	good := snapshot(t, s)[page*4096:][:8]
 	overwrite(t, s.path, page*4096+1, []byte{0xff}) // the page's own number
 	if _, err := s.Commit(ops[:1]); !errors.Is(err, ErrCorrupt) {
@@ -409,7 +406,7 @@ func TestAFileWhosePagesAreNoTreesIsRefused(t *testing.T) {
 	makeFlipFile(t, "with branches", path)
 	s := openShard(t, path)
 	content := snapshot(t, s)
-	rows, ids, retired := rootPage(t, s, bucketRows), rootPage(t, s, bucketIDs), rootPage(t, s, bucketRetired)
+	rows, hashes, retired := rootPage(t, s, bucketRows), rootPage(t, s, bucketHashes), rootPage(t, s, bucketRetired)
 	mustClose(t, s)
 	count := int64(binary.NativeEndian.Uint16(content[rows*4096+10:]))
 	if count < 3 {
@@ -429,13 +426,13 @@ func TestAFileWhosePagesAreNoTreesIsRefused(t *testing.T) {
 		{"the first child is the page itself", child(0), rows},
 		{"a child is the page itself", child(1), rows},
 		{"the last child is the page itself", child(count - 1), rows},
-		{"a child is a branch page of another bucket", child(1), ids},
+		{"a child is a branch page of another bucket", child(1), hashes},
 		{"a child is the page with the buckets in it", child(1), root},
 		{"a child is the list of free pages", child(1), freelist},
 		{"a child is a free page", child(count - 1), free},
 		{"a child is the page of the bitmaps", child(0), retired},
 		{"rows has the root of the bitmaps", rootOf("rows", rows), retired},
-		{"rows has the root of ids", rootOf("rows", rows), ids},
+		{"rows has the root of hashes", rootOf("rows", rows), hashes},
 		{"a page in use is free", freelist*4096 + 16, rows},
 		{"a leaf in use is free", freelist*4096 + 16, int64(binary.NativeEndian.Uint64(content[child(1):]))},
 	} {

@@ -87,7 +87,7 @@ What recall a search has cannot be planned: hamnest eval measures it.`,
 	f.IntVarP(&flags.query.K, "k", "k", 10, "results a search")
 	f.IntVar(&flags.query.Candidates, "candidates", 0, "rows that the scan keeps, at least k (default 40 for each of k, 100 to 10000)")
 	f.IntVar(&flags.metadataBytes, "metadata-bytes", 0, "bytes of metadata a vector, in the mean")
-	f.IntVar(&flags.idBytes, "id-bytes", 0, "bytes of an id, in the mean; ids come in no order (default: row numbers, ascending)")
+	f.IntVar(&flags.idBytes, "id-bytes", 0, "bytes of an id, in the mean (default: those of row numbers)")
 	f.StringVar(&flags.data, "data", "", "`directory` on the disk that is meant, which need not be there (default $"+envData+", or that of temporary files)")
 	f.DurationVar(&flags.time, "time", planTime, "about how long to measure; longer is steadier, and takes more memory and disk meanwhile")
 	for _, name := range []string{"rows", "dims"} {
@@ -163,7 +163,7 @@ func (f *planFlags) plan(cmd *cobra.Command) (*planned, error) {
 	}
 	rows := index.Rows{Count: f.rows, IDBytes: f.idBytes, MetadataBytes: f.metadataBytes}
 	if !cmd.Flags().Changed("id-bytes") {
-		rows.IDBytes, rows.Ascending = len(strconv.FormatUint(f.rows-1, 10)), true
+		rows.IDBytes = len(strconv.FormatUint(f.rows-1, 10))
 	}
 	footprint, err := index.PlanFootprint(f.spec, rows)
 	if err != nil {
@@ -214,15 +214,11 @@ func (p *planned) addMemory(f index.Footprint) {
 
 func (p *planned) addDisk(f index.Footprint, rows index.Rows) {
 	d := f.Disk
-	order := "in no order"
-	if rows.Ascending {
-		order = "ascending"
-	}
 	p.bytes("disk_codes", d.Codes, "blocks of rows of %d bytes, in pages of 4 KiB", 8*f.Words+4*f.Scalars)
 	p.bytes("disk_vectors", d.Vectors, "blocks of rows of %d bytes of %s and 8 of checksum, in pages", f.VectorBytes, p.Store)
 	p.bytes("disk_tail", d.Tail, "rows that fill no block yet")
 	p.bytes("disk_rows", d.Rows, "%d bytes of id and %d of metadata a row, and 30 that find them", rows.IDBytes, rows.MetadataBytes)
-	p.bytes("disk_ids", d.IDs, "%d bytes an id, 24 that lead to its row, and the unused part of pages: ids come %s", rows.IDBytes, order)
+	p.bytes("disk_ids", d.IDs, "16 bytes that lead from an id to its row, and the unused part of pages")
 	p.bytes("disk_file", d.File, "a file without rows")
 	p.bytes("disk_spare", d.Spare, "what commits wrote anew and later ones will use: nothing to twice as much")
 	p.bytes("disk_total", d.Total(), "the sum")
