@@ -38,8 +38,8 @@ func (r *Reader) Block(first, end uint64) (Block, error) {
 		return Block{}, err
 	}
 	b.Rows = r.chunk[at : at+b.Count*b.Stride]
-	b.mapped = r.vectors.Bucket().RootPage() != 0 // else too few for pages of their own
-	if b.mapped && r.disk.slow.Load() {
+	b.mapped = r.file.offset(r.chunk) != 0 // else too few for pages of their own
+	if b.mapped && r.shard.disk.slow.Load() {
 		willNeed(b.Rows)
 	}
 	return b, nil
@@ -71,7 +71,7 @@ func (b *Block) Check(from, to int, skip func(slot uint64) bool) error {
 		i++
 	}
 	if b.mapped {
-		b.reader.disk.notice(to-from, b.Stride, time.Since(start))
+		b.reader.shard.disk.notice(to-from, b.Stride, time.Since(start))
 	}
 	return nil
 }

@@ -185,7 +185,7 @@ func (m *model) askVector(r *Reader, slot uint64) error {
 // askBlocks reads the vectors a block at a time.
 func (m *model) askBlocks(r *Reader) error {
 	for _, slow := range []bool{false, true} {
-		r.disk.slow.Store(slow)
+		r.shard.disk.slow.Store(slow)
 		for slot, end := uint64(0), uint64(len(m.rows)); slot < end; {
 			b, err := r.Block(slot, end)
 			if err == nil {
@@ -225,7 +225,7 @@ func (m *model) askVectors(r *Reader) error {
 		}
 	}
 	for _, slow := range []bool{false, true} {
-		r.disk.slow.Store(slow)
+		r.shard.disk.slow.Store(slow)
 		var wrong error
 		at := 0
 		err := r.Vectors(slots, func(slot uint64, vector []byte) {

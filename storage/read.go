@@ -25,11 +25,11 @@ func (s *Shard) View(fn func(*Reader) error) error {
 	var own error // fn's, which is not about the file
 	err := s.guard(func() error {
 		return s.db.View(func(tx *bolt.Tx) error {
-			state, err := s.schema.readState(tx)
+			state, err := s.stateOf(tx)
 			if err != nil {
 				return err
 			}
-			if err := fn(&Reader{schema: s.schema, state: state, tx: tx, disk: &s.disk, recent: &s.recent}); err != nil {
+			if err := fn(&Reader{shard: s, schema: s.schema, state: state, tx: tx}); err != nil {
 				if errors.Is(err, ErrCorrupt) {
 					return err
 				}
@@ -44,13 +44,31 @@ func (s *Shard) View(fn func(*Reader) error) error {
 	return own
 }
 
+// latest is a state as of one transaction.
+type latest struct {
+	tx    int
+	state state
+}
+
+// stateOf returns the state as of tx. It is read once: most views see the same commit.
+func (s *Shard) stateOf(tx *bolt.Tx) (state, error) {
+	if known := s.latest.Load(); known != nil && known.tx == tx.ID() {
+		return known.state, nil
+	}
+	read, err := s.schema.readState(tx)
+	if err == nil {
+		s.latest.Store(&latest{tx.ID(), read})
+	}
+	return read, err
+}
+
 // Reader reads a shard within one View. It is for one goroutine.
 type Reader struct {
+	shard  *Shard
 	schema Schema
 	state  state
 	tx     *bolt.Tx
-	disk   *diskReads
-	recent *atomic.Pointer[recent]
+	file   mapping // none until it is needed
 
 	// Cursors are kept because a fresh one costs more than moving it.
 	rows, tail, vectors *bolt.Cursor
@@ -71,7 +89,7 @@ func (r *Reader) State() State { return r.state.State }
 func (r *Reader) Slot(id string) (uint64, error) {
 	retired := r.tx.Bucket(bucketRetired)
 	f := finder{
-		state: r.state, recent: r.recent.Load(),
+		state: r.state, recent: r.shard.recent.Load(),
 		rows: r.tx.Bucket(bucketRows), hashes: r.tx.Bucket(bucketHashes),
 		bitmap: func(span uint64) ([]byte, error) {
 			bitmap, err := readRetired(retired, span)
@@ -177,14 +195,35 @@ func (r *Reader) seekVector(slot uint64) (at int, err error) {
 	s := r.schema
 	first := slot - slot%uint64(s.ChunkRows)
 	if r.chunk == nil || r.chunkFirst != first {
-		block := r.get(&r.vectors, bucketVectors, first)
-		body, _, err := checkHeader(block, vectorMagic, s.ChunkRows, first, s.vectorRow(), s.Dims)
-		if err != nil {
-			return 0, fmt.Errorf("vectors from slot %d: %w", first, err)
+		if r.file.anchor == nil {
+			r.file = mapOf(r.tx)
 		}
-		r.chunk, r.chunkFirst = body, first
+		if known := r.shard.places.of(first / uint64(s.ChunkRows)); known != 0 {
+			r.chunk, r.chunkFirst = r.file.bytes(known, s.ChunkRows*s.vectorRow()), first
+		} else {
+			body, err := r.findVectors(first)
+			if err != nil {
+				return 0, err
+			}
+			r.chunk, r.chunkFirst = body, first
+		}
 	}
 	return int(slot-first) * s.vectorRow(), nil
+}
+
+// findVectors returns the body of the block of first, and notes where it is if it stays.
+func (r *Reader) findVectors(first uint64) ([]byte, error) {
+	s := r.schema
+	block := r.get(&r.vectors, bucketVectors, first)
+	body, _, err := checkHeader(block, vectorMagic, s.ChunkRows, first, s.vectorRow(), s.Dims)
+	if err != nil {
+		return nil, fmt.Errorf("vectors from slot %d: %w", first, err)
+	}
+	n, blocks := first/uint64(s.ChunkRows), r.state.Packed/uint64(s.ChunkRows)
+	if at := r.file.offset(body); at != 0 && stays(n, blocks, len(block)) {
+		r.shard.places.note(n, blocks, at)
+	}
+	return body, nil
 }
 
 // Vectors calls fn with what Vector returns for each of slots, which ascend. Where
@@ -195,7 +234,7 @@ func (r *Reader) Vectors(slots []uint64, fn func(slot uint64, vector []byte)) er
 		return nil
 	}
 	start := time.Now()
-	if r.disk.slow.Load() {
+	if r.shard.disk.slow.Load() {
 		r.prefetch(slots)
 	}
 	for _, slot := range slots {
@@ -205,7 +244,7 @@ func (r *Reader) Vectors(slots []uint64, fn func(slot uint64, vector []byte)) er
 		}
 		fn(slot, vector)
 	}
-	r.disk.notice(len(slots), r.schema.vectorRow(), time.Since(start))
+	r.shard.disk.notice(len(slots), r.schema.vectorRow(), time.Since(start))
 	return nil
 }
 
@@ -215,7 +254,7 @@ func (r *Reader) prefetch(slots []uint64) {
 	s := r.schema
 	for len(slots) > 0 && slots[0] < r.state.Packed {
 		at, err := r.seekVector(slots[0])
-		if err != nil || r.vectors.Bucket().RootPage() == 0 { // too few for pages of their own
+		if err != nil || r.file.offset(r.chunk) == 0 { // too few for pages of their own
 			return
 		}
 		n := 1 // that follow each other in the block

@@ -36,6 +36,8 @@ type Shard struct {
 	db     *bolt.DB
 	schema Schema
 	disk   diskReads
+	places places
+	latest atomic.Pointer[latest] // of the views lately
 
 	// recent is what Schema.sweepDue keeps small; replaced when a sweep has ended.
 	recent atomic.Pointer[recent]
