@@ -139,8 +139,20 @@ func (c *checker) run() error {
 	return nil
 }
 
-// meta: the bucket holds its three values, as the shard was opened with.
+// meta: the bucket holds its three values, as the shard was opened with, and frozen one, if
+// it is there.
 func (c *checker) meta() error {
+	if frozen := c.tx.Bucket(bucketFrozen); frozen != nil {
+		err := frozen.ForEach(func(key, value []byte) error {
+			if _, err := unseal(key, value); err != nil || string(key) != string(keyEngine) {
+				c.problem("frozen: %q: %v", head(key), err)
+			}
+			return nil
+		})
+		if err != nil {
+			return err
+		}
+	}
 	b := c.tx.Bucket(bucketMeta)
 	return b.ForEach(func(key, value []byte) error {
 		switch string(key) {

@@ -129,9 +129,9 @@ func editHashes(fn func(entries []hashed) []hashed) change {
 	})
 }
 
-// lead is editHashes that has an id lead to slot, where its hash led before or not.
-func lead(id string, slot uint64) change {
-	hash := hashID([]byte(id))
+// lead is editHashes that has the id row-05 lead to slot, where its hash led before or not.
+func lead(slot uint64) change {
+	hash := hashID([]byte("row-05"))
 	return editHashes(func(entries []hashed) []hashed {
 		entries = slices.DeleteFunc(entries, func(e hashed) bool { return e.hash == hash })
 		if slot != NoSlot {
@@ -267,9 +267,9 @@ func TestCheckFindsEveryBrokenRule(t *testing.T) {
 		}), "row of slot 5: id of 6 and metadata of 65537", lie},
 
 		// Rule 3: ids and their rows.
-		{"a hash is missing", lead("row-05", NoSlot), `row of slot 5, id "row-05": is live, and its id leads to no slot`, lie},
-		{"a hash leads to a row before", lead("row-05", 4), "leads to slot 4, whose id has the hash", lie},
-		{"a hash leads past the last slot", lead("row-05", 22), "leads to slot 22 of 22", false},
+		{"a hash is missing", lead(NoSlot), `row of slot 5, id "row-05": is live, and its id leads to no slot`, lie},
+		{"a hash leads to a row before", lead(4), "leads to slot 4, whose id has the hash", lie},
+		{"a hash leads past the last slot", lead(22), "leads to slot 22 of 22", false},
 		{"hashes out of order", editHashes(func(entries []hashed) []hashed {
 			slices.Reverse(entries)
 			return entries
@@ -281,8 +281,10 @@ func TestCheckFindsEveryBrokenRule(t *testing.T) {
 		{"hashes are missing", remove(bucketHashes, slotKey(math.MaxUint64)), "hashes: the last key is , want ffffffffffffffff", false},
 		{"a key of hashes that is none", put(bucketHashes, []byte("abc"), seal([]byte("abc"), nil)), "hashes to 616263: 0 bytes", false},
 		{"a bucket in hashes", nest(bucketHashes, "zzz"), "hashes to 7a7a7a", false},
-		{"two live rows of one id", editBody(bucketRows, slotKey(20), func([]byte) []byte { return appendRow(nil, "row-05", nil) }),
-			`row of slot 5, id "row-05": is live, and its id leads to slot 20`, lie},
+		{
+			"two live rows of one id", editBody(bucketRows, slotKey(20), func([]byte) []byte { return appendRow(nil, "row-05", nil) }),
+			`row of slot 5, id "row-05": is live, and its id leads to slot 20`, lie,
+		},
 
 		// Rule 4: live and retired.
 		{"fewer live rows than there are", editState(func(s *State) { s.Live-- }), "state: 18 live and 3 retired rows, want 22", lie},

@@ -41,10 +41,12 @@ var (
 	bucketIDs          = []byte("ids") // of version 1
 	bucketHashes       = []byte("hashes")
 	bucketRetired      = []byte("retired")
+	bucketFrozen       = []byte("frozen")
 
 	keyFormat = []byte("format")
 	keySchema = []byte("schema")
 	keyState  = []byte("state")
+	keyEngine = []byte("engine")
 )
 
 const (
@@ -92,6 +94,9 @@ type Schema struct {
 	ChunkRows int `json:"chunk_rows"`
 	// Engine is the engine's own description of the rows, a JSON value.
 	Engine json.RawMessage `json:"engine"`
+	// Frozen is what else the engine keeps that never changes: more than should be written
+	// again with every commit, as what lies beside the state is. Empty: nothing.
+	Frozen []byte `json:"-"`
 }
 
 func (s Schema) words() int         { return code.Words(s.Dims) }

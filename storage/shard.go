@@ -1,6 +1,7 @@
 package storage
 
 import (
+	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -97,6 +98,15 @@ func CreateShard(path string, schema Schema) error {
 				return err
 			}
 		}
+		if len(schema.Frozen) > 0 {
+			frozen, err := tx.CreateBucket(bucketFrozen)
+			if err != nil {
+				return err
+			}
+			if err := frozen.Put(keyEngine, seal(keyEngine, bytes.Clone(schema.Frozen))); err != nil {
+				return err
+			}
+		}
 		meta := tx.Bucket(bucketMeta)
 		return errors.Join(
 			meta.Put(keyFormat, seal(keyFormat, appendFormat(shardMagic, shardVersion))),
@@ -156,6 +166,13 @@ func (s *Shard) load() error {
 		}
 		if err := s.schema.validate(); err != nil {
 			return corrupt("schema: %v", err)
+		}
+		if frozen := tx.Bucket(bucketFrozen); frozen != nil {
+			body, err := unseal(keyEngine, frozen.Get(keyEngine))
+			if err != nil {
+				return fmt.Errorf("frozen state of the engine: %w", err)
+			}
+			s.schema.Frozen = bytes.Clone(body)
 		}
 		if s.state, err = s.schema.readState(tx); err != nil {
 			return err

@@ -299,8 +299,8 @@ func TestACommitThatMeetsDamageChangesNothing(t *testing.T) {
 		change change
 		ops    []Op
 	}{
-		{"an id that leads past the last slot", lead("row-05", 22), []Op{replace}},
-		{"an id that leads past the last slot, to remove", lead("row-05", 22), []Op{{ID: "row-05", Delete: true}}},
+		{"an id that leads past the last slot", lead(22), []Op{replace}},
+		{"an id that leads past the last slot, to remove", lead(22), []Op{{ID: "row-05", Delete: true}}},
 		{"the row of the id", edit(bucketRows, slotKey(5), flip(0)), []Op{replace}},
 		{"the bitmap to retire in", edit(bucketRetired, slotKey(0), flip(9)), []Op{other, replace}},
 		{"a tail vector to pack", edit(bucketTail, slotKey(20), flip(1)), fill},
