@@ -27,27 +27,18 @@ const (
 // Profile says how vectors become codes.
 type Profile string
 
-// All but Plain work in blocks of at least 256 dimensions that end at ladder steps: a
-// search may stop at the end of a block and nowhere in between. Those with a mean, and
-// Auto, need vectors to look at: codes are plain until there are 1024, and are then made
-// anew in the background.
 const (
-	// Plain takes the signs of the components.
-	Plain Profile = "plain"
-	// Centred subtracts the mean of the collection's vectors first.
-	Centred Profile = "centred"
-	// Nested rotates each block at random first: for models trained for Matryoshka
-	// sizes.
-	Nested Profile = "nested"
-	// NestedCentred subtracts the mean and then rotates each block.
-	NestedCentred Profile = "nested+centred"
-	// Full rotates all dimensions together, as one block: for models without such
-	// sizes.
-	Full Profile = "full"
-	// FullCentred subtracts the mean and then rotates all dimensions together.
-	FullCentred Profile = "full+centred"
-	// Auto is the one of the others that measures best on the collection's own vectors.
-	Auto Profile = "auto"
+	// Learned is the default: what the first vectors have in common is taken out, their
+	// principal components get more bits than the rest, and each code carries the numbers
+	// that make its estimates unbiased and their errors known. While comparing the vectors
+	// themselves is cheaper, in small collections and up to 16 dimensions, there are no
+	// codes: Exact.
+	Learned Profile = "learned"
+	// Signs takes the signs of the components as they are: for codes that others made.
+	// Nothing is known of their errors, so that no recall can be promised.
+	Signs Profile = "signs"
+	// Exact makes no codes; it cannot be asked for.
+	Exact Profile = "exact"
 )
 
 // Precision says how exactly vectors are stored beside their codes.
@@ -62,8 +53,8 @@ const (
 	StoreBFloat16 Precision = "bfloat16"
 	// StoreInt8 keeps multiples of a 127th of the vector's largest component.
 	StoreInt8 Precision = "int8"
-	// StoreNone keeps no vectors: searches end at the codes, and what needs vectors is
-	// an ErrCodesOnly.
+	// StoreNone keeps no vectors: codes are plain signs, searches end at them, and what
+	// needs vectors is an ErrCodesOnly.
 	StoreNone Precision = "none"
 )
 
@@ -74,22 +65,23 @@ type Collection struct {
 	// Dims is the components of a vector, 1 to 65536.
 	Dims int
 	// Ladder lists the Matryoshka prefix sizes in dimensions, ascending; each but
-	// the last is a multiple of 64, the last is Dims. Empty, when creating: 256,
-	// 512, 1024, ... below Dims, then Dims.
+	// the last is a multiple of 64, the last is Dims. Empty, when creating: 64, 128,
+	// 256, 512, ... below Dims, then Dims.
 	Ladder []int
+	// Bits is the budget of a learned code in bits a vector, from half of Dims to four
+	// times Dims and 256 more. Fewer take less memory, and searches read more vectors. 0,
+	// when creating: Dims and 256 more.
+	Bits int
 	// Metric says what scores mean. Empty, when creating: Cosine.
 	Metric Metric
-	// Profile says how vectors are to become codes. Empty, when creating: Plain.
+	// Profile says how vectors are to become codes. Empty, when creating: Learned.
 	Profile Profile
 	// Store says how exactly vectors are to be stored. Empty, when creating: StoreFloat32.
 	Store Precision
 	// Labels are the owner's notes: at most 64, keys to 63 and values to 255 bytes.
 	Labels map[string]string
-	// ProfileInForce says how vectors become codes now, never Auto. Set by the server.
+	// ProfileInForce says how vectors become codes now. Set by the server.
 	ProfileInForce Profile
-	// ProfileReason says, for people, why Auto led to it; empty otherwise. Set by the
-	// server.
-	ProfileReason string
 	// ProfileFingerprint names the frozen encoder state. Set by the server.
 	ProfileFingerprint string
 	// Created is when the collection was made. Set by the server.
@@ -107,18 +99,16 @@ type Stats struct {
 	// MemoryBytes are the resident bytes of the codes, DiskBytes the size of the
 	// files, DiskFreeBytes the part of it that later writes can use.
 	MemoryBytes, DiskBytes, DiskFreeBytes uint64
-	// CodeBytesPerVector and VectorBytesPerVector are the size of one code and of
-	// one stored vector.
+	// CodeBytesPerVector and VectorBytesPerVector are the size of one code, with the
+	// numbers beside it, and of one stored vector.
 	CodeBytesPerVector, VectorBytesPerVector uint64
 	// Commits counts the commits since the collection was made.
 	Commits uint64
 	// Kernel is the scan kernel in use, ProfileFingerprint the encoder state.
 	Kernel, ProfileFingerprint string
-	// DiskCodes, DiskScalars and DiskVectors are parts of DiskBytes, and DiskRows is what
-	// is left: ids, metadata, and what finds them.
-	DiskCodes, DiskScalars, DiskVectors, DiskRows uint64
-	// Calibration describes the last one, nil when there was none; see Calibrate.
-	Calibration *CalibrationState
+	// DiskCodes and DiskVectors are parts of DiskBytes, and DiskRows is what is left: ids,
+	// metadata, and what finds them.
+	DiskCodes, DiskVectors, DiskRows uint64
 	// Live is what was learnt from searches, nil when the server is not asked to.
 	Live *LiveState
 	// Rewrite is the one under way, nil when there is none; see UpdateCollection.
@@ -140,7 +130,7 @@ type Rewrite struct {
 
 // Change says what UpdateCollection is to change; what is empty stays as it is.
 type Change struct {
-	// Profile is how vectors are to become codes.
+	// Profile is how vectors are to become codes; Learned is learnt anew.
 	Profile Profile
 	// Store is how exactly vectors are to be stored: less so than now.
 	Store Precision
@@ -154,6 +144,7 @@ func (c *Client) CreateCollection(ctx context.Context, collection Collection) (C
 	message := &hamnestv1.Collection{
 		Name:    req.text("collection.name", collection.Name),
 		Dims:    req.uint32("collection.dims", collection.Dims),
+		Bits:    req.uint32("collection.bits", collection.Bits),
 		Metric:  metricToProto(&req, collection.Metric),
 		Profile: profileToProto(&req, collection.Profile),
 		Store:   precisionToProto(&req, collection.Store),
@@ -262,27 +253,12 @@ func (c *Client) Stats(ctx context.Context, name string) (Stats, error) {
 		ProfileFingerprint:   s.GetProfileFingerprint(),
 		Dropped:              s.GetDropped(),
 		DiskCodes:            s.GetDiskCodes(),
-		DiskScalars:          s.GetDiskScalars(),
 		DiskVectors:          s.GetDiskVectors(),
 		DiskRows:             s.GetDiskRows(),
 		RewriteError:         s.GetRewriteError(),
 	}
-	if m := s.GetCalibration(); m != nil {
-		stats.Calibration = &CalibrationState{
-			Rows:               m.GetRows(),
-			Queries:            int(m.GetQueries()),
-			Source:             sourceFromProto(m.GetSource()),
-			K:                  int(m.GetK()),
-			Profile:            profileFromProto(m.GetProfile()),
-			ProfileFingerprint: m.GetProfileFingerprint(),
-			Recalibrate:        m.GetRecalibrate(),
-		}
-		if m.GetCreateTime() != nil {
-			stats.Calibration.Created = m.GetCreateTime().AsTime()
-		}
-	}
 	if l := s.GetLive(); l != nil {
-		stats.Live = &LiveState{int(l.GetQueries()), int(l.GetChecks()), l.GetRecall(), int(l.GetTargeted()), l.GetTarget(), l.GetTargetedRecall()}
+		stats.Live = &LiveState{int(l.GetQueries()), int(l.GetChecks()), l.GetRecall(), l.GetTarget(), l.GetShortfall()}
 	}
 	if r := s.GetRewrite(); r != nil {
 		stats.Rewrite = &Rewrite{profileFromProto(r.GetProfile()), precisionFromProto(r.GetStore()), r.GetStartTime().AsTime(), r.GetDone(), r.GetTotal()}

@@ -26,11 +26,11 @@ func metricFromProto(m hamnestv1.Metric) Metric {
 }
 
 func profileToProto(req *request, p Profile) hamnestv1.Profile {
-	return hamnestv1.Profile(enumNumber(req, "collection.profile", "PROFILE_", "+", string(p), hamnestv1.Profile_value))
+	return hamnestv1.Profile(enumNumber(req, "collection.profile", "PROFILE_", "_", string(p), hamnestv1.Profile_value))
 }
 
 func profileFromProto(p hamnestv1.Profile) Profile {
-	return Profile(enumName("PROFILE_", "+", p.String()))
+	return Profile(enumName("PROFILE_", "_", p.String()))
 }
 
 func precisionToProto(req *request, p Precision) hamnestv1.Precision {
@@ -101,12 +101,12 @@ func collectionFromProto(c *hamnestv1.Collection) Collection {
 		Name:               c.GetName(),
 		Dims:               int(c.GetDims()),
 		Ladder:             mapSlice(c.GetLadder(), func(step uint32) int { return int(step) }),
+		Bits:               int(c.GetBits()),
 		Metric:             metricFromProto(c.GetMetric()),
 		Profile:            profileFromProto(c.GetProfile()),
 		Store:              precisionFromProto(c.GetStore()),
 		Labels:             c.GetLabels(),
 		ProfileInForce:     profileFromProto(c.GetProfileInForce()),
-		ProfileReason:      c.GetProfileReason(),
 		ProfileFingerprint: c.GetProfileFingerprint(),
 		Created:            created,
 	}
@@ -196,17 +196,14 @@ func badRecord(r Record) (field, reason string) {
 // as "requests[3].", and empty for a search alone.
 func searchToProto(req *request, path string, s SearchRequest) *hamnestv1.SearchRequest {
 	message := &hamnestv1.SearchRequest{
-		K:                 req.uint32(path+"k", s.K),
-		Dims:              req.uint32(path+"dims", s.Dims),
-		ScanBits:          req.uint32(path+"scan_bits", s.ScanBits),
-		RefineBits:        req.uint32(path+"refine_bits", s.RefineBits),
-		RescoreCandidates: req.uint32(path+"rescore_candidates", s.RescoreCandidates),
-		Rescore:           rescoreToProto(req, path+"rescore", s.Rescore),
-		Exact:             s.Exact,
-		MinScore:          s.MinScore,
-		PageToken:         req.text(path+"page_token", s.PageToken),
-		WithVector:        s.WithVector,
-		WithMetadata:      s.WithMetadata,
+		K:            req.uint32(path+"k", s.K),
+		Dims:         req.uint32(path+"dims", s.Dims),
+		Rescore:      rescoreToProto(req, path+"rescore", s.Rescore),
+		Exact:        s.Exact,
+		MinScore:     s.MinScore,
+		PageToken:    req.text(path+"page_token", s.PageToken),
+		WithVector:   s.WithVector,
+		WithMetadata: s.WithMetadata,
 	}
 	given := 0
 	for _, is := range []bool{s.Vector != nil, s.ID != "", s.Code != nil} {
@@ -232,17 +229,11 @@ func searchToProto(req *request, path string, s SearchRequest) *hamnestv1.Search
 	case s.Oversampling != 0:
 		message.FirstStage = &hamnestv1.SearchRequest_Oversampling{Oversampling: s.Oversampling}
 	}
-	if s.RescoreOversampling != 0 {
-		message.RescoreOversampling = &s.RescoreOversampling
-	}
 	if s.TargetRecall != 0 {
 		message.TargetRecall = &s.TargetRecall
 	}
-	switch {
-	case math.IsInf(s.Bound, 1):
-		message.LastStage = &hamnestv1.SearchRequest_Unbounded{Unbounded: true}
-	case s.Bound != 0:
-		message.LastStage = &hamnestv1.SearchRequest_Bound{Bound: s.Bound}
+	if s.Bound != 0 {
+		message.Bound = &s.Bound
 	}
 	return message
 }
@@ -262,16 +253,17 @@ func hitFromProto(h *hamnestv1.Hit) Hit {
 func receiptFromProto(r *hamnestv1.Receipt) Receipt {
 	return Receipt{
 		Dims:               int(r.GetDims()),
-		ScanBits:           int(r.GetScanBits()),
-		RefineBits:         int(r.GetRefineBits()),
+		TargetRecall:       r.GetTargetRecall(),
 		Bound:              r.GetBound(),
+		ExpectedRecall:     r.GetExpectedRecall(),
 		Rescore:            rescoreFromProto(r.GetRescore()),
 		Exact:              r.GetExact(),
 		Kernel:             r.GetKernel(),
 		ProfileFingerprint: r.GetProfileFingerprint(),
 		RowsScanned:        r.GetRowsScanned(),
+		Passes:             int(r.GetPasses()),
 		Candidates:         int(r.GetCandidates()),
-		RescoreCandidates:  int(r.GetRescoreCandidates()),
+		Refined:            int(r.GetRefined()),
 		CodeBytesRead:      r.GetCodeBytesRead(),
 		VectorsRead:        r.GetVectorsRead(),
 		VectorBytesRead:    r.GetVectorBytesRead(),

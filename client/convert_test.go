@@ -56,17 +56,15 @@ func TestEnumsRoundTrip(t *testing.T) {
 
 func TestProfilesAreSentByTheirNumbers(t *testing.T) {
 	for name, want := range map[Profile]hamnestv1.Profile{
-		"": hamnestv1.Profile_PROFILE_UNSPECIFIED, Plain: hamnestv1.Profile_PROFILE_PLAIN, Centred: hamnestv1.Profile_PROFILE_CENTRED,
-		Nested: hamnestv1.Profile_PROFILE_NESTED, NestedCentred: hamnestv1.Profile_PROFILE_NESTED_CENTRED,
-		Full: hamnestv1.Profile_PROFILE_FULL, FullCentred: hamnestv1.Profile_PROFILE_FULL_CENTRED,
-		Auto: hamnestv1.Profile_PROFILE_AUTO,
+		"": hamnestv1.Profile_PROFILE_UNSPECIFIED, Signs: hamnestv1.Profile_PROFILE_SIGNS, Learned: hamnestv1.Profile_PROFILE_LEARNED,
+		Exact: hamnestv1.Profile_PROFILE_EXACT,
 	} {
 		var req request
 		if got := profileToProto(&req, name); got != want || req.err() != nil {
 			t.Errorf("%q is sent as %v, %v, want %v", name, got, req.err(), want)
 		}
 	}
-	for _, name := range []Profile{"nested_centred", "Plain", "unspecified", "+", "nested+"} {
+	for _, name := range []Profile{"plain", "Signs", "unspecified", "_", "signs_"} {
 		var req request
 		if got := profileToProto(&req, name); req.err() == nil {
 			t.Errorf("%q is sent as %v, want it refused", name, got)
@@ -99,22 +97,21 @@ func TestSearchToProto(t *testing.T) {
 	least := float32(0.5)
 	var req request
 	got := searchToProto(&req, "", SearchRequest{
-		Vector: []float32{1}, K: 1, Dims: 2, ScanBits: 5, Candidates: 3, RefineBits: 6, RescoreCandidates: 4, Bound: 7.5, Rescore: RescoreCodes, Exact: true,
+		Vector: []float32{1}, K: 1, Dims: 2, Candidates: 3, Bound: 7.5, Rescore: RescoreCodes, Exact: true,
 		MinScore: &least, PageToken: "token", WithVector: true, WithMetadata: true,
 	})
 	want := &hamnestv1.SearchRequest{
 		Query: &hamnestv1.SearchRequest_Vector{Vector: &hamnestv1.Vector{Float32Le: []byte{0, 0, 0x80, 0x3f}}},
-		K:     1, Dims: 2, ScanBits: 5, FirstStage: &hamnestv1.SearchRequest_Candidates{Candidates: 3}, RefineBits: 6, RescoreCandidates: 4,
-		LastStage: &hamnestv1.SearchRequest_Bound{Bound: 7.5},
-		Rescore:   hamnestv1.Rescore_RESCORE_CODES, Exact: true, MinScore: &least, PageToken: "token", WithVector: true, WithMetadata: true,
+		K:     1, Dims: 2, FirstStage: &hamnestv1.SearchRequest_Candidates{Candidates: 3}, Bound: new(7.5),
+		Rescore: hamnestv1.Rescore_RESCORE_CODES, Exact: true, MinScore: &least, PageToken: "token", WithVector: true, WithMetadata: true,
 	}
 	if !proto.Equal(got, want) || req.err() != nil {
 		t.Errorf("got %v, %v, want %v", got, req.err(), want)
 	}
-	got = searchToProto(&req, "", SearchRequest{ID: "a", K: 1, Oversampling: 2.5, RescoreOversampling: 1.5, Bound: math.Inf(1)})
+	got = searchToProto(&req, "", SearchRequest{ID: "a", K: 1, Oversampling: 2.5, TargetRecall: .9})
 	want = &hamnestv1.SearchRequest{
 		Query: &hamnestv1.SearchRequest_Id{Id: "a"}, K: 1, FirstStage: &hamnestv1.SearchRequest_Oversampling{Oversampling: 2.5},
-		RescoreOversampling: new(1.5), LastStage: &hamnestv1.SearchRequest_Unbounded{Unbounded: true},
+		TargetRecall: new(.9),
 	}
 	if !proto.Equal(got, want) || req.err() != nil {
 		t.Errorf("got %v, %v, want %v", got, req.err(), want)

@@ -19,7 +19,7 @@
 //
 // What the server refuses, and what the network breaks, is an [*Error] (reach it
 // with errors.As) that matches one of [ErrNotFound], [ErrExists], [ErrInvalid],
-// [ErrLimit], [ErrNoSpace], [ErrNewerFormat], [ErrRewriting], [ErrCodesOnly], [ErrUncalibrated], [ErrCalibrating], [ErrDataLoss] and [ErrUnavailable]
+// [ErrLimit], [ErrNoSpace], [ErrNewerFormat], [ErrRewriting], [ErrCodesOnly], [ErrCalibrating], [ErrEmpty], [ErrDataLoss] and [ErrUnavailable]
 // under errors.Is, or context.Canceled and context.DeadlineExceeded when that is
 // why.
 //

@@ -33,11 +33,10 @@ var (
 	ErrRewriting = errors.New("client: the collection is being rewritten")
 	// ErrCodesOnly: the collection stores no vectors, which this needs.
 	ErrCodesOnly = errors.New("client: the collection keeps codes and no vectors")
-	// ErrUncalibrated: nothing was measured that tells how to reach a target recall, or
-	// there is nothing to measure.
-	ErrUncalibrated = errors.New("client: recall is not measured")
 	// ErrCalibrating: a calibration is under way, and there can be but one.
 	ErrCalibrating = errors.New("client: the collection is being calibrated")
+	// ErrEmpty: the collection has no vectors to measure.
+	ErrEmpty = errors.New("client: the collection has no vectors")
 	// ErrDataLoss: the server found damaged bytes on its disk.
 	ErrDataLoss = errors.New("client: data loss")
 	// ErrUnavailable: the server cannot be reached or is shutting down.
@@ -110,8 +109,8 @@ const (
 	reasonNoSpace        = "NO_SPACE"
 	reasonNewerFormat    = "NEWER_FORMAT"
 	reasonRewriting      = "REWRITING"
-	reasonUncalibrated   = "UNCALIBRATED"
 	reasonCalibrating    = "CALIBRATING"
+	reasonEmpty          = "EMPTY"
 	reasonCodesOnly      = "CODES_ONLY"
 )
 
@@ -133,10 +132,10 @@ func (e *Error) Is(target error) bool {
 		return e.Code == codes.FailedPrecondition && e.Reason == reasonNewerFormat
 	case ErrRewriting:
 		return e.Code == codes.FailedPrecondition && e.Reason == reasonRewriting
-	case ErrUncalibrated:
-		return e.Code == codes.FailedPrecondition && e.Reason == reasonUncalibrated
 	case ErrCalibrating:
 		return e.Code == codes.FailedPrecondition && e.Reason == reasonCalibrating
+	case ErrEmpty:
+		return e.Code == codes.FailedPrecondition && e.Reason == reasonEmpty
 	case ErrCodesOnly:
 		return e.Code == codes.FailedPrecondition && e.Reason == reasonCodesOnly
 	case ErrDataLoss:

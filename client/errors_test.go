@@ -90,10 +90,10 @@ func TestErrorsComeFromCodeAndDetails(t *testing.T) {
 			Error{Reason: "REWRITING"},
 		},
 		{
-			"FAILED_PRECONDITION for recall that was not measured", codes.FailedPrecondition,
-			[]protoadapt.MessageV1{info("hamnest", "UNCALIBRATED", nil)},
-			ErrUncalibrated,
-			Error{Reason: "UNCALIBRATED"},
+			"FAILED_PRECONDITION by a collection without vectors", codes.FailedPrecondition,
+			[]protoadapt.MessageV1{info("hamnest", "EMPTY", nil)},
+			ErrEmpty,
+			Error{Reason: "EMPTY"},
 		},
 		{
 			"FAILED_PRECONDITION by a calibration under way", codes.FailedPrecondition,
@@ -231,10 +231,10 @@ func TestWhatHasNoFormOnTheWireIsInvalid(t *testing.T) {
 			_, err := c.CreateCollection(ctx, Collection{Name: bad, Dims: 3})
 			return err
 		}, []string{"collection.name"}},
-		{"dims and ladder below zero, names that mean nothing", func() error {
-			_, err := c.CreateCollection(ctx, Collection{Name: "x", Dims: -1, Ladder: []int{64, -2}, Metric: "hamming", Profile: "PLAIN"})
+		{"dims, bits and ladder below zero, names that mean nothing", func() error {
+			_, err := c.CreateCollection(ctx, Collection{Name: "x", Dims: -1, Bits: -3, Ladder: []int{64, -2}, Metric: "hamming", Profile: "SIGNS"})
 			return err
-		}, []string{"collection.dims", "collection.metric", "collection.profile", "collection.ladder[1]"}},
+		}, []string{"collection.dims", "collection.bits", "collection.metric", "collection.profile", "collection.ladder[1]"}},
 		{"a metric that is unspecified, said aloud", func() error {
 			_, err := c.CreateCollection(ctx, Collection{Name: "x", Dims: 1, Metric: "unspecified"})
 			return err
@@ -276,8 +276,8 @@ func TestWhatHasNoFormOnTheWireIsInvalid(t *testing.T) {
 			return err
 		}, []string{"page_size", "page_token"}},
 		{
-			"numbers of a search", search(SearchRequest{ID: "a", K: -1, Dims: -2, Candidates: -3, RescoreCandidates: -4, Rescore: "never"}),
-			[]string{"k", "dims", "rescore_candidates", "rescore", "candidates"},
+			"numbers of a search", search(SearchRequest{ID: "a", K: -1, Dims: -2, Candidates: -3, Rescore: "never"}),
+			[]string{"k", "dims", "rescore", "candidates"},
 		},
 		{"a k above 32 bits", search(SearchRequest{ID: "a", K: math.MaxUint32 + 1}), []string{"k"}},
 		{"two queries at once", search(SearchRequest{ID: "a", Vector: vector, K: 1}), []string{"query"}},

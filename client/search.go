@@ -14,11 +14,11 @@ import (
 type Rescore string
 
 const (
-	// RescoreNone ends after the scan; scores are estimates from the first Dims
-	// bits.
+	// RescoreNone ends after the scan; scores are estimates from the dimensions that it
+	// looked at.
 	RescoreNone Rescore = "none"
 	// RescoreCodes ranks the candidates by their whole codes and ends; scores are
-	// estimates from all bits and the scalars beside them.
+	// estimates from those.
 	RescoreCodes Rescore = "codes"
 	// RescoreVectors scores the candidates against the stored vectors; scores are
 	// exact.
@@ -26,62 +26,48 @@ const (
 )
 
 // SearchRequest is one query and how hard to look. K and one of Vector, ID and Code are
-// required; the zero value of every other field is a sensible default.
+// required; the zero value of every other field gives the best answer that the server can.
 type SearchRequest struct {
 	// Vector is what to search for: as many components as the collection has
-	// dimensions, or as one of its ladder steps; then only that many dimensions
-	// are looked at, and scores are those of the prefixes.
+	// dimensions, or as one of its ladder steps; then the answer is about that prefix,
+	// and scores are those of the prefixes.
 	Vector []float32
 	// ID searches for a stored vector instead and leaves it out of the answer.
 	// ErrNotFound when it is not there.
 	ID string
 	// Code searches for the nearest codes to this one instead, of as many dimensions as
-	// Vector may have. It has no vector to score by: scores are those that signs suggest,
-	// the search ends at the codes by default, and RescoreVectors, Exact and Bound are
-	// refused.
+	// Vector may have, in a collection of Signs. It has no vector to score by: scores are
+	// those that signs suggest, the search ends at the codes, and RescoreVectors, Exact,
+	// Bound and TargetRecall are refused.
 	Code *Code
 	// K is how many hits to return.
 	K int
-	// Dims is how many leading dimensions the scan looks at, at most the query's own:
-	// under Plain a ladder step or a multiple of 64, otherwise the end of a block,
-	// see Profile. With Exact, how many are compared. 0: all.
+	// Dims is how many leading dimensions the scan looks at, at most: a ladder step or a
+	// multiple of 64, not above the query's own. Fewer are scanned faster; more rows are
+	// looked at again then, for TargetRecall holds. With Exact, how many are compared. 0:
+	// what the server finds best.
 	Dims int
-	// ScanBits is the form of the query in the scan: 1 for its signs, 4 for its
-	// magnitudes too, which finds far more of the right rows for little more time.
-	// 0: 4, or for a Code 1.
-	ScanBits int
-	// Candidates is how many rows the scan keeps, at least K. 0: by Oversampling,
-	// or if that is 0 too, 40 a hit, at least 100 and at most 10000.
+	// Candidates is how many rows the scan keeps at first, at least K. It looks for more by
+	// itself where TargetRecall asks for it, but not under Signs. 0: by Oversampling, or if
+	// that is 0 too, 40 a hit, at least 100 and at most 10000.
 	Candidates int
 	// Oversampling gives Candidates as a multiple of K, at least 1. Not with
 	// Candidates.
 	Oversampling float64
-	// RefineBits is the form of the query in which the candidates' whole codes are
-	// compared with it: 4, or 32 for its floats. 0: 4.
-	RefineBits int
-	// RescoreCandidates is how many candidates the whole codes let through to the
-	// stored vectors at most, K to Candidates. 0: by RescoreOversampling, or if that
-	// is 0 too, all.
-	RescoreCandidates int
-	// RescoreOversampling gives RescoreCandidates as a multiple of K, at least 1. Not
-	// with RescoreCandidates.
-	RescoreOversampling float64
-	// Bound ends the reading of stored vectors as soon as each one left would have to
-	// score better than its whole code suggests by more than Bound standard
-	// deviations of the estimate's error to become a hit. Larger is safer and reads
-	// more. math.Inf(1): never, which is also what profiles that do not rotate do,
-	// and all that they allow. 0: 2.
+	// TargetRecall is the share of the right hits to find in the mean, above 0 and at
+	// most 1: vectors are read until no more than the rest can be expected to be missed. 1
+	// is the same as Exact. 0: 0.995. Not with Exact, a Code, or under Signs, which knows
+	// nothing of its errors.
+	TargetRecall float64
+	// Bound takes the place of TargetRecall for those who know what they do: a vector is
+	// read when its score may be so many standard deviations better than its code says. 0:
+	// TargetRecall decides.
 	Bound float64
 	// Rescore is the stage at which the search ends. Empty: RescoreVectors, or
 	// RescoreCodes where no vectors are stored or for a Code.
 	Rescore Rescore
-	// TargetRecall is the share of the right hits to find in the mean, above 0 and at
-	// most 1: the cheapest settings that Calibrate measured to find as many take the place
-	// of those of all stages, and of Dims when it is 0. ErrUncalibrated when nothing was
-	// measured that reaches it.
-	TargetRecall float64
-	// Exact compares the query with every stored vector instead. Every setting of a
-	// stage but Dims must then be unset.
+	// Exact compares the query with every stored vector instead. TargetRecall and every
+	// setting of a stage but Dims must then be unset.
 	Exact bool
 	// MinScore, unless nil, leaves out hits that score less.
 	MinScore *float32
@@ -114,27 +100,28 @@ type Hit struct {
 
 // Receipt says what one search did: settings used, work done, time spent.
 type Receipt struct {
-	// Dims is how many dimensions the scan looked at, Rescore the stage at which
-	// the search ended, and Exact whether every stored vector was compared.
+	// Dims is how many dimensions the scan looked at, Rescore the stage at which the
+	// search ended, and Exact whether every stored vector was compared: because it was
+	// asked for, or because that was found to be cheaper.
 	Dims    int
 	Rescore Rescore
 	Exact   bool
-	// ScanBits and RefineBits are the forms of the query, 0 where no codes, or no
-	// whole codes, were compared. Bound ended the reading of vectors, 0 when nothing
-	// but RescoreCandidates did.
-	ScanBits, RefineBits int
-	Bound                float64
+	// TargetRecall and Bound are those in force, 0 where they decided nothing.
+	TargetRecall, Bound float64
+	// ExpectedRecall is the share of the right hits that can be expected to be found, by
+	// what the hits say of those that may have been missed: 1 when all rows were compared,
+	// 0 where nothing is known.
+	ExpectedRecall float64
 	// Kernel is the scan kernel used, ProfileFingerprint the encoder state.
 	Kernel, ProfileFingerprint string
 
-	// RowsScanned rows were compared by their codes (or, Exact, by their
-	// vectors); the scan kept Candidates of them, and the whole codes let
-	// RescoreCandidates through. VectorsRead of those had been read when Bound said
-	// that none of the others can be a hit.
-	RowsScanned                   uint64
-	Candidates, RescoreCandidates int
-	// CodeBytesRead are bytes of codes and of the scalars beside them,
-	// VectorBytesRead of stored vectors.
+	// RowsScanned rows were compared by their codes (or, Exact, by their vectors), in
+	// Passes passes; Candidates of them were kept, and Refined of those compared by their
+	// whole codes.
+	RowsScanned                 uint64
+	Passes, Candidates, Refined int
+	// CodeBytesRead are bytes of codes; VectorsRead and VectorBytesRead are of stored
+	// vectors.
 	CodeBytesRead, VectorsRead, VectorBytesRead uint64
 
 	// Scan, Refine and RescoreTime are the time in each stage; Total is the time

@@ -42,10 +42,10 @@ type Record struct {
 	// Vector has as many components as the collection has dimensions, all finite
 	// and, under Cosine, not all zero.
 	Vector []float32
-	// Code is the vector's, returned when asked for. To store a vector it need not be
-	// given, and must be the one that the collection makes of it. Without a vector it is
-	// stored as it is, which takes a collection that stores no vectors, under Cosine and
-	// Plain.
+	// Code is the signs of the vector, returned when asked for, whatever the profile. To
+	// store a vector they need not be given, and must be its signs if they are. Without a
+	// vector a code is stored as it is, which takes a collection of Signs under Cosine that
+	// stores no vectors.
 	Code *Code
 	// Metadata is a JSON object of at most 65536 bytes, kept as it is, or empty.
 	Metadata []byte

@@ -2,14 +2,10 @@ package encoder
 
 import (
 	"encoding/json"
-	"fmt"
 	"math"
-	"math/rand/v2"
 	"slices"
 	"strings"
 	"testing"
-
-	"github.com/hamnest/hamnest/encoder/code"
 )
 
 func TestMetricsAreReadAndWrittenByName(t *testing.T) {
@@ -37,14 +33,12 @@ func TestMetricsAreReadAndWrittenByName(t *testing.T) {
 }
 
 func TestKindsAreReadAndWrittenByName(t *testing.T) {
-	for k, name := range map[Kind]string{
-		Plain: "plain", Centred: "centred", Nested: "nested", NestedCentred: "nested+centred", Full: "full", FullCentred: "full+centred",
-	} {
+	for k, name := range map[Kind]string{Learned: "learned", Signs: "signs", Exact: "exact"} {
 		if got, err := ParseKind(name); err != nil || got != k || k.String() != name {
 			t.Errorf("%q is read as %v (%v) and %d is written as %q", name, got, err, k, k)
 		}
 	}
-	if _, err := ParseKind("fancy"); err == nil || !strings.Contains(err.Error(), `unknown profile "fancy", want one of ["auto" "plain" "centred"`) {
+	if _, err := ParseKind("fancy"); err == nil || !strings.Contains(err.Error(), `unknown profile "fancy", want one of ["learned" "signs" "exact"]`) {
 		t.Errorf("an unknown kind: %v", err)
 	}
 }
@@ -115,172 +109,112 @@ func TestFloat32sComeBackFromAnyAlignment(t *testing.T) {
 	}
 }
 
-func TestNewProfileFillsInTheLadder(t *testing.T) {
+func TestWhatHasNoNamePrintsItsNumber(t *testing.T) {
+	if got := Metric(9).String(); got != "Metric(9)" {
+		t.Errorf("metric 9 is %q", got)
+	}
+	if got := Kind(9).String(); got != "Kind(9)" {
+		t.Errorf("kind 9 is %q", got)
+	}
+}
+
+func TestAShapeHasItsLadderAndItsBudgetFilledIn(t *testing.T) {
 	for _, tt := range []struct {
 		dims   int
 		ladder []int
 		want   []int
 	}{
 		{1, nil, []int{1}},
-		{256, nil, []int{256}},
-		{257, nil, []int{256, 257}},
-		{768, nil, []int{256, 512, 768}},
-		{1024, nil, []int{256, 512, 1024}},
-		{3072, nil, []int{256, 512, 1024, 2048, 3072}},
+		{64, nil, []int{64}},
+		{65, nil, []int{64, 65}},
+		{768, nil, []int{64, 128, 256, 512, 768}},
+		{1024, nil, []int{64, 128, 256, 512, 1024}},
 		{768, []int{128, 256}, []int{128, 256, 768}},
 		{100, []int{64, 100}, []int{64, 100}},
 	} {
-		p, err := NewProfile(Plain, Cosine, tt.dims, tt.ladder)
-		if err != nil || !slices.Equal(p.Ladder(), tt.want) || p.Dims() != tt.dims || p.Kind() != Plain {
-			t.Errorf("dims %d, ladder %v: %v (%v), want %v", tt.dims, tt.ladder, p.Ladder(), err, tt.want)
+		shape := Shape{Metric: Dot, Dims: tt.dims, Ladder: tt.ladder}
+		for _, make := range []func(Shape) (*Profile, error){NewSigns, NewExact} {
+			p, err := make(shape)
+			if err != nil || !slices.Equal(p.Ladder(), tt.want) || p.Dims() != tt.dims || p.Metric() != Dot || p.Shape().Bits != tt.dims+256 || shape.Check() != nil {
+				t.Errorf("dims %d, ladder %v: %+v (%v), want ladder %v", tt.dims, tt.ladder, p.Shape(), err, tt.want)
+			}
 		}
 	}
 }
 
-func TestNewProfileRefusesAShapeThatCannotBe(t *testing.T) {
+func TestAShapeThatCannotBeIsRefusedWithTheReason(t *testing.T) {
 	long := make([]int, 17)
 	for i := range long {
 		long[i] = 64 * (i + 1)
 	}
 	for _, tt := range []struct {
-		name   string
-		kind   Kind
-		dims   int
-		ladder []int
-		want   string
+		name  string
+		shape Shape
+		want  string
 	}{
-		{"unknown kind", 9, 1, nil, `unknown profile "Kind(9)"`},
-		{"no dims", Plain, 0, nil, "0 dimensions, want 1 to 65536"},
-		{"too many dims", Plain, 65537, nil, "65537 dimensions, want 1 to 65536"},
-		{"a step off the grid", Plain, 300, []int{100}, "ladder step 100, want a multiple of 64"},
-		{"a step of 0", Plain, 300, []int{0}, "ladder step 0 follows 0"},
-		{"descending steps", Plain, 300, []int{128, 64}, "ladder step 64 follows 128"},
-		{"a step twice", Plain, 300, []int{128, 128}, "ladder step 128 follows 128"},
-		{"a step above dims", Plain, 300, []int{320}, "ladder step 300 follows 320"},
-		{"too many steps", Plain, 64 * 18, long, "has 18 steps, want at most 16"},
-		{"too many steps with dims", Plain, 64 * 18, long[:16], "has 17 steps, want at most 16"},
+		{"no dims", Shape{}, "0 dimensions, want 1 to 65536"},
+		{"too many dims", Shape{Dims: 65537}, "65537 dimensions, want 1 to 65536"},
+		{"a step off the grid", Shape{Dims: 300, Ladder: []int{100}}, "ladder step 100, want a multiple of 64"},
+		{"a step of 0", Shape{Dims: 300, Ladder: []int{0}}, "ladder step 0 follows 0"},
+		{"descending steps", Shape{Dims: 300, Ladder: []int{128, 64}}, "ladder step 64 follows 128"},
+		{"a step twice", Shape{Dims: 300, Ladder: []int{128, 128}}, "ladder step 128 follows 128"},
+		{"a step above dims", Shape{Dims: 300, Ladder: []int{320}}, "ladder step 300 follows 320"},
+		{"too many steps", Shape{Dims: 64 * 18, Ladder: long}, "has 18 steps, want at most 16"},
+		{"too many steps with dims", Shape{Dims: 64 * 18, Ladder: long[:16]}, "has 17 steps, want at most 16"},
+		{"too small a budget", Shape{Dims: 300, Bits: 149}, "149 bits a vector of 300 dimensions, want 150 to 1456"},
+		{"too large a budget", Shape{Dims: 300, Bits: 1457}, "1457 bits a vector of 300 dimensions, want 150 to 1456"},
+		{"a negative budget", Shape{Dims: 300, Bits: -1}, "-1 bits"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			if _, err := NewProfile(tt.kind, Cosine, tt.dims, tt.ladder); err == nil || !strings.Contains(err.Error(), tt.want) {
-				t.Errorf("error %v, want %q", err, tt.want)
+			_, learnt := Learn(tt.shape, [][]float32{make([]float32, tt.shape.Dims)})
+			_, exact := NewExact(tt.shape)
+			errs := []error{tt.shape.Check(), learnt, exact}
+			if tt.shape.Bits == 0 { // signs have no budget
+				_, signs := NewSigns(tt.shape)
+				errs = append(errs, signs)
+			}
+			for _, err := range errs {
+				if err == nil || !strings.Contains(err.Error(), tt.want) {
+					t.Errorf("error %v, want %q", err, tt.want)
+				}
 			}
 		})
 	}
+	if _, err := Learn(Shape{Dims: 20}, nil); err == nil || !strings.Contains(err.Error(), "there are none") {
+		t.Errorf("learning from nothing: %v", err)
+	}
 }
 
-func profile(t *testing.T, dims int, ladder ...int) *Profile {
-	t.Helper()
-	p, err := NewProfile(Plain, Cosine, dims, ladder)
+func TestAProfileSharesNoMemoryWithItsCaller(t *testing.T) {
+	steps := []int{64, 128}
+	p, err := NewSigns(Shape{Dims: 300, Ladder: steps})
 	if err != nil {
 		t.Fatal(err)
 	}
-	return p
+	steps[0] = 1
+	p.Ladder()[1], p.Shape().Ladder[1], p.Blocks()[0].Dims = 2, 2, 2
+	if got := p.Ladder(); !slices.Equal(got, []int{64, 128, 300}) || p.Blocks()[0].Dims != 300 {
+		t.Errorf("ladder is %v, want 64 128 300, and the block %+v", got, p.Blocks()[0])
+	}
 }
 
-func TestPrefixesAreMultiplesOf64AndLadderSteps(t *testing.T) {
-	p := profile(t, 300, 128)
-	for dims, want := range map[int][2]bool{ // whether a scan may stop there; whether a query may end there
-		-64: {}, 0: {}, 1: {}, 63: {}, 64: {true, false}, 128: {true, true}, 192: {true, false}, 256: {true, false},
-		299: {}, 300: {true, true}, 301: {}, 320: {},
-	} {
-		if got := [2]bool{p.CheckPrefix(dims) == nil, p.CheckQuery(dims) == nil}; got != want {
-			t.Errorf("%d dims: prefix and query allowed %v, want %v", dims, got, want)
+func TestAQueryIsAsLongAsAStepOfTheLadder(t *testing.T) {
+	p, err := NewExact(Shape{Dims: 300, Ladder: []int{128}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for dims, want := range map[int]bool{-128: false, 0: false, 64: false, 127: false, 128: true, 256: false, 299: false, 300: true, 301: false} {
+		if got := p.CheckQuery(dims) == nil; got != want {
+			t.Errorf("a query of %d dims is accepted %t, want %t", dims, got, want)
 		}
 	}
 	if err := p.CheckQuery(64); err == nil || !strings.Contains(err.Error(), "has 64 dimensions, want 300 or a shorter step of [128 300]") {
 		t.Errorf("it says %v", err)
 	}
-}
-
-func TestTheFirstBitsOfACodeAreTheCodeOfTheFirstDims(t *testing.T) {
-	r := rand.New(rand.NewPCG(5, 5))
-	p := profile(t, 300, 128)
-	v := make([]float32, 300)
-	for i := range v {
-		v[i] = float32(r.NormFloat64())
-	}
-	whole := make([]uint64, code.Words(300))
-	p.Encode(whole, nil, v)
-	for _, dims := range []int{64, 128, 192, 256} {
-		prefix := make([]uint64, code.Words(dims))
-		p.Encode(prefix, nil, v[:dims])
-		if !slices.Equal(prefix, whole[:len(prefix)]) {
-			t.Errorf("%d dims: %x, want %x", dims, prefix, whole[:len(prefix)])
-		}
-	}
-}
-
-func TestAProfileComesBackFromItsState(t *testing.T) {
-	p := profile(t, 768, 128, 256)
-	state, err := json.Marshal(p)
-	if err != nil {
+	if p, err = NewExact(Shape{Dims: 3}); err != nil {
 		t.Fatal(err)
 	}
-	// Pinned: collections on disk carry it.
-	if want := `{"version":1,"kind":"plain","dims":768,"ladder":[128,256,768]}`; string(state) != want {
-		t.Errorf("state is %s, want %s", state, want)
+	if err := p.CheckQuery(4); err == nil || !strings.Contains(err.Error(), "has 4 dimensions, want 3") {
+		t.Errorf("it says %v", err)
 	}
-	var back Profile
-	if err := json.Unmarshal(state, &back); err != nil {
-		t.Fatal(err)
-	}
-	if back.Dims() != 768 || !slices.Equal(back.Ladder(), p.Ladder()) || back.Fingerprint() != p.Fingerprint() {
-		t.Errorf("it comes back as %+v", back)
-	}
-	seen := map[string]string{}
-	for _, other := range []*Profile{p, profile(t, 768), profile(t, 769, 128, 256), profile(t, 768, 128)} {
-		f := other.Fingerprint()
-		if what := fmt.Sprint(other.Dims(), other.Ladder()); seen[f] != "" {
-			t.Errorf("%s and %s have one fingerprint %s", seen[f], what, f)
-		} else {
-			seen[f] = what
-		}
-	}
-	for _, hostile := range []string{
-		`{"version":2,"kind":"plain","dims":768,"ladder":[768]}`,
-		`{"version":1,"kind":"odd","dims":768,"ladder":[768]}`,
-		`{"version":1,"kind":"plain","dims":-1}`,
-		`{"version":1,"kind":"plain","dims":768,"ladder":[100,768]}`,
-		`[]`, `null`, `{}`,
-	} {
-		if err := json.Unmarshal([]byte(hostile), &back); err == nil {
-			t.Errorf("%s was accepted", hostile)
-		}
-	}
-}
-
-func FuzzProfileState(f *testing.F) {
-	f.Add([]byte(`{"version":1,"kind":"plain","dims":768,"ladder":[128,256,768]}`))
-	f.Add([]byte(`{"version":1,"kind":"plain","dims":1,"ladder":[]}`))
-	f.Fuzz(func(t *testing.T, state []byte) {
-		var p Profile
-		if json.Unmarshal(state, &p) != nil {
-			return
-		}
-		if p.Dims() == 0 {
-			return // JSON null leaves a value as it was
-		}
-		again, err := json.Marshal(&p)
-		if err != nil {
-			t.Fatal(err)
-		}
-		var back Profile
-		if err := json.Unmarshal(again, &back); err != nil || back.Fingerprint() != p.Fingerprint() {
-			t.Errorf("%s comes back as %s (%v)", state, again, err)
-		}
-	})
-}
-
-// A query is encoded as a stored vector is; the number of bits in which the codes
-// differ estimates the angle.
-func ExampleProfile_Encode() {
-	p, err := NewProfile(Plain, Cosine, 4, nil)
-	if err != nil {
-		panic(err)
-	}
-	a, b := make([]uint64, 1), make([]uint64, 1)
-	p.Encode(a, nil, []float32{0.5, -0.1, 0.3, 0})
-	p.Encode(b, nil, []float32{0.4, 0.2, 0.1, -0.6})
-	fmt.Printf("%04b %04b differ in %d bits\n", a[0], b[0], code.Distance(a, b))
-	// Output: 0101 0111 differ in 1 bits
 }

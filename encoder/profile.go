@@ -6,41 +6,30 @@ import (
 	"hash/fnv"
 	"math"
 	"slices"
-	"sync"
 
+	"github.com/hamnest/hamnest/encoder/basis"
 	"github.com/hamnest/hamnest/encoder/code"
 	"github.com/hamnest/hamnest/encoder/rotation"
 )
 
-// Kind names a way of turning vectors into codes: whether the collection's mean is
-// subtracted first (centred), and what is rotated before the signs are taken
-// (nothing, each block of the ladder by itself, or all dimensions together).
+// Kind names a way of turning vectors into codes.
 type Kind uint8
 
 const (
-	// Auto is none of the others, but the wish that package index choose one of them
-	// by measuring. No profile is of this kind.
-	Auto Kind = iota
-	// Plain takes the signs of the components as they are.
-	Plain
-	// Centred subtracts the mean.
-	Centred
-	// Nested rotates each block, so that prefixes at the ends of blocks stay valid.
-	Nested
-	// NestedCentred does both.
-	NestedCentred
-	// Full rotates all dimensions together, which leaves no valid prefix.
-	Full
-	// FullCentred subtracts the mean as well.
-	FullCentred
+	// Learned is the default: what the first vectors of a collection have in common is
+	// taken out, their principal components get more bits than the rest, and each code
+	// carries the numbers that make its estimates unbiased. See Learn.
+	Learned Kind = iota
+	// Signs takes the signs of the components as they are. It is for codes that others
+	// made, of which nothing more is known.
+	Signs
+	// Exact makes no codes: a collection has it while comparing vectors is cheaper.
+	Exact
 )
 
-var kindNames = [...]string{
-	Auto: "auto", Plain: "plain", Centred: "centred", Nested: "nested", NestedCentred: "nested+centred", Full: "full", FullCentred: "full+centred",
-}
+var kindNames = [...]string{Learned: "learned", Signs: "signs", Exact: "exact"}
 
-// ParseKind returns the kind of that name: plain, centred, nested, nested+centred,
-// full, full+centred or auto.
+// ParseKind returns the kind of that name: learned, signs or exact.
 func ParseKind(name string) (Kind, error) {
 	for k, n := range kindNames {
 		if n == name {
@@ -58,117 +47,108 @@ func (k Kind) String() string {
 	return fmt.Sprintf("Kind(%d)", k)
 }
 
-// Centres reports whether the kind subtracts a mean, which must be fitted.
-func (k Kind) Centres() bool { return k == Centred || k == NestedCentred || k == FullCentred }
-
-// Rotates reports whether the kind rotates, in which case the error of an estimate
-// is that of RaBitQ; see [Query.Estimate].
-func (k Kind) Rotates() bool { return k >= Nested && k <= FullCentred }
-
 // MaxDims is the largest vector size, and MaxLadder the most ladder steps.
 const (
 	MaxDims   = 65536
 	MaxLadder = 16
 )
 
-// MinBlock is the least width of a block but the last: in narrower ones a rotation
-// gains nothing.
-const MinBlock = 256
+// Shape is what is known of a collection before it has vectors.
+type Shape struct {
+	Metric Metric
+	// Dims is the components of a vector, 1 to MaxDims.
+	Dims int
+	// Ladder lists the Matryoshka prefix sizes in ascending order, each but the last a
+	// multiple of 64; Dims is added as its last step when missing. Empty: DefaultLadder.
+	Ladder []int
+	// Bits is the budget of a learned code, in bits a vector: half of Dims to four times
+	// Dims and 256 more. 0: Dims and 256 more. Fewer bits take less memory and read more
+	// vectors.
+	Bits int
+}
 
-// Profile is the frozen recipe by which a collection's vectors become codes.
-// Codes can be compared when their profiles have the same Fingerprint. A Profile
-// never changes after it is made and is safe for concurrent use.
+// extraBits is what the default budget has beyond one bit a dimension: what the first 128
+// principal components get when most of the energy is theirs.
+const extraBits = 256
+
+// Check returns nil when there are profiles of that shape.
+func (s Shape) Check() error {
+	_, err := s.check()
+	return err
+}
+
+// check fills in what may be left out.
+func (s Shape) check() (Shape, error) {
+	if s.Dims < 1 || s.Dims > MaxDims {
+		return s, fmt.Errorf("encoder: %d dimensions, want 1 to %d", s.Dims, MaxDims)
+	}
+	var err error
+	if s.Ladder, err = checkLadder(s.Ladder, s.Dims); err != nil {
+		return s, err
+	}
+	if s.Bits == 0 {
+		s.Bits = s.Dims + extraBits
+	}
+	if least, most := s.Dims/2, 4*s.Dims+extraBits; s.Bits < least || s.Bits > most {
+		return s, fmt.Errorf("encoder: %d bits a vector of %d dimensions, want %d to %d", s.Bits, s.Dims, least, most)
+	}
+	return s, nil
+}
+
+// Profile is the frozen recipe by which a collection's vectors become rows of codes. Rows
+// can be compared when their profiles have the same Fingerprint. A Profile never changes
+// after it is made and is safe for concurrent use.
 type Profile struct {
 	kind   Kind
-	dims   int
-	ladder []int
-	unit   bool      // vectors are scaled to length 1 first
-	seed   uint64    // of the rotations
-	mean   []float32 // nil: none
+	shape  Shape
+	scale  int       // vectors are multiplied by 2^scale first; not under Cosine
+	mean   []float32 // under L2 the mean, otherwise its direction; nil: none
+	basis  *basis.Basis
+	blocks []Block
+	scan   int // blocks that the first stage looks at
+	least  int // and looks at least
+	steps  [][]Step
 
-	blocks    []int // the ends of the blocks, ascending
+	norm2     float64 // of the mean's direction: 1 but for rounding
 	rotations []*rotation.Rotation
-	squares   []float64 // of the mean's norm, in each block
+	side      sideLayout
+	words     int
 }
 
-// NewProfile makes a profile of a kind that needs no fitting for vectors of dims
-// dimensions. ladder lists the Matryoshka prefix sizes in ascending order, each
-// but the last a multiple of 64; dims is added as its last step when missing. An
-// empty ladder means DefaultLadder(dims).
-func NewProfile(kind Kind, metric Metric, dims int, ladder []int) (*Profile, error) {
-	if kind.Centres() {
-		return nil, fmt.Errorf("encoder: profile %v has to be fitted to vectors", kind)
-	}
-	return newProfile(kind.state(metric, dims, ladder))
+// Step is what the first rows told about the scan at one ladder step: how the scores of
+// that prefix follow from what the scan sees.
+type Step struct {
+	// Gain is what the scan's inner products are multiplied by to be as large as those
+	// over all blocks, in the mean of the nearest rows.
+	Gain float64 `json:"gain"`
+	// Spread is the standard deviation of what is left then, as a share of the norm of
+	// the query in the blocks that the scan leaves out.
+	Spread float64 `json:"spread"`
+	// Scale is what scores are larger by than inner products with the scaled query: under
+	// Cosine the mean of 1/|prefix|, otherwise 1.
+	Scale float64 `json:"scale"`
 }
 
-// FitProfile makes a profile of any kind for vectors like those of sample, each of
-// dims dimensions and acceptable to Validate: the mean of a centred kind is theirs.
-func FitProfile(kind Kind, metric Metric, dims int, ladder []int, sample [][]float32) (*Profile, error) {
-	if !kind.Centres() {
-		return NewProfile(kind, metric, dims, ladder)
-	}
-	if len(sample) == 0 {
-		return nil, fmt.Errorf("encoder: profile %v has to be fitted to vectors, and there are none", kind)
-	}
-	sum := make([]float64, dims)
-	for _, v := range sample {
-		scale := scaleOf(v, metric == Cosine)
-		for i, x := range v {
-			sum[i] += float64(float64(x) * scale)
-		}
-	}
-	mean := make([]float32, dims)
-	for i, x := range sum {
-		mean[i] = float32(x / float64(len(sample)))
-	}
-	state := kind.state(metric, dims, ladder)
-	state.Mean = AppendFloat32(nil, mean)
-	return newProfile(state)
-}
-
-// rotationSeed is the seed of new profiles.
-const rotationSeed = 1
-
-func (k Kind) state(metric Metric, dims int, ladder []int) profileState {
-	s := profileState{Kind: k.String(), Dims: dims, Ladder: ladder, Unit: k != Plain && metric == Cosine}
-	if k.Rotates() {
-		s.Seed = rotationSeed
-	}
-	return s
-}
-
-func newProfile(s profileState) (*Profile, error) {
-	kind, err := ParseKind(s.Kind)
+// NewSigns makes the profile of plain signs.
+func NewSigns(shape Shape) (*Profile, error) {
+	shape.Bits = 0
+	shape, err := shape.check()
 	if err != nil {
 		return nil, err
 	}
-	if kind == Auto {
-		return nil, fmt.Errorf("encoder: profile %v has to be chosen by measuring", kind)
-	}
-	if s.Dims < 1 || s.Dims > MaxDims {
-		return nil, fmt.Errorf("encoder: %d dimensions, want 1 to %d", s.Dims, MaxDims)
-	}
-	ladder, err := checkLadder(s.Ladder, s.Dims)
-	if err != nil {
-		return nil, err
-	}
-	p := &Profile{kind: kind, dims: s.Dims, ladder: ladder, unit: s.Unit, seed: s.Seed}
-	if kind == Plain && s.Unit || !kind.Rotates() && s.Seed != 0 || !kind.Centres() && len(s.Mean) > 0 {
-		return nil, fmt.Errorf("encoder: profile %v with a unit length, a seed or a mean that it has no use for", kind)
-	}
-	if kind.Centres() {
-		if len(s.Mean) != 4*s.Dims {
-			return nil, fmt.Errorf("encoder: profile %v with a mean of %d bytes, want %d", kind, len(s.Mean), 4*s.Dims)
-		}
-		p.mean = make([]float32, s.Dims)
-		DecodeFloat32(p.mean, s.Mean)
-		if err := Validate(p.mean, s.Dims, Dot); err != nil {
-			return nil, fmt.Errorf("encoder: mean %w", err)
-		}
-	}
-	p.setBlocks()
+	p := &Profile{kind: Signs, shape: shape, blocks: []Block{{Dims: shape.Dims, Kept: shape.Dims, Bits: 1, RMS: 1}}, scan: 1, least: 1}
+	p.finish()
 	return p, nil
+}
+
+// NewExact makes the profile of a collection without codes, whose rows are one word that
+// says nothing.
+func NewExact(shape Shape) (*Profile, error) {
+	shape, err := shape.check()
+	if err != nil {
+		return nil, err
+	}
+	return &Profile{kind: Exact, shape: shape, words: 1}, nil
 }
 
 // checkLadder returns the ladder with what may be left out filled in.
@@ -200,245 +180,131 @@ func checkLadder(ladder []int, dims int) ([]int, error) {
 	return ladder, nil
 }
 
-// setBlocks cuts the dimensions into blocks at ladder steps at least MinBlock
-// apart (a full rotation has but one block), and makes their rotations.
-func (p *Profile) setBlocks() {
-	if p.kind != Full && p.kind != FullCentred {
-		last := 0
-		for _, step := range p.ladder[:len(p.ladder)-1] {
-			if step-last >= MinBlock {
-				p.blocks, last = append(p.blocks, step), step
-			}
-		}
-	}
-	p.blocks = append(p.blocks, p.dims)
-	first := 0
-	for b, end := range p.blocks {
-		if p.kind.Rotates() {
-			p.rotations = append(p.rotations, rotation.New(end-first, p.seed, b))
-		}
-		if p.mean != nil {
-			n := norm(p.mean[first:end])
-			p.squares = append(p.squares, n*n)
-		}
-		first = end
-	}
-}
-
-// maxNorm is the longest that a vector may be for its rotation and its products to
-// stay far from the largest float32. What is longer is scaled down to it, and its
-// estimates are off.
-const maxNorm = 1e15
-
-// scaleOf is what v is multiplied by before all else: what brings it to length 1
-// where unit is set, and to maxNorm where it is longer.
-func scaleOf(v []float32, unit bool) float64 {
-	switch n := norm(v); {
-	case n > 0 && unit: // a prefix of a vector may be zero
-		return 1 / n
-	case n > maxNorm:
-		return maxNorm / n
-	default:
-		return 1
-	}
-}
-
-// norm is the Euclidean norm of v.
-func norm(v []float32) float64 {
-	var sum float64
-	for _, x := range v {
-		sum += float64(float64(x) * float64(x)) // not fused: the same everywhere
-	}
-	return math.Sqrt(sum)
-}
-
-// DefaultLadder returns the powers of two from 256 that are below dims, then dims.
+// DefaultLadder returns the powers of two from 64 that are below dims, then dims.
 func DefaultLadder(dims int) []int {
 	var ladder []int
-	for step := 256; step < dims; step *= 2 {
+	for step := 64; step < dims; step *= 2 {
 		ladder = append(ladder, step)
 	}
 	return append(ladder, dims)
 }
 
+// finish derives what the frozen state implies.
+func (p *Profile) finish() {
+	for b := range p.blocks {
+		p.words += p.blocks[b].Words()
+		if p.kind == Learned {
+			p.rotations = append(p.rotations, rotation.New(p.blocks[b].Dims, rotationSeed, b))
+		}
+	}
+	p.side = newSideLayout(p)
+	p.words += p.side.words
+}
+
+// rotationSeed is the seed of the rotations: part of what a profile's version means.
+const rotationSeed = 1
+
 // Kind returns the profile's kind.
 func (p *Profile) Kind() Kind { return p.kind }
 
+// Shape returns what the profile was made for, defaults filled in.
+func (p *Profile) Shape() Shape {
+	s := p.shape
+	s.Ladder = slices.Clone(s.Ladder)
+	return s
+}
+
 // Dims returns the number of dimensions of the vectors that the profile encodes.
-func (p *Profile) Dims() int { return p.dims }
+func (p *Profile) Dims() int { return p.shape.Dims }
+
+// Metric returns what scores mean.
+func (p *Profile) Metric() Metric { return p.shape.Metric }
 
 // Ladder returns the prefix sizes in dimensions, ascending, the last being Dims.
-func (p *Profile) Ladder() []int { return slices.Clone(p.ladder) }
+func (p *Profile) Ladder() []int { return slices.Clone(p.shape.Ladder) }
 
-// Blocks returns the ends of the blocks of dimensions that are rotated, and
-// corrected by scalars, each by itself: ladder steps, ascending, the last being
-// Dims.
-func (p *Profile) Blocks() []int { return slices.Clone(p.blocks) }
+// Blocks returns the blocks of a code, in the order in which they stand in it.
+func (p *Profile) Blocks() []Block { return slices.Clone(p.blocks) }
 
-// Scalars is how many numbers stand beside each code: none for Plain, whose
-// estimates need none. Otherwise there is one a block, and one more where there is
-// a mean; see EncodeRow.
-func (p *Profile) Scalars() int {
-	switch {
-	case p.kind == Plain:
-		return 0
-	case p.mean != nil:
-		return 2 * len(p.blocks)
-	default:
-		return len(p.blocks)
+// ScanBlocks returns how many blocks, from the first, the first stage of a search looks at.
+func (p *Profile) ScanBlocks() int { return p.scan }
+
+// BlockDims returns how many dimensions the first blocks blocks have.
+func (p *Profile) BlockDims(blocks int) int {
+	n := 0
+	for _, b := range p.blocks[:blocks] {
+		n += b.Dims
 	}
+	return n
 }
 
-// CheckPrefix returns nil when the first dims bits of a code are the code of the
-// first dims dimensions, so that a scan may stop there: for Plain at every ladder
-// step and every multiple of 64, and otherwise at the end of each block.
-func (p *Profile) CheckPrefix(dims int) error {
-	if p.kind != Plain {
-		if slices.Contains(p.blocks, dims) {
-			return nil
-		}
-		return fmt.Errorf("no prefix of %d dimensions, want one of %v: profile %v encodes the dimensions in between together", dims, p.blocks, p.kind)
+// BlocksWithin returns how many blocks, from the first, a scan looks at that is asked to look
+// at no more than dims dimensions: more where fewer would tell too little.
+func (p *Profile) BlocksWithin(dims int) int {
+	n := p.least
+	for n < p.scan && p.BlockDims(n+1) <= dims {
+		n++
 	}
-	if slices.Contains(p.ladder, dims) || (dims > 0 && dims < p.dims && dims%code.WordBits == 0) {
-		return nil
-	}
-	return fmt.Errorf("no prefix of %d dimensions, want a multiple of %d up to %d or one of the ladder %v", dims, code.WordBits, p.dims, p.ladder)
+	return n
 }
 
-// CheckQuery returns nil when a query of dims dimensions can be searched: all of
-// them, or a ladder step at which CheckPrefix sees a prefix.
+// WithScan returns p with a first stage that looks at the first blocks blocks unless asked
+// for fewer, of which least are enough, and what is known of scans: steps[b-1][i] of one of
+// b blocks, fewer than all, for scores about step i of the ladder.
+func (p *Profile) WithScan(blocks, least int, steps [][]Step) *Profile {
+	q := *p
+	q.scan, q.least, q.steps = blocks, least, steps
+	return &q
+}
+
+// CheckQuery returns nil when a query of dims dimensions can be searched: of all of them,
+// or of a step of the ladder.
 func (p *Profile) CheckQuery(dims int) error {
-	if dims == p.dims {
+	if slices.Contains(p.shape.Ladder, dims) {
 		return nil
 	}
-	var steps []int
-	for _, step := range p.ladder {
-		if p.CheckPrefix(step) == nil {
-			steps = append(steps, step)
-		}
+	if len(p.shape.Ladder) == 1 {
+		return fmt.Errorf("has %d dimensions, want %d", dims, p.shape.Dims)
 	}
-	if slices.Contains(steps, dims) {
-		return nil
-	}
-	if len(steps) == 1 {
-		return fmt.Errorf("has %d dimensions, want %d", dims, p.dims)
-	}
-	return fmt.Errorf("has %d dimensions, want %d or a shorter step of %v", dims, p.dims, steps)
-}
-
-// transform overwrites dst with what the signs of v, of Dims dimensions or as many
-// as CheckQuery accepts, are taken of: the rotated difference to the mean. v must
-// have passed Validate. It returns what v was multiplied by first.
-func (p *Profile) transform(dst, v []float32) (scale float64) {
-	copy(dst, v)
-	if p.kind == Plain {
-		return 1
-	}
-	if scale = scaleOf(v, p.unit); scale != 1 {
-		for i, x := range v {
-			dst[i] = float32(float64(x) * scale)
-		}
-	}
-	for i, m := range p.mean[:min(len(p.mean), len(v))] {
-		dst[i] -= m
-	}
-	p.rotate(dst)
-	return scale
-}
-
-// rotate rotates v, of as many dimensions as transform takes, block by block.
-func (p *Profile) rotate(v []float32) {
-	first := 0
-	for b, r := range p.rotations {
-		if first == len(v) {
-			break
-		}
-		r.Apply(v[first:p.blocks[b]])
-		first = p.blocks[b]
-	}
-}
-
-// Encode overwrites words, of code.Words(Dims) words, with the code of v, and
-// scalars, of Scalars numbers, with those that stand beside it. v has Dims
-// dimensions and must have passed Validate.
-//
-// With x the transform of v (under Cosine of v scaled to length 1) less the mean m,
-// scalar b is |x|^2/|x|_1 over block b: with it the block's signs s estimate
-// inner products without bias, <q, x> ~ |x|^2/|x|_1 * <q, s> (Gao and Long,
-// "RaBitQ", SIGMOD 2024, theorem 3.2). The scalars after those, one a block, are
-// <m, v>, of v as it was scaled: what centring took out of the product.
-func (p *Profile) Encode(words []uint64, scalars []float32, v []float32) {
-	if p.kind == Plain {
-		code.Signs(words, v)
-		return
-	}
-	scratch := scratches.Get().(*[]float32)
-	defer scratches.Put(scratch)
-	*scratch = slices.Grow((*scratch)[:0], len(v))
-	x := (*scratch)[:len(v)]
-	scale := p.transform(x, v)
-	code.Signs(words, x)
-	first := 0
-	for b, end := range p.blocks {
-		var squares, sum float64
-		for _, y := range x[first:end] {
-			squares += float64(float64(y) * float64(y))
-			sum += math.Abs(float64(y))
-		}
-		scalars[b] = 0
-		if sum > 0 {
-			scalars[b] = float32(squares / sum)
-		}
-		first = end
-	}
-	if p.mean != nil {
-		p.meanProducts(scalars[len(p.blocks):], v, scale)
-	}
-}
-
-var scratches = sync.Pool{New: func() any { return new([]float32) }}
-
-// meanProducts overwrites dst with <m, v> in each block, v multiplied by scale.
-func (p *Profile) meanProducts(dst, v []float32, scale float64) {
-	first := 0
-	for b, end := range p.blocks {
-		if first == len(v) {
-			break
-		}
-		var sum float64
-		for i, m := range p.mean[first:end] {
-			sum += float64(float64(m) * float64(v[first+i]))
-		}
-		dst[b] = float32(sum * scale)
-		first = end
-	}
+	return fmt.Errorf("has %d dimensions, want %d or a shorter step of %v", dims, p.shape.Dims, p.shape.Ladder)
 }
 
 // profileState is a Profile as JSON: the frozen state that storage keeps.
 type profileState struct {
-	Version int    `json:"version"`
-	Kind    string `json:"kind"`
-	Dims    int    `json:"dims"`
-	Ladder  []int  `json:"ladder"`
-	Unit    bool   `json:"unit,omitempty"`
-	Seed    uint64 `json:"seed,omitempty"`
-	Mean    []byte `json:"mean,omitempty"` // float32, little-endian; base64 in JSON
+	Version    int      `json:"version"`
+	Kind       string   `json:"kind"`
+	Metric     Metric   `json:"metric"`
+	Dims       int      `json:"dims"`
+	Ladder     []int    `json:"ladder"`
+	Bits       int      `json:"bits,omitempty"`
+	Scale      int      `json:"scale,omitempty"`
+	Mean       []byte   `json:"mean,omitempty"` // float32, little-endian; base64 in JSON
+	Blocks     []Block  `json:"blocks,omitempty"`
+	Scan       int      `json:"scan,omitempty"`
+	Least      int      `json:"least,omitempty"`
+	Steps      [][]Step `json:"steps,omitempty"`
+	Components []byte   `json:"components,omitempty"` // of the basis, as mean
 }
 
-// profileVersion is raised when the same state would give other codes.
-const profileVersion = 1
+// profileVersion is raised when the same state would give other codes. Version 1 was that of
+// the profiles plain, centred, nested, nested+centred, full and full+centred.
+const profileVersion = 2
 
 // MarshalJSON writes the profile's frozen state.
 func (p *Profile) MarshalJSON() ([]byte, error) {
-	s := profileState{Version: profileVersion, Kind: p.kind.String(), Dims: p.dims, Ladder: p.ladder, Unit: p.unit, Seed: p.seed}
-	if p.mean != nil {
-		s.Mean = AppendFloat32(nil, p.mean)
+	s := profileState{
+		Version: profileVersion, Kind: p.kind.String(), Metric: p.shape.Metric, Dims: p.shape.Dims, Ladder: p.shape.Ladder, Bits: p.shape.Bits,
+		Scale: p.scale, Mean: AppendFloat32(nil, p.mean),
+	}
+	if p.kind == Learned {
+		s.Blocks, s.Scan, s.Least, s.Steps = p.blocks, p.scan, p.least, p.steps
+		s.Components = AppendFloat32(nil, p.basis.Components())
 	}
 	return json.Marshal(s)
 }
 
-// UnmarshalJSON reads what MarshalJSON wrote. It refuses a newer version and any
-// state that NewProfile or FitProfile could not have made.
+// UnmarshalJSON reads what MarshalJSON wrote. It refuses another version and any state that
+// could not have been learnt.
 func (p *Profile) UnmarshalJSON(b []byte) error {
 	var s profileState
 	if err := json.Unmarshal(b, &s); err != nil {
@@ -447,7 +313,7 @@ func (p *Profile) UnmarshalJSON(b []byte) error {
 	if s.Version != profileVersion {
 		return fmt.Errorf("encoder: profile version %d, want %d", s.Version, profileVersion)
 	}
-	made, err := newProfile(s)
+	made, err := s.profile()
 	if err != nil {
 		return err
 	}
@@ -455,14 +321,96 @@ func (p *Profile) UnmarshalJSON(b []byte) error {
 	return nil
 }
 
-// Fingerprint names the frozen state in 16 hexadecimal digits: the 64-bit FNV-1a
-// hash of its JSON. Codes made under equal fingerprints were made alike.
-func (p *Profile) Fingerprint() string {
-	state, err := p.MarshalJSON()
+func (s *profileState) profile() (*Profile, error) {
+	kind, err := ParseKind(s.Kind)
 	if err != nil {
-		panic("encoder: a profile of numbers and names does not marshal: " + err.Error())
+		return nil, err
+	}
+	shape := Shape{Metric: s.Metric, Dims: s.Dims, Ladder: s.Ladder, Bits: s.Bits}
+	switch kind {
+	case Signs:
+		return NewSigns(shape)
+	case Exact:
+		return NewExact(shape)
+	}
+	if shape, err = shape.check(); err != nil {
+		return nil, err
+	}
+	if s.Scale < -200 || s.Scale > 200 {
+		return nil, fmt.Errorf("encoder: scale 2^%d, want 2^-200 to 2^200", s.Scale)
+	}
+	p := &Profile{kind: kind, shape: shape, scale: s.Scale, blocks: s.Blocks, scan: s.Scan, least: s.Least, steps: s.Steps}
+	if len(s.Mean) > 0 || shape.Metric == L2 {
+		if p.mean, err = floats("mean", s.Mean, s.Dims); err != nil {
+			return nil, err
+		}
+		p.norm2 = squares64(p.mean)
+	}
+	components, err := floats("components", s.Components, min(s.Dims, headDims)*s.Dims)
+	if err != nil {
+		return nil, err
+	}
+	if p.basis, err = basis.New(components, s.Dims); err != nil {
+		return nil, fmt.Errorf("encoder: %w", err)
+	}
+	if err := p.checkBlocks(); err != nil {
+		return nil, err
+	}
+	p.finish()
+	return p, nil
+}
+
+// floats decodes want finite numbers.
+func floats(what string, b []byte, want int) ([]float32, error) {
+	if len(b) != 4*want {
+		return nil, fmt.Errorf("encoder: %s of %d bytes, want %d", what, len(b), 4*want)
+	}
+	v := make([]float32, want)
+	DecodeFloat32(v, b)
+	if err := Validate(v, want, Dot); err != nil {
+		return nil, fmt.Errorf("encoder: %s %w", what, err)
+	}
+	return v, nil
+}
+
+// checkBlocks returns what is wrong with blocks, scan and steps that come from a file.
+func (p *Profile) checkBlocks() error {
+	widths := blockWidths(p.shape.Dims)
+	if len(p.blocks) != len(widths) {
+		return fmt.Errorf("encoder: %d blocks, want %d", len(p.blocks), len(widths))
+	}
+	for i, b := range p.blocks {
+		if b.Dims != widths[i] || b.Kept < 1 || b.Kept > b.Dims || b.Bits < 1 || b.Bits > MaxBits || !fits(b.Kept, b.Bits) || !(b.RMS >= 0) || math.IsInf(b.RMS, 0) {
+			return fmt.Errorf("encoder: block %d is %+v, want %d dimensions", i, b, widths[i])
+		}
+	}
+	if p.least < 1 || p.least > p.scan || p.scan > len(p.blocks) {
+		return fmt.Errorf("encoder: a scan of %d blocks and at least %d, want 1 to %d", p.scan, p.least, len(p.blocks))
+	}
+	if len(p.steps) != len(p.blocks)-1 {
+		return fmt.Errorf("encoder: steps of %d scans, want %d", len(p.steps), len(p.blocks)-1)
+	}
+	for b, steps := range p.steps {
+		if len(steps) != len(p.shape.Ladder) {
+			return fmt.Errorf("encoder: %d steps of scan %d, want %d", len(steps), b, len(p.shape.Ladder))
+		}
+		for i, s := range steps {
+			if !(s.Gain > 0) || math.IsInf(s.Gain, 0) || !(s.Spread >= 0) || math.IsInf(s.Spread, 0) || !(s.Scale > 0) || math.IsInf(s.Scale, 0) {
+				return fmt.Errorf("encoder: step %d of scan %d is %+v, want finite numbers above 0", i, b, s)
+			}
+		}
+	}
+	return nil
+}
+
+// Fingerprint names the frozen state in 16 hexadecimal digits: the 64-bit FNV-1a hash of
+// its JSON.
+func (p *Profile) Fingerprint() string {
+	b, err := p.MarshalJSON()
+	if err != nil {
+		panic("encoder: a profile that cannot be written: " + err.Error())
 	}
 	h := fnv.New64a()
-	h.Write(state)
+	h.Write(b)
 	return fmt.Sprintf("%016x", h.Sum64())
 }

@@ -2,296 +2,373 @@ package encoder
 
 import (
 	"math"
-	"math/bits"
+	"slices"
 
 	"github.com/hamnest/hamnest/encoder/code"
 )
 
-// Planes is how many bit planes the magnitudes of a query take: with its signs, a
-// query of 1 + Planes bits a dimension.
-const Planes = 4
+// MaxMagnitude is the largest that a component of a query becomes in a scan: sums of four
+// then fit in the byte of a table (package hamming).
+const MaxMagnitude = 15
 
-// Query is a query vector in the forms in which it can be compared with codes:
+// Query is what a profile makes of a vector to search for. With u_b the levels of a row in
+// block b and f_b its factor, the score of the row is about
 //
-//   - 1 bit: Signs; rows are ranked by Hamming distance.
-//   - 4 bits: Signs and Planes; the distance of a row is the sum of the quantised
-//     magnitudes over the dimensions whose signs differ, a weighted Hamming distance.
-//   - float32: Floats; the inner product with the row's signs.
+//	c o + k (f_1 <u_1, z_1> + f_2 <u_2, z_2> + ...) + constant
 //
-// The first words, and floats, up to a prefix at which CheckPrefix sees one are the
-// query of the prefix.
+// where z is the query, less what is common to all vectors, in the basis, and o the row's
+// offset: c is the product of the query with the mean's direction and k 1, or under L2 -1
+// and 2. About a prefix the query is as long and then zero, since <x_p, q_p> = <x, (q_p, 0)>
+// in every basis; under Cosine the score is divided by |x_p| then.
+//
+// A Query is for one profile and can be used by several goroutines once it is made.
 type Query struct {
-	// Signs is the code of the query: bit i is 1 when Floats[i] > 0.
-	Signs []uint64
-	// Planes holds the magnitudes, quantised to 0 to 15 in steps of one size: bit j
-	// of dimension i's is bit i of Planes[j].
-	Planes [Planes][]uint64
-	// Floats is the transformed query: scaled where it is very long, centred, rotated.
-	Floats []float32
+	profile *Profile
+	step    int // of the ladder, that scores are about; the last: the whole vector
+	blocks  []queryBlock
 
-	step    float64      // of the magnitudes
-	blocks  []queryBlock // none for Plain
-	centred bool
-
-	// A code has signs only, of a transformed vector of this length; see CodeQuery.
-	signsOnly bool
-	length    float64
+	offset   float64 // c
+	product  float64 // k
+	constant float64
+	unit     float64 // scores times unit are on the metric's scale
+	fromCode bool    // of a code, so that only signs are known
 }
 
-// queryBlock is what estimates need to know of one block.
+// queryBlock is a query in one block.
 type queryBlock struct {
-	width      int
-	magnitudes float64 // sum of the quantised magnitudes, in units of Floats
-	constant   float64 // <q, m> - |m|^2
-	mean       float64 // |m|^2
-	squares    float64 // of the query as it was scaled, not centred
-	variance   float64 // of the product with a row's signs, the float32 form
-	quantised  float64 // and of the 4-bit form
+	magnitudes []int8    // rounded to multiples of step
+	floats     []float32 // as they are; both have zeros for what is not kept, to whole words
+	step       float64
+	magnitude  float64 // sum of the absolute magnitudes
+	total      float64 // sum of floats
+	squares    float64 // of all dimensions of the block, kept or not
+
+	// What a row has for each unit of its squared factor: the energy, and the variance of
+	// f <u, z> that comes from the row's levels and from rounding the query.
+	energy, variance, rounding float64
 }
 
-// Query makes v, of dimensions that CheckQuery accepts, ready to be compared with
-// codes. v must have passed Validate.
+// Query makes v, of a size that CheckQuery accepts and acceptable to Validate, ready to be
+// compared with rows.
 func (p *Profile) Query(v []float32) *Query {
-	q := newQuery(len(v))
-	q.centred = p.mean != nil
-	scale := p.transform(q.Floats, v)
-	code.Signs(q.Signs, q.Floats)
-	if p.kind == Plain {
-		// Only the direction counts, and sums of the longest vectors bear no float32.
-		if shrink := scaleOf(v, false); shrink != 1 {
-			for i, x := range v {
-				q.Floats[i] = float32(float64(x) * shrink)
-			}
-		}
+	q := &Query{profile: p, step: slices.Index(p.shape.Ladder, len(v)), product: 1, unit: 1}
+	if p.kind == Signs {
+		q.signs(v)
+		return q
 	}
-	q.quantise()
-	if p.kind != Plain {
-		q.setBlocks(p, v, scale)
+	s := encodeScratches.Get().(*encodeScratch)
+	defer encodeScratches.Put(s)
+	z := s.take(1, p.shape.Dims)[0]
+	switch length := norm(v); {
+	case p.shape.Metric == L2:
+		p.centre(z, v)
+		q.offset, q.product, q.constant = -1, 2, -squares64(z)
+		q.unit = math.Ldexp(1, -2*p.scale)
+	case p.shape.Metric == Dot && length > 0:
+		// Only the scale of the scores depends on the length.
+		scale := math.Ldexp(1, p.scale)
+		unit := make([]float32, len(v))
+		for i, x := range v {
+			unit[i] = float32(float64(x) / length / scale)
+		}
+		q.offset = p.centre(z, unit)
+		q.unit = length / scale
+	default:
+		q.offset = p.centre(z, v)
+	}
+	p.basis.Apply(z)
+	for b := range p.blocks {
+		n := p.blocks[b].Dims
+		p.rotations[b].Apply(z[:n])
+		q.add(z[:n])
+		z = z[n:]
 	}
 	return q
 }
 
-// newQuery returns a query of dims dimensions that are all 0.
-func newQuery(dims int) *Query {
-	words := code.Words(dims)
-	memory := make([]uint64, (1+Planes)*words)
-	q := &Query{Signs: memory[:words:words], Floats: make([]float32, dims)}
-	for j := range q.Planes {
-		q.Planes[j] = memory[(1+j)*words : (2+j)*words : (2+j)*words]
-	}
-	return q
-}
-
-// setBlocks sums up what estimates need of v, which transform multiplied by scale.
-func (q *Query) setBlocks(p *Profile, v []float32, scale float64) {
-	products := make([]float32, len(p.blocks))
-	if p.mean != nil {
-		p.meanProducts(products, v, scale)
-	}
-	first := 0
-	for b, end := range p.blocks {
-		if first == len(v) {
-			return
-		}
-		block := queryBlock{width: end - first, magnitudes: q.magnitudes(first, end)}
-		if p.mean != nil {
-			block.mean = p.squares[b]
-			block.constant = float64(products[b]) - block.mean
-		}
-		n := norm(v[first:end]) * scale
-		block.squares = n * n
-		if width := float64(block.width); width > 1 {
-			n := norm(q.Floats[first:end])
-			block.variance = n * n * signVariance * width / (width - 1)
-			block.quantised = block.variance + width*q.step*q.step/12
-		}
-		q.blocks = append(q.blocks, block)
-		first = end
-	}
-}
-
-// maxMagnitude is the largest value of the planes.
-const maxMagnitude = 1<<Planes - 1
-
-// quantise fills the planes.
-func (q *Query) quantise() {
+// add appends the next block with the components z, of which as many are compared as the
+// block keeps.
+func (q *Query) add(z []float32) {
+	block := &q.profile.blocks[len(q.blocks)]
+	kept := block.Kept
+	size := code.Words(kept) * code.WordBits
+	b := queryBlock{magnitudes: make([]int8, size), floats: make([]float32, size), squares: squares64(z)}
+	copy(b.floats, z[:kept])
 	var largest float32
-	for _, x := range q.Floats {
-		largest = max(largest, x, -x)
+	for _, x := range z[:kept] {
+		largest = max(largest, magnitude(x))
+		b.total += float64(x)
 	}
-	q.step = float64(largest) / maxMagnitude
-	if q.step == 0 {
-		return
-	}
-	for w := range q.Signs {
-		var a, b, c, d uint64 // in registers, as an array would not be
-		for i, x := range q.Floats[w*code.WordBits : min((w+1)*code.WordBits, len(q.Floats))] {
-			u := uint64(math.Abs(float64(x))/q.step + 0.5)
-			a |= u & 1 << (i % code.WordBits)
-			b |= u >> 1 & 1 << (i % code.WordBits)
-			c |= u >> 2 & 1 << (i % code.WordBits)
-			d |= u >> 3 & 1 << (i % code.WordBits)
-		}
-		q.Planes[0][w], q.Planes[1][w], q.Planes[2][w], q.Planes[3][w] = a, b, c, d
-	}
-}
-
-// signVariance is the variance of a dimension of a row's signs at right angles to
-// the row: with x of length 1 in random orientation, |x|_1 is sqrt(2/pi) sqrt(dims).
-const signVariance = 1 - 2/math.Pi
-
-// magnitudes is the sum of the quantised magnitudes of dimensions first to end-1, in
-// units of Floats. first is a multiple of 64, and so is end unless it is the last.
-func (q *Query) magnitudes(first, end int) float64 {
-	sum := 0
-	for j, plane := range q.Planes {
-		for _, w := range plane[first/code.WordBits : code.Words(end)] {
-			sum += bits.OnesCount64(w) << j
+	if largest > 0 {
+		b.step = float64(largest) / MaxMagnitude // exact for the largest, which weighs most
+		inverse := float32(1 / b.step)
+		for i, x := range z[:kept] {
+			m := min(int(float32(magnitude(x)*inverse)+.5), MaxMagnitude)
+			b.magnitude += float64(m)
+			if x < 0 {
+				m = -m
+			}
+			b.magnitudes[i] = int8(m)
 		}
 	}
-	return q.step * float64(sum)
+	b.energy = block.energy()
+	b.variance = b.energy * b.squares * block.noise()
+	b.rounding = levels[block.Bits].square * float64(kept) * b.step * b.step / 12
+	q.blocks = append(q.blocks, b)
 }
 
-// Blocks is how many blocks the first dims dimensions are.
-func (q *Query) Blocks(dims int) int {
-	first := 0
-	for b := range q.blocks {
-		if first >= dims {
-			return b
-		}
-		first += q.blocks[b].width
-	}
-	return len(q.blocks)
-}
-
-// An Estimate of the inner product of a query and a vector, both as the profile
-// scales them, over the blocks that were compared.
-type Estimate struct {
-	// Product is without bias: each block by its own factor. Deviation is the standard
-	// deviation of its error over random rotations; for a profile that does not
-	// rotate, only an indication of it.
-	Product, Deviation float64
-	// Pooled takes one factor for all blocks. That is a little biased, but varies less,
-	// and puts near rows in better order.
-	Pooled float64
-}
-
-// Estimate estimates the inner product over the first len(distances) blocks, in
-// each of which the row is at the given distance from the query's 4-bit form.
-// scalars are the row's. Not for Plain; see PlainCosine.
-//
-// Block by block it is RaBitQ's estimator (Gao and Long, SIGMOD 2024, section 3.2):
-// a rotation makes the error of each a random number of mean 0, and the rotations
-// are independent, so that variances add. docs/recall.md derives it.
-func (q *Query) Estimate(distances []uint32, scalars []float32) Estimate {
-	var e estimator
-	for b, d := range distances {
-		block := &q.blocks[b]
-		e.add(q, block, block.magnitudes-float64(2*q.step*float64(d)), block.quantised, float64(scalars[b]))
-	}
-	return e.total(q, len(distances), scalars)
-}
-
-// EstimateFloat is Estimate for the float32 form: products[b] is the inner product
-// of block b of Floats and the row's signs.
-func (q *Query) EstimateFloat(products, scalars []float32) Estimate {
-	var e estimator
-	for b, s := range products {
-		block := &q.blocks[b]
-		e.add(q, block, float64(s), block.variance, float64(scalars[b]))
-	}
-	return e.total(q, len(products), scalars)
-}
-
-// estimator adds blocks up.
-type estimator struct {
-	product, variance, constant float64
-	signs                       float64 // product with the signs, all blocks alike
-	norm1, squares              float64 // of the row, in units that cancel out
-
-	// For a code: the width, and the cosines that the signs suggest, times norm1.
-	width   int
-	cosines float64
-}
-
-// add takes a block into account, given the product with the row's signs, its
-// variance and the row's factor.
-func (e *estimator) add(q *Query, block *queryBlock, signs, variance, factor float64) {
-	e.product += float64(factor * signs)
-	e.variance += float64(factor * factor * variance)
-	e.constant += block.constant
-	e.signs += signs
-	// |x|_1 of a block is about its factor times its width, and |x|^2 factor times that.
-	norm1 := float64(factor * float64(block.width))
-	e.norm1 += norm1
-	e.squares += float64(factor * norm1)
-	e.width += block.width
-	if q.signsOnly {
-		e.cosines += float64(norm1 * signCosine(signs/float64(block.width)))
-	}
-}
-
-func (e *estimator) total(q *Query, blocks int, scalars []float32) Estimate {
-	if q.centred { // the products with the mean come after the factors
-		for _, m := range scalars[len(scalars)/2:][:blocks] {
-			e.constant += float64(m)
-		}
-	}
-	if q.signsOnly {
-		product := e.constant + e.codeProduct(q)
-		return Estimate{Product: product, Deviation: math.Inf(1), Pooled: product}
-	}
-	pooled := e.constant
-	if e.norm1 > 0 {
-		pooled += float64(e.squares / e.norm1 * e.signs)
-	}
-	return Estimate{Product: e.product + e.constant, Deviation: math.Sqrt(e.variance), Pooled: pooled}
-}
-
-// PlainCosine returns the estimate of the cosine over the first dims dimensions, of a
-// Plain row at a given distance from the query's 4-bit form: signs of random
-// orientation have sqrt(2/pi) of their length along the vector.
-func (q *Query) PlainCosine(dims int) func(distance uint32) float64 {
-	magnitudes, cosine := q.magnitudes(0, dims), q.PlainCosineFloat(dims)
-	return func(distance uint32) float64 { return cosine(magnitudes - float64(2*q.step*float64(distance))) }
-}
-
-// PlainCosineFloat is PlainCosine for the float32 form, given the inner product of
-// the first dims of Floats and the row's signs.
-func (q *Query) PlainCosineFloat(dims int) func(product float64) float64 {
-	if q.signsOnly {
-		return func(product float64) float64 { return signCosine(product / float64(dims)) }
-	}
-	length := norm(q.Floats[:dims]) * math.Sqrt(float64(dims)*2/math.Pi)
-	return func(product float64) float64 {
-		if length == 0 {
-			return 0
-		}
-		return max(-1, min(1, product/length))
-	}
-}
-
-// Norm is the Euclidean norm of the query, as the profile scales it, over its first
-// blocks blocks.
-func (q *Query) Norm(blocks int) float64 {
+// Norm returns the norm of the query less what is common to all vectors, in the blocks from
+// first on.
+func (q *Query) Norm(first int) float64 {
 	var sum float64
-	for b := range blocks {
-		sum += q.blocks[b].squares
+	for _, b := range q.blocks[first:] {
+		sum += b.squares
 	}
 	return math.Sqrt(sum)
 }
 
-// RowNorm estimates the norm of a row's vector, as the profile scales it, over its
-// first blocks blocks, from its scalars: |x| is |x|^2/|x|_1 * sqrt(2/pi) * sqrt(dims)
-// for x in random orientation.
-func (q *Query) RowNorm(blocks int, scalars []float32) float64 {
-	var sum float64
-	for b := range blocks {
-		block, factor := &q.blocks[b], float64(scalars[b])
-		sum += float64(factor * factor * float64(block.width) * 2 / math.Pi)
-		if q.centred {
-			sum += float64(2*float64(scalars[len(scalars)/2+b])) - block.mean
-		}
+// Step returns which step of the ladder scores are about.
+func (q *Query) Step() int { return q.step }
+
+// Whole reports whether scores are about the whole vectors.
+func (q *Query) Whole() bool { return q.step == len(q.profile.shape.Ladder)-1 }
+
+// Unit returns what the bounds of a scan are multiplied by to be on the metric's scale.
+func (q *Query) Unit() float64 { return q.unit }
+
+// Constant returns what is added to the bounds of a scan then, for they leave out what is
+// the same for all rows.
+func (q *Query) Constant() float64 { return q.constant * q.unit }
+
+// Floats returns the query in block b, as many whole words of dimensions as the block has
+// in a plane.
+func (q *Query) Floats(b int) []float32 { return q.blocks[b].floats }
+
+// Magnitudes returns the query in block b, rounded to multiples of a step and at most
+// MaxMagnitude of them, of the length of Floats.
+func (q *Query) Magnitudes(b int) []int8 { return q.blocks[b].magnitudes }
+
+// Scan is a scan of the first blocks of a code, which ranks rows by an upper bound of their
+// scores. With h_b the sum of the magnitudes in which a row's planes differ from the
+// query's signs, weighted by the planes, the bound of a row is
+//
+//	c o + sum over blocks of f_b (A_b - B_b h_b)
+//
+// and, under Cosine about a prefix, that divided by |x_p|. In A and B is the gain of the
+// step; in A also eps standard deviations, drawn out of the root of a sum of squares by its
+// tangent at the mean row, so that the bound stays linear in the factors.
+type Scan struct {
+	// Blocks is how many blocks are looked at.
+	Blocks int
+	// Offset is c.
+	Offset float32
+	// A and B are those of each block.
+	A, B []float32
+	// Inside and Outside are the standard deviations of a mean row's error, that of the
+	// blocks' codes and that of what the blocks do not see, and Within is how much of eps
+	// standard deviations is in its bound for eps = 1; all in the unit of bounds.
+	Inside, Outside, Within float64
+	// Gain is what the products of the blocks are multiplied by to stand for all.
+	Gain float64
+
+	query  *Query
+	within []float64 // what is in A of the deviation, for each unit of a factor
+}
+
+// NewScan makes a scan of the first blocks blocks whose bound has eps standard deviations.
+func (q *Query) NewScan(blocks int, eps float64) *Scan {
+	p := q.profile
+	s := &Scan{Blocks: blocks, Offset: float32(q.offset), query: q, Gain: 1}
+	scale := 1.0
+	if blocks < len(q.blocks) && len(p.steps) > 0 {
+		step := p.steps[blocks-1][q.step]
+		s.Gain, scale = step.Gain, step.Scale
+		s.Outside = step.Spread * q.Norm(blocks) * q.product * scale
 	}
-	return math.Sqrt(max(0, sum))
+	var variance float64
+	deviations := make([]float64, blocks)
+	for b := range blocks {
+		deviations[b] = q.blocks[b].variance + q.blocks[b].rounding
+		variance += p.blocks[b].RMS * p.blocks[b].RMS * deviations[b]
+	}
+	root := math.Sqrt(variance)
+	s.Inside = s.Gain * q.product * scale * root
+	share := 0.0 // of the tangent to the whole spread
+	if spread := math.Hypot(s.Inside, s.Outside); spread > 0 {
+		share = s.Inside / spread
+	}
+	s.Within = share * s.Inside
+	for b := range blocks {
+		block, part := &p.blocks[b], &q.blocks[b]
+		within := 0.0
+		if root > 0 {
+			within = eps * share * deviations[b] * block.RMS / root
+		}
+		s.within = append(s.within, within)
+		k := s.Gain * q.product
+		top := float64(int(1)<<block.Bits - 1)
+		s.A = append(s.A, float32(k*(part.step*top*part.magnitude+within)))
+		s.B = append(s.B, float32(k*2*part.step))
+	}
+	return s
+}
+
+// Row is what an estimate needs of a row beside its code.
+type Row struct {
+	// Offset is the row's, or under L2 about a prefix the square of that step.
+	Offset float32
+	// Scale is 1, or under Cosine about a prefix the scale of that step.
+	Scale float32
+	// Factors are those of the blocks.
+	Factors [MaxBlocks]float32
+}
+
+// Row reads from s what estimates of the query need.
+func (q *Query) Row(s *Side) (r Row) {
+	r.Offset, r.Scale = s.Offset, 1
+	if q.step < len(s.Squares) {
+		r.Offset = s.Squares[q.step]
+	}
+	if q.step < len(s.Scales) {
+		r.Scale = Half(s.Scales[q.step])
+	}
+	for b := range q.blocks {
+		r.Factors[b] = Factor(s.Factors[b])
+	}
+	return r
+}
+
+// Head returns the sum of f <u, z> over the blocks of a scan that gave a row the bound.
+func (s *Scan) Head(bound float32, r *Row) float64 {
+	q := s.query
+	if q.product == 0 || r.Scale == 0 { // a query, or a prefix of the row, of no length
+		return 0
+	}
+	sum := (float64(bound)/float64(r.Scale) - float64(s.Offset)*float64(r.Offset)) / (s.Gain * q.product)
+	for i, within := range s.within {
+		sum -= within * float64(r.Factors[i])
+	}
+	return sum
+}
+
+// Estimate is what the scan alone says of a row's score, on the metric's scale, and the
+// variance of its error that the codes explain; head is what Head returned.
+func (s *Scan) Estimate(head float64, r *Row) (score, inside float64) {
+	q := s.query
+	if q.profile.kind == Signs {
+		score, _ = q.Estimate(s.Blocks, head, 0, r)
+		return score, 0
+	}
+	for b := range q.blocks[:s.Blocks] {
+		f := float64(r.Factors[b])
+		inside += f * f * (q.blocks[b].variance + q.blocks[b].rounding)
+	}
+	w, k := float64(r.Scale)*q.unit, s.Gain*q.product
+	return (q.offset*float64(r.Offset) + k*head + q.constant) * w, inside * k * k * w * w
+}
+
+// Rest returns f <u, z> over a block that a scan has not looked at, of a row with that
+// factor, given for each plane, the most significant first, the sum of the query's floats
+// over the bits that are set.
+func (q *Query) Rest(b int, factor float32, sums []float32) float64 {
+	var product float64
+	for _, sum := range sums {
+		product = 2*product + (2*float64(sum) - q.blocks[b].total)
+	}
+	return float64(factor) * product
+}
+
+// Estimate is what is known of the score of a row whose code was compared with the query:
+// the score without bias, and the standard deviation of its error, both on the metric's
+// scale. head and rest are the sums of f <u, z> over the blocks that were scanned, with
+// the rounded query, and over the others.
+//
+// The deviation is that of RaBitQ times the sine of the angle between row and query, for
+// the error lies at right angles to the row; what rounding the query and the factors does
+// is added. Nothing is known of the error of plain signs: it is infinite.
+func (q *Query) Estimate(scanned int, head, rest float64, r *Row) (score, deviation float64) {
+	product := head + rest
+	score = q.offset*float64(r.Offset) + q.product*product + q.constant
+	if q.profile.kind == Signs {
+		if q.profile.shape.Metric == Cosine {
+			if score = max(-1, min(1, score)); q.fromCode {
+				score = math.Sin(math.Pi / 2 * score)
+			}
+		}
+		return score, math.Inf(1)
+	}
+	var variance, rounding, energy, squares float64
+	for b := range q.blocks {
+		part, f := &q.blocks[b], float64(r.Factors[b])
+		f *= f
+		variance += f * part.variance
+		if b < scanned {
+			rounding += f * part.rounding
+		}
+		energy += f * part.energy
+		squares += part.squares
+	}
+	if energy > 0 && squares > 0 {
+		cosine2 := product * product / (energy * squares)
+		variance *= max(leastSine2, 1-cosine2)
+	}
+	variance += rounding + (head*head+rest*rest)*factorRounding
+	w := float64(r.Scale) * q.unit
+	return score * w, q.product * w * math.Sqrt(variance)
+}
+
+const (
+	// leastSine2 keeps the deviation of a row above nothing where the estimate is as
+	// large as it can be: of such an estimate part is luck.
+	leastSine2 = .02
+	// factorRounding is the variance of a bfloat16's relative error.
+	factorRounding = 1.0 / (128 * 128 * 12)
+)
+
+// signs is Query where the profile is of kind Signs: with s the signs of a row, <q, s> over
+// sqrt(2/pi) sqrt(dims) |q| is taken for the cosine, as it is for vectors in random
+// orientation.
+func (q *Query) signs(v []float32) {
+	p := q.profile
+	padded := make([]float32, p.shape.Dims)
+	copy(padded, v)
+	q.add(padded)
+	length := norm(v)
+	q.forSigns(length, math.Sqrt(2/math.Pi*float64(len(v)))*length)
+}
+
+// CodeQuery makes a code ready to be compared with rows of plain signs: the words of dims
+// dimensions, of a size that CheckQuery accepts. A distance h over n bits is taken for an
+// angle of pi h/n (Charikar, STOC 2002, section 3), and the vector that the code was made
+// of for one of length 1.
+func (p *Profile) CodeQuery(c []uint64, dims int) *Query {
+	q := &Query{profile: p, step: slices.Index(p.shape.Ladder, dims), unit: 1, fromCode: true}
+	v := make([]float32, p.shape.Dims)
+	for i := range dims {
+		v[i] = 2*float32(c[i/code.WordBits]>>(i%code.WordBits)&1) - 1
+	}
+	q.add(v)
+	block := &q.blocks[0]
+	for i := range dims {
+		block.magnitudes[i] = int8(v[i])
+	}
+	block.step, block.magnitude = 1, float64(dims)
+	q.forSigns(1, float64(dims))
+	return q
+}
+
+// forSigns sets how scores follow from <q, s>, length being |q| and most what the product
+// is when all signs agree.
+func (q *Query) forSigns(length, most float64) {
+	if most > 0 {
+		q.product = 1 / most
+	} else {
+		q.product = 0
+	}
+	switch q.profile.shape.Metric {
+	case Dot:
+		q.product *= length
+	case L2:
+		q.offset, q.product, q.constant = -1, 2*q.product*length, -length*length
+	}
 }

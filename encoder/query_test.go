@@ -1,6 +1,7 @@
 package encoder
 
 import (
+	"fmt"
 	"math"
 	"math/rand/v2"
 	"slices"
@@ -9,191 +10,385 @@ import (
 	"github.com/hamnest/hamnest/encoder/code"
 )
 
-var allKinds = []Kind{Plain, Centred, Nested, NestedCentred, Full, FullCentred}
-
-// skewed returns n vectors around a common offset, the first dimensions with the
-// most energy, as Matryoshka models make them.
-func skewed(n, dims int, seed uint64) [][]float32 {
-	r := rand.New(rand.NewPCG(seed, 9))
-	vectors := make([][]float32, n)
-	for i := range vectors {
-		vectors[i] = make([]float32, dims)
-		for d := range dims {
-			vectors[i][d] = float32(.3 + r.NormFloat64()/(1+float64(d)/100))
-		}
+// exact is the score by its definition.
+func exact(m Metric, q, v []float32) float64 {
+	var dot, qq, vv, l2 float64
+	for i := range q {
+		x, y := float64(q[i]), float64(v[i])
+		dot, qq, vv, l2 = dot+x*y, qq+x*x, vv+y*y, l2+(x-y)*(x-y)
 	}
-	return vectors
+	switch {
+	case m == Dot:
+		return dot
+	case m == L2:
+		return -l2
+	case qq == 0 || vv == 0:
+		return 0
+	}
+	return dot / math.Sqrt(qq) / math.Sqrt(vv)
 }
 
-func fit(t testing.TB, kind Kind, metric Metric, dims int, ladder []int, sample [][]float32) *Profile {
-	t.Helper()
-	p, err := FitProfile(kind, metric, dims, ladder, sample)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return p
+// deviations collects errors in units of the deviation that was claimed.
+type deviations struct{ count, sum, squares float64 }
+
+func (d *deviations) add(z float64) {
+	d.count++
+	d.sum += z
+	d.squares += z * z
 }
 
-// distances is the plain meaning of the 4-bit form, block by block.
-func distances(q *Query, blocks []int, row []uint64) []uint32 {
-	var d []uint32
-	first := 0
-	for _, end := range blocks {
-		var sum uint32
-		for i := first; i < end; i++ {
-			if (q.Signs[i/64]^row[i/64])>>(i%64)&1 == 1 {
-				for j, plane := range q.Planes {
-					sum += uint32(plane[i/64]>>(i%64)&1) << j
-				}
+func (d *deviations) mean() float64 { return d.sum / d.count }
+func (d *deviations) rms() float64  { return math.Sqrt(d.squares / d.count) }
+
+// family is a kind of vectors, queries among them.
+type family struct {
+	name string
+	draw func(r *rand.Rand, n, dims int) [][]float32
+}
+
+var families = []family{
+	{"random", func(r *rand.Rand, n, dims int) [][]float32 { return spectrum(r, n, dims, 0, flat) }},
+	{"with a spectrum and an offset", func(r *rand.Rand, n, dims int) [][]float32 { return spectrum(r, n, dims, .5, textlike) }},
+	{"near some centres", func(r *rand.Rand, n, dims int) [][]float32 {
+		centres := spectrum(rand.New(rand.NewPCG(9, 9)), 40, dims, .2, textlike)
+		all := spectrum(r, n, dims, 0, func(i int) float64 { return .3 * textlike(i) })
+		for i, v := range all {
+			for j := range v {
+				v[j] += centres[i%40][j]
 			}
 		}
-		d, first = append(d, sum), end
-	}
-	return d
-}
-
-// products is the plain meaning of the float32 form.
-func products(q *Query, blocks []int, row []uint64) []float32 {
-	var all []float32
-	first := 0
-	for _, end := range blocks {
-		var sum float32
-		for i := first; i < end; i++ {
-			if row[i/64]>>(i%64)&1 == 1 {
-				sum += q.Floats[i]
-			} else {
-				sum -= q.Floats[i]
+		return all
+	}},
+	{"of many lengths", func(r *rand.Rand, n, dims int) [][]float32 {
+		all := spectrum(r, n, dims, 0, textlike)
+		for _, v := range all {
+			s := float32(math.Exp(r.NormFloat64()))
+			for j := range v {
+				v[j] *= s
 			}
 		}
-		all, first = append(all, sum), end
-	}
-	return all
+		return all
+	}},
 }
 
-func dot(a, b []float32) float64 {
-	var sum float64
-	for i, x := range a {
-		sum += float64(x) * float64(b[i])
-	}
-	return sum
-}
-
-func TestAPrefixOfACodeIsTheCodeOfThePrefix(t *testing.T) {
-	ladder := []int{256, 512, 700}
-	sample := skewed(50, 700, 1)
-	for _, kind := range allKinds {
-		for _, metric := range []Metric{Dot, L2} { // cosine scales a prefix anew
-			p := fit(t, kind, metric, 700, ladder, sample)
-			words, scalars := make([]uint64, code.Words(700)), make([]float32, p.Scalars())
-			p.Encode(words, scalars, sample[3])
-			for _, step := range ladder {
-				if p.CheckQuery(step) != nil {
-					continue
-				}
-				q := p.Query(sample[3][:step])
-				if !slices.Equal(q.Signs, words[:code.Words(step)]) {
-					t.Errorf("%v, %d dims: the signs of the prefix are not a prefix of the code", kind, step)
-				}
-			}
-		}
-	}
-}
-
-func TestAKindTellsItsBlocksAndPrefixes(t *testing.T) {
-	sample := skewed(5, 1000, 1)
-	for _, tt := range []struct {
-		kind     Kind
-		ladder   []int
-		blocks   []int
-		prefixes []int // ladder steps that are valid
-		scalars  int
-	}{
-		{Nested, []int{256, 512, 1000}, []int{256, 512, 1000}, []int{256, 512, 1000}, 3},
-		{NestedCentred, []int{64, 128, 256, 512, 960}, []int{256, 512, 960, 1000}, []int{256, 512, 960, 1000}, 8},
-		{NestedCentred, []int{64, 192}, []int{1000}, []int{1000}, 2},
-		{Full, []int{256, 512}, []int{1000}, []int{1000}, 1},
-		{FullCentred, nil, []int{1000}, []int{1000}, 2},
-		{Centred, []int{256}, []int{256, 1000}, []int{256, 1000}, 4},
-	} {
-		p := fit(t, tt.kind, Cosine, 1000, tt.ladder, sample)
-		var prefixes []int
-		for n := 1; n <= 1000; n++ {
-			if p.CheckPrefix(n) == nil {
-				prefixes = append(prefixes, n)
-				if p.CheckQuery(n) != nil {
-					t.Errorf("%v of %v: a prefix of %d but no query", tt.kind, tt.ladder, n)
-				}
-			}
-		}
-		if !slices.Equal(p.Blocks(), tt.blocks) || !slices.Equal(prefixes, tt.prefixes) || p.Scalars() != tt.scalars {
-			t.Errorf("%v of %v: blocks %v, prefixes %v and %d scalars, want %v, %v and %d", tt.kind, tt.ladder, p.Blocks(), prefixes, p.Scalars(),
-				tt.blocks, tt.prefixes, tt.scalars)
-		}
-	}
-}
-
-func TestTheQuantisedQueryIsWithinHalfAStep(t *testing.T) {
-	p := fit(t, Nested, Cosine, 300, nil, nil)
-	q := p.Query(skewed(1, 300, 4)[0])
-	for i, x := range q.Floats {
-		u := 0
-		for j, plane := range q.Planes {
-			u |= int(plane[i/64]>>(i%64)&1) << j
-		}
-		if math.Abs(math.Abs(float64(x))-q.step*float64(u)) > q.step*.5001 {
-			t.Errorf("dimension %d: %v is %d steps of %v", i, x, u, q.step)
-		}
-	}
-}
-
-// The error of an estimate, in its own standard deviations, has mean 0 and standard
-// deviation 1 where a rotation makes it so.
-func TestTheErrorOfEstimatesIsWhatTheySay(t *testing.T) {
-	const dims = 768
-	rows, queries := skewed(150, dims, 2), skewed(12, dims, 3)
-	for _, kind := range []Kind{Nested, NestedCentred, Full, FullCentred} {
+// An estimate is right in the mean, and as far off as it says it is: with 1 to 4 bits, with all
+// dimensions of a block or a part of them, under every metric, of whole vectors and of prefixes.
+func TestEstimatesAreUnbiasedAndTheirErrorsKnown(t *testing.T) {
+	const dims, rows, queries = 200, 100, 40
+	for f, family := range families {
 		for _, metric := range []Metric{Cosine, Dot, L2} {
-			if testing.Short() && metric != Cosine {
-				continue
+			r := rand.New(rand.NewPCG(2, uint64(f)))
+			sample := family.draw(r, 200, dims)
+			p := learnt(t, Shape{Metric: metric, Dims: dims}, sample)
+			base, asked := family.draw(r, rows, dims), family.draw(r, queries, dims)
+			configs := [][]Block{p.Blocks()}
+			for bits := 1; bits <= MaxBits; bits++ {
+				configs = append(configs, p.uniform(bits, dims), p.uniform(bits, 64), p.uniform(bits, 30))
 			}
-			for _, size := range []int{256, dims} {
-				p := fit(t, kind, metric, dims, []int{256, 512}, rows)
-				if p.CheckQuery(size) != nil {
-					continue
+			wants := make(map[int][][]float64) // by size, query and row
+			for _, size := range p.Ladder() {
+				wants[size] = make([][]float64, queries)
+				for j, v := range asked {
+					for _, x := range base {
+						wants[size][j] = append(wants[size][j], exact(metric, v[:size], x[:size]))
+					}
 				}
-				for _, form := range []string{"4 bits", "float32"} {
-					var n, sum, squares, inside float64
-					words, scalars := make([]uint64, code.Words(dims)), make([]float32, p.Scalars())
-					for _, v := range queries {
+			}
+			for _, blocks := range configs {
+				p := p.with(blocks, sample)
+				encoded := encoded(p, base)
+				read := make([]decoded, rows)
+				for i, row := range encoded {
+					read[i] = decode(p, row)
+				}
+				for _, size := range p.Ladder() {
+					var floats, rounded deviations
+					for j, v := range asked {
 						q := p.Query(v[:size])
-						blocks := p.Blocks()[:q.Blocks(size)]
-						for _, row := range rows {
-							p.Encode(words, scalars, row)
-							estimate := q.Estimate(distances(q, blocks, words), scalars)
-							if form == "float32" {
-								estimate = q.EstimateFloat(products(q, blocks, words), scalars)
+						for i := range read {
+							row, want := &read[i], wants[size][j][i]
+							score, deviation := q.Estimate(0, 0, row.product(q, false), of(q, &row.side))
+							floats.add((score - want) / deviation)
+							score, deviation = q.Estimate(len(blocks), row.product(q, true), 0, of(q, &row.side))
+							rounded.add((score - want) / deviation)
+						}
+					}
+					for what, d := range map[string]*deviations{"floats": &floats, "magnitudes": &rounded} {
+						if math.Abs(d.mean()) > .15 || d.rms() < .8 || d.rms() > 1.15 {
+							t.Errorf("%s, %v, %v, %d dims, %s: errors of %.3f in the mean and %.3f deviations", family.name, metric, bitsOf(blocks), size, what, d.mean(), d.rms())
+						}
+					}
+				}
+			}
+		}
+	}
+}
+
+func bitsOf(blocks []Block) string {
+	var s string
+	for _, b := range blocks {
+		s += fmt.Sprintf(" %dx%d", b.Kept, b.Bits)
+	}
+	return s
+}
+
+// scanOf is what a scan does to a row, spelled out: distances of planes, one multiply-add a
+// block in float32, the offset, and under Cosine about a prefix the scale.
+func scanOf(s *Scan, q *Query, row []uint64, side *Side) float32 {
+	offset := side.Offset
+	if q.Step() < len(side.Squares) {
+		offset = side.Squares[q.Step()]
+	}
+	bound := float32(s.Offset * offset)
+	for b := range s.Blocks {
+		block := &q.profile.blocks[b]
+		var h int
+		for i, u := range blockOf(q.profile, row, b) {
+			at := (int(u) + 1<<block.Bits - 1) / 2
+			switch m := int(q.Magnitudes(b)[i]); {
+			case m > 0:
+				h += m * (1<<block.Bits - 1 - at)
+			case m < 0:
+				h += -m * at
+			}
+		}
+		if h > math.MaxUint16 && block.Bits > 1 {
+			panic(fmt.Sprintf("a distance of %d does not fit in 16 bits", h))
+		}
+		bound += float32(Factor(side.Factors[b]) * (s.A[b] - float32(s.B[b]*float32(h))))
+	}
+	if q.Step() < len(side.Scales) {
+		bound *= Half(side.Scales[q.Step()])
+	}
+	return bound
+}
+
+// stepped returns p as if its sample had told these of every scan of fewer than all blocks.
+func (p *Profile) stepped(step Step) *Profile {
+	steps := make([][]Step, len(p.blocks)-1)
+	for b := range steps {
+		for range p.shape.Ladder {
+			steps[b] = append(steps[b], step)
+		}
+	}
+	return p.WithScan(len(p.blocks), 1, steps)
+}
+
+// The bound of a scan is the estimate and eps deviations of a mean row: in truth the tangent of
+// that at the mean row, whose twin is spelled out here, and Head is the way back.
+func TestABoundIsTheEstimateAndItsDeviations(t *testing.T) {
+	const dims = 200
+	r := rand.New(rand.NewPCG(3, 1))
+	for _, metric := range []Metric{Cosine, Dot, L2} {
+		sample := families[1].draw(r, 200, dims)
+		base := families[1].draw(r, 100, dims)
+		for _, step := range []Step{{1, 0, 1}, {1.3, .4, 2}} {
+			p := learnt(t, Shape{Metric: metric, Dims: dims}, sample).stepped(step)
+			encoded := encoded(p, base)
+			for _, size := range p.Ladder() {
+				q := p.Query(families[1].draw(r, 1, dims)[0][:size])
+				for blocks := 1; blocks <= len(p.blocks); blocks++ {
+					for _, eps := range []float64{0, 1, 2.8} {
+						s := q.NewScan(blocks, eps)
+						gain, spread, scale := step.Gain, step.Spread, step.Scale
+						if blocks == len(p.blocks) {
+							gain, spread, scale = 1, 0, 1
+						}
+						k := 1.0
+						if metric == L2 {
+							k = 2
+						}
+						// Of a mean row: the variance of each block, in units of its factor, and all.
+						var variances []float64
+						var inside float64
+						for b := range blocks {
+							v := (p.blocks[b].energy()*q.blocks[b].squares*p.blocks[b].noise() + q.blocks[b].rounding) * gain * gain * k * k * scale * scale
+							variances = append(variances, v)
+							inside += v * p.blocks[b].RMS * p.blocks[b].RMS
+						}
+						outside := spread * q.Norm(blocks) * k * scale
+						root := math.Hypot(math.Sqrt(inside), outside)
+						if math.Abs(s.Inside-math.Sqrt(inside)) > 1e-9*root || math.Abs(s.Outside-outside) > 1e-9*root || math.Abs(s.Within-inside/root) > 1e-9*root || s.Gain != gain {
+							t.Fatalf("%v, %d blocks of %d dims: deviations %v, %v, %v, gain %v, want %v, %v, %v, %v", metric, blocks, size, s.Inside, s.Outside, s.Within, s.Gain,
+								math.Sqrt(inside), outside, inside/root, gain)
+						}
+						for i, row := range encoded {
+							var side Side
+							p.Side(&side, row)
+							var head, tangent, exactVariance float64
+							for b := range blocks {
+								f := float64(Factor(side.Factors[b]))
+								head += product(q, row, &side, b, true)
+								tangent += eps / root * variances[b] * p.blocks[b].RMS * f / scale
+								exactVariance += f * f * (p.blocks[b].energy()*q.blocks[b].squares*p.blocks[b].noise() + q.blocks[b].rounding)
 							}
-							want := dot(v[:size], row[:size])
-							if metric == Cosine {
-								want /= norm(v[:size]) * norm(row)
+							bound := scanOf(s, q, row, &side)
+							w, offset := rowScale(q, &side), rowOffset(q, &side)
+							want := (q.offset*offset + gain*k*head + tangent) * w
+							size := (math.Abs(q.offset*offset) + gain*k*q.Norm(0)*2 + tangent) * w
+							if math.Abs(float64(bound)-want) > 1e-5*size {
+								t.Fatalf("%v, %d blocks of %d dims, eps %v: row %d has bound %v, want %v", metric, blocks, q.step, eps, i, bound, want)
 							}
-							z := (estimate.Product - want) / estimate.Deviation
-							n, sum, squares = n+1, sum+z, squares+z*z
-							if math.Abs(z) < 2 {
-								inside++
+							if got := s.Head(bound, of(q, &side)); math.Abs(got-head)*w*k*gain > 1e-5*size {
+								t.Fatalf("%v, %d blocks: bound %v came from a head of %v, want %v", metric, blocks, bound, got, head)
 							}
-							rowNorm := norm(row[:size])
-							if metric == Cosine {
-								rowNorm /= norm(row)
+							score, variance := s.Estimate(head, of(q, &side))
+							unit := q.Unit() * w
+							if wantScore := (q.offset*offset + gain*k*head + q.constant) * unit; math.Abs(score-wantScore) > 1e-9*size*q.Unit() {
+								t.Fatalf("%v: the scan estimates %v, want %v", metric, score, wantScore)
 							}
-							if got := q.RowNorm(len(blocks), scalars); math.Abs(got/rowNorm-1) > .12 {
-								t.Fatalf("%v, %v, %d dims: the norm of a row is estimated as %v, want %v", kind, metric, size, got, rowNorm)
+							if want := exactVariance * gain * gain * k * k * unit * unit; math.Abs(variance-want) > 1e-9*want {
+								t.Fatalf("%v: the variance inside is %v, want %v", metric, variance, want)
 							}
 						}
 					}
-					mean, deviation := sum/n, math.Sqrt(squares/n)
-					if math.Abs(mean) > .25 || deviation < .85 || deviation > 1.12 || inside/n < .93 {
-						t.Errorf("%v, %v, %d dims, %s: error of mean %.2f and deviation %.2f, %.3f within 2, want 0, 1 and .954", kind, metric, size, form, mean, deviation, inside/n)
+				}
+			}
+		}
+	}
+}
+
+func rowScale(q *Query, side *Side) float64 {
+	if q.Step() < len(side.Scales) {
+		return float64(Half(side.Scales[q.Step()]))
+	}
+	return 1
+}
+
+func rowOffset(q *Query, side *Side) float64 {
+	if q.Step() < len(side.Squares) {
+		return float64(side.Squares[q.Step()])
+	}
+	return float64(side.Offset)
+}
+
+// A vector that is stored is found by itself: its estimate is as good as rounding lets it be.
+func TestAVectorsOwnEstimateIsOffByRoundingAlone(t *testing.T) {
+	const dims = 200
+	r := rand.New(rand.NewPCG(3, 2))
+	for _, family := range families {
+		for _, metric := range []Metric{Cosine, Dot, L2} {
+			p := learnt(t, Shape{Metric: metric, Dims: dims}, family.draw(r, 100, dims))
+			base := family.draw(r, 50, dims)
+			for i, row := range encoded(p, base) {
+				var side Side
+				p.Side(&side, row)
+				q := p.Query(base[i])
+				score, deviation := judge(q, row, &side)
+				// Factors have 8 bits: each block is off by 1/256 of its energy at most.
+				var energy float64
+				for b, f := range side.Factors {
+					energy += float64(Factor(f)) * float64(Factor(f)) * p.blocks[b].energy()
+				}
+				size := q.Norm(0) * math.Sqrt(energy) * q.product * q.Unit()
+				if want := exact(metric, base[i], base[i]); math.Abs(score-want) > size/256+1e-6*math.Abs(want)+1e-6*size {
+					t.Errorf("%s, %v: row %d scores %v against itself, want %v within %v", family.name, metric, i, score, want, size/256)
+				}
+				if least := math.Sqrt(leastSine2) / 20; deviation < size*math.Sqrt(factorRounding)/3 || deviation > size*least*10 {
+					t.Errorf("%s, %v: row %d is sure of itself within %v, of %v", family.name, metric, i, deviation, size)
+				}
+			}
+		}
+	}
+}
+
+// Whatever the basis, the product with a prefix of a query is that with the query and zeros.
+func TestAQueryAboutAPrefixIsAsIfItEndedInZeros(t *testing.T) {
+	const dims = 300
+	r := rand.New(rand.NewPCG(3, 3))
+	for _, metric := range []Metric{Cosine, Dot} {
+		p := learnt(t, Shape{Metric: metric, Dims: dims}, families[1].draw(r, 100, dims))
+		for _, size := range p.Ladder() {
+			v := families[1].draw(r, 1, dims)[0]
+			clear(v[size:])
+			short, long := p.Query(v[:size]), p.Query(v)
+			if short.Step() != slices.Index(p.Ladder(), size) || short.Whole() != (size == dims) || short.offset != long.offset || short.unit != long.unit {
+				t.Errorf("%v, %d dims: step %d, offset %v and unit %v, want offset %v and unit %v", metric, size, short.Step(), short.offset, short.unit, long.offset, long.unit)
+			}
+			for b := range p.blocks {
+				if !slices.Equal(short.Floats(b), long.Floats(b)) || !slices.Equal(short.Magnitudes(b), long.Magnitudes(b)) {
+					t.Errorf("%v, %d dims: block %d differs", metric, size, b)
+				}
+			}
+		}
+	}
+}
+
+// Scores come out right whatever the size of the numbers.
+func TestEstimatesBearEveryLengthAndOffset(t *testing.T) {
+	const dims = 150
+	r := rand.New(rand.NewPCG(3, 4))
+	for _, tt := range []struct {
+		metric       Metric
+		size, offset float64
+	}{
+		{Cosine, 1e-20, 0},
+		{Cosine, 1e-20, 1e-20},
+		{Cosine, 1e18, 0},
+		{Dot, 1e-18, 0},
+		{Dot, 1e18, 0},
+		{Dot, 1e5, 1e4},
+		{L2, 1e-18, 0},
+		{L2, 1e18, 0},
+		{L2, 1, 1e6},
+		{L2, 10, 1e6},
+		{L2, .01, 1e3},
+	} {
+		draw := func(n int) [][]float32 {
+			return spectrum(r, n, dims, tt.offset, func(i int) float64 { return tt.size * textlike(i) })
+		}
+		p := learnt(t, Shape{Metric: tt.metric, Dims: dims}, draw(200))
+		base := draw(200)
+		encoded := encoded(p, base)
+		for _, size := range p.Ladder() {
+			var errs deviations
+			for range 20 {
+				v := draw(1)[0][:size]
+				q := p.Query(v)
+				s := q.NewScan(len(p.blocks), 1)
+				for i, row := range encoded {
+					var side Side
+					p.Side(&side, row)
+					score, deviation := judge(q, row, &side)
+					errs.add((score - exact(tt.metric, v, base[i][:size])) / deviation)
+					if b := scanOf(s, q, row, &side); b-b != 0 {
+						t.Fatalf("%+v: a bound is %v", tt, b)
+					}
+				}
+			}
+			if math.Abs(errs.mean()) > .12 || errs.rms() < .8 || errs.rms() > 1.15 {
+				t.Errorf("%+v, %d dims: errors of %.3f in the mean and %.3f deviations", tt, size, errs.mean(), errs.rms())
+			}
+		}
+	}
+}
+
+// A vector much longer or shorter than those that a profile was learnt from.
+func TestOutliersHaveFiniteEstimates(t *testing.T) {
+	const dims = 100
+	r := rand.New(rand.NewPCG(3, 5))
+	for _, metric := range []Metric{Cosine, Dot, L2} {
+		p := learnt(t, Shape{Metric: metric, Dims: dims}, spectrum(r, 50, dims, 0, flat))
+		var all [][]float32
+		for _, size := range []float64{0, 1e-45, 1e-38, 1e-10, 1e10, 1e18, 3e37} {
+			v := spectrum(r, 1, dims, 0, func(int) float64 { return size })[0]
+			if Validate(v, dims, metric) == nil {
+				all = append(all, v)
+			}
+		}
+		for i, row := range encoded(p, all) {
+			var side Side
+			p.Side(&side, row)
+			for j, v := range all {
+				for _, size := range p.Ladder() {
+					if Validate(v[:size], size, metric) != nil {
+						continue
+					}
+					q := p.Query(v[:size])
+					score, deviation := judge(q, row, &side)
+					head := q.NewScan(len(p.blocks), 1).Head(1, of(q, &side))
+					if score-score != 0 || deviation != deviation || head != head {
+						t.Errorf("%v: row %d scores %v, give or take %v, for query %d (head %v)", metric, i, score, deviation, j, head)
 					}
 				}
 			}
@@ -201,130 +396,87 @@ func TestTheErrorOfEstimatesIsWhatTheySay(t *testing.T) {
 	}
 }
 
-func TestPlainCosineIsThatOfAQuantisedQueryAndSigns(t *testing.T) {
-	const dims = 768
-	vectors := skewed(2, dims, 8)
-	p := fit(t, Plain, Cosine, dims, nil, nil)
-	words := make([]uint64, code.Words(dims))
-	p.Encode(words, nil, vectors[1])
-	q := p.Query(vectors[0])
-	for _, size := range []int{64, 320, dims} {
-		got := q.PlainCosine(size)(distances(q, []int{size}, words)[0])
-		want := float64(products(q, []int{size}, words)[0]) / norm(vectors[0][:size]) / math.Sqrt(float64(size)*2/math.Pi)
-		if math.Abs(got-want) > .05 {
-			t.Errorf("%d dims: %v, want %v", size, got, want)
-		}
-	}
-	if got := p.Query(make([]float32, dims)).PlainCosine(dims)(0); got != 0 {
-		t.Errorf("of a zero query: %v", got)
-	}
-}
-
-// Under Plain only the direction counts, whatever the length.
-func TestALongQueryEstimatesAsAShortOne(t *testing.T) {
-	const dims = 128
-	vectors := skewed(2, dims, 8)
-	long := make([]float32, dims)
-	for i, x := range vectors[0] {
-		long[i] = x * 0x1p100
-	}
-	p := fit(t, Plain, Cosine, dims, nil, nil)
-	words := make([]uint64, code.Words(dims))
-	p.Encode(words, nil, vectors[1])
-	a, b := p.Query(vectors[0]), p.Query(long)
-	blocks := []int{dims}
-	if got, want := b.PlainCosine(dims)(distances(b, blocks, words)[0]), a.PlainCosine(dims)(distances(a, blocks, words)[0]); math.Abs(got-want) > .01 {
-		t.Errorf("in 4 bits %v, want %v", got, want)
-	}
-	if got, want := b.PlainCosineFloat(dims)(float64(products(b, blocks, words)[0])), a.PlainCosineFloat(dims)(float64(products(a, blocks, words)[0])); math.Abs(got-want) > .01 {
-		t.Errorf("in float32 %v, want %v", got, want)
-	}
-}
-
-func TestAFittedProfileComesBackFromItsState(t *testing.T) {
-	sample := skewed(30, 300, 5)
-	for _, kind := range allKinds {
-		p := fit(t, kind, Cosine, 300, nil, sample)
-		state, err := p.MarshalJSON()
+func TestSignsEstimateTheCosineByTheProduct(t *testing.T) {
+	const dims = 300
+	r := rand.New(rand.NewPCG(3, 6))
+	for _, metric := range []Metric{Cosine, Dot, L2} {
+		p, err := NewSigns(Shape{Metric: metric, Dims: dims, Ladder: []int{128}})
 		if err != nil {
 			t.Fatal(err)
 		}
-		var back Profile
-		if err := back.UnmarshalJSON(state); err != nil {
-			t.Fatalf("%v: %v", kind, err)
-		}
-		a, b := make([]uint64, 5), make([]uint64, 5)
-		sa, sb := make([]float32, p.Scalars()), make([]float32, p.Scalars())
-		p.Encode(a, sa, sample[0])
-		back.Encode(b, sb, sample[0])
-		if !slices.Equal(a, b) || !slices.Equal(sa, sb) || p.Fingerprint() != back.Fingerprint() {
-			t.Errorf("%v: what came back encodes otherwise", kind)
-		}
-	}
-}
-
-func TestAMeanMustBeFitted(t *testing.T) {
-	if _, err := NewProfile(Centred, Cosine, 64, nil); err == nil {
-		t.Error("a centred profile of no vectors at all")
-	}
-	if _, err := FitProfile(NestedCentred, Cosine, 64, nil, nil); err == nil {
-		t.Error("a centred profile of an empty sample")
-	}
-	for _, state := range []string{
-		`{"version":1,"kind":"centred","dims":2,"ladder":[2]}`,
-		`{"version":1,"kind":"centred","dims":2,"ladder":[2],"mean":"AAAAAA=="}`,
-		`{"version":1,"kind":"centred","dims":1,"ladder":[1],"mean":"AADAfw=="}`, // NaN
-		`{"version":1,"kind":"plain","dims":1,"ladder":[1],"mean":"AAAAAA=="}`,
-		`{"version":1,"kind":"plain","dims":1,"ladder":[1],"seed":3}`,
-	} {
-		var p Profile
-		if err := p.UnmarshalJSON([]byte(state)); err == nil {
-			t.Errorf("%s is a profile", state)
-		}
-	}
-}
-
-func BenchmarkEncode(b *testing.B) {
-	sample := skewed(10, 1024, 6)
-	for _, kind := range allKinds {
-		p := fit(b, kind, Cosine, 1024, nil, sample)
-		b.Run("profile="+kind.String(), func(b *testing.B) {
-			words, scalars := make([]uint64, 16), make([]float32, p.Scalars())
-			b.SetBytes(4 * 1024)
-			for b.Loop() {
-				p.Encode(words, scalars, sample[0])
-			}
-		})
-	}
-}
-
-func TestNormIsThatOfTheQueryAsTheProfileScalesIt(t *testing.T) {
-	const dims = 700
-	rows := skewed(30, dims, 2)
-	for _, kind := range allKinds {
-		if kind == Plain {
-			continue // has no blocks to sum over
-		}
-		for _, metric := range []Metric{Cosine, Dot, L2} {
-			p := fit(t, kind, metric, dims, []int{256, 512}, rows)
-			for _, size := range p.Blocks() {
-				for _, factor := range []float64{1, 3, 1e20} {
-					v := make([]float32, size)
-					for i := range v {
-						v[i] = float32(factor * float64(rows[0][i]))
+		base := spectrum(r, 100, dims, 0, flat)
+		rows := encoded(p, base)
+		for _, size := range []int{128, 300} {
+			var errs deviations
+			for range 50 {
+				v := spectrum(r, 1, dims, 0, flat)[0][:size]
+				q := p.Query(v)
+				s := q.NewScan(1, 3)
+				for i, row := range rows {
+					var side Side
+					p.Side(&side, row)
+					signs := make([]uint64, code.Words(dims))
+					if code.Signs(signs, base[i]); !slices.Equal(row[:len(signs)], signs) {
+						t.Fatalf("row %d is not the signs of its vector", i)
 					}
-					q, whole := p.Query(v), norm(v)
-					for b, end := range p.Blocks()[:q.Blocks(size)] {
-						want := norm(v[:end])
-						switch {
-						case metric == Cosine:
-							want /= whole
-						case whole > maxNorm:
-							want *= maxNorm / whole
-						}
-						if got := q.Norm(b + 1); math.Abs(got/want-1) > 1e-6 {
-							t.Errorf("%v, %v, %v times a query of %d dims: its first %d have norm %v, want %v", kind, metric, factor, size, end, got, want)
-						}
+					var sum float64
+					for d, x := range v {
+						sum += float64(x) * math.Copysign(1, float64(base[i][d]))
+					}
+					cosine := sum / (norm(v) * math.Sqrt(2/math.Pi*float64(size)))
+					want := cosine
+					switch vn := norm(base[i]); metric {
+					case Cosine:
+						want = max(-1, min(1, cosine))
+					case Dot:
+						want = cosine * norm(v) * vn
+					case L2:
+						want = 2*cosine*norm(v)*vn - vn*vn - norm(v)*norm(v)
+					}
+					got, deviation := q.Estimate(0, 0, product(q, row, &side, 0, false), of(q, &side))
+					if math.Abs(got-want) > .004*(math.Abs(want)+norm(v)*norm(base[i])) || !math.IsInf(deviation, 1) {
+						t.Fatalf("%v, %d dims: row %d scores %v within %v, want %v and no knowledge of the error", metric, size, i, got, deviation, want)
+					}
+					errs.add((cosine - exact(Cosine, v, base[i])) * math.Sqrt(float64(size)))
+					if head := s.Head(scanOf(s, q, row, &side), of(q, &side)); math.Abs(head-product(q, row, &side, 0, true)) > 1e-4*norm(v)*math.Sqrt(float64(size))*norm(base[i]) {
+						t.Fatalf("%v: the head is %v, want %v", metric, head, product(q, row, &side, 0, true))
+					}
+				}
+			}
+			if size == dims && (math.Abs(errs.mean()) > .05 || errs.rms() < .5 || errs.rms() > 1) {
+				t.Errorf("cosines are off by %.3f in the mean and %.3f/sqrt(dims), want 0 and .75", errs.mean(), errs.rms())
+			}
+		}
+	}
+}
+
+// A distance of h among n bits is an angle of pi h/n.
+func TestACodeIsComparedByTheAngle(t *testing.T) {
+	r := rand.New(rand.NewPCG(3, 7))
+	p, err := NewSigns(Shape{Dims: 300, Ladder: []int{128}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, dims := range []int{128, 300} {
+		for range 50 {
+			v := spectrum(r, 2, 300, 0, flat)
+			rows := encoded(p, v)
+			words := make([]uint64, code.Words(dims))
+			code.Signs(words, v[0][:dims])
+			q := p.CodeQuery(words, dims)
+			different := 0
+			for i := range dims {
+				if (v[0][i] > 0) != (v[1][i] > 0) {
+					different++
+				}
+			}
+			for i, want := range []float64{1, math.Cos(math.Pi * float64(different) / float64(dims))} {
+				var side Side
+				p.Side(&side, rows[i])
+				for _, rounded := range []bool{false, true} {
+					got, _ := q.Estimate(0, 0, product(q, rows[i], &side, 0, rounded), of(q, &side))
+					if math.Abs(got-want) > 1e-6 {
+						t.Errorf("%d of %d bits differ: score %v, want %v", different, dims, got, want)
 					}
 				}
 			}
@@ -332,33 +484,37 @@ func TestNormIsThatOfTheQueryAsTheProfileScalesIt(t *testing.T) {
 	}
 }
 
-func TestPlanesHoldTheNearestMultipleOfTheStep(t *testing.T) {
-	for _, dims := range []int{1, 63, 64, 65, 768} {
-		for i, v := range skewed(20, dims, 5) {
-			q := fit(t, Nested, Dot, dims, nil, nil).Query(v)
-			for d, x := range q.Floats {
-				var u uint64
-				for j, plane := range q.Planes {
-					u |= plane[d/64] >> (d % 64) & 1 << j
+func TestRestAddsPlanesUp(t *testing.T) {
+	r := rand.New(rand.NewPCG(3, 8))
+	p := learnt(t, Shape{Dims: 100}, spectrum(r, 50, 100, 0, textlike))
+	base := spectrum(r, 20, 100, 0, textlike)
+	q := p.Query(spectrum(r, 1, 100, 0, textlike)[0])
+	for i, row := range encoded(p, base) {
+		var side Side
+		p.Side(&side, row)
+		at := row
+		for b := range p.blocks {
+			block := &p.blocks[b]
+			var sums []float32
+			for plane := range block.Bits {
+				var sum float32
+				for i, z := range q.Floats(b) {
+					if at[plane*block.PlaneWords()+i/64]>>(i%64)&1 == 1 {
+						sum += z
+					}
 				}
-				if off := math.Abs(math.Abs(float64(x)) - q.step*float64(u)); off > q.step*.500001 {
-					t.Fatalf("query %d of %d dims: dimension %d is %v, and %d steps of %v", i, dims, d, x, u, q.step)
-				}
+				sums = append(sums, sum)
 			}
+			if got, want := q.Rest(b, Factor(side.Factors[b]), sums), product(q, row, &side, b, false); math.Abs(got-want) > 1e-5 {
+				t.Errorf("row %d, block %d: %v, want %v", i, b, got, want)
+			}
+			at = at[block.Words():]
 		}
 	}
 }
 
-func BenchmarkQuery(b *testing.B) {
-	const dims = 768
-	rows := skewed(100, dims, 3)
-	for _, kind := range []Kind{Plain, NestedCentred} {
-		b.Run("profile="+kind.String(), func(b *testing.B) {
-			p := fit(b, kind, Cosine, dims, nil, rows)
-			b.ReportAllocs()
-			for b.Loop() {
-				p.Query(rows[0])
-			}
-		})
-	}
+// of is what an estimate reads of side.
+func of(q *Query, side *Side) *Row {
+	r := q.Row(side)
+	return &r
 }

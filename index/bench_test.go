@@ -7,13 +7,12 @@ import (
 	"os"
 	"testing"
 
-	"github.com/hamnest/hamnest/encoder"
 	"github.com/hamnest/hamnest/index/hamming"
 )
 
 // benchCollection holds the vectors of debian, or as many synthetic ones where that set
 // is missing, near one of 500 centres each, with a spectrum that decays as that of
-// Matryoshka-trained models does; under the profile that Auto finds for debian.
+// Matryoshka-trained models does.
 func benchCollection(b *testing.B) (*Collection, [][]float32) {
 	b.Helper()
 	db, err := Open(b.TempDir(), Options{Logger: slog.New(slog.DiscardHandler)})
@@ -28,8 +27,8 @@ func benchCollection(b *testing.B) (*Collection, [][]float32) {
 	const rows, dims = 38_333, 768
 	var vectors, queries [][]float32
 	if _, err := os.Stat("../../shared/data/debian"); err == nil {
-		vectors = readVectors(b, "debian", "base.npy", rows)
-		queries = readVectors(b, "debian", "queries.npy", 500)
+		set := sharedSet(b, "debian")
+		vectors, queries = set.base, set.queries
 	} else {
 		r := rand.New(rand.NewPCG(1, 1))
 		centres := make([][]float32, 500)
@@ -43,7 +42,7 @@ func benchCollection(b *testing.B) (*Collection, [][]float32) {
 			queries = append(queries, decaying(r, centres[r.IntN(len(centres))], dims))
 		}
 	}
-	c, err := db.Create(b.Context(), Spec{Name: "b", Dims: dims, Profile: encoder.NestedCentred})
+	c, err := db.Create(b.Context(), Spec{Name: "b", Dims: dims})
 	if err != nil {
 		b.Fatal(err)
 	}
@@ -76,9 +75,9 @@ func decaying(r *rand.Rand, centre []float32, dims int) []float32 {
 
 func BenchmarkSearch(b *testing.B) {
 	c, queries := benchCollection(b)
-	for _, q := range []Query{{Rescore: RescoreNone}, {Candidates: 400}, {Candidates: 2000}, {Dims: 256, Candidates: 400}, {Exact: true}} {
+	for _, q := range []Query{{Rescore: RescoreNone}, {Rescore: RescoreCodes}, {TargetRecall: .95}, {}, {Dims: 64}, {Exact: true}} {
 		for _, how := range []string{"alone", "together"} {
-			b.Run(fmt.Sprintf("kernel=%s/dims=%d/candidates=%d/rescore=%v/exact=%t/%s", hamming.Kernel(), q.Dims, q.Candidates, q.Rescore, q.Exact, how), func(b *testing.B) {
+			b.Run(fmt.Sprintf("kernel=%s/dims=%d/target=%v/rescore=%v/exact=%t/%s", hamming.Kernel(), q.Dims, q.TargetRecall, q.Rescore, q.Exact, how), func(b *testing.B) {
 				b.ReportAllocs()
 				search := func(i int) {
 					q := q

@@ -2,7 +2,6 @@ package index
 
 import (
 	"fmt"
-	"math"
 	"runtime"
 	"slices"
 
@@ -10,7 +9,6 @@ import (
 
 	"github.com/hamnest/hamnest/encoder"
 	"github.com/hamnest/hamnest/encoder/code"
-	"github.com/hamnest/hamnest/index/dense"
 	"github.com/hamnest/hamnest/storage"
 )
 
@@ -25,39 +23,6 @@ type codec struct {
 
 func newCodec(state engineState) *codec {
 	return &codec{state, state.Metric, state.Profile, state.Profile.Fingerprint(), state.Store}
-}
-
-// scalars is how many numbers stand beside each code: the profile's, and after them
-// the vector's norm where a score cannot be estimated without it.
-func (c *codec) scalars() int {
-	n := c.profile.Scalars()
-	if c.keepsNorm() {
-		n++
-	}
-	return n
-}
-
-// keepsNorm: L2 needs the norm; Dot does too where the code is of the direction
-// alone.
-func (c *codec) keepsNorm() bool {
-	return c.metric == encoder.L2 || c.metric == encoder.Dot && c.profile.Kind() == encoder.Plain
-}
-
-// encode overwrites words and scalars with what stands for v.
-func (c *codec) encode(words []uint64, scalars []float32, v []float32) {
-	n := c.profile.Scalars()
-	c.profile.Encode(words, scalars[:n], v)
-	if c.keepsNorm() {
-		scalars[n] = float32(min(dense.Norm(v), math.MaxFloat32))
-	}
-}
-
-// encodeQuery makes what p searches for ready to be compared with codes.
-func (c *codec) encodeQuery(p *plan) *encoder.Query {
-	if p.vector == nil {
-		return c.profile.CodeQuery(p.query.Code, p.size)
-	}
-	return c.profile.Query(p.vector)
 }
 
 // decode overwrites dst with the first components of a stored vector.
@@ -88,24 +53,37 @@ func (c *codec) needVectors(what string) error {
 // recode turns upserts that from has made into those that c would make of the vectors
 // that from reads back. It fails where such a vector cannot be stored.
 func (c *codec) recode(from *codec, ops []storage.Op) error {
-	vector := make([]float32, c.profile.Dims())
+	upserts := make([]*storage.Op, 0, len(ops))
 	for i := range ops {
-		op := &ops[i]
-		if op.Delete {
-			continue
+		if !ops[i].Delete {
+			upserts = append(upserts, &ops[i])
 		}
-		from.decode(vector, op.Vector)
-		if c.store != from.store {
-			if err := c.store.Check(vector, c.metric); err != nil {
-				return fmt.Errorf("vector %q: %w", op.ID, err)
+	}
+	if len(upserts) == 0 || !from.keepsVectors() { // codes stay what they are
+		return nil
+	}
+	dims, words := c.profile.Dims(), c.profile.RowWords()
+	for part := range slices.Chunk(upserts, recodeTogether) {
+		vectors, rows := make([][]float32, len(part)), make([][]uint64, len(part))
+		for i, op := range part {
+			v := make([]float32, dims)
+			from.decode(v, op.Vector)
+			if c.store != from.store {
+				if err := c.store.Check(v, c.metric); err != nil {
+					return fmt.Errorf("vector %q: %w", op.ID, err)
+				}
+				op.Vector = c.append(make([]byte, 0, c.store.Bytes(dims)), v)
 			}
-			op.Vector = c.append(make([]byte, 0, c.store.Bytes(len(vector))), vector)
+			op.Code, op.Scalars = make([]uint64, words), nil
+			vectors[i], rows[i] = v, op.Code
 		}
-		op.Code, op.Scalars = make([]uint64, code.Words(len(vector))), make([]float32, c.scalars())
-		c.encode(op.Code, op.Scalars, vector)
+		c.profile.Encode(rows, vectors)
 	}
 	return nil
 }
+
+// recodeTogether is how many vectors are decoded at a time.
+const recodeTogether = 64
 
 // recodeAll is recode on half of the cores: the others are for searches.
 func (c *codec) recodeAll(from *codec, ops []storage.Op) error {
@@ -120,32 +98,21 @@ func (c *codec) recodeAll(from *codec, ops []storage.Op) error {
 	return group.Wait()
 }
 
-// layout is how the codes lie in memory.
-func (c *codec) layout() layout { return newLayout(c.profile.Ladder(), c.scalars()) }
-
 // check returns a function for storage's check: every vector is one that could have
-// been stored, and has the code and the scalars that it should have. Of a code alone
-// nothing can be said.
+// been stored, and has the row that it should have. Of a code alone nothing can be said.
 func (c *codec) check() func(slot uint64, words []uint64, scalars []float32, stored []byte) error {
 	if !c.keepsVectors() {
 		return nil
 	}
-	vector := make([]float32, c.profile.Dims())
-	wantWords := make([]uint64, code.Words(c.profile.Dims()))
-	wantScalars := make([]float32, c.scalars())
-	return func(_ uint64, words []uint64, scalars []float32, stored []byte) error {
+	vector, want := make([]float32, c.profile.Dims()), make([]uint64, c.profile.RowWords())
+	return func(_ uint64, words []uint64, _ []float32, stored []byte) error {
 		c.decode(vector, stored)
 		if err := encoder.Validate(vector, c.profile.Dims(), c.metric); err != nil {
 			return fmt.Errorf("vector %w", err)
 		}
-		c.encode(wantWords, wantScalars, vector)
-		if d := code.Distance(words, wantWords); d != 0 {
-			return fmt.Errorf("code differs in %d bits from that of the vector", d)
-		}
-		for i, want := range wantScalars {
-			if math.Float32bits(want) != math.Float32bits(scalars[i]) {
-				return fmt.Errorf("scalar %d is %v, want %v", i, scalars[i], want)
-			}
+		c.profile.Encode([][]uint64{want}, [][]float32{vector})
+		if d := code.Distance(words, want); d != 0 {
+			return fmt.Errorf("row differs in %d bits from that of the vector", d)
 		}
 		return nil
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/base64"
 	"encoding/binary"
+	"errors"
 	"log/slog"
 	"maps"
 	"sync"
@@ -13,7 +14,6 @@ import (
 	"golang.org/x/sync/semaphore"
 
 	"github.com/hamnest/hamnest/encoder"
-	"github.com/hamnest/hamnest/encoder/code"
 	"github.com/hamnest/hamnest/index/hamming"
 	"github.com/hamnest/hamnest/storage"
 )
@@ -39,14 +39,14 @@ type Collection struct {
 	lapse    <-chan time.Time    // until this at the latest
 	written  chan struct{}       // closed when the writer has ended
 
-	calibrations calibrations
-	live         *live
+	measuring atomic.Bool
+	live      *live
 
 	rewriteMu  sync.Mutex // held while these change
 	rewriting  *rewrite   // nil: none
 	rewriteErr error      // of the last
 	rewrites   sync.WaitGroup
-	fitAt      atomic.Uint64 // rows at which the profile that is wanted is fitted
+	learnAt    atomic.Uint64 // vectors below which a profile is not learnt: an attempt failed
 }
 
 // openCollection opens the shard of e and loads its codes.
@@ -65,12 +65,18 @@ func openCollection(catalog *storage.Catalog, e storage.Entry, opts Options) (*C
 	}
 	c.entry.Store(&e)
 	c.current.Store(g)
-	c.fitAt.Store(fitRows)
 	c.live = newLive(c, opts)
-	c.calibrations.stored.Store(readCalibration(catalog, e))
-	go c.write()
 	c.resume()
-	c.fitWhenDue()
+	if g.codec.state.legacy != nil && c.rewriting == nil {
+		c.renew()
+	}
+	go c.write()
+	if g.codec.state.legacy != nil && !g.codec.keepsVectors() { // there is nothing to search meanwhile
+		if err := c.Settle(context.Background()); err != nil {
+			return nil, errors.Join(err, c.close())
+		}
+	}
+	c.learnWhenDue()
 	return c, nil
 }
 
@@ -127,12 +133,12 @@ func (c *Collection) Info() Info {
 			Dims:    codec.profile.Dims(),
 			Ladder:  codec.profile.Ladder(),
 			Metric:  codec.metric,
+			Bits:    codec.profile.Shape().Bits,
 			Profile: wanted.wanted(),
 			Store:   wanted.Store,
 			Labels:  maps.Clone(e.Labels),
 		},
 		ProfileInForce:     codec.profile.Kind(),
-		ProfileReason:      codec.state.Why,
 		ProfileFingerprint: codec.fingerprint,
 		Created:            e.Created,
 	}
@@ -168,7 +174,7 @@ func (c *Collection) Count() uint64 { return c.current.Load().view.Load().live }
 type ReadOptions struct {
 	// WithVector is for the stored vector; ErrCodesOnly when there are none.
 	WithVector bool
-	// WithCode is for the code, as the profile in force makes it.
+	// WithCode is for the signs of the stored vector, or the code that was stored without.
 	WithCode bool
 	// WithMetadata is for the metadata.
 	WithMetadata bool
@@ -296,15 +302,13 @@ type Stats struct {
 	MemoryBytes, DiskBytes, DiskFreeBytes uint64
 	// CodeBytesPerVector and VectorBytesPerVector are payload.
 	CodeBytesPerVector, VectorBytesPerVector uint64
-	// Parts of DiskBytes: codes, the scalars beside them, vectors with their checksums,
+	// Parts of DiskBytes: codes and what stands beside them, vectors with their checksums,
 	// and the rest, which is ids, metadata and what finds them.
-	DiskCodes, DiskScalars, DiskVectors, DiskRows uint64
+	DiskCodes, DiskVectors, DiskRows uint64
 	// Commits since the collection was made.
 	Commits uint64
 	// Kernel scans; ProfileFingerprint names the encoder state.
 	Kernel, ProfileFingerprint string
-	// Calibration says what was measured last, nil when nothing was.
-	Calibration *CalibrationStats
 	// Live is what was learnt from searches, nil unless Options.LiveQueries or LiveChecks
 	// asked for it.
 	Live *LiveStats
@@ -317,7 +321,7 @@ type Stats struct {
 
 // RewriteStats is how far a rewrite is.
 type RewriteStats struct {
-	// Profile and Store are the target, or encoder.Auto while it measures.
+	// Profile and Store are the target.
 	Profile encoder.Kind
 	Store   encoder.Precision
 	Started time.Time
@@ -346,7 +350,6 @@ func (c *Collection) Stats() (Stats, error) {
 	}
 	schema := g.shard.Schema()
 	rewriting, rewriteError := c.rewriteStats()
-	learnt, drift := c.live.stats()
 	parts := schema.Parts(state.Next)
 	return Stats{
 		Vectors:              state.Live,
@@ -356,17 +359,15 @@ func (c *Collection) Stats() (Stats, error) {
 		MemoryBytes:          g.view.Load().memoryBytes(),
 		DiskBytes:            uint64(size),
 		DiskFreeBytes:        uint64(free),
-		CodeBytesPerVector:   uint64(8 * code.Words(schema.Dims)),
+		CodeBytesPerVector:   uint64(g.codec.profile.RowBytes()),
 		VectorBytesPerVector: uint64(schema.VectorBytes),
 		DiskCodes:            parts.Codes,
-		DiskScalars:          parts.Scalars,
 		DiskVectors:          parts.Vectors,
-		DiskRows:             uint64(max(0, size-free-int64(parts.Codes+parts.Scalars+parts.Vectors))),
+		DiskRows:             uint64(max(0, size-free-int64(parts.Codes+parts.Vectors))),
 		Commits:              state.Commits,
 		Kernel:               hamming.Kernel(),
 		ProfileFingerprint:   g.codec.fingerprint,
-		Calibration:          c.calibrationStats(g, state.Live, drift),
-		Live:                 learnt,
+		Live:                 c.live.stats(),
 		Rewrite:              rewriting,
 		RewriteError:         rewriteError,
 	}, nil
@@ -385,13 +386,7 @@ func (c *Collection) Check(ctx context.Context) (CheckReport, error) {
 		return CheckReport{}, err
 	}
 	defer release()
-	report, err := g.shard.Check(ctx, g.codec.check())
-	if err == nil {
-		if damage := readCalibration(c.catalog, *c.entry.Load()).err; damage != nil {
-			report.Problems = append(report.Problems, damage.Error())
-		}
-	}
-	return report, err
+	return g.shard.Check(ctx, g.codec.check())
 }
 
 // CheckPages proves the structure of the file's pages, which Check takes for

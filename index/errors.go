@@ -26,9 +26,8 @@ var (
 	ErrCodesOnly = errors.New("index: the collection keeps codes and no vectors")
 	// ErrCalibrating is returned by Calibrate while another one is under way.
 	ErrCalibrating = errors.New("index: the collection is being calibrated")
-	// ErrUncalibrated is returned for a Query.TargetRecall that no measurement says how
-	// to reach, and for a calibration that has nothing to measure.
-	ErrUncalibrated = errors.New("index: recall is not measured")
+	// ErrEmpty is returned by Calibrate of a collection that has nothing to measure.
+	ErrEmpty = errors.New("index: the collection has no vectors")
 	// ErrLocked is returned by Open when another process holds the directory.
 	ErrLocked = storage.ErrLocked
 	// ErrCorrupt is returned when bytes on disk break a rule of storage/FORMAT.md.

@@ -362,8 +362,7 @@ func (e *exactBound) limit(worst float64, full bool, longest float64) float32 {
 }
 
 // runExact answers p, whose pass is over.
-func (g *generation) runExact(p *plan) (*Result, error) {
-	job := p.exact
+func (g *generation) runExact(p *plan, job *exactJob) (*Result, error) {
 	if job.err != nil {
 		return nil, job.err
 	}
@@ -387,6 +386,6 @@ func (g *generation) runExact(p *plan) (*Result, error) {
 	if err != nil {
 		return nil, err
 	}
-	result.Receipt = Receipt{RowsScanned: read, VectorsRead: read, VectorBytesRead: read * uint64(g.codec.store.Bytes(p.dims))}
+	result.Receipt = Receipt{Dims: p.dims, Exact: true, ExpectedRecall: 1, RowsScanned: read, VectorsRead: read, VectorBytesRead: read * uint64(g.codec.store.Bytes(p.dims))}
 	return result, nil
 }

@@ -17,7 +17,7 @@ import (
 // the tail.
 func exactCollection(t *testing.T, r *rand.Rand, m encoder.Metric, rows int) *Collection {
 	t.Helper()
-	c := create(t, openDB(t, t.TempDir()), Spec{Name: "c", Dims: 128, Metric: m, Ladder: []int{64}, Profile: encoder.Plain})
+	c := create(t, openDB(t, t.TempDir()), Spec{Name: "c", Dims: 128, Metric: m, Ladder: []int{64}})
 	var records []Record
 	var removed []string
 	for i := range rows {
@@ -45,13 +45,13 @@ func testExactTogether(t *testing.T, m encoder.Metric) {
 	low := float32(.2)
 	first := Query{Vector: whole(r, 128), K: 7, Exact: true}
 	next := first
-	next.PageToken = search(t, c, first).NextPageToken
+	next.PageToken = ask(t, c, first).NextPageToken
 	queries := []Query{
 		first, next,
 		{Vector: whole(r, 64), K: 40, Exact: true},
 		{Vector: whole(r, 128), Dims: 64, K: 1, Exact: true},
 		{Vector: whole(r, 128), K: 5000, MinScore: &low, Exact: true},
-		{Vector: whole(r, 128), K: 10, Candidates: 100},
+		{Vector: whole(r, 128), K: 10},
 	}
 	for len(queries) < maxPassJobs+10 { // more than one pass takes
 		queries = append(queries, Query{Vector: whole(r, 64+64*r.IntN(2)), K: 1 + r.IntN(20), Exact: true})
@@ -61,7 +61,7 @@ func testExactTogether(t *testing.T, m encoder.Metric) {
 		t.Fatal(err)
 	}
 	for i, q := range queries {
-		want := search(t, c, q)
+		want := ask(t, c, q)
 		if err := sameHits(results[i].Hits, want.Hits); err != nil {
 			t.Errorf("query %d: %v", i, err)
 		}
@@ -80,13 +80,13 @@ func TestACancelledExactSearchLeavesThePassToTheOthers(t *testing.T) {
 	cancel()
 	var jobs []*exactJob
 	for _, ctx := range []context.Context{cancelled, t.Context()} {
-		p, err := g.plan(Query{Vector: whole(r, 128), K: 3, Exact: true}, nil)
+		p, err := g.plan(Query{Vector: whole(r, 128), K: 3, Exact: true})
 		if err != nil {
 			t.Fatal(err)
 		}
-		p.exact = &exactJob{plan: p}
-		p.exact.begin(ctx)
-		jobs = append(jobs, p.exact)
+		job := &exactJob{plan: p}
+		job.begin(ctx)
+		jobs = append(jobs, job)
 	}
 	last := jobs[1]
 	g.exactPass(g.view.Load(), jobs, 2)
@@ -97,11 +97,11 @@ func TestACancelledExactSearchLeavesThePassToTheOthers(t *testing.T) {
 			t.Errorf("job %d is not finished after its pass", i)
 		}
 	}
-	got, err := g.runExact(last.plan)
+	got, err := g.runExact(last.plan, last)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if want := search(t, c, last.plan.query); got.Receipt.VectorsRead != c.Count() || sameHits(got.Hits, want.Hits) != nil {
+	if want := ask(t, c, last.plan.query); got.Receipt.VectorsRead != c.Count() || sameHits(got.Hits, want.Hits) != nil {
 		t.Errorf("%d vectors read for %v, want %d for %v", got.Receipt.VectorsRead, got.Hits, c.Count(), want.Hits)
 	}
 }
@@ -114,17 +114,17 @@ func TestDamageFailsEveryExactSearchOfThePass(t *testing.T) {
 	g := c.current.Load()
 	var jobs []*exactJob
 	for range 3 {
-		p, err := g.plan(Query{Vector: whole(r, 128), K: 3, Exact: true}, nil)
+		p, err := g.plan(Query{Vector: whole(r, 128), K: 3, Exact: true})
 		if err != nil {
 			t.Fatal(err)
 		}
-		p.exact = &exactJob{plan: p}
-		p.exact.begin(t.Context())
-		jobs = append(jobs, p.exact)
+		job := &exactJob{plan: p}
+		job.begin(t.Context())
+		jobs = append(jobs, job)
 	}
 	g.exactPass(&broken, jobs, 2)
 	for i, j := range jobs {
-		if _, err := g.runExact(j.plan); !errors.Is(err, storage.ErrCorrupt) {
+		if _, err := g.runExact(j.plan, j); !errors.Is(err, storage.ErrCorrupt) {
 			t.Errorf("job %d: %v, want ErrCorrupt", i, err)
 		}
 	}
@@ -135,7 +135,7 @@ func TestExactSearchesFindTheBestOfWhatIsStored(t *testing.T) {
 		for _, p := range []encoder.Precision{encoder.Float32, encoder.Float16, encoder.BFloat16, encoder.Int8} {
 			for _, dims := range []int{5, 70, 128} {
 				r := rand.New(rand.NewPCG(uint64(dims), 34))
-				c := create(t, openDB(t, t.TempDir()), Spec{Name: "c", Dims: dims, Metric: m, Store: p, Profile: encoder.Plain})
+				c := create(t, openDB(t, t.TempDir()), Spec{Name: "c", Dims: dims, Metric: m, Store: p, Profile: encoder.Signs})
 				var records []Record
 				for i := range exactRows + 50 {
 					records = append(records, Record{ID: fmt.Sprintf("%06d", i), Vector: decaying(r, nil, dims)})

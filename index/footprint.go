@@ -2,10 +2,10 @@ package index
 
 import (
 	"fmt"
+	"math/rand/v2"
 	"runtime"
 
 	"github.com/hamnest/hamnest/encoder"
-	"github.com/hamnest/hamnest/encoder/code"
 	"github.com/hamnest/hamnest/index/hamming"
 	"github.com/hamnest/hamnest/storage"
 )
@@ -20,13 +20,12 @@ type Rows struct {
 // Footprint is what a collection is expected to take when rows have been stored in
 // it and none of them was replaced or deleted. All sizes are bytes.
 type Footprint struct {
-	// Profile is the one planned for. Which one encoder.Auto leads to is not known: the
-	// largest that it can.
+	// Profile is how codes will be made.
 	Profile encoder.Kind
-	// Words of 8 bytes, Scalars of 4 and VectorBytes are of one row.
-	Words, Scalars, VectorBytes int
-	// Codes and CodeScalars are in memory: together Stats.MemoryBytes.
-	Codes, CodeScalars uint64
+	// RowBytes of codes and VectorBytes are of one row.
+	RowBytes, VectorBytes int
+	// Codes are in memory, with what stands beside them: Stats.MemoryBytes.
+	Codes uint64
 	// Rounding is what the last segment's pages have beyond its rows.
 	Rounding uint64
 	// Retired is what the bitmaps take when there is a row in every segment that was
@@ -41,7 +40,7 @@ type Footprint struct {
 // PlanFootprint predicts what a collection made from spec takes, whose Name is not
 // looked at. *InvalidError as for DB.Create, and with field rows.
 func PlanFootprint(spec Spec, rows Rows) (Footprint, error) {
-	state, err := spec.plannedState()
+	state, err := spec.plannedState(rows.Count)
 	if err != nil {
 		return Footprint{}, err
 	}
@@ -58,16 +57,14 @@ func PlanFootprint(spec Spec, rows Rows) (Footprint, error) {
 		return Footprint{}, err
 	}
 	codec := newCodec(state)
-	layout := codec.layout()
+	layout := newLayout(state.Profile)
 	groups := (rows.Count + hamming.Lanes - 1) / hamming.Lanes
 	segments := (rows.Count + segmentRows - 1) / segmentRows
 	f := Footprint{
 		Profile:     state.Profile.Kind(),
-		Words:       layout.words,
-		Scalars:     layout.scalars,
+		RowBytes:    state.Profile.RowBytes(),
 		VectorBytes: schema.VectorBytes,
-		Codes:       groups * hamming.Lanes * uint64(8*layout.words),
-		CodeScalars: groups * hamming.Lanes * uint64(4*layout.scalars),
+		Codes:       groups * uint64(layout.bytes(hamming.Lanes)),
 		Rounding:    layout.rounding(rows.Count),
 		Retired:     segments * segmentRows / 8,
 		Lanes:       min(runtime.GOMAXPROCS(0), wantLanes(uint32(rows.Count)), max(1, int(segments))),
@@ -79,44 +76,49 @@ func PlanFootprint(spec Spec, rows Rows) (Footprint, error) {
 	return f, nil
 }
 
-// plannedState is the state of the collection when its profile is settled. A mean is
-// made up, for its values make no difference.
-func (s Spec) plannedState() (engineState, error) {
+// plannedState is the state of a collection of so many vectors. What a profile learns makes
+// no difference to what it takes but for which blocks get the bits: made-up vectors stand in.
+func (s Spec) plannedState(vectors uint64) (engineState, error) {
 	s.Name = "planned"
 	state, err := s.state()
-	if err != nil || !state.waits() {
+	if err != nil || !state.due(vectors) {
 		return state, err
 	}
-	kind := s.Profile
-	if kind == encoder.Auto {
-		kind = kindsByCost[len(kindsByCost)-1]
+	random := rand.New(rand.NewPCG(1, 0))
+	made := make([][]float32, plannedSample)
+	for i := range made {
+		made[i] = make([]float32, s.Dims)
+		for j := range min(s.Dims, plannedSample) {
+			made[i][j] = float32(random.NormFloat64() / float64(1+j))
+		}
 	}
-	ones := make([]float32, s.Dims)
-	for i := range ones {
-		ones[i] = 1
-	}
-	state.Want = ""
-	state.Profile, err = encoder.FitProfile(kind, s.Metric, s.Dims, s.Ladder, [][]float32{ones})
-	if err != nil {
+	if state.Profile, err = encoder.Learn(state.Profile.Shape(), made); err != nil {
 		return state, fmt.Errorf("index: %w", err)
+	}
+	if blocks := len(state.Profile.Blocks()); blocks > headBlocks {
+		state.Profile = state.Profile.WithScan(headBlocks, 1, nil)
 	}
 	return state, nil
 }
+
+// plannedSample is how many vectors plannedState makes up, and of how many dimensions: more
+// than the head of a code has, so that every block has energy and the budget is spent.
+const plannedSample = 192
 
 // commitRows is how many rows a busy writer's commits have in the mean: groups end at
 // commitBytes, or earlier when nothing waits.
 func commitRows(c *codec, rows Rows) uint64 {
 	dims := c.profile.Dims()
-	row := opBytes + c.store.Bytes(dims) + 8*code.Words(dims) + 4*c.scalars() + rows.IDBytes + rows.MetadataBytes
+	row := opBytes + c.store.Bytes(dims) + 8*c.profile.RowWords() + rows.IDBytes + rows.MetadataBytes
 	return uint64(max(1, commitBytes/2/row))
 }
 
 // rounding is what the last of the segments of rows has in pages that its rows only
 // begin: large ones, unless it is the first. See newSegment.
-func (l layout) rounding(rows uint64) uint64 {
+func (l *layout) rounding(rows uint64) uint64 {
 	const smallPage, largePage = 4 << 10, 2 << 20
 	page, used := uint64(largePage), rows%segmentRows
-	if used == 0 { // full, or none
+	if used == 0 || len(l.blocks) == 0 { // full, or none
 		return 0
 	}
 	if rows < segmentRows {
@@ -128,8 +130,14 @@ func (l layout) rounding(rows uint64) uint64 {
 		return min(whole, segmentRows*uint64(rowBytes)) - n
 	}
 	var n uint64
-	for _, w := range l.width {
-		n += begun(8 * w)
+	for _, c := range l.columns {
+		n += begun(8 * c.words)
 	}
-	return n + uint64(l.scalars)*begun(4)
+	for range 1 + l.squares {
+		n += begun(4)
+	}
+	for range len(l.blocks) + l.scales {
+		n += begun(2)
+	}
+	return n + begun(8*l.each)
 }

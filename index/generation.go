@@ -10,6 +10,7 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
+	"github.com/hamnest/hamnest/encoder"
 	"github.com/hamnest/hamnest/encoder/code"
 	"github.com/hamnest/hamnest/storage"
 )
@@ -21,6 +22,7 @@ import (
 type generation struct {
 	shard  *storage.Shard
 	codec  *codec
+	layout *layout // of the views
 	view   atomic.Pointer[view]
 	scans  *sharer[*scanJob]
 	exacts *sharer[*exactJob]
@@ -53,9 +55,10 @@ func newGeneration(shard *storage.Shard) (*generation, error) {
 		return nil, err
 	}
 	g := &generation{shard: shard, codec: newCodec(state)}
-	g.writer = newBuilder(g.codec.layout())
+	g.writer = newBuilder(g.codec.profile)
+	g.layout = &g.writer.layout
 	g.scans = newSharer(
-		func(jobs []*scanJob, lanes int) { pass(g.view.Load(), jobs, lanes) },
+		func(jobs []*scanJob, lanes int) { passes(g.view.Load(), jobs, lanes) },
 		func() int { return wantLanes(g.view.Load().rows) },
 	)
 	g.exacts = newSharer(
@@ -85,9 +88,13 @@ func (g *generation) load() error {
 	if err != nil {
 		return err
 	}
+	segments := b.next.segments
+	if len(b.layout.blocks) == 0 || g.codec.state.legacy != nil { // no codes, or none that can be used
+		segments = nil
+	}
 	var loads errgroup.Group
 	loads.SetLimit(runtime.GOMAXPROCS(0))
-	for i, seg := range b.next.segments {
+	for i, seg := range segments {
 		first := uint64(i) * segmentRows
 		loads.Go(func() error {
 			return g.shard.View(func(r *storage.Reader) error {
@@ -119,6 +126,9 @@ func (g *generation) close() error {
 
 // store makes ops durable and then visible.
 func (g *generation) store(ops []storage.Op) ([]storage.Applied, error) {
+	if g.codec.state.legacy != nil {
+		return nil, fmt.Errorf("index: the collection was written by an older version and has not been encoded anew: %w", ErrRewriting)
+	}
 	fresh := 0
 	for i := range ops {
 		if !ops[i].Delete {
@@ -138,7 +148,7 @@ func (g *generation) store(ops []storage.Op) ([]storage.Applied, error) {
 	}
 	for i, a := range applied {
 		if a.Slot != storage.NoSlot {
-			g.writer.add(ops[i].Code, ops[i].Scalars)
+			g.writer.add(ops[i].Code)
 		}
 		if a.Retired != storage.NoSlot {
 			g.writer.retire(uint32(a.Retired))
@@ -155,7 +165,7 @@ func (g *generation) record(r *storage.Reader, slot uint64, id string, metadata 
 		record.Metadata = slices.Clone(metadata)
 	}
 	if opts.WithCode {
-		if record.Code, err = g.code(r, slot); err != nil {
+		if record.Code, err = g.signs(r, slot); err != nil {
 			return Record{}, err
 		}
 	}
@@ -170,17 +180,32 @@ func (g *generation) record(r *storage.Reader, slot uint64, id string, metadata 
 	return record, nil
 }
 
-// code copies the code of a row.
-func (g *generation) code(r *storage.Reader, slot uint64) ([]uint64, error) {
-	words := make([]uint64, code.Words(g.codec.profile.Dims()))
-	if v := g.view.Load(); slot < uint64(v.rows) {
-		v.segments[slot/segmentRows].get(v.layout, int(slot%segmentRows), words)
+// signs returns the signs of a row's vector, or where there is none the code that was
+// stored.
+func (g *generation) signs(r *storage.Reader, slot uint64) ([]uint64, error) {
+	dims := g.codec.profile.Dims()
+	words := make([]uint64, code.Words(dims))
+	if g.codec.keepsVectors() {
+		stored, err := r.Vector(slot)
+		if err != nil {
+			return nil, err
+		}
+		v := make([]float32, dims)
+		g.codec.decode(v, stored)
+		code.Signs(words, v)
 		return words, nil
+	}
+	if kind := g.codec.profile.Kind(); kind != encoder.Signs {
+		return nil, fmt.Errorf("the code of a vector that is not stored, under profile %v: %w", kind, ErrCodesOnly)
+	}
+	if v := g.view.Load(); slot < uint64(v.rows) {
+		s, at := v.at(uint32(slot))
+		return s.code(g.layout, words[:0], 0, at), nil
 	}
 	// It is durable and about to be visible.
 	block := slot - slot%uint64(g.shard.Schema().BlockRows)
 	err := r.Codes(block, slot+1, func(_ uint64, codes []uint64, _ []float32) error {
-		copy(words, codes[len(codes)-len(words):])
+		copy(words, codes[len(codes)-g.codec.profile.RowWords():])
 		return nil
 	})
 	return words, err

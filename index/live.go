@@ -9,6 +9,8 @@ import (
 	"slices"
 	"sync"
 	"sync/atomic"
+
+	"github.com/hamnest/hamnest/encoder"
 )
 
 // live is what a collection learns from the searches that it answers: the recent
@@ -31,7 +33,7 @@ type live struct {
 // over 10 hits each.
 const liveChecks = 200
 
-// liveCheck is the recall that one search had, and the one that it asked for, 0 for none.
+// liveCheck is the recall that one search had, and the one that it asked for.
 type liveCheck struct{ recall, target float64 }
 
 // ring keeps the last most of the items added.
@@ -60,7 +62,7 @@ func newLive(c *Collection, opts Options) *live {
 
 // saw learns from a search that was answered as p says.
 func (l *live) saw(p *plan) {
-	if l == nil || p.query.Exact || len(p.query.Vector) == 0 || p.size != l.collection.dims() {
+	if l == nil || p.exact || len(p.query.Vector) == 0 || p.size != l.collection.dims() {
 		return
 	}
 	if l.most > 0 {
@@ -79,56 +81,63 @@ func (l *live) saw(p *plan) {
 	q.Vector, q.WithVector, q.WithMetadata, q.Budget = slices.Clone(q.Vector), false, false, nil
 	go func() {
 		defer l.checking.Store(false)
-		recall, err := l.check(q)
+		check, err := l.check(q)
 		switch {
 		case err == nil:
 			l.mu.Lock()
-			l.checks.add(liveCheck{recall, q.TargetRecall}, liveChecks)
+			l.checks.add(check, liveChecks)
 			l.mu.Unlock()
-		case l.background.Err() == nil && !errors.Is(err, ErrUncalibrated) && !errors.Is(err, ErrClosed):
+		case l.background.Err() == nil && !errors.Is(err, ErrClosed):
 			l.collection.log.Warn("live recall cannot be checked", "collection", l.collection.entry.Load().Name, "error", err)
 		}
 	}()
 }
 
-// check returns the recall of q, searched for once more: on the rows of one view, so
-// that what is written meanwhile does not count.
-func (l *live) check(q Query) (float64, error) {
+// check searches for q once more, by codes and exactly: on the rows of one view, so that
+// what is written meanwhile does not count.
+func (l *live) check(q Query) (liveCheck, error) {
 	g, release, err := l.collection.acquire()
 	if err != nil {
-		return 0, err
+		return liveCheck{}, err
 	}
 	defer release()
-	p, err := g.plan(q, l.collection.calibrations.stored.Load())
+	found, err := g.plan(q)
 	if err != nil {
-		return 0, err
+		return liveCheck{}, err
 	}
-	t := &trial{g: g, codec: g.codec, view: g.view.Load(), k: q.K, queries: []*trialQuery{{vector: q.Vector}}}
-	if err := t.findRight(l.background, 1); err != nil {
-		return 0, err
+	right, err := g.plan(Query{Vector: q.Vector, K: q.K, Exact: true})
+	if err != nil {
+		return liveCheck{}, err
 	}
-	p.encoded = g.codec.encodeQuery(p)
-	p.job = newScanJob(p)
-	p.job.begin(l.background)
-	pass(t.view, []*scanJob{p.job}, 1)
+	v := g.view.Load()
+	job := &exactJob{plan: right}
+	job.begin(l.background)
+	g.exactPass(v, []*exactJob{job}, 1)
+	exact, err := g.runExact(right, job)
+	if err != nil {
+		return liveCheck{}, err
+	}
+	check := liveCheck{recall: 1}
+	if g.codec.profile.Kind() != encoder.Signs { // which promise nothing
+		check.target = found.target
+	}
+	if found.exact {
+		return check, l.background.Err()
+	}
+	s := &search{g: g, plan: found}
+	s.begin()
+	s.job.on = v
+	s.job.begin(l.background)
+	passes(v, []*scanJob{s.job}, 1)
 	if err := l.background.Err(); err != nil {
-		return 0, err
+		return liveCheck{}, err
 	}
-	result, err := g.runStages(l.background, p)
+	result, err := s.finish(l.background)
 	if err != nil {
-		return 0, err
+		return liveCheck{}, err
 	}
-	exact := t.queries[0]
-	if exact.right == 0 {
-		return 1, nil // of nothing
-	}
-	found := 0
-	for _, hit := range result.Hits {
-		if hit.Score >= finite(exact.last) {
-			found++
-		}
-	}
-	return float64(min(found, exact.right)) / float64(exact.right), nil
+	check.recall = recallOf(result.Hits, exact.Hits)
+	return check, nil
 }
 
 // recent returns the queries that are remembered, or an InvalidError.
@@ -145,15 +154,6 @@ func (l *live) recent(dims int) ([][]float32, error) {
 	return queries, nil
 }
 
-// forget drops the checks, of settings that are no longer in force.
-func (l *live) forget() {
-	if l != nil {
-		l.mu.Lock()
-		defer l.mu.Unlock()
-		l.checks = ring[liveCheck]{}
-	}
-}
-
 // close ends the check under way.
 func (l *live) close() {
 	if l != nil {
@@ -166,46 +166,41 @@ type LiveStats struct {
 	// Queries are remembered for CalibrateOptions.Live.
 	Queries int
 	// Checks are the last searches that were answered again exactly, at most 200 since
-	// the collection was opened or calibrated; Recall is what they had in the mean.
-	Checks int
-	Recall float64
-	// Targeted of them asked for a target recall, Target in the mean, and had
-	// TargetedRecall.
-	Targeted               int
-	Target, TargetedRecall float64
+	// the collection was opened; Recall is what they had in the mean, and Target what they
+	// asked for.
+	Checks         int
+	Recall, Target float64
+	// Short says that Recall is below Target by more than chance; empty: it is not.
+	Short string
 }
 
-// stats returns what was learnt, nil when nothing is to be, and why it calls for
-// another calibration, empty when it does not.
-func (l *live) stats() (s *LiveStats, recalibrate string) {
+// stats returns what was learnt, nil when nothing is to be.
+func (l *live) stats() *LiveStats {
 	if l == nil {
-		return nil, ""
+		return nil
 	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	s = &LiveStats{Queries: len(l.queries.items), Checks: len(l.checks.items)}
-	var recall, short []float64
+	s := &LiveStats{Queries: len(l.queries.items), Checks: len(l.checks.items)}
+	if s.Checks == 0 {
+		return s
+	}
+	n := float64(s.Checks)
 	for _, c := range l.checks.items {
-		recall = append(recall, c.recall)
-		if c.target > 0 {
-			s.Targeted++
-			s.Target += c.target
-			s.TargetedRecall += c.recall
-			short = append(short, c.target-c.recall)
-		}
+		s.Recall += c.recall / n
+		s.Target += c.target / n
 	}
-	s.Recall, _ = compare(recall, nil)
-	if s.Targeted == 0 {
-		return s, ""
+	var squares float64
+	for _, c := range l.checks.items {
+		d := c.target - c.recall - (s.Target - s.Recall)
+		squares += float64(d * d)
 	}
-	s.Target /= float64(s.Targeted)
-	s.TargetedRecall /= float64(s.Targeted)
-	missing, noise := compare(short, nil)
-	if s.Targeted >= liveChecks/4 && missing > math.Max(liveTolerance, 2*noise) {
-		recalibrate = fmt.Sprintf("the last %d live searches with a target recall found %.3f where %.3f was asked for", s.Targeted, s.TargetedRecall, s.Target)
+	noise := math.Sqrt(squares/max(1, n-1)) / math.Sqrt(n)
+	if missing := s.Target - s.Recall; s.Checks >= liveChecks/4 && missing > math.Max(liveTolerance, 2*noise) {
+		s.Short = fmt.Sprintf("the last %d live searches that were checked found %.3f where %.3f was asked for", s.Checks, s.Recall, s.Target)
 	}
-	return s, recalibrate
+	return s
 }
 
 // liveTolerance is how much less than its target live recall may be.
-const liveTolerance = 0.01
+const liveTolerance = 0.005

@@ -77,8 +77,8 @@ func (c *codec) queryHash(q Query) uint64 {
 	if q.MinScore != nil {
 		minScore = *q.MinScore
 	}
-	h.Write(fmt.Appendf(nil, "%x %d %d %d %d %d %x %d %d %x %x %d %t %x %q", math.Float64bits(q.TargetRecall), len(q.Code), q.K, q.Dims, q.ScanBits, q.Candidates, math.Float64bits(q.Oversampling), q.RefineBits,
-		q.RescoreCandidates, math.Float64bits(q.RescoreOversampling), math.Float64bits(q.Bound), q.Rescore, q.Exact, math.Float32bits(minScore), q.ID))
+	h.Write(fmt.Appendf(nil, "%x %d %d %d %d %x %x %d %t %x %q", math.Float64bits(q.TargetRecall), len(q.Code), q.K, q.Dims, q.Candidates, math.Float64bits(q.Oversampling),
+		math.Float64bits(q.Bound), q.Rescore, q.Exact, math.Float32bits(minScore), q.ID))
 	var b [8]byte
 	for _, x := range q.Vector {
 		binary.LittleEndian.PutUint32(b[:], math.Float32bits(x))

@@ -1,7 +1,6 @@
 package index
 
 import (
-	"cmp"
 	"fmt"
 	"math"
 	"slices"
@@ -11,33 +10,28 @@ import (
 	"github.com/hamnest/hamnest/storage"
 )
 
-// maxTies is how many rows that tie with the last are ranked by id when a search
-// ends at the codes; were there more, lower rows would come first.
-const maxTies = 4096
-
 // plan is a Query, checked, with its defaults filled in.
 type plan struct {
 	query  Query
 	vector []float32 // what to search for; nil for a code
 	size   int       // dimensions of the query
 	scorer scorer
-	dims   int // that S1, or the exact scan, looks at
+	dims   int // that an exact search compares
 	self   int // 1 when the query is a stored vector, which finds itself and is left out
 	wanted int // hits to rank: this page's, those of the pages before, one to see if a page follows, and self
-	c1, c2 int // that S1 and S2 keep
-	ties   int
+	exact  bool
 	stage  Rescore
 	cursor cursor
 
-	scanBits, refineBits int
-	bound                float64        // infinite: none
-	encoded              *encoder.Query // of vector; not for exact searches
-	job                  *scanJob       // S1
-	exact                *exactJob      // or this
+	// Of a search by codes.
+	blocks int // that the scan looks at
+	first  int // candidates that it keeps
+	target float64
+	bound  float64 // 0: target decides
 }
 
-// plan checks q and settles what its zero fields mean, and its target recall.
-func (g *generation) plan(q Query, measured *storedCalibration) (*plan, error) {
+// plan checks q and settles what its zero fields mean.
+func (g *generation) plan(q Query) (*plan, error) {
 	if q.K < 1 {
 		return nil, invalid("k", "%d, want at least 1", q.K)
 	}
@@ -52,7 +46,7 @@ func (g *generation) plan(q Query, measured *storedCalibration) (*plan, error) {
 			return nil, err
 		}
 	}
-	p := &plan{query: q, stage: q.Rescore}
+	p := &plan{query: q, stage: q.Rescore, exact: q.Exact}
 	if err := g.planQuery(p); err != nil {
 		return nil, err
 	}
@@ -60,44 +54,28 @@ func (g *generation) plan(q Query, measured *storedCalibration) (*plan, error) {
 	if p.cursor, err = g.codec.parseCursor(q); err != nil {
 		return nil, err
 	}
-	if q.TargetRecall != 0 {
-		if q, err = measured.targeted(g.codec, q, p.cursor.seen); err != nil {
-			return nil, err
-		}
+	if q.Dims != 0 && (q.Dims < 1 || q.Dims%code.WordBits != 0 && g.codec.profile.CheckQuery(q.Dims) != nil) {
+		return nil, invalid("dims", "%d, want a multiple of %d or a step of the ladder %v", q.Dims, code.WordBits, g.codec.profile.Ladder())
 	}
-	if p.dims = q.Dims; p.dims == 0 {
-		p.dims = p.size
-	}
-	if err := g.codec.profile.CheckPrefix(p.dims); err != nil {
-		return nil, invalid("dims", "%v", err)
-	}
-	if p.dims > p.size {
-		return nil, invalid("dims", "%d, want at most the %d of the query", p.dims, p.size)
+	if q.Dims > p.size {
+		return nil, invalid("dims", "%d, want at most the %d of the query", q.Dims, p.size)
 	}
 	p.wanted = q.K + p.cursor.seen + 1
 	if q.ID != "" {
 		p.self = 1
 		p.wanted++
 	}
-	if q.Exact {
-		if q.Candidates != 0 || q.Oversampling != 0 || q.RescoreCandidates != 0 || q.RescoreOversampling != 0 || q.Rescore != RescoreAuto ||
-			q.ScanBits != 0 || q.RefineBits != 0 || q.Bound != 0 {
-			return nil, invalid("exact", "set together with candidates, oversampling, rescore_candidates, rescore_oversampling, rescore, scan_bits, refine_bits or bound, which it has no use for")
-		}
-		if err := g.codec.needVectors("exact search"); err != nil {
-			return nil, err
-		}
-		if p.vector == nil {
-			return nil, invalid("exact", "set together with code: stored vectors cannot be scored without the query's")
-		}
-		p.stage = RescoreVectors
+	if err := g.planStages(p, q); err != nil {
+		return nil, err
+	}
+	p.dims = p.size
+	if q.Exact && q.Dims != 0 {
+		p.dims = q.Dims
+	}
+	if p.vector != nil {
 		p.scorer = g.codec.scorer(p.vector[:p.dims])
-		return p, nil
 	}
-	if p.scorer = g.codec.scorer(p.vector); p.vector == nil {
-		p.scorer.norm = 1
-	}
-	return p, g.planStages(p, q)
+	return p, nil
 }
 
 // planQuery checks what to search for, and reads it when it is a stored vector.
@@ -153,6 +131,9 @@ func (g *generation) planID(p *plan) error {
 
 // planCode checks the code to search for.
 func (g *generation) planCode(p *plan) error {
+	if kind := g.codec.profile.Kind(); kind != encoder.Signs {
+		return invalid("code", "given under profile %v: only a collection of plain signs can be searched by a code", kind)
+	}
 	c, ladder := p.query.Code, g.codec.profile.Ladder()
 	at := slices.IndexFunc(ladder, func(step int) bool { return code.Words(step) == len(c) })
 	if at < 0 {
@@ -160,107 +141,79 @@ func (g *generation) planCode(p *plan) error {
 			code.Words(g.codec.profile.Dims()), g.codec.profile.Dims(), ladder)
 	}
 	p.size = ladder[at]
-	if err := g.codec.profile.CheckQuery(p.size); err != nil {
-		return invalid("code", "%v", err)
-	}
 	if !code.Padded(c, p.size) {
 		return invalid("code", "has bits set past dimension %d, the last", p.size-1)
 	}
 	return nil
 }
 
-// planStages settles in which form each stage compares, and how many rows it keeps, as
-// q says.
+// planStages settles whether the search goes by codes, where it ends, how many rows the
+// scan keeps and when the reading of vectors ends.
 func (g *generation) planStages(p *plan, q Query) error {
+	kind := g.codec.profile.Kind()
 	if q.Rescore > RescoreVectors {
 		return invalid("rescore", "no mode has number %d", q.Rescore)
 	}
+	if q.Exact && (q.Candidates != 0 || q.Oversampling != 0 || q.Rescore != RescoreAuto || q.Bound != 0 || q.TargetRecall != 0) {
+		return invalid("exact", "set together with candidates, oversampling, rescore, bound or target_recall, which it has no use for")
+	}
+	if p.target = q.TargetRecall; p.target == 0 {
+		p.target = DefaultTargetRecall
+	}
+	if !(p.target > 0 && p.target <= 1) { // not: NaN too
+		return invalid("target_recall", "%v, want more than 0 and at most 1", q.TargetRecall)
+	}
+	if p.bound = q.Bound; !(p.bound >= 0) || math.IsInf(p.bound, 1) { // not: NaN too
+		return invalid("bound", "%v, want a finite number above 0", q.Bound)
+	}
+	if q.Bound != 0 && q.TargetRecall != 0 {
+		return invalid("bound", "set together with target_recall, whose place it takes")
+	}
+	if kind == encoder.Signs && (q.Bound != 0 || q.TargetRecall != 0) {
+		return invalid("target_recall", "or bound, under profile %v: nothing is known of the errors of plain signs, ask for candidates", kind)
+	}
+	if p.vector == nil && (q.Exact || q.Rescore == RescoreVectors) {
+		return invalid("code", "set together with exact or rescore %v: stored vectors cannot be scored without the query's", RescoreVectors)
+	}
+	if p.stage == RescoreAuto {
+		if p.stage = RescoreVectors; p.vector == nil || !g.codec.keepsVectors() {
+			p.stage = RescoreCodes
+		}
+	}
+	var err error
+	if p.first, err = candidates(q, p); err != nil {
+		return err
+	}
 	switch {
-	case p.stage == RescoreAuto && (p.vector == nil || !g.codec.keepsVectors()):
-		p.stage = RescoreCodes
-	case p.stage == RescoreAuto:
-		p.stage = RescoreVectors
-	case p.stage == RescoreVectors && p.vector == nil:
-		return invalid("rescore", "%v for a code: stored vectors cannot be scored without the query's", p.stage)
+	case q.Exact, kind == encoder.Exact, p.stage == RescoreVectors && kind == encoder.Learned && p.target == 1 && p.bound == 0:
+		p.exact, p.stage = true, RescoreVectors
+		return g.codec.needVectors("exact search")
 	case p.stage == RescoreVectors:
 		if err := g.codec.needVectors("scores from vectors"); err != nil {
 			return err
 		}
 	}
-	if err := g.planForms(p, q); err != nil {
-		return err
-	}
-	scanIsFinal := p.stage == RescoreNone && g.codec.metric == encoder.Cosine && g.codec.profile.Kind() == encoder.Plain
-	p.c1, p.c2 = p.wanted, 0
-	if !scanIsFinal {
-		perHit := DefaultOversampling * (q.K + p.cursor.seen)
-		p.c1 = max(p.wanted, MinDefaultCandidates, min(perHit, MaxDefaultCandidates))
-	}
-	if q.Candidates != 0 || q.Oversampling != 0 {
-		n, err := candidates("candidates", q.Candidates, "oversampling", q.Oversampling, q.K)
-		if err != nil {
-			return err
-		}
-		p.c1 = n + p.self
-	}
-	p.c2 = p.c1
-	if q.RescoreCandidates != 0 || q.RescoreOversampling != 0 {
-		n, err := candidates("rescore_candidates", q.RescoreCandidates, "rescore_oversampling", q.RescoreOversampling, q.K)
-		if err != nil {
-			return err
-		}
-		if q.RescoreCandidates > p.c1-p.self {
-			return invalid("rescore_candidates", "%d, want k = %d to candidates = %d", n, q.K, p.c1-p.self)
-		}
-		p.c2 = min(n+p.self, p.c1)
-	}
-	if scanIsFinal {
-		p.ties = maxTies
+	p.blocks = g.codec.profile.ScanBlocks()
+	if q.Dims != 0 {
+		p.blocks = g.codec.profile.BlocksWithin(q.Dims)
 	}
 	return nil
 }
 
-// candidates settles how many rows a stage keeps, given as a count or a multiple of k.
-func candidates(field string, count int, multipleField string, multiple float64, k int) (int, error) {
+// candidates settles how many rows the scan keeps, given as a count or a multiple of k.
+func candidates(q Query, p *plan) (int, error) {
+	n := max(MinDefaultCandidates, min(DefaultOversampling*(q.K+p.cursor.seen), MaxDefaultCandidates))
 	switch {
-	case count != 0 && multiple != 0:
-		return 0, invalid(multipleField, "set together with %s", field)
-	case count != 0 && count < k:
-		return 0, invalid(field, "%d, want at least k = %d", count, k)
-	case count != 0:
-		return min(count, math.MaxInt32), nil
-	case !(multiple >= 1) || math.IsInf(multiple, 0): // not: NaN too
-		return 0, invalid(multipleField, "%v, want at least 1", multiple)
+	case q.Candidates != 0 && q.Oversampling != 0:
+		return 0, invalid("oversampling", "set together with candidates")
+	case q.Candidates != 0 && q.Candidates < q.K:
+		return 0, invalid("candidates", "%d, want at least k = %d", q.Candidates, q.K)
+	case q.Candidates != 0:
+		n = min(q.Candidates, math.MaxInt32) + p.self
+	case q.Oversampling != 0 && (!(q.Oversampling >= 1) || math.IsInf(q.Oversampling, 0)): // not: NaN too
+		return 0, invalid("oversampling", "%v, want at least 1", q.Oversampling)
+	case q.Oversampling != 0:
+		n = int(min(math.Ceil(q.Oversampling*float64(q.K)), math.MaxInt32)) + p.self
 	}
-	return int(min(math.Ceil(multiple*float64(k)), math.MaxInt32)), nil
-}
-
-// planForms settles the bits in which the query is compared, and the bound.
-func (g *generation) planForms(p *plan, q Query) error {
-	p.scanBits = encoder.Planes
-	if p.vector == nil {
-		p.scanBits = 1
-	}
-	if p.scanBits = cmp.Or(q.ScanBits, p.scanBits); p.scanBits != 1 && p.scanBits != encoder.Planes {
-		return invalid("scan_bits", "%d, want 1 or %d", q.ScanBits, encoder.Planes)
-	}
-	if p.refineBits = cmp.Or(q.RefineBits, encoder.Planes); p.refineBits != encoder.Planes && p.refineBits != 32 {
-		return invalid("refine_bits", "%d, want %d or 32", q.RefineBits, encoder.Planes)
-	}
-	if p.bound = cmp.Or(q.Bound, DefaultBound); !(p.bound > 0) { // not: NaN too
-		return invalid("bound", "%v, want more than 0", q.Bound)
-	}
-	if !g.codec.profile.Kind().Rotates() {
-		if q.Bound != 0 && !math.IsInf(q.Bound, 1) {
-			return invalid("bound", "%v under profile %v: nothing is known of the errors of a profile that does not rotate", q.Bound, g.codec.profile.Kind())
-		}
-		p.bound = math.Inf(1)
-	}
-	if p.vector == nil {
-		if q.Bound != 0 && !math.IsInf(q.Bound, 1) {
-			return invalid("bound", "%v for a code: nothing is known of the errors of its signs", q.Bound)
-		}
-		p.bound = math.Inf(1)
-	}
-	return nil
+	return max(n, p.wanted), nil
 }

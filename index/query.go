@@ -11,10 +11,9 @@ const (
 	// RescoreAuto is RescoreVectors, and RescoreCodes where no vectors are stored or the
 	// query is a code.
 	RescoreAuto Rescore = iota
-	// RescoreNone ends after the scan; scores are estimates from the first Dims bits.
+	// RescoreNone ends after the scan; scores are estimates from the blocks scanned.
 	RescoreNone
-	// RescoreCodes ranks the candidates by their whole codes and ends; scores are
-	// estimates from all bits and the scalars beside them.
+	// RescoreCodes ends after the whole codes; scores are estimates from those.
 	RescoreCodes
 	// RescoreVectors scores the candidates against the stored vectors; scores are exact.
 	RescoreVectors
@@ -26,66 +25,47 @@ var rescoreNames = [...]string{RescoreAuto: "auto", RescoreNone: "none", Rescore
 func (r Rescore) String() string { return rescoreNames[r] }
 
 // Query is one search. K and exactly one of Vector, ID and Code are required; the zero
-// value of every other field is a sensible default.
+// value of every other field gives the best answer that the engine can.
 type Query struct {
-	// Vector is what to search for: Dims components as the collection has, or as
-	// many as one of its ladder steps; then only that many dimensions are looked
-	// at, and scores are those of the prefixes.
+	// Vector is what to search for: as many components as the collection has dims, or as
+	// one of its ladder steps; then the answer is about that prefix: scores are those of
+	// the prefixes.
 	Vector []float32
 	// ID searches for a stored vector instead, and leaves it out of the answer.
 	ID string
-	// Code searches for the nearest codes to this one instead: code.Words of as many
-	// dimensions as Vector may have, with no bit set past the last. There is no vector to
-	// score by: scores are estimates from signs alone, see encoder.Profile.CodeQuery, and
-	// neither Exact, RescoreVectors nor Bound go with it.
+	// Code searches for the nearest codes to this one instead, in a collection of plain
+	// signs: code.Words of as many dimensions as Vector may have, with no bit set past the
+	// last. There is no vector to score by: scores are what signs suggest, and neither
+	// Exact, RescoreVectors nor TargetRecall go with it.
 	Code []uint64
 	// K is how many hits to return, at least 1.
 	K int
-	// Dims is how many leading dimensions the scan looks at, a prefix that the
-	// profile has (encoder.Profile.CheckPrefix), at most the query's own. With
-	// Exact, how many are compared. 0: all of the query's.
+	// Dims is how many leading dimensions of the code the scan looks at, at most: a step of
+	// the ladder or a multiple of 64, not above the query's size. Fewer are scanned faster;
+	// more rows are then looked at again, for the target recall holds. With Exact, how many
+	// dimensions of the vectors are compared. 0: what the engine finds best.
 	Dims int
-	// ScanBits is the form of the query in the scan: 1 for its signs, or 4 for its
-	// magnitudes too, in as many bit planes, which finds far more of the right rows
-	// for little more time. 0: 4, or for a Code, which has no magnitudes, 1.
-	ScanBits int
-	// Candidates is how many rows the scan keeps, at least K. 0: Oversampling
-	// times K, or if that is 0 too, DefaultOversampling times the hits wanted
-	// within MinDefaultCandidates and MaxDefaultCandidates (under RescoreNone and
-	// Cosine with plain codes, where the scan's order is final, just the hits wanted
-	// and one more, which tells whether a page follows).
+	// Candidates is how many rows the scan keeps at first, at least K. 0: Oversampling
+	// times K, or if that is 0 too, DefaultOversampling times the hits wanted within
+	// MinDefaultCandidates and MaxDefaultCandidates. The scan looks for more by itself when
+	// the target recall asks for it, but not in a collection of plain signs, of whose
+	// errors nothing is known.
 	Candidates int
 	// Oversampling gives Candidates as a multiple of K, at least 1. Not with Candidates.
 	Oversampling float64
-	// RefineBits is the form of the query in which the candidates' whole codes are
-	// compared with it: 4, or 32 for its floats. 0: 4.
-	RefineBits int
-	// RescoreCandidates is how many candidates the whole codes let through to
-	// the stored vectors at most, K to Candidates. 0: RescoreOversampling times K, or
-	// if that is 0 too, all of them.
-	RescoreCandidates int
-	// RescoreOversampling gives RescoreCandidates as a multiple of K, at least 1. Not
-	// with RescoreCandidates.
-	RescoreOversampling float64
-	// Bound ends the reading of stored vectors as soon as every candidate left would
-	// have to score better than its whole code suggests by more than Bound standard
-	// deviations of the estimate's error to become a hit. Larger is safer and reads
-	// more; the probability to miss a hit is that of a normal variable beyond Bound.
-	// 0: DefaultBound. Infinite: never, as under profiles that do not rotate, whose
-	// error nothing is known of.
+	// TargetRecall is the share of the right hits to find in the mean, above 0 and at most
+	// 1: vectors are read until no more than the rest can be expected to be missed. 1 is
+	// the same as Exact. 0: DefaultTargetRecall. Not with Exact, Bound, a Code, or in a
+	// collection of plain signs.
+	TargetRecall float64
+	// Bound takes the place of TargetRecall for those who know what they do: a vector is
+	// read when its score may be so many standard deviations better than its code says.
+	// 0: TargetRecall decides.
 	Bound float64
 	// Rescore is the stage at which the search ends.
 	Rescore Rescore
-	// TargetRecall is the share of the right hits to find in the mean, above 0 and at
-	// most 1. The cheapest settings that were measured to find so many, see
-	// Collection.Calibrate, take the place of ScanBits, Candidates, RescoreCandidates,
-	// Bound and, when it is 0, Dims. For more hits than recall was measured over, counts
-	// are as many times larger. Not with Exact or with any of these but Dims, nor with a
-	// Vector of fewer dimensions than the collection's, a Code, or scores that are
-	// estimates. ErrUncalibrated when no measurement tells.
-	TargetRecall float64
-	// Exact compares the query with every stored vector instead of the codes.
-	// Candidates, Oversampling, RescoreCandidates and Rescore must then be zero.
+	// Exact compares the query with every stored vector instead of the codes. Candidates,
+	// Oversampling, Bound, TargetRecall and Rescore must then be zero.
 	Exact bool
 	// MinScore, unless nil, leaves out hits that score less.
 	MinScore *float32
@@ -98,18 +78,15 @@ type Query struct {
 	Budget *Budget
 }
 
-// The scan's default number of candidates, see Query.Candidates. With plain
-// sign codes 40 a hit finds 0.98 of the true top 10 and of the top 100 over all
-// 768 dimensions of the debian set.
+// DefaultTargetRecall is Query.TargetRecall's default: see docs/recall.md for what it gives.
+const DefaultTargetRecall = .995
+
+// The scan's default number of candidates, see Query.Candidates.
 const (
 	DefaultOversampling  = 40
 	MinDefaultCandidates = 100
 	MaxDefaultCandidates = 10_000
 )
-
-// DefaultBound is Query.Bound's default: of the hits that score as the last does, one
-// in 44 may be left out.
-const DefaultBound = 2
 
 // Hit is one result of a search.
 type Hit struct {
@@ -132,27 +109,32 @@ type Result struct {
 
 // Receipt says what one search did to get its answer.
 type Receipt struct {
-	// Settings in force. RefineBits is 0 when no whole codes were compared, Bound
-	// when nothing but RescoreCandidates limited the reading of vectors.
-	Dims                 int
-	ScanBits, RefineBits int
-	Bound                float64
-	Rescore              Rescore
-	Exact                bool
-	Kernel               string
-	ProfileFingerprint   string
+	// Settings in force. Dims is what the scan looked at, or with Exact what was
+	// compared; TargetRecall and Bound are 0 where they decided nothing. Exact is also set
+	// where the engine found exact search to be cheaper.
+	Dims               int
+	TargetRecall       float64
+	Bound              float64
+	Rescore            Rescore
+	Exact              bool
+	Kernel             string
+	ProfileFingerprint string
 
-	// Work done. RowsScanned rows were compared by their codes (or, Exact, by
-	// their vectors); Candidates were kept by the scan and RescoreCandidates by
-	// the whole codes, with what ties with the last when the search ends at the
-	// scan, and with the query's own vector when it is a stored one. VectorsRead
-	// of those had been read when the bound said that none of the others can be a hit.
-	RowsScanned       uint64
-	CodeBytesRead     uint64
-	Candidates        int
-	RescoreCandidates int
-	VectorsRead       uint64
-	VectorBytesRead   uint64
+	// ExpectedRecall is the share of the right hits that can be expected to be found, by
+	// what the hits say of those that may have been missed: 1 when all rows were
+	// compared, 0 where nothing is known.
+	ExpectedRecall float64
+
+	// Work done. RowsScanned rows were compared by their codes (or, Exact, by their
+	// vectors), in Passes passes; Candidates were kept by the passes, Refined of them
+	// compared by their whole codes, and VectorsRead of the stored vectors read.
+	RowsScanned     uint64
+	Passes          int
+	CodeBytesRead   uint64
+	Candidates      int
+	Refined         int
+	VectorsRead     uint64
+	VectorBytesRead uint64
 
 	// Time spent; Total also holds the look-up of ids and metadata.
 	Scan, Refine, RescoreTime, Total time.Duration

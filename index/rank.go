@@ -85,12 +85,14 @@ func (s *scorer) score(v []float32) float64 {
 }
 
 // cosine takes the root of the product of both squares, not the product of their roots:
-// the former is exact for a vector and itself, whose cosine is then 1.
+// the former is exact for a vector and itself, whose cosine is then 1. The last digits,
+// which are rounding, are cut off, so that vectors of one direction tie.
 func (s *scorer) cosine(product, squares float64) float64 {
 	if squares == 0 || s.squares == 0 { // a prefix may be all zero where the whole is not
 		return 0
 	}
-	return max(-1, min(1, product/math.Sqrt(s.squares*squares)))
+	const digits = 1 << 44
+	return math.RoundToEven(max(-1, min(1, product/math.Sqrt(s.squares*squares)))*digits) / digits
 }
 
 // finite is the float32 nearest to score: an infinite one would say less, and JSON

@@ -99,7 +99,7 @@ func TestExactOrderIsThatOfTheNumbersWhateverTheirSize(t *testing.T) {
 					v[0] = cmp.Or(v[0], 1e-45) // never all zero
 					return v
 				}
-				c := create(t, openDB(t, t.TempDir()), Spec{Name: "c", Dims: dims, Metric: tt.metric, Profile: encoder.Plain})
+				c := create(t, openDB(t, t.TempDir()), Spec{Name: "c", Dims: dims, Metric: tt.metric, Profile: encoder.Signs})
 				var vectors [][]float32
 				var records []Record
 				for i := range 1100 {
@@ -127,7 +127,7 @@ func TestExactOrderIsThatOfTheNumbersWhateverTheirSize(t *testing.T) {
 					if got := idsOf(results[i].Hits); !slices.Equal(got, want) {
 						t.Errorf("query %d, k %d, with others: %.60v, want %.60v", i, q.K, got, want)
 					}
-					if got := idsOf(search(t, c, q).Hits); !slices.Equal(got, want) {
+					if got := idsOf(ask(t, c, q).Hits); !slices.Equal(got, want) {
 						t.Errorf("query %d, k %d, alone: %.60v, want %.60v", i, q.K, got, want)
 					}
 				}
@@ -155,7 +155,7 @@ func TestTheOrderIsRightWhereShownScoresSaturateOrVanish(t *testing.T) {
 		}
 		for _, q := range []Query{{Exact: true}, {Candidates: 10}} {
 			q.Vector, q.K = tt.query, len(tt.vectors)
-			hits := search(t, c, q).Hits
+			hits := ask(t, c, q).Hits
 			if !slices.Equal(idsOf(hits), tt.want) {
 				t.Errorf("%v, exact %t: %v, want %v", tt.metric, q.Exact, idsOf(hits), tt.want)
 			}
@@ -168,7 +168,7 @@ func TestTheOrderIsRightWhereShownScoresSaturateOrVanish(t *testing.T) {
 			q.K = 1
 			var paged []string
 			for {
-				page := search(t, c, q)
+				page := ask(t, c, q)
 				paged = append(paged, idsOf(page.Hits)...)
 				if q.PageToken = page.NextPageToken; q.PageToken == "" {
 					break
@@ -212,7 +212,7 @@ func TestAMinimumOf1FindsTheVectorItself(t *testing.T) {
 	upsert(t, c, Record{ID: "a", Vector: v}, Record{ID: "b", Vector: []float32{0.01, 0.05}})
 	one := float32(1)
 	for _, exact := range []bool{true, false} {
-		if got := search(t, c, Query{Vector: v, K: 3, MinScore: &one, Exact: exact}).Hits; len(got) != 1 || got[0].ID != "a" || got[0].Score != 1 {
+		if got := ask(t, c, Query{Vector: v, K: 3, MinScore: &one, Exact: exact}).Hits; len(got) != 1 || got[0].ID != "a" || got[0].Score != 1 {
 			t.Errorf("exact %t: %v", exact, got)
 		}
 	}

@@ -26,10 +26,10 @@ type realSet struct {
 }
 
 // sampleSet is the sample that comes with the program.
-func sampleSet(t *testing.T) realSet { return readSet(t, "../tools/hamnest/demodata") }
+func sampleSet(t testing.TB) realSet { return readSet(t, "../tools/hamnest/demodata") }
 
 // sharedSet is a set that lies beside the checkout.
-func sharedSet(t *testing.T, name string) realSet {
+func sharedSet(t testing.TB, name string) realSet {
 	dir := filepath.Join("..", "..", "shared", "data", name)
 	if _, err := os.Stat(dir); err != nil {
 		t.Skipf("real vectors are missing: %v", err)
@@ -37,7 +37,7 @@ func sharedSet(t *testing.T, name string) realSet {
 	return readSet(t, dir)
 }
 
-func readSet(t *testing.T, dir string) realSet {
+func readSet(t testing.TB, dir string) realSet {
 	t.Helper()
 	var s realSet
 	s.base, s.queries = readHalves(t, filepath.Join(dir, "base.npy")), readHalves(t, filepath.Join(dir, "queries.npy"))
@@ -70,7 +70,7 @@ func readSet(t *testing.T, dir string) realSet {
 }
 
 // readIDs returns the lines of a .jsonl file by their ids.
-func readIDs(t *testing.T, path string) map[string]int {
+func readIDs(t testing.TB, path string) map[string]int {
 	t.Helper()
 	b, err := os.ReadFile(path)
 	if err != nil {
@@ -88,7 +88,7 @@ func readIDs(t *testing.T, path string) map[string]int {
 }
 
 // readNpy returns what follows the header of a .npy file of version 1.
-func readNpy(t *testing.T, path string) []byte {
+func readNpy(t testing.TB, path string) []byte {
 	t.Helper()
 	b, err := os.ReadFile(path)
 	if err != nil {
@@ -97,7 +97,7 @@ func readNpy(t *testing.T, path string) []byte {
 	return b[10+int(binary.LittleEndian.Uint16(b[8:])):]
 }
 
-func readHalves(t *testing.T, path string) [][]float32 {
+func readHalves(t testing.TB, path string) [][]float32 {
 	t.Helper()
 	b, err := os.ReadFile(path)
 	if err != nil {
@@ -119,88 +119,196 @@ func readHalves(t *testing.T, path string) [][]float32 {
 	return vectors
 }
 
-// fitted makes a collection of the set under a profile fitted to its first rows.
-func (s realSet) fitted(t *testing.T, kind encoder.Kind, metric encoder.Metric) *Collection {
+// collection makes one of the set, as it comes, with codes.
+func (s realSet) collection(t *testing.T, spec Spec) *Collection {
 	t.Helper()
-	profile, err := encoder.FitProfile(kind, metric, len(s.base[0]), nil, s.base[:min(len(s.base), 4000)])
-	if err != nil {
-		t.Fatal(err)
+	spec.Name, spec.Dims = "real", len(s.base[0])
+	c := create(t, openDB(t, t.TempDir()), spec)
+	records := make([]Record, len(s.base))
+	for i, v := range s.base {
+		records[i] = Record{ID: fmt.Sprintf("%06d", i), Vector: v}
 	}
-	c := createWith(t, openDB(t, t.TempDir()), kind.String(), metric, profile)
-	for at := 0; at < len(s.base); at += 1000 {
-		var records []Record
-		for i := at; i < min(len(s.base), at+1000); i++ {
-			records = append(records, Record{ID: fmt.Sprintf("%06d", i), Vector: s.base[i]})
-		}
-		upsert(t, c, records...)
+	for part := range slices.Chunk(records, 2000) {
+		upsert(t, c, part...)
+	}
+	settle(t, c)
+	if kind := c.Info().ProfileInForce; kind != encoder.Learned {
+		t.Fatalf("profile %v is in force, want learned", kind)
 	}
 	return c
 }
 
-// The error of an estimate lies within so many of its standard deviations as often as
-// that of a normal variable does: over all rows, and over those near the top, where
-// it decides which vectors are read.
-func TestTheBoundCoversWhatItPromises(t *testing.T) {
-	for _, tt := range []struct {
-		set     string
-		metrics []encoder.Metric
-	}{{"sample", []encoder.Metric{encoder.Cosine, encoder.L2}}, {"debian", []encoder.Metric{encoder.Cosine}}} {
-		for _, kind := range []encoder.Kind{encoder.Nested, encoder.NestedCentred, encoder.FullCentred} {
-			for _, metric := range tt.metrics {
-				t.Run(fmt.Sprintf("%s/%v/%v", tt.set, kind, metric), func(t *testing.T) {
-					set := sampleSet(t)
-					if tt.set == "debian" {
-						if testing.Short() {
-							t.Skip("-short: 38,333 vectors")
-						}
-						set = sharedSet(t, "debian")
-					}
-					c := set.fitted(t, kind, metric)
-					for _, dims := range []int{256, 768} {
-						for _, bits := range []int{4, 32} {
-							if c.current.Load().codec.profile.CheckQuery(dims) == nil {
-								coverage(t, c, set, dims, bits)
-							}
-						}
-					}
-				})
+// ndcg is the mean nDCG@10 of ranked rows (Järvelin and Kekäläinen, TOIS 2002).
+func (s realSet) ndcg(ranked func(query int) []string) float64 {
+	var sum float64
+	for i := range s.queries {
+		var got, ideal float64
+		for at, id := range ranked(i)[:10] {
+			got += s.relevant[i][id] / math.Log2(float64(at+2))
+		}
+		gains := slices.Sorted(maps.Values(s.relevant[i]))
+		slices.Reverse(gains)
+		for at, gain := range gains[:min(10, len(gains))] {
+			ideal += gain / math.Log2(float64(at+2))
+		}
+		sum += got / ideal
+	}
+	return sum / float64(len(s.queries))
+}
+
+// promise asks c for each k, target and size of query what it promises, and for the vectors read.
+func (s realSet) promise(t *testing.T, c *Collection, queries int, ks []int, targets []float64, sizes []int) {
+	t.Helper()
+	for _, size := range sizes {
+		var exact []Query
+		for _, v := range s.queries[:queries] {
+			exact = append(exact, Query{Vector: v[:size], K: slices.Max(ks), Exact: true})
+		}
+		right, err := c.BatchSearch(t.Context(), exact)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, k := range ks {
+			for _, target := range targets {
+				var recall, expected, read float64
+				all := make([]Query, queries)
+				for i := range all {
+					all[i] = Query{Vector: exact[i].Vector, K: k, TargetRecall: target}
+				}
+				results, err := c.BatchSearch(t.Context(), all)
+				if err != nil {
+					t.Fatal(err)
+				}
+				for i, res := range results {
+					recall += recallOf(res.Hits, right[i].Hits[:k]) / float64(queries)
+					expected += res.Receipt.ExpectedRecall / float64(queries)
+					read += float64(res.Receipt.VectorsRead) / float64(queries)
+				}
+				t.Logf("%d dims, k %d, target %v: recall %.4f, %.4f expected, %.1f vectors read", size, k, target, recall, expected, read)
+				if want := (Query{TargetRecall: target}).target(); recall < want-.005 || k == 10 && target == 0 && recall < .99 {
+					t.Errorf("%d dims, k %d, target %v: recall is %.4f", size, k, target, recall)
+				}
+				if k == 10 && target == 0 && size == len(s.base[0]) && read > 30 {
+					t.Errorf("%.1f vectors are read, want 30 at most", read)
+				}
 			}
 		}
 	}
 }
 
-func coverage(t *testing.T, c *Collection, set realSet, dims, bits int) {
+// findsItself fails the test unless stored vectors are the first of their own answers.
+func (s realSet) findsItself(t *testing.T, c *Collection, each int) {
 	t.Helper()
-	g := c.current.Load()
-	var all, top errorsOf
-	for i, v := range set.queries[:40] {
-		p, err := g.plan(Query{Vector: v[:dims], K: 10}, nil)
+	for row := 0; row < len(s.base); row += each {
+		for _, k := range []int{1, 10} {
+			if best := ask(t, c, Query{Vector: s.base[row], K: k}).Hits[0]; best.Score < 1-1e-6 {
+				t.Errorf("row %d finds %+v first of %d", row, best, k)
+			}
+		}
+	}
+}
+
+var allTargets = []float64{.9, .95, .99, 0} // 0: the default
+
+// What is promised of the sample, which is always there.
+func TestPromisesHoldOnTheSample(t *testing.T) {
+	set := sampleSet(t)
+	c := set.collection(t, Spec{})
+	sizes := []int{64, 128, 256, 512, 768}
+	if testing.Short() {
+		sizes = []int{64, 768}
+	}
+	set.promise(t, c, min(len(set.queries), 150), []int{1, 10, 100}, allTargets, sizes)
+	set.findsItself(t, c, 11)
+}
+
+// What is promised of thousands of real vectors, that lie beside the checkout.
+func TestPromisesHoldOnRealSets(t *testing.T) {
+	if testing.Short() {
+		t.Skip("-short: tens of thousands of vectors")
+	}
+	for _, name := range []string{"scifact", "debian"} {
+		t.Run(name, func(t *testing.T) {
+			set := sharedSet(t, name)
+			c := set.collection(t, Spec{})
+			set.promise(t, c, 300, []int{10}, allTargets, []int{768})
+			set.promise(t, c, 100, []int{1, 100}, []float64{0}, []int{768})
+			set.promise(t, c, 100, []int{10}, []float64{0}, []int{64, 128, 256, 512})
+			set.findsItself(t, c, 101)
+			kept := func(q Query, least float64) {
+				exact := set.ndcg(func(i int) []string {
+					var ids []string
+					for _, row := range set.truth[i] {
+						ids = append(ids, fmt.Sprintf("%06d", row))
+					}
+					return ids
+				})
+				got := set.ndcg(func(i int) []string {
+					q.Vector, q.K = set.queries[i], 10
+					var ids []string
+					for _, hit := range ask(t, c, q).Hits {
+						ids = append(ids, hit.ID)
+					}
+					return ids
+				})
+				t.Logf("exact %t, rescore %v: nDCG@10 %.4f of %.4f, %.4f kept", q.Exact, q.Rescore, got, exact, got/exact)
+				if got < least*exact {
+					t.Errorf("rescore %v: nDCG@10 is %.4f, want %.3f of %.4f", q.Rescore, got, least, exact)
+				}
+			}
+			kept(Query{Exact: true}, .999)
+			kept(Query{}, .985)
+			kept(Query{Rescore: RescoreCodes}, .95)
+		})
+	}
+}
+
+// The error of an estimate lies within so many of its standard deviations as often as that of
+// a normal variable does: over all rows, and over those near the top, where it decides which
+// vectors are read.
+func TestDeviationsCoverRealErrors(t *testing.T) {
+	set := sampleSet(t)
+	for _, metric := range []encoder.Metric{encoder.Cosine, encoder.Dot, encoder.L2} {
+		p, err := encoder.Learn(encoder.Shape{Metric: metric, Dims: 768}, set.base[:1000])
 		if err != nil {
 			t.Fatal(err)
 		}
-		p.encoded = g.codec.profile.Query(p.vector)
-		r := newRefiner(g.codec, g.view.Load(), p, dims, bits)
-		add := func(to *errorsOf, row int) {
-			e := r.estimate(uint32(row))
-			to.add((e.unbiased - float64(p.scorer.score(set.base[row][:dims]))) / e.deviation)
+		rows := make([][]uint64, len(set.base))
+		for i := range rows {
+			rows[i] = make([]uint64, p.RowWords())
 		}
-		for row := i; row < len(set.base); row += 7 {
-			add(&all, row)
-		}
-		for _, row := range set.truth[i] {
-			add(&top, row)
-		}
-	}
-	t.Logf("%d dims, %d bits: within 1, 2, 3 deviations %.3f %.3f %.4f of all, %.3f %.3f %.4f of the top; too low by more: %.3f %.3f %.4f of the top", dims, bits,
-		all.inside(1), all.inside(2), all.inside(3), top.inside(1), top.inside(2), top.inside(3), top.below(-1), top.below(-2), top.below(-3))
-	for _, n := range []struct {
-		bound, inside float64
-	}{{1, .683}, {2, .954}, {3, .9973}} {
-		if got := all.inside(n.bound); got < n.inside-.03 || got > n.inside+.05 {
-			t.Errorf("%d dims, %d bits: %.3f of all rows within %v deviations, want %.3f", dims, bits, got, n.bound, n.inside)
-		}
-		if missed, want := top.below(-n.bound), (1-n.inside)/2; missed > want+.02 {
-			t.Errorf("%d dims, %d bits: %.3f of the top %v deviations too low, want %.3f at most", dims, bits, missed, n.bound, want)
+		p.Encode(rows, set.base)
+		for _, dims := range []int{64, 256, 768} {
+			var all, top errorsOf
+			for i, v := range set.queries[:40] {
+				e := p.Query(v[:dims])
+				s := e.NewScan(2, 0)
+				scorer := newScorer(metric, v[:dims])
+				add := func(to *errorsOf, row int) {
+					score, deviation := codeScore(p, e, s, rows[row])
+					to.add((score - float64(scorer.score(set.base[row][:dims]))) / deviation)
+				}
+				for row := i; row < len(set.base); row += 23 {
+					add(&all, row)
+				}
+				scores := make([]float64, len(set.base))
+				for row, x := range set.base {
+					scores[row] = float64(scorer.score(x[:dims]))
+				}
+				for _, row := range nearest(scores, -1, 50) {
+					add(&top, row)
+				}
+			}
+			t.Logf("%v, %d dims: within 1, 2, 3 deviations %.3f %.3f %.4f of all, %.3f %.3f %.4f of the top; too low by more: %.3f %.3f %.4f of the top", metric, dims,
+				all.inside(1), all.inside(2), all.inside(3), top.inside(1), top.inside(2), top.inside(3), top.below(-1), top.below(-2), top.below(-3))
+			for _, n := range []struct{ bound, inside float64 }{{1, .683}, {2, .954}, {3, .9973}} {
+				if got := all.inside(n.bound); got < n.inside-.03 || got > n.inside+.05 {
+					t.Errorf("%v, %d dims: %.3f of all rows within %v deviations, want %.3f", metric, dims, got, n.bound, n.inside)
+				}
+				if missed, want := top.below(-n.bound), (1-n.inside)/2; missed > want+.035 {
+					t.Errorf("%v, %d dims: %.3f of the top %v deviations too low, want %.3f at most", metric, dims, missed, n.bound, want)
+				}
+			}
 		}
 	}
 }
@@ -228,119 +336,4 @@ func (e errorsOf) below(z float64) float64 {
 		}
 	}
 	return float64(n) / float64(len(e))
-}
-
-// ndcg is the mean nDCG@10 of ranked rows (Järvelin and Kekäläinen, TOIS 2002).
-func (s realSet) ndcg(ranked func(query int) []string) float64 {
-	var sum float64
-	for i := range s.queries {
-		var got, ideal float64
-		for at, id := range ranked(i)[:10] {
-			got += s.relevant[i][id] / math.Log2(float64(at+2))
-		}
-		gains := slices.Sorted(maps.Values(s.relevant[i]))
-		slices.Reverse(gains)
-		for at, gain := range gains[:min(10, len(gains))] {
-			ideal += gain / math.Log2(float64(at+2))
-		}
-		sum += got / ideal
-	}
-	return sum / float64(len(s.queries))
-}
-
-// recall is the share of the true top 10 among the hits.
-func recall(t *testing.T, c *Collection, set realSet, queries int, q Query) (recall, vectorsRead float64) {
-	t.Helper()
-	found, read := 0, uint64(0)
-	for i, v := range set.queries[:queries] {
-		q.Vector = v
-		res := search(t, c, q)
-		read += res.Receipt.VectorsRead
-		right := make(map[string]bool)
-		for _, row := range set.truth[i][:10] {
-			right[fmt.Sprintf("%06d", row)] = true
-		}
-		for _, hit := range res.Hits {
-			if right[hit.ID] {
-				found++
-			}
-		}
-	}
-	return float64(found) / float64(10*queries), float64(read) / float64(queries)
-}
-
-// What the design promises of 38,333 real vectors.
-func TestRecallPerBitOnDebian(t *testing.T) {
-	if testing.Short() {
-		t.Skip("-short: 38,333 vectors under four profiles")
-	}
-	set := sharedSet(t, "debian")
-	const queries = 500
-	for _, tt := range []struct {
-		kind             encoder.Kind
-		q                Query
-		recall, maxReads float64
-	}{
-		// Codes alone.
-		{encoder.Full, Query{K: 40, Rescore: RescoreCodes}, .985, 0},
-		{encoder.FullCentred, Query{K: 40, Rescore: RescoreCodes}, .985, 0},
-		{encoder.Nested, Query{K: 40, Rescore: RescoreCodes}, .965, 0},
-		{encoder.NestedCentred, Query{K: 40, Rescore: RescoreCodes}, .965, 0},
-		// Vectors as far as the bound asks for them.
-		{encoder.Nested, Query{K: 10}, .99, 100},
-		{encoder.Nested, Query{K: 10, Dims: 256}, .99, 100},
-		{encoder.NestedCentred, Query{K: 10}, .99, 100},
-		{encoder.NestedCentred, Query{K: 10, Dims: 256}, .99, 100},
-		{encoder.FullCentred, Query{K: 10}, .99, 60},
-	} {
-		c := set.fitted(t, tt.kind, encoder.Cosine)
-		got, reads := recall(t, c, set, queries, tt.q)
-		t.Logf("%-15v K %d dims %3d rescore %v: recall of the top 10 is %.4f, %.1f vectors read", tt.kind, tt.q.K, tt.q.Dims, tt.q.Rescore, got, reads)
-		if got < tt.recall || reads > tt.maxReads {
-			t.Errorf("%v, %+v: recall %.4f with %.1f vectors read, want %.3f with %.0f at most", tt.kind, tt.q, got, reads, tt.recall, tt.maxReads)
-		}
-	}
-}
-
-func TestCodesKeepTheOrderThatPeopleJudge(t *testing.T) {
-	if testing.Short() {
-		t.Skip("-short: thousands of vectors under two profiles")
-	}
-	for _, tt := range []struct {
-		set  string
-		kind encoder.Kind
-		q    Query
-		kept float64
-	}{
-		{"scifact", encoder.NestedCentred, Query{Dims: 256, Candidates: 800}, .995},
-		{"scifact", encoder.NestedCentred, Query{Dims: 512}, .995},
-		{"scifact", encoder.NestedCentred, Query{Dims: 768}, .995},
-		{"debian", encoder.NestedCentred, Query{Rescore: RescoreCodes}, .96},
-		{"debian", encoder.FullCentred, Query{Rescore: RescoreCodes}, .96},
-	} {
-		t.Run(fmt.Sprintf("%s/%v/dims=%d", tt.set, tt.kind, tt.q.Dims), func(t *testing.T) {
-			set := sharedSet(t, tt.set)
-			c := set.fitted(t, tt.kind, encoder.Cosine)
-			exact := set.ndcg(func(i int) []string {
-				var ids []string
-				for _, row := range set.truth[i] {
-					ids = append(ids, fmt.Sprintf("%06d", row))
-				}
-				return ids
-			})
-			got := set.ndcg(func(i int) []string {
-				q := tt.q
-				q.Vector, q.K = set.queries[i], 10
-				var ids []string
-				for _, hit := range search(t, c, q).Hits {
-					ids = append(ids, hit.ID)
-				}
-				return ids
-			})
-			t.Logf("nDCG@10 %.4f of %.4f, %.4f kept", got, exact, got/exact)
-			if got < tt.kept*exact {
-				t.Errorf("nDCG@10 is %.4f, want %.3f of %.4f", got, tt.kept, exact)
-			}
-		})
-	}
 }

@@ -47,9 +47,8 @@ type rewrite struct {
 
 // Change says what Update is to change; nil fields stay as they are.
 type Change struct {
-	// Profile is how vectors are to become codes. What a kind needs to know of the
-	// vectors, and what encoder.Auto measures, is of a sample of those stored; when there
-	// are fewer than 256 it waits for more, as it does in a new collection.
+	// Profile is how vectors are to become codes. With encoder.Learned what is learnt is
+	// learnt anew, from the vectors there are now.
 	Profile *encoder.Kind
 	// Store is how exactly vectors are to be kept from now on, less so than now: a later
 	// value of encoder.Precision. What is rounded away is gone, and so is after
@@ -62,7 +61,8 @@ type Change struct {
 // while searches and writes go on with the old ones, and a crash does not stop it for
 // good. Stats tells how far it is, and Settle waits for it. Meanwhile there are two
 // sets of codes in memory and two files on disk; in the end the space of
-// retired rows is given back too. A change to what is already so does nothing.
+// retired rows is given back too. A change to what is already so does nothing, but for a
+// profile, which is learnt anew.
 //
 // ErrRewriting when a change is under way; ErrCodesOnly when there are no vectors to
 // make codes of; *InvalidError with fields profile, store.
@@ -128,11 +128,7 @@ func (c *Collection) rewriteStats() (under *RewriteStats, failed string) {
 		return nil, failed
 	}
 	target := r.target.Load()
-	profile := target.Profile.Kind()
-	if target.waits() {
-		profile = target.wanted()
-	}
-	return &RewriteStats{profile, target.Store, r.started, r.done.Load(), r.total.Load()}, failed
+	return &RewriteStats{target.wanted(), target.Store, r.started, r.done.Load(), r.total.Load()}, failed
 }
 
 // reserve makes sure that there is no other rewrite until finish is called. The
@@ -184,28 +180,39 @@ func (g *generation) target(ctx context.Context, change Change) (engineState, er
 	if change.Store != nil {
 		state.Store = *change.Store
 	}
-	if kind := change.Profile; kind != nil && (*kind != state.wanted() || *kind == encoder.Auto && g.codec.keepsVectors()) {
+	kind := state.wanted()
+	if change.Profile != nil {
+		kind = *change.Profile
+	}
+	shape := state.Profile.Shape()
+	if kind == encoder.Signs {
+		shape.Bits = 0
+	}
+	vectors := g.view.Load().live
+	switch {
+	case change.Profile != nil && kind != state.Profile.Kind(), kind == encoder.Learned && (change.Profile != nil || state.Store == encoder.None && state.Profile.Kind() == encoder.Exact):
 		if err := g.codec.needVectors("another profile"); err != nil {
 			return state, err
 		}
-		state.Want, state.Why = "", ""
-		if needsVectors(*kind) && g.view.Load().live < updateRows {
-			state.Want = kind.String()
-		} else {
-			var err error
-			if state, err = g.fit(ctx, state, *kind); err != nil {
-				return state, err
-			}
+		var err error
+		switch {
+		case kind == encoder.Signs, vectors == 0 && state.Store == encoder.None:
+			state.Profile, err = encoder.NewSigns(shape)
+		case state.Store == encoder.None || shape.Dims > exactDims && vectors*uint64(shape.Dims) > codedFloats:
+			state.Profile, err = g.learn(ctx)
+		default:
+			state.Profile, err = encoder.NewExact(shape)
 		}
+		return state, err
 	}
-	return state, state.check()
+	return state, nil
 }
 
 // checkChange returns what is malformed in change.
 func (g *generation) checkChange(change Change) error {
 	if change.Profile != nil {
-		if _, err := encoder.ParseKind(change.Profile.String()); err != nil {
-			return invalid("profile", "%v", err)
+		if k := *change.Profile; k != encoder.Learned && k != encoder.Signs {
+			return invalid("profile", "%v, want %v or %v", k, encoder.Learned, encoder.Signs)
 		}
 	}
 	if change.Store != nil {
@@ -219,47 +226,16 @@ func (g *generation) checkChange(change Change) error {
 	return nil
 }
 
-// fit returns state with a profile of that kind, or the one that it leads to.
-func (g *generation) fit(ctx context.Context, state engineState, kind encoder.Kind) (engineState, error) {
-	profile, metric := g.codec.profile, g.codec.metric
-	var sample [][]float32
-	var err error
-	if needsVectors(kind) {
-		if sample, err = g.sample(ctx); err != nil {
-			return state, err
-		}
-	}
-	state.Want, state.Why = "", ""
-	if kind == encoder.Auto {
-		state.Want = kind.String()
-		if kind, state.Why, err = chooseProfile(ctx, sample, metric, profile.Dims(), profile.Ladder()); err != nil {
-			return state, err
-		}
-	}
-	state.Profile, err = encoder.FitProfile(kind, metric, profile.Dims(), profile.Ladder(), sample)
-	return state, err
-}
-
-// same reports whether e is what a change asked for that led to o: the same mean of other
-// vectors is not worth a rewrite.
+// same reports whether e keeps vectors as o does.
 func (e engineState) same(o engineState) bool {
-	return e.Store == o.Store && e.Profile.Kind() == o.Profile.Kind() && e.Want == o.Want && e.waits() == o.waits()
+	return e.Store == o.Store && e.Profile == o.Profile
 }
 
-const (
-	// fitRows is how many vectors a new collection fits its profile to, at least: the
-	// mean of so many is wrong by a thirtieth of a vector's length, and a choice between
-	// profiles sees gains of a few hundredths.
-	fitRows = 1024
-	// updateRows is how many Update is content with: there may never be more.
-	updateRows = 256
-)
-
-// fitWhenDue begins the rewrite to the profile that is wanted when there are vectors
-// enough for it. It returns what is closed when the rewrite has ended, nil if none began.
-func (c *Collection) fitWhenDue() (finished <-chan struct{}) {
+// learnWhenDue begins the rewrite to a learned profile when the collection has become large
+// enough for one. It returns what is closed when the rewrite has ended, nil if none began.
+func (c *Collection) learnWhenDue() (finished <-chan struct{}) {
 	g := c.current.Load()
-	if !g.codec.state.waits() || g.view.Load().live < c.fitAt.Load() {
+	if n := g.view.Load().live; !g.codec.state.due(n) || n < c.learnAt.Load() {
 		return nil
 	}
 	r, ctx, err := c.reserve()
@@ -273,7 +249,8 @@ func (c *Collection) fitWhenDue() (finished <-chan struct{}) {
 	go func() {
 		state := g.codec.state
 		state.Generation++
-		state, err := g.fit(ctx, state, state.wanted())
+		var err error
+		state.Profile, err = g.learn(ctx)
 		var next *generation
 		if err == nil {
 			next, err = c.begin(r, state)
@@ -285,45 +262,6 @@ func (c *Collection) fitWhenDue() (finished <-chan struct{}) {
 		c.giveUp(ctx, r, err)
 	}()
 	return r.finished
-}
-
-// What a profile is fitted to: so many vectors, if they take no more bytes.
-const (
-	sampleRows  = 10_000
-	sampleBytes = 64 << 20
-)
-
-// sample reads stored vectors spread evenly over the collection.
-func (g *generation) sample(ctx context.Context) ([][]float32, error) {
-	v, dims := g.view.Load(), g.codec.profile.Dims()
-	want := min(v.live, sampleRows, max(1, sampleBytes/uint64(4*dims)))
-	var sample [][]float32
-	var row, live uint32
-	for uint64(len(sample)) < want {
-		err := g.shard.View(func(r *storage.Reader) error {
-			for read := 0; read < exactRows && uint64(len(sample)) < want; row++ {
-				if v.isRetired(row) {
-					continue
-				}
-				if live++; uint64(live-1) < uint64(len(sample))*v.live/want {
-					continue
-				}
-				stored, err := r.Vector(uint64(row))
-				if err != nil {
-					return err
-				}
-				vector := make([]float32, dims)
-				g.codec.decode(vector, stored)
-				sample = append(sample, vector)
-				read++
-			}
-			return ctx.Err()
-		})
-		if err != nil {
-			return nil, err
-		}
-	}
-	return sample, nil
 }
 
 // begin makes the file of the next generation. When it returns nil a crash does not
@@ -383,12 +321,15 @@ func (c *Collection) resume() {
 		c.finish(r, err)
 		return
 	}
+	if old.codec.state.legacy != nil {
+		c.held = r.finished
+	}
 	go c.rewrite(background, r, old, next)
 }
 
 // follows reports whether e can be what a rewrite makes of o.
 func (e engineState) follows(o engineState) bool {
-	return e.Generation == o.Generation+1 && e.Metric == o.Metric && slices.Equal(e.Profile.Ladder(), o.Profile.Ladder())
+	return e.Generation == o.Generation+1 && e.Metric == o.Metric && slices.Equal(e.Profile.Ladder(), o.Profile.Ladder()) && e.legacy == nil
 }
 
 // rewrite fills next, puts it in force, and frees old when its last user has left.
@@ -400,7 +341,7 @@ func (c *Collection) rewrite(ctx context.Context, r *rewrite, old, next *generat
 		c.rewrites.Add(1) // finish must not wait for the users
 		defer c.rewrites.Done()
 		c.finish(r, nil)
-		c.fitWhenDue() // it may have become so meanwhile
+		c.learnWhenDue() // it may have become so meanwhile
 		if err := old.close(); err != nil {
 			c.log.Error("file that was rewritten does not close", "collection", c.entry.Load().Name, "error", err)
 		}
@@ -420,7 +361,7 @@ func (c *Collection) giveUp(ctx context.Context, r *rewrite, err error) {
 	}
 	if err != nil {
 		c.log.Error("rewrite failed", "collection", c.entry.Load().Name, "error", err)
-		c.fitAt.Store(2 * c.Count()) // trying again at every write would help nobody
+		c.learnAt.Store(2 * c.Count()) // trying again at every write would help nobody
 	}
 	c.finish(r, err)
 }
@@ -557,6 +498,7 @@ func (g *generation) batch(v *view, row uint32, retired bool) ([]storage.Op, uin
 	size, each := 0, g.shard.Schema().VectorBytes
 	vectors := make([]byte, 0, commitBytes+each)
 	err := g.shard.View(func(r *storage.Reader) error {
+		alone := rowReader{r: r, schema: g.shard.Schema()}
 		for ; row < v.rows && size < commitBytes; row++ {
 			gone := v.isRetired(row)
 			if gone && !retired {
@@ -566,12 +508,22 @@ func (g *generation) batch(v *view, row uint32, retired bool) ([]storage.Op, uin
 			if err != nil {
 				return err
 			}
-			stored, err := r.Vector(uint64(row))
-			if err != nil {
-				return err
+			op := storage.Op{ID: string(id), Metadata: bytes.Clone(metadata)}
+			if g.codec.keepsVectors() {
+				stored, err := r.Vector(uint64(row))
+				if err != nil {
+					return err
+				}
+				vectors = append(vectors, stored...)
+				op.Vector = vectors[len(vectors)-each:]
+			} else {
+				words, scalars, err := alone.row(uint64(row))
+				if err != nil {
+					return err
+				}
+				op.Code = g.codec.codeAlone(words, scalars)
 			}
-			vectors = append(vectors, stored...)
-			ops = append(ops, storage.Op{ID: string(id), Vector: vectors[len(vectors)-each:], Metadata: bytes.Clone(metadata)})
+			ops = append(ops, op)
 			if gone {
 				ops = append(ops, storage.Op{ID: string(id), Delete: true})
 			}

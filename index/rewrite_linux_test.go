@@ -19,10 +19,10 @@ func TestARewriteThatFillsTheDiskIsGivenUp(t *testing.T) {
 	if testing.Short() {
 		t.Skip("writes 150 MB")
 	}
-	const dims, rows = 32768, 600 // 75 MB, more than a file's first growth
+	const dims, rows = 4096, 4800 // 75 MB, more than a file's first growth
 	dir := t.TempDir()
 	db := openDB(t, dir)
-	c := create(t, db, Spec{Name: "c", Dims: dims, Profile: encoder.Plain})
+	c := create(t, db, Spec{Name: "c", Dims: dims, Profile: encoder.Signs})
 	r := rand.New(rand.NewPCG(1, 20))
 	for first := 0; first < rows; first += 100 {
 		upsert(t, c, randomRecords(r, first, 100, dims)...)
@@ -54,14 +54,14 @@ func rewriteOnAFullDisk(args []string) error {
 	if err != nil {
 		return err
 	}
-	kind := encoder.Centred
+	kind := encoder.Learned
 	if err := c.Update(context.Background(), Change{Profile: &kind}); err != nil {
 		return fmt.Errorf("update, which has room to begin: %w", err)
 	}
 	if err := c.Settle(context.Background()); err == nil {
 		return fmt.Errorf("the rewrite found room for %d vectors", c.Count())
 	}
-	if n := c.Count(); n != 600 {
+	if n := c.Count(); n != 4800 {
 		return fmt.Errorf("%d vectors are left", n)
 	}
 	return db.Close()

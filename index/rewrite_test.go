@@ -94,11 +94,11 @@ func rowsOf(t *testing.T, c *Collection) []storedRow {
 	g := c.current.Load()
 	err := g.shard.View(func(r *storage.Reader) error {
 		codes := make([]string, 0, r.State().Next)
-		words, perRow := g.writer.layout.words, g.codec.scalars()
-		err := r.Codes(0, r.State().Next, func(_ uint64, block []uint64, scalars []float32) error {
+		words := g.writer.layout.words
+		err := r.Codes(0, r.State().Next, func(_ uint64, block []uint64, _ []float32) error {
 			for len(block) > 0 {
-				codes = append(codes, fmt.Sprintf("%x %v", block[:words], scalars[:perRow]))
-				block, scalars = block[words:], scalars[perRow:]
+				codes = append(codes, fmt.Sprintf("%x", block[:words]))
+				block = block[words:]
 			}
 			return nil
 		})
@@ -106,8 +106,14 @@ func rowsOf(t *testing.T, c *Collection) []storedRow {
 			return err
 		}
 		return r.Rows(0, func(slot uint64, id, metadata []byte) (bool, error) {
+			row := storedRow{id: string(id), metadata: string(metadata), code: codes[slot]}
+			if !g.codec.keepsVectors() {
+				rows = append(rows, row)
+				return true, nil
+			}
 			vector, err := r.Vector(slot)
-			rows = append(rows, storedRow{string(id), string(metadata), string(vector), codes[slot]})
+			row.vector = string(vector)
+			rows = append(rows, row)
 			return true, err
 		})
 	})
@@ -120,13 +126,12 @@ func rowsOf(t *testing.T, c *Collection) []storedRow {
 // TestARewrittenCollectionIsOneMadeAfresh compares every byte that is kept of every row
 // with a collection that had the other profile from the start.
 func TestARewrittenCollectionIsOneMadeAfresh(t *testing.T) {
-	const dims = 320
+	const dims = 352 // so that the most rows have codes
 	for _, metric := range []encoder.Metric{encoder.Cosine, encoder.Dot, encoder.L2} {
 		for _, tt := range []struct{ from, to encoder.Kind }{
-			{encoder.Plain, encoder.Nested},
-			{encoder.Full, encoder.Plain},
-			{encoder.Nested, encoder.NestedCentred},
-			{encoder.Plain, encoder.Centred},
+			{encoder.Signs, encoder.Learned},
+			{encoder.Learned, encoder.Signs},
+			{encoder.Learned, encoder.Learned},
 		} {
 			for _, rows := range []int{1, pauseRows, 3*pauseRows + 5} {
 				t.Run(fmt.Sprintf("%v/%v to %v/%d rows", metric, tt.from, tt.to, rows), func(t *testing.T) {
@@ -137,6 +142,7 @@ func TestARewrittenCollectionIsOneMadeAfresh(t *testing.T) {
 					c := create(t, db, Spec{Name: "c", Dims: dims, Ladder: []int{256}, Metric: metric, Profile: tt.from})
 					records := randomRecords(r, 0, rows, dims)
 					upsert(t, c, records...)
+					settle(t, c)
 					var replaced []Record
 					for i := 1; i < min(rows, 300); i += 7 { // half are replaced, half deleted
 						if i%2 == 0 {
@@ -151,8 +157,12 @@ func TestARewrittenCollectionIsOneMadeAfresh(t *testing.T) {
 					records = append(slices.DeleteFunc(records, func(r Record) bool { return r.ID == "" }), replaced...)
 					update(t, c, tt.to)
 					settle(t, c)
-					if got := c.Info().Profile; got != tt.to {
-						t.Fatalf("the profile is %v, want %v", got, tt.to)
+					inForce := tt.to
+					if tt.to == encoder.Learned && len(records)*dims <= codedFloats {
+						inForce = encoder.Exact
+					}
+					if got := c.Info(); got.Profile != tt.to || got.ProfileInForce != inForce {
+						t.Fatalf("the profile is %v, %v in force, want %v and %v", got.Profile, got.ProfileInForce, tt.to, inForce)
 					}
 					stats, err := c.Stats()
 					gone := uint64(rows + len(replaced) - len(records))
@@ -166,7 +176,7 @@ func TestARewrittenCollectionIsOneMadeAfresh(t *testing.T) {
 						t.Errorf("%d rows differ from the %d of a collection made afresh", len(got), len(want))
 					}
 					q := Query{Vector: whole(r, dims), K: 20}
-					if err := sameHits(search(t, c, q).Hits, search(t, afresh, q).Hits); err != nil {
+					if err := sameHits(ask(t, c, q).Hits, ask(t, afresh, q).Hits); err != nil {
 						t.Error(err)
 					}
 					before := rowsOf(t, c)
@@ -188,7 +198,7 @@ func TestARewrittenCollectionIsOneMadeAfresh(t *testing.T) {
 func TestNothingIsLostWhileACollectionIsRewritten(t *testing.T) {
 	const writers, ids, rounds, dims = 3, 40, 60, 64
 	r := rand.New(rand.NewPCG(4, 4))
-	c := create(t, openDB(t, t.TempDir()), Spec{Name: "c", Dims: dims, Profile: encoder.Plain})
+	c := create(t, openDB(t, t.TempDir()), Spec{Name: "c", Dims: dims, Profile: encoder.Signs})
 	others := randomRecords(r, 0, 4*pauseRows, dims) // so that there are passes before the last
 	upsert(t, c, others...)
 	id := func(w, i int) string { return fmt.Sprintf("%d/%d", w, i) }
@@ -224,7 +234,7 @@ func TestNothingIsLostWhileACollectionIsRewritten(t *testing.T) {
 	}
 	var rewrites int
 	reading.Go(func() {
-		kinds := []encoder.Kind{encoder.Nested, encoder.Centred, encoder.Plain, encoder.FullCentred}
+		kinds := []encoder.Kind{encoder.Learned, encoder.Signs}
 		for {
 			for _, kind := range kinds {
 				if err := c.Update(t.Context(), Change{Profile: &kind}); err != nil {
@@ -326,16 +336,16 @@ func TestWritesThatWaitedWhileTheProfileChangedAreEncodedAnew(t *testing.T) {
 	const dims = 256
 	s, reached, release := holdAt("rewrite in place") // the writer waits there, before the new codes are in force
 	db := openWithStages(t, t.TempDir(), s)
-	c := create(t, db, Spec{Name: "c", Dims: dims, Profile: encoder.Plain})
+	c := create(t, db, Spec{Name: "c", Dims: dims, Profile: encoder.Signs})
 	r := rand.New(rand.NewPCG(1, 9))
 	upsert(t, c, randomRecords(r, 0, 10, dims)...)
-	update(t, c, encoder.Nested)
+	update(t, c, encoder.Learned)
 	<-reached
 	p, refused, err := c.Submit(t.Context(), randomRecords(r, 10, 10, dims))
 	if err != nil || len(refused) > 0 {
 		t.Fatal(refused, err)
 	}
-	if info := c.Info(); info.ProfileInForce != encoder.Plain || info.Profile != encoder.Nested {
+	if info := c.Info(); info.ProfileInForce != encoder.Signs || info.Profile != encoder.Learned {
 		t.Fatal("the new codes are in force too early for this test")
 	}
 	close(release)
@@ -343,28 +353,28 @@ func TestWritesThatWaitedWhileTheProfileChangedAreEncodedAnew(t *testing.T) {
 		t.Fatal(err)
 	}
 	settle(t, c)
-	if n := c.Count(); n != 20 || c.Info().Profile != encoder.Nested {
-		t.Errorf("%d vectors under %v, want 20 under nested", n, c.Info().Profile)
+	if n := c.Count(); n != 20 || c.Info().Profile != encoder.Learned {
+		t.Errorf("%d vectors under %v, want 20 under learned", n, c.Info().Profile)
 	}
 	// That their codes are those of the new profile is proven by Check at the end.
 }
 
 func TestACallKeepsTheGenerationItBeganWith(t *testing.T) {
-	c := create(t, openDB(t, t.TempDir()), Spec{Name: "c", Dims: 256, Profile: encoder.Plain})
+	c := create(t, openDB(t, t.TempDir()), Spec{Name: "c", Dims: 256, Profile: encoder.Signs})
 	r := rand.New(rand.NewPCG(1, 10))
 	upsert(t, c, randomRecords(r, 0, 2000, 256)...)
 	q := Query{Vector: whole(r, 256), K: 10, Rescore: RescoreNone}
-	want := search(t, c, q).Hits
+	want := ask(t, c, q).Hits
 	g, release, err := c.acquire()
 	if err != nil {
 		t.Fatal(err)
 	}
-	update(t, c, encoder.Full)
+	update(t, c, encoder.Learned)
 	settle(t, c)
 	if _, err := c.Remove(t.Context(), []string{want[0].ID}); err != nil {
 		t.Fatal(err)
 	}
-	p, err := g.plan(q, nil)
+	p, err := g.plan(q)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -375,7 +385,7 @@ func TestACallKeepsTheGenerationItBeganWith(t *testing.T) {
 	if err := sameHits(results[0].Hits, want); err != nil {
 		t.Errorf("a call that began before: %v", err)
 	}
-	if res := search(t, c, q); res.Receipt.ProfileFingerprint == results[0].Receipt.ProfileFingerprint {
+	if res := ask(t, c, q); res.Receipt.ProfileFingerprint == results[0].Receipt.ProfileFingerprint {
 		t.Error("a call that begins after the rewrite has the old profile")
 	}
 	release()
@@ -391,7 +401,7 @@ func TestRowsKeepTheirOrderAndDistance(t *testing.T) {
 	for _, rows := range []int{0, 5, 2 * pauseRows} {
 		t.Run(fmt.Sprint(rows), func(t *testing.T) {
 			s, reached, release := holdAt("rewrite begun")
-			c := create(t, openWithStages(t, t.TempDir(), s), Spec{Name: "c", Dims: 64, Profile: encoder.Plain})
+			c := create(t, openWithStages(t, t.TempDir(), s), Spec{Name: "c", Dims: 64, Profile: encoder.Signs})
 			r := rand.New(rand.NewPCG(1, 26))
 			remove := func(id string) {
 				if n, err := c.Remove(t.Context(), []string{id}); n != 1 || err != nil {
@@ -404,7 +414,7 @@ func TestRowsKeepTheirOrderAndDistance(t *testing.T) {
 				upsert(t, c, randomRecords(r, 3, 1, 64)...)
 			}
 			updated := make(chan error)
-			kind := encoder.Nested
+			kind := encoder.Learned
 			go func() { updated <- c.Update(t.Context(), Change{Profile: &kind}) }()
 			<-reached
 			before, err := c.Stats()
@@ -457,17 +467,17 @@ func slotsOf(t *testing.T, c *Collection) map[string]uint64 {
 
 func TestAnUpdateDuringAnotherIsRefused(t *testing.T) {
 	s, reached, release := holdAt("rewrite goes on")
-	c := create(t, openWithStages(t, t.TempDir(), s), Spec{Name: "c", Dims: 64, Profile: encoder.Plain})
+	c := create(t, openWithStages(t, t.TempDir(), s), Spec{Name: "c", Dims: 64, Profile: encoder.Signs})
 	upsert(t, c, randomRecords(rand.New(rand.NewPCG(1, 11)), 0, 2*pauseRows, 64)...)
-	update(t, c, encoder.Nested)
+	update(t, c, encoder.Learned)
 	<-reached
-	kind := encoder.Centred
+	kind := encoder.Learned
 	if err := c.Update(t.Context(), Change{Profile: &kind}); !errors.Is(err, ErrRewriting) {
 		t.Errorf("error %v, want ErrRewriting", err)
 	}
 	stats, err := c.Stats()
-	if err != nil || stats.Rewrite == nil || stats.Rewrite.Profile != encoder.Nested || stats.Rewrite.Done != 2*pauseRows || stats.Rewrite.Total != 2*pauseRows {
-		t.Errorf("stats tell of %+v (%v), want a rewrite to nested with all rows done", stats.Rewrite, err)
+	if err != nil || stats.Rewrite == nil || stats.Rewrite.Profile != encoder.Learned || stats.Rewrite.Done != 2*pauseRows || stats.Rewrite.Total != 2*pauseRows {
+		t.Errorf("stats tell of %+v (%v), want a rewrite to learned with all rows done", stats.Rewrite, err)
 	}
 	close(release)
 	settle(t, c)
@@ -479,9 +489,9 @@ func TestARewriteThatIsClosedGoesOnWhenOpenedAgain(t *testing.T) {
 	dir := t.TempDir()
 	s, reached, release := holdAt("rewrite goes on")
 	db := openWithStages(t, dir, s)
-	c := create(t, db, Spec{Name: "c", Dims: 64, Profile: encoder.Plain})
+	c := create(t, db, Spec{Name: "c", Dims: 64, Profile: encoder.Signs})
 	upsert(t, c, randomRecords(rand.New(rand.NewPCG(1, 12)), 0, 2*pauseRows, 64)...)
-	update(t, c, encoder.Nested)
+	update(t, c, encoder.Learned)
 	<-reached
 	closed := make(chan error)
 	go func() { closed <- db.Close() }()
@@ -496,16 +506,17 @@ func TestARewriteThatIsClosedGoesOnWhenOpenedAgain(t *testing.T) {
 		t.Fatal(err)
 	}
 	settle(t, c)
-	if kind, n := c.Info().Profile, c.Count(); kind != encoder.Nested || n != 2*pauseRows {
-		t.Errorf("%d vectors under %v, want %d under nested", n, kind, 2*pauseRows)
+	if kind, n := c.Info().Profile, c.Count(); kind != encoder.Learned || n != 2*pauseRows {
+		t.Errorf("%d vectors under %v, want %d under learned", n, kind, 2*pauseRows)
 	}
 }
 
 func TestAnUpdateToWhatIsSoDoesNothing(t *testing.T) {
-	c := create(t, openDB(t, t.TempDir()), Spec{Name: "c", Dims: 64, Profile: encoder.Nested})
+	c := create(t, openDB(t, t.TempDir()), Spec{Name: "c", Dims: 64, Profile: encoder.Signs})
 	upsert(t, c, randomRecords(rand.New(rand.NewPCG(1, 21)), 0, 10, 64)...)
 	g := c.current.Load()
-	update(t, c, encoder.Nested)
+	update(t, c, encoder.Signs)
+	lower(t, c, encoder.Float32)
 	if err := c.Update(t.Context(), Change{}); err != nil {
 		t.Error(err)
 	}
@@ -516,13 +527,13 @@ func TestAnUpdateToWhatIsSoDoesNothing(t *testing.T) {
 }
 
 func TestATokenOfAListOutlivesNoRewrite(t *testing.T) {
-	c := create(t, openDB(t, t.TempDir()), Spec{Name: "c", Dims: 64, Profile: encoder.Plain})
+	c := create(t, openDB(t, t.TempDir()), Spec{Name: "c", Dims: 64, Profile: encoder.Signs})
 	upsert(t, c, randomRecords(rand.New(rand.NewPCG(1, 13)), 0, 10, 64)...)
 	_, token, err := c.List(t.Context(), 3, "", ReadOptions{})
 	if err != nil {
 		t.Fatal(err)
 	}
-	update(t, c, encoder.Nested)
+	update(t, c, encoder.Learned)
 	settle(t, c)
 	_, _, err = c.List(t.Context(), 3, token, ReadOptions{})
 	if fieldOf(err) != "page_token" || !strings.Contains(err.Error(), "rewritten") {
@@ -531,17 +542,17 @@ func TestATokenOfAListOutlivesNoRewrite(t *testing.T) {
 }
 
 func TestPagesGoOnAfterARewriteUnlessTheyAreScoredByCodes(t *testing.T) {
-	c := create(t, openDB(t, t.TempDir()), Spec{Name: "c", Dims: 256, Profile: encoder.Plain})
+	c := create(t, openDB(t, t.TempDir()), Spec{Name: "c", Dims: 256, Profile: encoder.Signs})
 	r := rand.New(rand.NewPCG(1, 14))
 	upsert(t, c, randomRecords(r, 0, 100, 256)...)
 	vector := whole(r, 256)
 	for _, q := range []Query{{Exact: true}, {Candidates: 100}} {
 		q.Vector, q.K = vector, 100
-		want := search(t, c, q).Hits
+		want := ask(t, c, q).Hits
 		q.K = 30
 		var got []Hit
-		for kind := encoder.Nested; len(got) < 100; kind = encoder.Nested + encoder.Full - kind {
-			page := search(t, c, q)
+		for kind := encoder.Learned; len(got) < 100; kind = encoder.Signs - kind {
+			page := ask(t, c, q)
 			got, q.PageToken = append(got, page.Hits...), page.NextPageToken
 			update(t, c, kind)
 			settle(t, c)
@@ -551,8 +562,8 @@ func TestPagesGoOnAfterARewriteUnlessTheyAreScoredByCodes(t *testing.T) {
 		}
 	}
 	q := Query{Vector: vector, K: 30, Rescore: RescoreCodes}
-	q.PageToken = search(t, c, q).NextPageToken
-	update(t, c, encoder.Plain)
+	q.PageToken = ask(t, c, q).NextPageToken
+	update(t, c, encoder.Learned)
 	settle(t, c)
 	if _, err := c.Search(t.Context(), q); fieldOf(err) != "page_token" {
 		t.Errorf("codes of another profile: error %v, want an InvalidError of page_token", err)
@@ -563,8 +574,8 @@ func TestPagesGoOnAfterARewriteUnlessTheyAreScoredByCodes(t *testing.T) {
 func mustServe(t *testing.T, dir string, c *Collection, rows uint64) {
 	t.Helper()
 	upsert(t, c, Record{ID: "after", Vector: whole(rand.New(rand.NewPCG(1, 1)), c.Info().Dims)})
-	if n := c.Count(); n != rows+1 || c.Info().Profile != encoder.Plain {
-		t.Errorf("%d vectors under %v, want %d under plain", n, c.Info().Profile, rows+1)
+	if n := c.Count(); n != rows+1 || c.Info().Profile != encoder.Signs {
+		t.Errorf("%d vectors under %v, want %d under signs", n, c.Info().Profile, rows+1)
 	}
 	left, err := filepath.Glob(filepath.Join(dir, "*", "shard-0000.db.*"))
 	if err != nil || len(left) > 0 {
@@ -575,7 +586,7 @@ func mustServe(t *testing.T, dir string, c *Collection, rows uint64) {
 func TestARewriteThatMeetsDamageIsGivenUp(t *testing.T) {
 	dir := t.TempDir()
 	db := openDB(t, dir)
-	c := create(t, db, Spec{Name: "c", Dims: 512, Profile: encoder.Plain})
+	c := create(t, db, Spec{Name: "c", Dims: 512, Profile: encoder.Signs})
 	records := randomRecords(rand.New(rand.NewPCG(1, 15)), 0, 1024, 512)
 	upsert(t, c, records...)
 	closeSound(t, db)
@@ -592,11 +603,11 @@ func TestARewriteThatMeetsDamageIsGivenUp(t *testing.T) {
 	if c, err = db.Collection("c"); err != nil {
 		t.Fatal(err)
 	}
-	update(t, c, encoder.Nested)
+	update(t, c, encoder.Learned)
 	if err := c.Settle(t.Context()); !errors.Is(err, ErrCorrupt) || !strings.Contains(err.Error(), "slot 500") {
 		t.Errorf("error %v, want ErrCorrupt that names slot 500", err)
 	}
-	unknown, same := encoder.Kind(77), encoder.Plain
+	unknown, same := encoder.Kind(77), encoder.Signs
 	if err := c.Update(t.Context(), Change{Profile: &unknown}); fieldOf(err) != "profile" {
 		t.Errorf("an unknown profile: error %v, want an InvalidError of profile", err)
 	}
@@ -611,7 +622,7 @@ func TestARewriteThatMeetsDamageIsGivenUp(t *testing.T) {
 
 func TestAnUpdateThatCannotBeginChangesNothing(t *testing.T) {
 	dir := t.TempDir()
-	c := create(t, openDB(t, dir), Spec{Name: "c", Dims: 64, Profile: encoder.Plain})
+	c := create(t, openDB(t, dir), Spec{Name: "c", Dims: 64, Profile: encoder.Signs})
 	upsert(t, c, randomRecords(rand.New(rand.NewPCG(1, 16)), 0, 10, 64)...)
 	shards, err := filepath.Glob(filepath.Join(dir, "*", "shard-0000.db"))
 	if err != nil || len(shards) != 1 {
@@ -621,7 +632,7 @@ func TestAnUpdateThatCannotBeginChangesNothing(t *testing.T) {
 	if err := os.MkdirAll(filepath.Join(obstacle, "x"), 0o700); err != nil {
 		t.Fatal(err)
 	}
-	kind := encoder.Nested
+	kind := encoder.Learned
 	if err := c.Update(t.Context(), Change{Profile: &kind}); err == nil {
 		t.Error("the obstacle is none")
 	}
@@ -650,7 +661,7 @@ func TestWhatCrashesLeaveOfARewriteIsReadOrRemoved(t *testing.T) {
 			}
 		}, "corrupt"},
 		{"a file of other vectors", ".rewriting", func(t *testing.T, _ *Collection, path string) {
-			profile, err := encoder.NewProfile(encoder.Plain, encoder.Cosine, 128, nil)
+			profile, err := encoder.NewSigns(encoder.Shape{Dims: 128})
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -666,7 +677,7 @@ func TestWhatCrashesLeaveOfARewriteIsReadOrRemoved(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			dir := t.TempDir()
 			db := openDB(t, dir)
-			c := create(t, db, Spec{Name: "c", Dims: 64, Profile: encoder.Plain})
+			c := create(t, db, Spec{Name: "c", Dims: 64, Profile: encoder.Signs})
 			upsert(t, c, randomRecords(rand.New(rand.NewPCG(1, 17)), 0, 10, 64)...)
 			path := c.current.Load().shard.Path() + tt.suffix
 			closeSound(t, db)
@@ -693,7 +704,12 @@ var childJobs = map[string]func(args []string) error{"rewrite": rewriteUntilKill
 func TestMain(m *testing.M) {
 	job := os.Getenv(childVariable)
 	if job == "" {
-		os.Exit(m.Run())
+		code := m.Run()
+		if err := closeFixtures(); err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			code = 1
+		}
+		os.Exit(code)
 	}
 	if err := childJobs[job](os.Args[1:]); err != nil {
 		fmt.Fprintln(os.Stderr, "child:", err)
@@ -761,7 +777,7 @@ func rewriteUntilKilled(args []string) error {
 					}
 				} else {
 					fmt.Println("try", w, id, version)
-					v := whole(r, 64)
+					v := whole(r, c.dims())
 					v[0] = float32(version)
 					if err := c.Upsert(context.Background(), []Record{{ID: id, Vector: v}}); err != nil {
 						panic(err)
@@ -792,15 +808,15 @@ func TestAKillDuringARewriteLosesNothingThatWasAcknowledged(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
 	db := openDB(t, dir)
-	c := create(t, db, Spec{Name: "c", Dims: 64, Profile: encoder.Plain})
+	c := create(t, db, Spec{Name: "c", Dims: 64, Profile: encoder.Signs})
 	want := make(map[string]int64)
 	for _, r := range randomRecords(rand.New(rand.NewPCG(3, 18)), 0, 2*pauseRows, 64) {
 		upsert(t, c, r)
 		want[r.ID] = int64(r.Vector[0])
 	}
 	closeSound(t, db)
-	kinds := []encoder.Kind{encoder.Nested, encoder.Centred, encoder.Plain}
-	kind := encoder.Plain
+	kinds := []encoder.Kind{encoder.Signs, encoder.Learned}
+	kind := encoder.Signs
 	for n, survived := 1, false; !survived; n++ {
 		next := kinds[n%len(kinds)]
 		cmd := child(t, "rewrite", dir, strconv.Itoa(n), next.String())
@@ -870,9 +886,9 @@ func TestADeletedCollectionStopsItsRewrite(t *testing.T) {
 	dir := t.TempDir()
 	s, reached, release := holdAt("rewrite goes on")
 	db := openWithStages(t, dir, s)
-	c := create(t, db, Spec{Name: "c", Dims: 64, Profile: encoder.Plain})
+	c := create(t, db, Spec{Name: "c", Dims: 64, Profile: encoder.Signs})
 	upsert(t, c, randomRecords(rand.New(rand.NewPCG(1, 19)), 0, 2*pauseRows, 64)...)
-	update(t, c, encoder.Nested)
+	update(t, c, encoder.Learned)
 	<-reached
 	deleted := make(chan error)
 	go func() { deleted <- db.Delete(t.Context(), "c") }()
@@ -882,7 +898,7 @@ func TestADeletedCollectionStopsItsRewrite(t *testing.T) {
 	if err := <-deleted; err != nil {
 		t.Fatal(err)
 	}
-	kind := encoder.Full
+	kind := encoder.Learned
 	if err := c.Update(t.Context(), Change{Profile: &kind}); !errors.Is(err, ErrClosed) {
 		t.Errorf("update of a deleted collection: %v, want ErrClosed", err)
 	}

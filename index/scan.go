@@ -26,15 +26,17 @@ const (
 	pieceRows = 4 * blockRows
 )
 
-// scanJob is S1 of one search: the k rows whose first words are nearest to query, and
-// up to ties more that tie with the last.
+// scanJob is S1 of one search: the k rows with the highest bounds, or all above a floor.
 type scanJob struct {
-	ctx     context.Context
-	query   []uint64
-	planes  *[hamming.Planes][]uint64 // magnitudes, of which query has the signs; nil: none
-	k, ties int
+	ctx    context.Context
+	query  hamming.Query
+	blocks int // that are looked at
+	step   int // of the ladder, that scores are about
+	k      int
+	floor  *float32 // unless nil, the rows above it are wanted, and k are too many
+	on     *view    // to scan; nil: the one published last
 
-	limit uint32        // a distance that k rows are thought to be below; 0: none
+	limit uint32        // a rank, see rankOf, that k rows are thought to be below; 0: none
 	view  *view         // that was scanned
 	parts [][]topk.Hit  // what each lane found, by row
 	done  chan struct{} // closed when view and parts are set
@@ -43,6 +45,28 @@ type scanJob struct {
 func (j *scanJob) begin(ctx context.Context) { j.ctx, j.done = ctx, make(chan struct{}) }
 
 func (j *scanJob) finished() <-chan struct{} { return j.done }
+
+// rankOf orders scores as package topk orders distances: the higher, the smaller.
+func rankOf(score float32) uint32 {
+	b := math.Float32bits(score + 0) // 0 and -0 rank alike, as kernels compare them
+	if b>>31 == 0 {
+		return ^(b | 1<<31)
+	}
+	return b
+}
+
+// scoreOf is the reverse of rankOf, for ranks of numbers.
+func scoreOf(rank uint32) float32 {
+	if rank>>31 == 0 {
+		return math.Float32frombits(^rank &^ (1 << 31))
+	}
+	return math.Float32frombits(rank)
+}
+
+// above is the score that rows must be above for their rank to be below rank.
+func above(rank uint32) float32 {
+	return scoreOf(max(min(rank, rankOf(float32(math.Inf(-1)))), rankOf(float32(math.Inf(1)))))
+}
 
 // hits returns what the pass found, by row.
 func (j *scanJob) hits() []topk.Hit {
@@ -56,7 +80,7 @@ func (j *scanJob) hits() []topk.Hit {
 		}
 		parts = parts[:n-n/2]
 	}
-	return topk.Nearest(parts[0], j.k, j.ties)
+	return topk.Nearest(parts[0], j.k, 0)
 }
 
 // merge returns the hits of a and b, each by row, by row.
@@ -77,23 +101,23 @@ func merge(a, b []topk.Hit) []topk.Hit {
 func (j *scanJob) most(v *view) int { return max(1, min(j.k, int(v.rows))) }
 
 // sameTile orders jobs so that those whose queries can share a tile are side by side: of
-// as many words, and all with magnitudes or none. It is 0 for two that can.
+// as many blocks, about the same step. It is 0 for two that can.
 func sameTile(a, b *scanJob) int {
-	withPlanes := func(j *scanJob) int {
-		if j.planes != nil {
-			return 1
-		}
-		return 0
-	}
-	return cmp.Or(cmp.Compare(len(a.query), len(b.query)), withPlanes(a)-withPlanes(b))
+	return cmp.Or(a.blocks-b.blocks, a.step-b.step)
 }
 
-// distance returns the distance of row from the query.
-func (j *scanJob) distance(v *view, row uint32) uint32 {
-	if j.planes != nil {
-		return v.distancePlanes(j.query, j.planes, row)
+// passes scans for all jobs, those that want the same view together; now is the one
+// published last.
+func passes(now *view, jobs []*scanJob, lanes int) {
+	for len(jobs) > 0 {
+		v := jobs[0].on
+		together := slices.IndexFunc(jobs, func(j *scanJob) bool { return j.on != v })
+		if together < 0 {
+			together = len(jobs)
+		}
+		pass(cmp.Or(v, now), jobs[:together:together], lanes)
+		jobs = jobs[together:]
 	}
-	return v.distance(j.query, row)
 }
 
 // pass scans v for all jobs at once on the given number of goroutines. Jobs whose
@@ -119,29 +143,25 @@ func pass(v *view, jobs []*scanJob, lanes int) {
 	}
 }
 
-// sampleGroups is how many groups there are to each that guess looks at. With one in 64
-// a job that keeps 400 of a million rows is expected to look at 780; with one in 128 at
-// 900, and with no guess, under a limit that falls on the way, at 3,500. Those of a
-// segment are as many rows as a block.
-const sampleGroups = segmentRows / blockRows
-
-// guess sets limits: distances that the rows which a job wants are likely to be below,
-// and not many more. Rows from there on cost nothing, and when a guess was too low the
-// job scans again. It looks at groups spread evenly over all rows, in which the rank of
-// the limit is as many times smaller as they are fewer; three standard deviations are
-// added to it.
+// guess sets limits: bounds that the rows which a job wants are likely to be above, and not
+// many more. Rows below cost nothing, and when a guess was too high the job scans again. It
+// looks at groups spread evenly over all rows, in which the place of the limit is as many
+// times lower as they are fewer; three standard deviations are added to it. Of a million
+// rows a job that wants 400 is expected to look at 1,000; with no guess, under a limit that
+// falls on the way, at 3,500.
 func guess(v *view, jobs []*scanJob) {
-	sampled := 0 // rows
-	for i := range v.segments {
-		sampled += v.rowsIn(i) / hamming.Lanes / sampleGroups * hamming.Lanes
-	}
+	groups := int(v.rows / hamming.Lanes)
+	step := max(1, min(groups/leastSample, sampleEach), groups/mostSample)
+	sampled := groups / step * hamming.Lanes
 	rank := func(j *scanJob) int {
 		mean := float64(j.most(v)) * float64(sampled) / float64(v.rows)
 		return int(mean + 3*math.Sqrt(mean) + 3)
 	}
 	gain := make([]*scanJob, 0, len(jobs)) // those whose limit would keep most rows out
 	for _, j := range jobs {
-		if sampled > 0 && 4*rank(j) <= sampled {
+		if j.floor != nil {
+			j.limit = rankOf(*j.floor)
+		} else if sampled > 0 && 4*rank(j) <= sampled {
 			gain = append(gain, j)
 		}
 	}
@@ -150,14 +170,15 @@ func guess(v *view, jobs []*scanJob) {
 	}
 	s := newLaneScratch(gain)
 	defer s.release()
-	for c, j := range s.counters() {
-		c.Reset(rank(j), 0, math.MaxUint32)
+	for c := range s.counters() {
+		c.Reset(sampled+1, 0, math.MaxUint32) // all of them
 	}
-	for i := range v.segments {
-		s.block(v, i, 0, v.rowsIn(i)/hamming.Lanes/sampleGroups, sampleGroups)
+	for g := range groups / step {
+		first := g * step * hamming.Lanes
+		s.block(v, first/segmentRows, first%segmentRows, 1)
 	}
 	for c, j := range s.counters() {
-		if hits := c.Hits(); len(hits) == rank(j) { // there are so many that are not retired
+		if hits := topk.Nearest(c.Hits(), rank(j), 0); len(hits) == rank(j) { // there are so many that are not retired
 			for _, h := range hits {
 				j.limit = max(j.limit, h.Distance+1)
 			}
@@ -165,9 +186,17 @@ func guess(v *view, jobs []*scanJob) {
 	}
 }
 
+// What guess looks at: one group in sampleEach, but at least leastSample, for a place among
+// fewer says little, and at most mostSample.
+const (
+	sampleEach  = 32
+	leastSample = 16
+	mostSample  = 256
+)
+
 // guessedTooLow reports whether fewer rows than the job wants are below its limit.
 func (j *scanJob) guessedTooLow() bool {
-	if j.limit == 0 || j.ctx.Err() != nil {
+	if j.limit == 0 || j.floor != nil || j.ctx.Err() != nil {
 		return false
 	}
 	n := 0
@@ -201,7 +230,7 @@ func scanLane(v *view, jobs []*scanJob, lane int, next *atomic.Int64) {
 	s := newLaneScratch(jobs)
 	defer s.release()
 	for c, j := range s.counters() {
-		c.Reset(j.most(v), j.ties, cmp.Or(j.limit, math.MaxUint32))
+		c.Reset(j.most(v), 0, cmp.Or(j.limit, math.MaxUint32))
 	}
 	for n := pieces(v.rows); ; {
 		piece := int(next.Add(1)) - 1
@@ -217,8 +246,8 @@ func scanLane(v *view, jobs []*scanJob, lane int, next *atomic.Int64) {
 // laneScratch is what one lane needs for a pass.
 type laneScratch struct {
 	tiles   []tile
-	columns []hamming.Column
-	matches [blockRows / hamming.Lanes * hamming.TileQueries]hamming.Match
+	rows    hamming.Rows
+	matches [blockRows / hamming.MatchLanes * hamming.TileQueries]hamming.Match
 }
 
 // tile is up to hamming.TileQueries jobs that are compared together.
@@ -256,19 +285,11 @@ func (t *tile) set(jobs []*scanJob) int {
 		n++
 	}
 	t.jobs = jobs[:n]
-	if jobs[0].planes != nil {
-		var queries [hamming.TileQueries]hamming.Weighted
-		for i, j := range t.jobs {
-			queries[i] = hamming.Weighted{Signs: j.query, Planes: j.planes}
-		}
-		t.queries.ResetWeighted(queries[:n]...)
-	} else {
-		var queries [hamming.TileQueries][]uint64
-		for i, j := range t.jobs {
-			queries[i] = j.query
-		}
-		t.queries.Reset(queries[:n]...)
+	var queries [hamming.TileQueries]hamming.Query
+	for i, j := range t.jobs {
+		queries[i] = j.query
 	}
+	t.queries.Reset(queries[:n]...)
 	return n
 }
 
@@ -291,7 +312,7 @@ func (s *laneScratch) counters() iter.Seq2[*topk.Counter, *scanJob] {
 func (s *laneScratch) piece(v *view, piece int) bool {
 	for c, j := range s.counters() {
 		if j.ctx.Err() != nil {
-			c.Reset(1, 0, 0) // no row is nearer
+			c.Reset(1, 0, 0) // no row ranks before that
 		}
 	}
 	first := uint32(piece * pieceRows)
@@ -300,43 +321,43 @@ func (s *laneScratch) piece(v *view, piece int) bool {
 	whole := end / hamming.Lanes * hamming.Lanes
 	wanted := true
 	for at := start; at < whole && wanted; at += blockRows {
-		wanted = s.block(v, i, at, min(blockRows, whole-at)/hamming.Lanes, 1)
+		wanted = s.block(v, i, at, min(blockRows, whole-at)/hamming.Lanes)
 	}
-	// The last group may still be filling up: its finished rows one by one.
-	for at := whole; at < end; at++ {
-		if row := uint32(i)*segmentRows + uint32(at); !v.isRetired(row) {
-			for c, j := range s.counters() {
-				c.Push(row, j.distance(v, row))
-			}
-		}
+	if whole < end && wanted {
+		wanted = s.block(v, i, whole, 1)
 	}
 	return wanted
 }
 
-// block compares groups of segment i, from row at on, one in step, with all tiles. It
-// returns false when none of them wants any row.
-func (s *laneScratch) block(v *view, i, at, groups, step int) (wanted bool) {
-	words, retired := 0, v.retired[i]
+// block compares groups of segment i, from row at on, with all tiles. It returns false when
+// none of them wants any row.
+func (s *laneScratch) block(v *view, i, at, groups int) (wanted bool) {
+	retired := v.retired[i]
+	var last *scanJob
 	for k := range s.tiles {
 		t := &s.tiles[k]
-		var limits [hamming.TileQueries]uint32
+		var limits [hamming.TileQueries]float32
+		open := false
 		for j := range t.jobs {
-			limits[j] = t.counters[j].Limit()
+			rank := t.counters[j].Limit()
+			open = open || rank > 0
+			limits[j] = above(rank)
 		}
-		if limits == [hamming.TileQueries]uint32{} {
+		if !open {
 			continue
 		}
 		wanted = true
-		if n := len(t.jobs[0].query); n != words {
-			words = n
-			s.columns = v.block(s.columns[:0], v.segments[i], at, groups, step, words)
+		if last == nil || sameTile(last, t.jobs[0]) != 0 {
+			last = t.jobs[0]
+			v.groups(&s.rows, i, at, last.blocks, last.step)
 		}
-		for _, m := range t.queries.Scan(s.matches[:0], s.columns, groups, &limits) {
-			first := at + int(m.Group)*step*hamming.Lanes
+		for _, m := range t.queries.Scan(s.matches[:0], &s.rows, groups, &limits) {
+			first := at + int(m.Row)
 			for mask := uint(m.Mask); mask != 0; mask &= mask - 1 {
 				lane := bits.TrailingZeros(mask)
-				if retired == nil || !retired.Test(uint(first+lane)) {
-					t.counters[m.Query].Push(uint32(i*segmentRows+first+lane), m.Distances[lane])
+				row := uint32(i*segmentRows + first + lane)
+				if row < v.rows && (retired == nil || !retired.Test(uint(first+lane))) {
+					t.counters[m.Query].Push(row, rankOf(m.Scores[lane]))
 				}
 			}
 		}

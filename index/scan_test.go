@@ -4,26 +4,105 @@ import (
 	"cmp"
 	"context"
 	"fmt"
+	"math"
 	"math/bits"
 	"math/rand/v2"
 	"slices"
+	"sync"
 	"testing"
 
+	"github.com/hamnest/hamnest/encoder"
+	"github.com/hamnest/hamnest/encoder/code"
 	"github.com/hamnest/hamnest/index/hamming"
 	"github.com/hamnest/hamnest/index/topk"
 )
 
-// scanned is a view and, for its plain twin, its codes: those of retired rows are nil.
-type scanned struct {
-	view  *view
-	codes [][]uint64
+// pool is some codes of a profile, of which the rows of a view are made.
+type pool struct {
+	profile *encoder.Profile
+	vectors [][]float32
+	rows    [][]uint64
 }
 
-// newScanned makes a view of rows whose codes of 192 bits in two columns are what
-// code says, and retires those that it is told to.
-func newScanned(t *testing.T, rows uint32, code func(row uint32) [3]uint64, retired func(row uint32) bool) *scanned {
+// newPool encodes vectors under a learned profile, or under plain signs.
+func newPool(t *testing.T, kind encoder.Kind, metric encoder.Metric, dims, n int) *pool {
 	t.Helper()
-	b := newBuilder(newLayout([]int{64, 192}, 0))
+	r := rand.New(rand.NewPCG(uint64(dims), uint64(metric)))
+	p := &pool{}
+	for range n {
+		p.vectors = append(p.vectors, gaussian(r, dims, .3))
+	}
+	var err error
+	if kind == encoder.Learned {
+		p.profile, err = encoder.Learn(encoder.Shape{Metric: metric, Dims: dims}, p.vectors[:min(n, 50)])
+	} else {
+		p.profile, err = encoder.NewSigns(encoder.Shape{Metric: metric, Dims: dims})
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	for range p.vectors {
+		p.rows = append(p.rows, make([]uint64, p.profile.RowWords()))
+	}
+	p.profile.Encode(p.rows, p.vectors)
+	return p
+}
+
+// job is a pass for the k rows that a query like v may score best, over the first blocks.
+func (p *pool) job(ctx context.Context, v []float32, blocks, k int) *scanJob {
+	l := newLayout(p.profile)
+	s := &search{g: &generation{layout: &l}, encoded: p.profile.Query(v)}
+	s.scan = s.encoded.NewScan(blocks, 2)
+	j := s.newJob(k)
+	j.ctx = ctx
+	return j
+}
+
+// scores are the bounds of the codes, by the definition of package hamming, in float32: c o, then
+// f (A - B h) for each column, then the scale.
+func (p *pool) scores(j *scanJob) []float32 {
+	l := newLayout(p.profile)
+	scores := make([]float32, len(p.rows))
+	for i, row := range p.rows {
+		var side encoder.Side
+		p.profile.Side(&side, row)
+		offset := side.Offset
+		if j.step < len(side.Squares) {
+			offset = side.Squares[j.step]
+		}
+		s := float32(j.query.Offset * offset)
+		for c, term := range j.query.Terms {
+			col := l.columns[c]
+			h := 0
+			for d, m := range term.Magnitudes {
+				for plane := range col.planes {
+					bit := row[col.first+plane*col.width+d/code.WordBits] >> (d % code.WordBits) & 1
+					if m > 0 && bit == 0 || m < 0 && bit == 1 {
+						h += max(int(m), -int(m)) << (col.planes - 1 - plane)
+					}
+				}
+			}
+			s += float32(encoder.Factor(side.Factors[col.block]) * (term.A - float32(term.B*float32(h))))
+		}
+		if j.step < len(side.Scales) {
+			s *= encoder.Half(side.Scales[j.step])
+		}
+		scores[i] = s
+	}
+	return scores
+}
+
+// scanned is a view, and for its plain twin which code of the pool each row has: -1 where it
+// is retired.
+type scanned struct {
+	pool *pool
+	view *view
+	of   []int
+}
+
+func (p *pool) builder(t *testing.T, rows uint32) *builder {
+	t.Helper()
+	b := newBuilder(p.profile)
 	if err := b.grow(rows); err != nil {
 		t.Fatal(err)
 	}
@@ -32,46 +111,37 @@ func newScanned(t *testing.T, rows uint32, code func(row uint32) [3]uint64, reti
 			t.Error(err)
 		}
 	})
-	s := &scanned{codes: make([][]uint64, rows)}
+	return b
+}
+
+// scanned makes a view of rows.
+func (p *pool) scanned(t *testing.T, rows uint32, of func(row uint32) int, retired func(row uint32) bool) *scanned {
+	t.Helper()
+	b := p.builder(t, rows)
+	s := &scanned{pool: p, of: make([]int, rows)}
 	for row := range rows {
-		words := code(row)
-		b.add(words[:], nil)
+		s.of[row] = of(row)
+		b.add(p.rows[s.of[row]])
 		if retired(row) {
 			b.retire(row)
-		} else {
-			s.codes[row] = words[:]
+			s.of[row] = -1
 		}
 	}
 	s.view = b.publish()
 	return s
 }
 
-// want is what j promises to find, by the definition.
+// want is what j promises to find.
 func (s *scanned) want(j *scanJob) []topk.Hit {
+	scores := s.pool.scores(j)
 	var hits []topk.Hit
-	for row, c := range s.codes {
-		if c == nil {
-			continue
+	for row, of := range s.of {
+		if of >= 0 && (j.floor == nil || scores[of] > *j.floor) {
+			hits = append(hits, topk.Hit{Row: uint32(row), Distance: rankOf(scores[of])})
 		}
-		d := 0
-		for w, x := range j.query {
-			differ := x ^ c[w]
-			if j.planes == nil {
-				d += bits.OnesCount64(differ)
-				continue
-			}
-			for p, plane := range j.planes {
-				d += bits.OnesCount64(differ&plane[w]) << p
-			}
-		}
-		hits = append(hits, topk.Hit{Row: uint32(row), Distance: uint32(d)})
 	}
 	slices.SortStableFunc(hits, func(a, b topk.Hit) int { return cmp.Compare(a.Distance, b.Distance) })
-	end := min(j.k, len(hits))
-	for end < len(hits) && end < j.k+j.ties && hits[end].Distance == hits[j.k-1].Distance {
-		end++
-	}
-	hits = hits[:end]
+	hits = hits[:min(j.k, len(hits))]
 	slices.SortFunc(hits, func(a, b topk.Hit) int { return cmp.Compare(a.Row, b.Row) })
 	return hits
 }
@@ -89,48 +159,60 @@ func (s *scanned) check(t *testing.T, jobs []*scanJob, lanes int) {
 			continue
 		}
 		if got, want := j.hits(), s.want(j); !slices.Equal(got, want) {
-			t.Errorf("%d lanes: job %d (%d words, magnitudes %t, k %d, ties %d) found %v, want %v",
-				lanes, i, len(j.query), j.planes != nil, j.k, j.ties, first(got), first(want))
+			t.Errorf("%v, %d lanes: job %d (%d blocks, step %d, k %d) found %v, want %v", s.pool.profile.Metric(), lanes, i, j.blocks, j.step, j.k, first(got), first(want))
 		}
 	}
 }
 
 func first(hits []topk.Hit) string { return fmt.Sprint(len(hits), hits[:min(5, len(hits))]) }
 
-func randomJob(ctx context.Context, r *rand.Rand, words int, magnitudes bool, k, ties int) *scanJob {
-	random := func() []uint64 { return []uint64{r.Uint64(), r.Uint64(), r.Uint64()}[:words] }
-	j := &scanJob{ctx: ctx, query: random(), k: k, ties: ties}
-	if magnitudes {
-		j.planes = new([hamming.Planes][]uint64)
-		for p := range j.planes {
-			j.planes[p] = random()
-		}
-	}
-	return j
-}
+func none(uint32) bool { return false }
 
-// TestAPassFindsWhatEachJobAsksFor mixes sizes, kinds, wishes and a job whose context
-// has ended.
+// A pass finds just the rows with the highest bounds: of one block or all, about every prefix,
+// of rows that tie, with retired rows and a last group that is not full, above a floor, for many
+// jobs and lanes, beside a job whose context has ended.
 func TestAPassFindsWhatEachJobAsksFor(t *testing.T) {
 	ended, cancel := context.WithCancel(t.Context())
 	cancel()
 	r := rand.New(rand.NewPCG(4, 4))
-	for _, rows := range []uint32{1, 7, 8, blockRows + 5, 2*segmentRows + 5001} {
-		s := newScanned(t, rows,
-			func(uint32) [3]uint64 { return [3]uint64{r.Uint64(), r.Uint64(), r.Uint64()} },
-			func(row uint32) bool { return row%17 == 5 })
-		for _, lanes := range []int{1, 2, 5} {
-			var jobs []*scanJob
-			for i := range 16 {
-				ctx := t.Context()
-				if i == 5 {
-					ctx = ended
-				}
-				jobs = append(jobs, randomJob(ctx, r, 1+i%3, i%2 == 1, 1+2*i*i*i, i%4))
+	for _, shape := range []struct {
+		kind   encoder.Kind
+		metric encoder.Metric
+		dims   int
+	}{
+		{encoder.Learned, encoder.Cosine, 200},
+		{encoder.Learned, encoder.Dot, 100},
+		{encoder.Learned, encoder.L2, 300},
+		{encoder.Signs, encoder.Dot, 65},
+		{encoder.Signs, encoder.Cosine, 64*hamming.MaxWeight + 100},
+	} {
+		p := newPool(t, shape.kind, shape.metric, shape.dims, 300)
+		for _, rows := range []uint32{1, hamming.Lanes - 1, hamming.Lanes, hamming.Lanes + 1, blockRows + 5, 2*segmentRows + 5001} {
+			if rows > segmentRows && (shape.metric != encoder.L2 || testing.Short()) {
+				continue
 			}
-			s.check(t, jobs, lanes)
-			s.check(t, jobs[2:3], lanes)
-			s.check(t, jobs[3:4], lanes)
+			s := p.scanned(t, rows, func(uint32) int { return r.IntN(300) }, func(row uint32) bool { return row%17 == 5 })
+			ladder := p.profile.Ladder()
+			for _, lanes := range []int{1, 2, 5} {
+				var jobs []*scanJob
+				for i := range 14 {
+					ctx := t.Context()
+					if i == 5 {
+						ctx = ended
+					}
+					size := ladder[i%len(ladder)]
+					j := p.job(ctx, gaussian(r, size, .3), 1+i%len(p.profile.Blocks()), 1+2*i*i*i)
+					if i%4 == 3 {
+						scores := p.scores(j)
+						floor := scores[r.IntN(len(scores))]
+						j.floor, j.k = &floor, int(rows)
+					}
+					jobs = append(jobs, j)
+				}
+				s.check(t, jobs, lanes)
+				s.check(t, jobs[2:3], lanes)
+				s.check(t, jobs[3:4], lanes)
+			}
 		}
 	}
 }
@@ -138,52 +220,55 @@ func TestAPassFindsWhatEachJobAsksFor(t *testing.T) {
 func TestAPassFindsTheSameWhateverTheOrderOfTheRows(t *testing.T) {
 	const rows = segmentRows + 3*blockRows + 5
 	r := rand.New(rand.NewPCG(6, 6))
-	far := func(bits int) (code [3]uint64) { // so many bits from zero
-		for i := range bits {
-			code[i/64] |= 1 << (i % 64)
+	p := newPool(t, encoder.Learned, encoder.Cosine, 100, 400)
+	v := gaussian(r, 100, .3)
+	scores := p.scores(p.job(t.Context(), v, 1, 1))
+	slices.SortFunc(p.rows, func(a, b []uint64) int { // the best first
+		score := func(row []uint64) float32 {
+			i := slices.IndexFunc(p.rows, func(x []uint64) bool { return slices.Equal(x, row) })
+			return scores[i]
 		}
-		return code
-	}
-	sampled := func(row uint32) bool { return row/hamming.Lanes%sampleGroups == 0 }
-	none := func(uint32) bool { return false }
+		return cmp.Compare(score(b), score(a))
+	})
+	groups := rows / hamming.Lanes
+	step := max(1, min(groups/leastSample, sampleEach), groups/mostSample)
+	sampled := func(row uint32) bool { return int(row)/hamming.Lanes%step == 0 }
 	for _, tt := range []struct {
 		name    string
-		code    func(row uint32) [3]uint64
+		of      func(row uint32) int
 		retired func(row uint32) bool
-		wrong   bool // a guess for the 400 nearest to zero must fail
+		wrong   bool // a guess for the 400 best must fail
 	}{
-		{"nearest first", func(row uint32) [3]uint64 { return far(int(row) * 192 / rows) }, none, false},
-		{"nearest last", func(row uint32) [3]uint64 { return far(192 - int(row)*192/rows) }, none, false},
-		{"all alike", func(uint32) [3]uint64 { return far(70) }, none, false},
-		{"of three kinds", func(uint32) [3]uint64 { return far(60 + r.IntN(3)) }, none, false},
-		{"few near rows, all in the sample", func(row uint32) [3]uint64 {
-			if sampled(row) && row%(8*hamming.Lanes*sampleGroups) < hamming.Lanes {
-				return far(0)
+		{"best first", func(row uint32) int { return int(row) * 400 / rows }, none, false},
+		{"best last", func(row uint32) int { return 399 - int(row)*400/rows }, none, false},
+		{"all alike", func(uint32) int { return 70 }, none, false},
+		{"of three kinds", func(uint32) int { return 60 + r.IntN(3) }, none, false},
+		{"few good rows, all in the sample", func(row uint32) int {
+			if sampled(row) && row%11 == 0 {
+				return 0
 			}
-			return far(50 + r.IntN(100))
+			return 100 + r.IntN(300)
 		}, none, true},
-		{"only the sample is far", func(row uint32) [3]uint64 {
+		{"only the sample is bad", func(row uint32) int {
 			if sampled(row) {
-				return far(192)
+				return 399
 			}
-			return far(50 + r.IntN(100))
+			return 100 + r.IntN(200)
 		}, none, false},
-		{"the sample is retired", func(uint32) [3]uint64 { return far(r.IntN(192)) }, sampled, false},
-		{"nearly all is retired", func(uint32) [3]uint64 { return far(r.IntN(192)) }, func(row uint32) bool { return row%200 != 0 }, false},
+		{"the sample is retired", func(uint32) int { return r.IntN(400) }, sampled, false},
+		{"nearly all is retired", func(uint32) int { return r.IntN(400) }, func(row uint32) bool { return row%200 != 0 }, false},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			s := newScanned(t, rows, tt.code, tt.retired)
+			s := p.scanned(t, rows, tt.of, tt.retired)
 			for _, lanes := range []int{1, 3} {
-				nearZero := &scanJob{ctx: t.Context(), query: make([]uint64, 3), k: 400, ties: 3}
-				jobs := []*scanJob{nearZero}
+				best := p.job(t.Context(), v, 1, 400)
+				jobs := []*scanJob{best}
 				for _, k := range []int{1, 400, 20_000} {
-					for _, ties := range []int{0, 4096} {
-						jobs = append(jobs, randomJob(t.Context(), r, 3, false, k, ties), randomJob(t.Context(), r, 3, true, k, ties))
-					}
+					jobs = append(jobs, p.job(t.Context(), gaussian(r, 100, 0), 1, k), p.job(t.Context(), gaussian(r, 64, 0), 2, k))
 				}
 				s.check(t, jobs, lanes)
-				if tt.wrong && nearZero.limit != 0 {
-					t.Errorf("%d lanes: the limit is still %d, want a scan without", lanes, nearZero.limit)
+				if tt.wrong && best.limit != 0 {
+					t.Errorf("%d lanes: the limit is still %d, want a scan without", lanes, best.limit)
 				}
 			}
 		})
@@ -193,48 +278,221 @@ func TestAPassFindsTheSameWhateverTheOrderOfTheRows(t *testing.T) {
 func TestAGuessLeavesFewRowsToLookAt(t *testing.T) {
 	const rows, k = segmentRows, 400
 	r := rand.New(rand.NewPCG(8, 8))
-	s := newScanned(t, rows,
-		func(uint32) [3]uint64 { return [3]uint64{r.Uint64(), r.Uint64(), r.Uint64()} },
-		func(uint32) bool { return false })
-	for range 20 {
-		for _, magnitudes := range []bool{false, true} {
-			job := randomJob(t.Context(), r, 3, magnitudes, k, 0)
-			guess(s.view, []*scanJob{job})
-			if job.limit == 0 {
-				t.Fatal("no guess")
+	p := newPool(t, encoder.Learned, encoder.Dot, 100, 5000)
+	s := p.scanned(t, rows, func(uint32) int { return r.IntN(5000) }, none)
+	for range 10 {
+		job := p.job(t.Context(), gaussian(r, 100, .3), 2, k)
+		guess(s.view, []*scanJob{job})
+		if job.limit == 0 {
+			t.Fatal("no guess")
+		}
+		below := 0
+		scores := p.scores(job)
+		for _, of := range s.of {
+			if rankOf(scores[of]) < job.limit {
+				below++
 			}
-			below := 0
-			for row := range uint32(rows) {
-				if job.distance(s.view, row) < job.limit {
-					below++
+		}
+		if below < k || below > 8*k {
+			t.Errorf("%d rows are below the limit, want %d to %d", below, k, 8*k)
+		}
+	}
+}
+
+// A commit that fails leaves room in the builder that no row has taken: it must not be found.
+func TestRoomThatNoRowHasTakenIsNotScanned(t *testing.T) {
+	p := newPool(t, encoder.Learned, encoder.L2, 100, 100)
+	b := p.builder(t, 3*segmentRows)
+	r := rand.New(rand.NewPCG(8, 9))
+	for rows := range 70 {
+		v := b.publish()
+		job := p.job(t.Context(), gaussian(r, 100, 0), 2, 100)
+		floor := float32(math.Inf(-1))
+		above := p.job(t.Context(), gaussian(r, 100, 0), 1, 100)
+		above.floor = &floor
+		job.done, above.done = make(chan struct{}), make(chan struct{})
+		pass(v, []*scanJob{job, above}, 4)
+		if got, all := job.hits(), above.hits(); len(got) != rows || len(all) != rows {
+			t.Errorf("%d rows: found %d and %d", rows, len(got), len(all))
+		}
+		b.add(p.rows[rows])
+	}
+}
+
+// While a group fills up, scans of the views before read a copy of it. Run with -race.
+func TestViewsAreScannedWhileRowsAreAdded(t *testing.T) {
+	const rows = 3*hamming.Lanes + 7
+	p := newPool(t, encoder.Learned, encoder.Cosine, 200, rows)
+	b := p.builder(t, rows)
+	s := &scanned{pool: p}
+	r := rand.New(rand.NewPCG(8, 10))
+	var scans sync.WaitGroup
+	for row := range rows {
+		b.add(p.rows[row])
+		s.of = append(s.of, row)
+		if row%10 == 9 {
+			b.retire(uint32(row - 5))
+			s.of[row-5] = -1
+		}
+		at := &scanned{pool: p, view: b.publish(), of: slices.Clone(s.of)}
+		jobs := []*scanJob{p.job(t.Context(), gaussian(r, 200, .3), 1+row%3, 20), p.job(t.Context(), gaussian(r, 64, .3), 2, 1000)}
+		scans.Go(func() { at.check(t, jobs, 2) })
+	}
+	scans.Wait()
+}
+
+func TestJobsOnSeveralViewsShareAPass(t *testing.T) {
+	p := newPool(t, encoder.Learned, encoder.Dot, 100, 300)
+	b := p.builder(t, 300)
+	r := rand.New(rand.NewPCG(8, 11))
+	var views []*scanned
+	s := &scanned{pool: p}
+	for row := range 300 {
+		b.add(p.rows[row])
+		s.of = append(s.of, row)
+		if row%70 == 69 {
+			views = append(views, &scanned{pool: p, view: b.publish(), of: slices.Clone(s.of)})
+		}
+	}
+	last := &scanned{pool: p, view: b.publish(), of: s.of}
+	var jobs []*scanJob
+	var of []*scanned
+	for i := range 23 {
+		j := p.job(t.Context(), gaussian(r, 100, .3), 1+i%2, 200)
+		j.done = make(chan struct{})
+		at := last
+		if i%3 > 0 {
+			at = views[i/2%len(views)]
+			j.on = at.view
+		}
+		jobs, of = append(jobs, j), append(of, at)
+	}
+	passes(last.view, slices.Clone(jobs), 2)
+	for i, j := range jobs {
+		<-j.done
+		if j.view != of[i].view || !slices.Equal(j.hits(), of[i].want(j)) {
+			t.Errorf("job %d found %v, want %v", i, first(j.hits()), first(of[i].want(j)))
+		}
+	}
+}
+
+func TestRanksOrderScores(t *testing.T) {
+	r := rand.New(rand.NewPCG(8, 12))
+	inf := float32(math.Inf(1))
+	scores := []float32{-inf, -math.MaxFloat32, -1, -math.SmallestNonzeroFloat32, 0, math.SmallestNonzeroFloat32, 1, math.MaxFloat32, inf}
+	for range 1000 {
+		if s := math.Float32frombits(r.Uint32()); s == s {
+			scores = append(scores, s)
+		}
+	}
+	for _, a := range scores {
+		if got := scoreOf(rankOf(a)); got != a {
+			t.Errorf("the rank of %v is that of %v", a, got)
+		}
+		if got := above(rankOf(a)); got != a {
+			t.Errorf("what ranks before %v is above %v", a, got)
+		}
+		for _, b := range scores[:100] {
+			if (a > b) != (rankOf(a) < rankOf(b)) && !(a == 0 && b == 0) {
+				t.Errorf("%v and %v rank %x and %x", a, b, rankOf(a), rankOf(b))
+			}
+		}
+	}
+	if above(math.MaxUint32) != -inf || above(0) != inf {
+		t.Errorf("no limit is above %v, and the closest above %v", above(math.MaxUint32), above(0))
+	}
+	if rankOf(0) != rankOf(float32(math.Copysign(0, -1))) {
+		t.Error("zeros that score the same rank apart")
+	}
+}
+
+// A view reads rows as they were put, wherever their parts lie.
+func TestALayoutKeepsRows(t *testing.T) {
+	r := rand.New(rand.NewPCG(8, 13))
+	for _, shape := range []struct {
+		kind   encoder.Kind
+		metric encoder.Metric
+		dims   int
+	}{{encoder.Learned, encoder.Cosine, 200}, {encoder.Learned, encoder.L2, 150}, {encoder.Learned, encoder.Dot, 50}, {encoder.Signs, encoder.L2, 5000}} {
+		p := newPool(t, shape.kind, shape.metric, shape.dims, 130)
+		for scan := 1; scan <= len(p.profile.Blocks()); scan++ {
+			p := &pool{profile: p.profile.WithScan(scan, 1, nil), rows: p.rows}
+			b := p.builder(t, 130)
+			for _, row := range p.rows {
+				b.add(row)
+			}
+			v := b.publish()
+			if got, want := v.memoryBytes(), uint64(3*hamming.Lanes*p.profile.RowBytes()); shape.dims%64 == 0 && got != want || got < want {
+				t.Errorf("130 rows take %d bytes, want %d", got, want)
+			}
+			for i, row := range p.rows {
+				seg, at := v.at(uint32(i))
+				var words []uint64
+				for block := range p.profile.Blocks() {
+					if rest := seg.restWords(v.layout, block, at); rest != nil {
+						words = append(words, rest...)
+					} else {
+						words = seg.code(v.layout, words, block, at)
+					}
 				}
-			}
-			if below < k || below > 6*k {
-				t.Errorf("magnitudes %t: %d rows are below the limit, want %d to %d", magnitudes, below, k, 6*k)
+				if !slices.Equal(words, row[:len(words)]) {
+					t.Fatalf("row %d has code %x, want %x", i, words, row[:len(words)])
+				}
+				var side encoder.Side
+				p.profile.Side(&side, row)
+				for step, size := range p.profile.Ladder() {
+					var got encoder.Row
+					seg.side(&got, step, at)
+					want := p.profile.Query(gaussian(r, size, 0)).Row(&side)
+					for block := range p.profile.Blocks() {
+						if got.Factors[block] != want.Factors[block] {
+							t.Errorf("row %d has factors %v, want %v", i, got.Factors, want.Factors)
+						}
+					}
+					if got.Offset != want.Offset || got.Scale != want.Scale {
+						t.Errorf("row %d has %+v for %d dims, want %+v", i, got, size, want)
+					}
+				}
 			}
 		}
 	}
 }
 
-// A commit that fails leaves room in the builder that no row has taken. What an
-// empty code is near to must not find rows there.
-func TestRoomThatNoRowHasTakenIsNotScanned(t *testing.T) {
-	b := newBuilder(newLayout([]int{64}, 0))
-	if err := b.grow(3 * segmentRows); err != nil {
-		t.Fatal(err)
+func TestAPublishedViewDoesNotChange(t *testing.T) {
+	p := newPool(t, encoder.Learned, encoder.Cosine, 50, 11)
+	b := p.builder(t, 20)
+	for i := range 10 {
+		b.add(p.rows[i])
 	}
-	defer func() {
-		if err := b.release(); err != nil {
-			t.Error(err)
+	b.retire(3)
+	old := b.publish()
+	b.retire(4)
+	b.retire(5)
+	b.add(p.rows[10])
+	now := b.publish()
+	if old.rows != 10 || old.live != 9 || !old.isRetired(3) || old.isRetired(4) || old.isRetired(5) {
+		t.Errorf("the old view became %d rows, %d live", old.rows, old.live)
+	}
+	if now.rows != 11 || now.live != 8 || !now.isRetired(3) || !now.isRetired(4) || !now.isRetired(5) || now.isRetired(10) {
+		t.Errorf("the new view has %d rows, %d live, want 11 and 8", now.rows, now.live)
+	}
+	if got := old.retiredSince(now); !slices.Equal(got, []uint32{4, 5}) || old.missing(now) != 3 {
+		t.Errorf("%v were retired since, %d missing, want 4 and 5, and 3", got, old.missing(now))
+	}
+}
+
+func TestRowsOfASampleAreSpreadAndNotRetired(t *testing.T) {
+	p := newPool(t, encoder.Signs, encoder.Cosine, 64, 10)
+	s := p.scanned(t, 1000, func(row uint32) int { return int(row) % 10 }, func(row uint32) bool { return row%4 == 1 })
+	for _, n := range []int{1, 7, 750, 5000} {
+		rows := s.view.spread(n)
+		if len(rows) != min(n, 750) || !slices.IsSorted(rows) {
+			t.Fatalf("of %d asked for %d come: %v", n, len(rows), rows)
 		}
-	}()
-	for rows := range 3 {
-		v := b.publish()
-		job := &scanJob{ctx: t.Context(), query: []uint64{0}, k: 10, done: make(chan struct{})}
-		pass(v, []*scanJob{job}, 4)
-		if got := job.hits(); len(got) != rows {
-			t.Errorf("%d rows: found %v", rows, got)
+		for i, row := range rows {
+			if s.view.isRetired(row) || i > 0 && row == rows[i-1] || bits.Len(uint(n)) < 5 && int(row) < i*1000/n-10 || int(row) > (i+1)*1000/len(rows)+10 {
+				t.Errorf("%d of %d is row %d", i, n, row)
+			}
 		}
-		b.add([]uint64{^uint64(0)}, nil)
 	}
 }

@@ -23,17 +23,17 @@ type sharedJob interface {
 
 // sharer lets concurrent searches of one collection share the cores and the passes
 // over its codes, or if they are exact those over its vectors. There are as many lanes
-// as cores. A job that finds a lane free starts at once, and takes as many lanes as its
-// collection is worth. Jobs that find none wait, and when lanes come free all that
-// wait, first come first served, ride one pass together: nobody waits for a timer, and
-// the busier the machine, the more queries each row that is read serves.
+// as cores. A job that finds a lane free starts with those that come at the same time, and
+// takes as many lanes as its collection is worth. Jobs that find none wait, and when lanes
+// come free all that wait, first come first served, ride one pass together: nobody waits for
+// a timer, and the busier the machine, the more queries each row that is read serves.
 type sharer[J sharedJob] struct {
 	scan func(jobs []J, lanes int) // carries a pass out
 	want func() int                // lanes that a pass is worth now
 
 	mu      sync.Mutex
 	free    int
-	waiting []J // only while free is 0
+	waiting []J
 
 	under sync.WaitGroup // rides under way
 }
@@ -51,21 +51,10 @@ func (s *sharer[J]) run(ctx context.Context, jobs []J) error {
 	for _, j := range jobs {
 		j.begin(ctx)
 	}
-	// A caller that searches in a loop would keep its core for the scheduler's
-	// whole slice, ten milliseconds, while others wait: go behind them instead.
-	runtime.Gosched()
 	s.mu.Lock()
 	s.waiting = append(s.waiting, jobs...)
-	rides := s.board()
 	s.mu.Unlock()
-	// A ride taken now holds none but these jobs: the last is carried out here.
-	for i, r := range rides {
-		if i < len(rides)-1 {
-			go s.carry(r)
-		} else {
-			s.carry(r)
-		}
-	}
+	s.ride(func() bool { return isClosed(jobs[len(jobs)-1].finished()) })
 	for _, j := range jobs {
 		select {
 		case <-j.finished():
@@ -105,16 +94,46 @@ func (s *sharer[J]) board() []ride[J] {
 	return rides
 }
 
+// ride gives the free lanes to the jobs that wait, and carries one of the rides out itself,
+// unless needless says that somebody has done what it was for.
+//
+// Whoever is about to ask may do so first: callers between two searches, who would find the
+// lanes taken. Then all that wait ride together. A caller alone is not held up.
+func (s *sharer[J]) ride(needless func() bool) {
+	runtime.Gosched()
+	if needless() {
+		return
+	}
+	s.mu.Lock()
+	rides := s.board()
+	s.mu.Unlock()
+	for i, r := range rides {
+		if i < len(rides)-1 {
+			go s.carry(r)
+		} else {
+			s.carry(r)
+		}
+	}
+}
+
+func isClosed(c <-chan struct{}) bool {
+	select {
+	case <-c:
+		return true
+	default:
+		return false
+	}
+}
+
 // carry carries a ride out and hands its lanes on.
 func (s *sharer[J]) carry(r ride[J]) {
 	defer s.under.Done()
 	defer func() { // also after a panic, or the lanes would be lost
 		s.mu.Lock()
+		defer s.mu.Unlock()
 		s.free += r.lanes
-		rides := s.board()
-		s.mu.Unlock()
-		for _, next := range rides {
-			go s.carry(next)
+		if len(s.waiting) > 0 {
+			s.under.Go(func() { s.ride(func() bool { return false }) })
 		}
 	}()
 	s.scan(r.jobs, r.lanes)

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/hamnest/hamnest/encoder"
+	"github.com/hamnest/hamnest/encoder/code"
 	"github.com/hamnest/hamnest/storage"
 )
 
@@ -18,15 +19,18 @@ type Spec struct {
 	Name string
 	// Dims is the components of a vector, 1 to encoder.MaxDims.
 	Dims int
-	// Ladder lists the Matryoshka prefix sizes; see encoder.NewProfile. Empty:
+	// Ladder lists the Matryoshka prefix sizes, see encoder.Shape. Empty:
 	// encoder.DefaultLadder(Dims).
 	Ladder []int
+	// Bits is the budget of a code, see encoder.Shape. 0: Dims and 256 more.
+	Bits int
 	// Metric says what scores mean.
 	Metric encoder.Metric
-	// Profile says how vectors become codes; the default chooses by measuring. A kind
-	// that subtracts a mean, and encoder.Auto, need vectors to look at: codes are plain
-	// until there are 1,024, and are then made anew in the background; see
-	// Collection.Update. Without stored vectors encoder.Auto is encoder.Plain.
+	// Profile says how vectors become codes: encoder.Learned, the default, or encoder.Signs
+	// for codes that others made. A learned profile looks at vectors first: while there are
+	// few, and always up to exactDims dimensions, there are no codes (encoder.Exact) and
+	// searches compare all vectors, which is cheaper. Without stored vectors it is
+	// encoder.Signs.
 	Profile encoder.Kind
 	// Store is how exactly vectors are kept beside their codes. The default keeps them
 	// as they are; encoder.None keeps none.
@@ -45,9 +49,6 @@ type Info struct {
 	Spec
 	// ProfileInForce is how codes are made now.
 	ProfileInForce encoder.Kind
-	// ProfileReason says why encoder.Auto led to it, with what was measured; empty
-	// otherwise.
-	ProfileReason string
 	// ProfileFingerprint names the frozen encoder state.
 	ProfileFingerprint string
 	// Created is when the collection was made.
@@ -76,32 +77,37 @@ func (s *Spec) state() (engineState, error) {
 		add("dims", fmt.Errorf("%d, want 1 to %d", s.Dims, encoder.MaxDims))
 		return state, &e
 	}
-	kind := s.Profile
-	if kind == encoder.Auto && s.Store == encoder.None { // there will be nothing to measure
-		kind = encoder.Plain
-	}
-	if needsVectors(kind) {
-		state.Want, kind = kind.String(), encoder.Plain
-	}
-	if _, err := encoder.ParseKind(kind.String()); err != nil {
-		add("profile", err)
-		return state, &e
-	}
+	shape := encoder.Shape{Metric: s.Metric, Dims: s.Dims, Ladder: s.Ladder, Bits: s.Bits}
 	var err error
-	state.Profile, err = encoder.NewProfile(kind, s.Metric, s.Dims, s.Ladder)
-	add("ladder", err)
+	switch {
+	case s.Profile == encoder.Signs, s.Profile == encoder.Learned && s.Store == encoder.None:
+		state.Profile, err = encoder.NewSigns(shape)
+	case s.Profile == encoder.Learned:
+		state.Profile, err = encoder.NewExact(shape)
+	default:
+		add("profile", fmt.Errorf("%v, want %v or %v", s.Profile, encoder.Learned, encoder.Signs))
+	}
+	if err != nil && s.Bits != 0 && (encoder.Shape{Metric: s.Metric, Dims: s.Dims, Ladder: s.Ladder}).Check() == nil {
+		add("bits", err)
+	} else {
+		add("ladder", err)
+	}
 	if _, err := s.Store.MarshalText(); err != nil {
 		add("store", err)
 	}
 	if len(e.Violations) > 0 {
 		return state, &e
 	}
-	return state, state.check()
+	return state, nil
 }
 
-// needsVectors reports whether a profile of that kind can only be made with vectors to
-// look at.
-func needsVectors(kind encoder.Kind) bool { return kind.Centres() || kind == encoder.Auto }
+// exactDims is up to how many dimensions vectors are always compared themselves: a float32
+// row is one cache line then, no larger than a code that would tell it apart.
+const exactDims = 16
+
+// codedFloats is from how many components on a collection has codes: to read as many, 4
+// MiB, takes half a millisecond, as long as a search by codes with all that is around it.
+const codedFloats = 1 << 20
 
 func checkLabels(labels map[string]string) error {
 	if len(labels) > MaxLabels {
@@ -121,34 +127,27 @@ type engineState struct {
 	Generation uint64            `json:"generation,omitempty"`
 	Metric     encoder.Metric    `json:"metric"`
 	Store      encoder.Precision `json:"store"`
-	Profile    *encoder.Profile  `json:"profile"`
+	// Profile is kept apart: it is large.
+	Profile *encoder.Profile `json:"-"`
 	// Dropped is how many retired rows the rewrites have left out, all in all.
 	Dropped uint64 `json:"dropped,omitempty"`
-	// Want is the kind that was asked for, where it is not that of Profile: a mean
-	// that there are no vectors for yet, or encoder.Auto.
-	Want string `json:"want,omitempty"`
-	// Why is the reason for which encoder.Auto led to Profile; empty: not yet.
-	Why string `json:"why,omitempty"`
+
+	legacy *legacyProfile // how rows are made that were written before codes were learnt
 }
 
 // wanted is the kind that was asked for.
 func (e engineState) wanted() encoder.Kind {
-	if kind, err := encoder.ParseKind(e.Want); err == nil {
+	if kind := e.Profile.Kind(); kind != encoder.Exact {
 		return kind
 	}
-	return e.Profile.Kind()
+	return encoder.Learned
 }
 
-// waits reports whether the collection is to be rewritten when there are vectors to
-// fit a profile to.
-func (e engineState) waits() bool { return e.Want != "" && e.Why == "" }
-
-// check returns an InvalidError when the state can never come to what is wanted.
-func (e engineState) check() error {
-	if e.waits() && e.Store == encoder.None {
-		return invalid("store", "%v, and profile %s is to be fitted to stored vectors: store them until it is", e.Store, e.Want)
-	}
-	return nil
+// due reports whether a collection of so many vectors is to have a learned profile and
+// has none.
+func (e engineState) due(vectors uint64) bool {
+	dims := e.Profile.Dims()
+	return e.Profile.Kind() == encoder.Exact && dims > exactDims && vectors*uint64(dims) > codedFloats
 }
 
 // schema returns the geometry of the rows.
@@ -157,33 +156,41 @@ func (e engineState) schema() (storage.Schema, error) {
 	if err != nil {
 		return storage.Schema{}, fmt.Errorf("index: engine state: %w", err)
 	}
+	profile, err := json.Marshal(e.Profile)
+	if err != nil {
+		return storage.Schema{}, fmt.Errorf("index: profile: %w", err)
+	}
 	return storage.Schema{
-		Dims:        e.Profile.Dims(),
-		Scalars:     newCodec(e).scalars(),
+		Dims:        code.WordBits * e.Profile.RowWords(),
 		VectorBytes: e.Store.Bytes(e.Profile.Dims()),
 		Engine:      engine,
+		Frozen:      profile,
 	}, nil
 }
 
 // readSchema is the reverse of engineState.schema.
 func readSchema(schema storage.Schema) (engineState, error) {
+	if e, is, err := readLegacy(schema); is {
+		return e, err
+	}
 	var e engineState
 	if err := json.Unmarshal(schema.Engine, &e); err != nil {
 		return e, fmt.Errorf("index: engine state: %w: %w", err, ErrCorrupt)
 	}
-	if e.Profile == nil {
-		return e, fmt.Errorf("index: engine state without a profile: %w", ErrCorrupt)
+	if len(schema.Frozen) == 0 {
+		return e, fmt.Errorf("index: no profile: %w", ErrCorrupt)
 	}
-	if kind, err := encoder.ParseKind(e.Want); e.Want != "" && (err != nil || !needsVectors(kind)) {
-		return e, fmt.Errorf("index: engine state wants profile %q, one that is fitted: %w", e.Want, ErrCorrupt)
+	e.Profile = new(encoder.Profile)
+	if err := json.Unmarshal(schema.Frozen, e.Profile); err != nil {
+		return e, fmt.Errorf("index: %w: %w", err, ErrCorrupt)
 	}
 	want, err := e.schema()
 	if err != nil {
 		return e, err
 	}
-	if schema.Dims != want.Dims || schema.Scalars != want.Scalars || schema.VectorBytes != want.VectorBytes {
-		return e, fmt.Errorf("index: rows of %d dims, %d scalars and %d vector bytes, want %d, %d and %d: %w", schema.Dims, schema.Scalars, schema.VectorBytes,
-			want.Dims, want.Scalars, want.VectorBytes, ErrCorrupt)
+	if schema.Dims != want.Dims || schema.Scalars != 0 || schema.VectorBytes != want.VectorBytes {
+		return e, fmt.Errorf("index: rows of %d bits, %d scalars and %d vector bytes, want %d, 0 and %d: %w", schema.Dims, schema.Scalars, schema.VectorBytes,
+			want.Dims, want.VectorBytes, ErrCorrupt)
 	}
 	return e, nil
 }

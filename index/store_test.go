@@ -31,28 +31,35 @@ func normal(r *rand.Rand, dims int) []float32 {
 // collection that had the precision from the start, and its answers with those of one
 // that has what is read back as float32.
 func TestVectorsLoweredAreVectorsStoredLow(t *testing.T) {
-	const dims = 300
+	const dims = 520 // so that there are codes
 	for _, metric := range []encoder.Metric{encoder.Cosine, encoder.Dot, encoder.L2} {
 		for _, store := range []encoder.Precision{encoder.Float16, encoder.BFloat16, encoder.Int8, encoder.None} {
-			for _, kind := range []encoder.Kind{encoder.Plain, encoder.Nested} {
+			for _, kind := range []encoder.Kind{encoder.Signs, encoder.Learned} {
 				t.Run(fmt.Sprintf("%v/%v/%v", metric, store, kind), func(t *testing.T) {
 					t.Parallel()
 					r := rand.New(rand.NewPCG(uint64(store), uint64(metric)))
 					db := openDB(t, t.TempDir())
 					spec := Spec{Name: "lowered", Dims: dims, Ladder: []int{256}, Metric: metric, Profile: kind}
+					if testing.Short() && kind == encoder.Learned && metric != encoder.Dot {
+						t.Skip("-short: learns for each")
+					}
 					lowered := create(t, db, spec)
 					records := randomRecords(r, 0, 2*pauseRows, dims)
 					for i := range records {
 						records[i].Vector = normal(r, dims)
 					}
 					upsert(t, lowered, records...)
+					settle(t, lowered)
 					lower(t, lowered, store)
 					settle(t, lowered)
 					if got := lowered.Info().Store; got != store {
 						t.Fatalf("stored precision is %v, want %v", got, store)
 					}
-					spec.Name, spec.Store = "low", store
-					low := create(t, db, spec)
+					profile := lowered.current.Load().codec.profile
+					if want := kind; profile.Kind() != want {
+						t.Fatalf("profile %v is in force, want %v", profile.Kind(), want)
+					}
+					low := createAs(t, db, "low", engineState{Metric: metric, Store: store, Profile: profile})
 					upsert(t, low, records...)
 					if !slices.Equal(rowsOf(t, lowered), rowsOf(t, low)) {
 						t.Error("the rows differ from those of a collection made with the precision")
@@ -60,8 +67,7 @@ func TestVectorsLoweredAreVectorsStoredLow(t *testing.T) {
 					if store == encoder.None {
 						return
 					}
-					spec.Name, spec.Store = "read-back", encoder.Float32
-					full := create(t, db, spec)
+					full := createAs(t, db, "read-back", engineState{Metric: metric, Profile: profile})
 					back, _, err := low.List(t.Context(), len(records), "", ReadOptions{WithVector: true, WithMetadata: true})
 					if err != nil {
 						t.Fatal(err)
@@ -72,11 +78,15 @@ func TestVectorsLoweredAreVectorsStoredLow(t *testing.T) {
 						if q.ID == "" {
 							q.Vector = normal(r, dims)
 						}
-						got := search(t, lowered, q)
-						if err := sameHits(got.Hits, search(t, full, q).Hits); err != nil {
+						got := ask(t, lowered, q)
+						if err := sameHits(got.Hits, ask(t, full, q).Hits); err != nil {
 							t.Errorf("exact %t, by id %t: %v", q.Exact, q.ID != "", err)
 						}
-						if want := got.Receipt.VectorsRead * uint64(store.Bytes(got.Receipt.Dims)); got.Receipt.VectorBytesRead != want {
+						dims := dims
+						if got.Receipt.Exact {
+							dims = got.Receipt.Dims
+						}
+						if want := got.Receipt.VectorsRead * uint64(store.Bytes(dims)); got.Receipt.VectorBytesRead != want {
 							t.Errorf("%d vector bytes were read, want %d", got.Receipt.VectorBytesRead, want)
 						}
 					}
@@ -87,7 +97,7 @@ func TestVectorsLoweredAreVectorsStoredLow(t *testing.T) {
 }
 
 func TestWhatNeedsVectorsIsRefusedWhereThereAreNone(t *testing.T) {
-	c := create(t, openDB(t, t.TempDir()), Spec{Name: "c", Dims: 256, Profile: encoder.Nested, Store: encoder.None})
+	c := create(t, openDB(t, t.TempDir()), Spec{Name: "c", Dims: 256, Store: encoder.None})
 	r := rand.New(rand.NewPCG(1, 30))
 	upsert(t, c, randomRecords(r, 0, 300, 256)...)
 	vector := whole(r, 256)
@@ -111,13 +121,13 @@ func TestWhatNeedsVectorsIsRefusedWhereThereAreNone(t *testing.T) {
 			return err
 		},
 		"list":    func() error { _, _, err := c.List(t.Context(), 1, "", ReadOptions{WithVector: true}); return err },
-		"profile": func() error { kind := encoder.Plain; return c.Update(t.Context(), Change{Profile: &kind}) },
+		"profile": func() error { kind := encoder.Learned; return c.Update(t.Context(), Change{Profile: &kind}) },
 	} {
 		if err := do(); !errors.Is(err, ErrCodesOnly) {
 			t.Errorf("%s: %v, want ErrCodesOnly", name, err)
 		}
 	}
-	res := search(t, c, Query{Vector: vector, K: 10})
+	res := ask(t, c, Query{Vector: vector, K: 10})
 	if res.Receipt.Rescore != RescoreCodes || len(res.Hits) != 10 || res.Receipt.VectorsRead != 0 {
 		t.Errorf("%d hits rescored by %v with %d vectors read, want 10 by codes", len(res.Hits), res.Receipt.Rescore, res.Receipt.VectorsRead)
 	}
@@ -125,10 +135,8 @@ func TestWhatNeedsVectorsIsRefusedWhereThereAreNone(t *testing.T) {
 	if err != nil || len(found) != 1 || string(found[0].Metadata) != `{"n":3}` {
 		t.Errorf("got %v (%v), want the metadata", found, err)
 	}
-	for _, kind := range []encoder.Kind{encoder.Nested, encoder.Auto} {
-		if err := c.Update(t.Context(), Change{Profile: &kind}); (err != nil) != (kind == encoder.Auto) {
-			t.Errorf("update to %v: %v", kind, err)
-		}
+	if kind := encoder.Signs; c.Update(t.Context(), Change{Profile: &kind}) != nil || c.Info().Profile != kind {
+		t.Errorf("a collection of codes alone has profile %v, and cannot be asked for it", c.Info().Profile)
 	}
 }
 
@@ -143,8 +151,7 @@ func TestAChangeOfPrecisionThatCannotBeIsRefused(t *testing.T) {
 		{"raised", Spec{Store: encoder.Int8}, Change{Store: new(encoder.Float16)}, "store"},
 		{"unknown", Spec{}, Change{Store: new(encoder.Precision(9))}, "store"},
 		{"unknown profile", Spec{}, Change{Profile: new(encoder.Kind(77))}, "profile"},
-		{"nothing to fit to", Spec{Profile: encoder.Centred}, Change{Store: new(encoder.None)}, "store"},
-		{"nothing to choose by", Spec{}, Change{Profile: new(encoder.Auto), Store: new(encoder.None)}, "store"},
+		{"no codes at all", Spec{}, Change{Profile: new(encoder.Exact)}, "profile"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			tt.spec.Name, tt.spec.Dims = fmt.Sprint("c", i), 64
@@ -158,18 +165,18 @@ func TestAChangeOfPrecisionThatCannotBeIsRefused(t *testing.T) {
 			}
 		})
 	}
-	if _, err := db.Create(t.Context(), Spec{Name: "new", Dims: 64, Store: 9, Profile: encoder.Plain}); fieldOf(err) != "store" {
+	if _, err := db.Create(t.Context(), Spec{Name: "new", Dims: 64, Store: 9}); fieldOf(err) != "store" {
 		t.Errorf("created with an unknown precision: error %v, want an InvalidError of store", err)
 	}
-	if got := create(t, db, Spec{Name: "none", Dims: 64, Store: encoder.None, Profile: encoder.Plain}).Info(); got.Profile != encoder.Plain {
-		t.Errorf("a collection without vectors to measure has profile %v, want plain", got.Profile)
+	if got := create(t, db, Spec{Name: "none", Dims: 64, Store: encoder.None}).Info(); got.Profile != encoder.Signs {
+		t.Errorf("a collection without vectors to learn from has profile %v, want signs", got.Profile)
 	}
 }
 
 func TestAVectorBeyondThePrecisionIsRefused(t *testing.T) {
 	dir := t.TempDir()
 	db := openDB(t, dir)
-	c := create(t, db, Spec{Name: "c", Dims: 2, Metric: encoder.Dot, Profile: encoder.Plain})
+	c := create(t, db, Spec{Name: "c", Dims: 2, Metric: encoder.Dot, Profile: encoder.Signs})
 	large := Record{ID: "large", Vector: []float32{1, 70_000}}
 	upsert(t, c, large)
 	lower(t, c, encoder.Float16)
@@ -177,7 +184,7 @@ func TestAVectorBeyondThePrecisionIsRefused(t *testing.T) {
 		t.Errorf("error %v, want one that names the vector and the limit", err)
 	}
 	mustServe(t, dir, c, 1)
-	half := create(t, db, Spec{Name: "half", Dims: 2, Metric: encoder.Dot, Store: encoder.Float16, Profile: encoder.Plain})
+	half := create(t, db, Spec{Name: "half", Dims: 2, Metric: encoder.Dot, Store: encoder.Float16, Profile: encoder.Signs})
 	if err := half.Upsert(t.Context(), []Record{large}); fieldOf(err) != "vectors[0].vector" {
 		t.Errorf("error %v, want an InvalidError of the vector", err)
 	}
@@ -186,7 +193,7 @@ func TestAVectorBeyondThePrecisionIsRefused(t *testing.T) {
 // A write that was accepted for float32 may come too late for it.
 func TestAWriteThatWaitedUntilItsVectorDoesNotFitFailsAlone(t *testing.T) {
 	s, reached, release := holdAt("rewrite in place")
-	c := create(t, openWithStages(t, t.TempDir(), s), Spec{Name: "c", Dims: 2, Metric: encoder.Dot, Profile: encoder.Plain})
+	c := create(t, openWithStages(t, t.TempDir(), s), Spec{Name: "c", Dims: 2, Metric: encoder.Dot, Profile: encoder.Signs})
 	upsert(t, c, Record{ID: "a", Vector: []float32{1, 2}})
 	lower(t, c, encoder.Float16)
 	<-reached
@@ -211,7 +218,7 @@ func TestAWriteThatWaitedUntilItsVectorDoesNotFitFailsAlone(t *testing.T) {
 }
 
 func TestLoweringGivesSpaceBack(t *testing.T) {
-	c := create(t, openDB(t, t.TempDir()), Spec{Name: "c", Dims: 512, Profile: encoder.Nested})
+	c := create(t, openDB(t, t.TempDir()), Spec{Name: "c", Dims: 512, Profile: encoder.Signs})
 	const rows = 4 * pauseRows
 	upsert(t, c, randomRecords(rand.New(rand.NewPCG(1, 31)), 0, rows, 512)...)
 	var last Stats
@@ -222,8 +229,8 @@ func TestLoweringGivesSpaceBack(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if stats.DiskCodes != rows*64 || stats.DiskScalars != rows*4*2 || stats.DiskVectors != rows*uint64((store.Bytes(512)+7)/8*8+8) ||
-			stats.DiskCodes+stats.DiskScalars+stats.DiskVectors+stats.DiskRows+stats.DiskFreeBytes != stats.DiskBytes || stats.VectorBytesPerVector != uint64(store.Bytes(512)) {
+		if stats.DiskCodes != rows*(64+8) || stats.DiskVectors != rows*uint64((store.Bytes(512)+7)/8*8+8) ||
+			stats.DiskCodes+stats.DiskVectors+stats.DiskRows+stats.DiskFreeBytes != stats.DiskBytes || stats.VectorBytesPerVector != uint64(store.Bytes(512)) {
 			t.Errorf("%v: stats are %+v", store, stats)
 		}
 		if i > 0 && stats.DiskBytes >= last.DiskBytes {

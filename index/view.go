@@ -8,7 +8,7 @@ import (
 
 	"github.com/bits-and-blooms/bitset"
 
-	"github.com/hamnest/hamnest/encoder/code"
+	"github.com/hamnest/hamnest/encoder"
 	"github.com/hamnest/hamnest/index/hamming"
 	"github.com/hamnest/hamnest/storage"
 )
@@ -17,71 +17,219 @@ import (
 // without copying; a bitmap of storage's retired slots covers one segment.
 const segmentRows = 1 << 16
 
-// layout is how the codes of a collection are cut into columns: one a ladder
-// step, holding the words between that step and the one before.
+// layout is where the parts of a row lie in memory. The blocks that scans look at are
+// columns of package hamming, a group of rows side by side; the others stand row by row,
+// for they are only read of single rows. What stands beside a code is an array each.
 type layout struct {
-	start   []int // start[c] is the first word of column c
-	width   []int // width[c] is its words
-	words   int   // of a whole code
-	scalars int   // float32 beside each code
+	profile *encoder.Profile
+	blocks  []encoder.Block
+	columns []column
+	rest    []restBlock
+	words   int // of a row as storage has it
+	each    int // words of the rest that a row has
+	squares int // arrays of float32, one a prefix
+	scales  int // arrays of float16, one a prefix
 }
 
-func newLayout(ladder []int, scalars int) layout {
-	l := layout{scalars: scalars}
-	for _, step := range ladder {
-		end := code.Words(step)
-		l.start = append(l.start, l.words)
-		l.width = append(l.width, end-l.words)
-		l.words = end
+// column is a block that scans look at, or part of one that is too wide for a kernel.
+type column struct {
+	block, first         int // first word in the row
+	width, planes, words int // words = width * planes
+	part                 int // first word in the block's plane
+}
+
+// restBlock is another.
+type restBlock struct{ block, first, words, at int } // at is its first word in the rest of a row
+
+func newLayout(p *encoder.Profile) layout {
+	l := layout{profile: p, blocks: p.Blocks(), words: p.RowWords()}
+	first := 0
+	for b := range l.blocks {
+		width, words := l.blocks[b].PlaneWords(), l.blocks[b].Words()
+		switch {
+		case b >= p.ScanBlocks():
+			l.rest = append(l.rest, restBlock{b, first, words, l.each})
+			l.each += words
+		case l.blocks[b].Bits > 1: // it fits, or would have fewer
+			l.columns = append(l.columns, column{b, first, width, l.blocks[b].Bits, words, 0})
+		default:
+			for part := 0; part < width; part += hamming.MaxWeight {
+				n := min(width-part, hamming.MaxWeight)
+				l.columns = append(l.columns, column{b, first + part, n, 1, n, part})
+			}
+		}
+		first += words
+	}
+	if p.Kind() == encoder.Learned {
+		switch steps := len(p.Ladder()) - 1; p.Metric() {
+		case encoder.Cosine:
+			l.scales = steps
+		case encoder.L2:
+			l.squares = steps
+		}
 	}
 	return l
 }
 
-// rowBytes is the memory that one row takes.
-func (l layout) rowBytes() int { return 8*l.words + 4*l.scalars }
+// bytes is the memory that n rows take, n a multiple of hamming.Lanes.
+func (l *layout) bytes(n int) int {
+	if len(l.blocks) == 0 {
+		return 0
+	}
+	row := 8*l.each + 4*(1+l.squares) + 2*(len(l.blocks)+l.scales)
+	for _, c := range l.columns {
+		row += 8 * c.words
+	}
+	return n * row
+}
 
-// segment holds the codes of segmentRows rows. Rows are written once, before the
-// first view that has them is published, and never again.
+// scanBytes is what a scan of the first blocks blocks reads of a row.
+func (l *layout) scanBytes(blocks int) int {
+	n := 4
+	for _, b := range l.blocks[:blocks] {
+		n += 8*b.Words() + 2
+	}
+	return n
+}
+
+// segment holds the codes of some rows, a multiple of hamming.Lanes. Rows are written once,
+// before the first view that has them is published, and never again.
 type segment struct {
 	memory  []uint64
-	columns [][]uint64  // see package hamming
-	scalars [][]float32 // scalars[s][row]
+	lines   [][]byte   // one a column
+	rest    []uint64   // each words a row
+	factors [][]uint16 // one a block
+	offsets []float32
+	squares [][]float32
+	scales  [][]uint16
 }
 
 // newSegment makes room for segmentRows rows; large is for one that will be full.
-func newSegment(l layout, large bool) (*segment, error) {
-	memory, err := allocate(segmentRows*(l.words+(l.scalars+1)/2), large)
+func newSegment(l *layout, large bool) (*segment, error) {
+	n := l.bytes(segmentRows)
+	if n == 0 {
+		return new(segment), nil
+	}
+	memory, err := allocate(n/8, large)
 	if err != nil {
 		return nil, err
 	}
+	return carve(l, memory, segmentRows), nil
+}
+
+// carve cuts memory, of l.bytes(rows), into the arrays of a segment.
+func carve(l *layout, memory []uint64, rows int) *segment {
 	s := &segment{memory: memory}
-	for _, w := range l.width {
-		s.columns = append(s.columns, memory[:segmentRows*w:segmentRows*w])
-		memory = memory[segmentRows*w:]
+	take := func(bytes int) unsafe.Pointer {
+		p := unsafe.Pointer(unsafe.SliceData(memory))
+		memory = memory[bytes/8:]
+		return p
 	}
-	if l.scalars > 0 {
-		all := unsafe.Slice((*float32)(unsafe.Pointer(unsafe.SliceData(memory))), 2*len(memory))
-		for i := range l.scalars {
-			s.scalars = append(s.scalars, all[i*segmentRows:(i+1)*segmentRows])
+	for _, c := range l.columns {
+		n := rows * 8 * c.words
+		s.lines = append(s.lines, unsafe.Slice((*byte)(take(n)), n))
+	}
+	s.rest = unsafe.Slice((*uint64)(take(rows*8*l.each)), rows*l.each)
+	s.offsets = unsafe.Slice((*float32)(take(4*rows)), rows)
+	for range l.squares {
+		s.squares = append(s.squares, unsafe.Slice((*float32)(take(4*rows)), rows))
+	}
+	for range l.blocks {
+		s.factors = append(s.factors, unsafe.Slice((*uint16)(take(2*rows)), rows))
+	}
+	for range l.scales {
+		s.scales = append(s.scales, unsafe.Slice((*uint16)(take(2*rows)), rows))
+	}
+	return s
+}
+
+// put writes one row; side is scratch.
+func (s *segment) put(l *layout, at int, row []uint64, side *encoder.Side) {
+	if s.memory == nil {
+		return
+	}
+	for i, c := range l.columns {
+		hamming.Put(s.lines[i], row[c.first:c.first+c.words], at)
+	}
+	for _, b := range l.rest {
+		copy(s.rest[at*l.each+b.at:], row[b.first:b.first+b.words])
+	}
+	l.profile.Side(side, row)
+	s.offsets[at] = side.Offset
+	for i, x := range side.Squares {
+		s.squares[i][at] = x
+	}
+	for i := range s.factors {
+		s.factors[i][at] = side.Factors[i]
+	}
+	for i, w := range side.Scales {
+		s.scales[i][at] = w
+	}
+}
+
+// side reads what stands beside the code of a row, for scores about step step of the ladder.
+func (s *segment) side(r *encoder.Row, step, at int) {
+	r.Offset, r.Scale = s.offsets[at], 1
+	if step < len(s.squares) {
+		r.Offset = s.squares[step][at]
+	}
+	if step < len(s.scales) {
+		r.Scale = encoder.Half(s.scales[step][at])
+	}
+	for b, f := range s.factors {
+		r.Factors[b] = encoder.Factor(f[at])
+	}
+}
+
+// prefetch asks for the memory that a row's refinement reads.
+func (s *segment) prefetch(l *layout, at int) {
+	hamming.Prefetch((*byte)(unsafe.Pointer(&s.offsets[at])), 4)
+	if l.each > 0 {
+		hamming.Prefetch((*byte)(unsafe.Pointer(&s.rest[at*l.each])), 8*l.each)
+	}
+	for _, f := range s.factors {
+		hamming.Prefetch((*byte)(unsafe.Pointer(&f[at])), 2)
+	}
+}
+
+// restWords returns the words of block b of a row, nil where it is in columns.
+func (s *segment) restWords(l *layout, b, at int) []uint64 {
+	for _, r := range l.rest {
+		if r.block == b {
+			from := at*l.each + r.at
+			return s.rest[from : from+r.words]
 		}
 	}
-	return s, nil
+	return nil
 }
 
-// put writes one row.
-func (s *segment) put(l *layout, row int, words []uint64, scalars []float32) {
-	for c, column := range s.columns {
-		hamming.Put(column, words[l.start[c]:l.start[c]+l.width[c]], row)
+// code appends the words of block b, one in columns, of a row to dst.
+func (s *segment) code(l *layout, dst []uint64, b, at int) []uint64 {
+	for i, c := range l.columns {
+		if c.block == b {
+			n := len(dst)
+			dst = slices.Grow(dst, c.words)[:n+c.words]
+			hamming.Get(dst[n:], s.lines[i], at)
+		}
 	}
-	for i, x := range scalars {
-		s.scalars[i][row] = x
-	}
+	return dst
 }
 
-// get overwrites words with the code of one row.
-func (s *segment) get(l *layout, row int, words []uint64) {
-	for c, column := range s.columns {
-		hamming.Get(words[l.start[c]:l.start[c]+l.width[c]], column, row)
+// copyGroup copies the group of src that begins at row at to the first of s.
+func (s *segment) copyGroup(l *layout, src *segment, at int) {
+	const n = hamming.Lanes
+	for i, c := range l.columns {
+		copy(s.lines[i][:n*8*c.words], src.lines[i][at*8*c.words:])
+	}
+	copy(s.offsets[:n], src.offsets[at:])
+	for i := range s.squares {
+		copy(s.squares[i][:n], src.squares[i][at:])
+	}
+	for i := range s.factors {
+		copy(s.factors[i][:n], src.factors[i][at:])
+	}
+	for i := range s.scales {
+		copy(s.scales[i][:n], src.scales[i][at:])
 	}
 }
 
@@ -90,59 +238,43 @@ func (s *segment) get(l *layout, row int, words []uint64) {
 type view struct {
 	layout   *layout
 	segments []*segment
+	last     *segment         // a copy of the last group while rows are added to it; nil: it is full
 	retired  []*bitset.BitSet // per segment; nil: none
 	rows     uint32           // given so far, retired or not
 	live     uint64
 }
 
-// distance returns the number of bits in which query and the first len(query)
-// words of row differ.
-func (v *view) distance(query []uint64, row uint32) uint32 {
-	seg, at := v.segments[row/segmentRows], int(row%segmentRows)
-	var d uint32
-	for c := 0; c < len(seg.columns) && v.layout.start[c] < len(query); c++ {
-		part := query[v.layout.start[c]:min(len(query), v.layout.start[c]+v.layout.width[c])]
-		d += hamming.Row(part, seg.columns[c], v.layout.width[c], at)
-	}
-	return d
-}
-
-// distancePlanes returns the distance of the query of signs and planes, see
-// hamming.RowPlanes, from the first len(signs) words of row.
-func (v *view) distancePlanes(signs []uint64, planes *[hamming.Planes][]uint64, row uint32) uint32 {
-	seg, at := v.segments[row/segmentRows], int(row%segmentRows)
-	var d uint32
-	for c := 0; c < len(seg.columns) && v.layout.start[c] < len(signs); c++ {
-		start, end := v.layout.start[c], min(len(signs), v.layout.start[c]+v.layout.width[c])
-		var part [hamming.Planes][]uint64
-		for j, p := range planes {
-			part[j] = p[start:end]
-		}
-		d += hamming.RowPlanes(signs[start:end], &part, seg.columns[c], v.layout.width[c], at)
-	}
-	return d
+// at returns where row lies.
+func (v *view) at(row uint32) (*segment, int) {
+	return v.segments[row/segmentRows], int(row % segmentRows)
 }
 
 // rowsIn is how many rows segment i has.
 func (v *view) rowsIn(i int) int { return int(min(v.rows-uint32(i)*segmentRows, segmentRows)) }
 
-// block appends to dst the columns that hold the first words words of groups of seg,
-// from row at on: one in every step groups.
-func (v *view) block(dst []hamming.Column, seg *segment, at, groups, step, words int) []hamming.Column {
-	for c := 0; c < len(seg.columns) && v.layout.start[c] < words; c++ {
-		stride := v.layout.width[c]
-		dst = append(dst, hamming.Column{
-			Words:  seg.columns[c][at*stride : (at+groups*step*hamming.Lanes)*stride],
-			Stride: step * stride,
-			Used:   min(stride, words-v.layout.start[c]),
-		})
+// groups sets rows to groups of segment i from row first on, for a scan of the first blocks
+// blocks for scores about step step of the ladder. Of the last group of a view that is not
+// full a copy is read, and that alone.
+func (v *view) groups(rows *hamming.Rows, i, first, blocks, step int) {
+	l, s, at := v.layout, v.segments[i], first
+	if v.last != nil && i == len(v.segments)-1 && first+hamming.Lanes > v.rowsIn(i) {
+		s, at = v.last, 0
 	}
-	return dst
-}
-
-// scalar returns scalar i of row.
-func (v *view) scalar(i int, row uint32) float32 {
-	return v.segments[row/segmentRows].scalars[i][row%segmentRows]
+	rows.Columns = rows.Columns[:0]
+	for c := range l.columns {
+		if col := &l.columns[c]; col.block < blocks {
+			rows.Columns = append(rows.Columns, hamming.Column{
+				Lines: s.lines[c][at*8*col.words:], Width: col.width, Planes: col.planes, Factors: s.factors[col.block][at:],
+			})
+		}
+	}
+	rows.Offsets, rows.Scales = s.offsets[at:], nil
+	if step < len(s.squares) {
+		rows.Offsets = s.squares[step][at:]
+	}
+	if step < len(s.scales) {
+		rows.Scales = s.scales[step][at:]
+	}
 }
 
 // isRetired reports whether row's vector was replaced or deleted.
@@ -154,7 +286,7 @@ func (v *view) isRetired(row uint32) bool {
 // memoryBytes is what the codes and what is kept beside them take.
 func (v *view) memoryBytes() uint64 {
 	groups := (uint64(v.rows) + hamming.Lanes - 1) / hamming.Lanes
-	n := groups * hamming.Lanes * uint64(v.layout.rowBytes())
+	n := groups * uint64(v.layout.bytes(hamming.Lanes))
 	for _, bits := range v.retired {
 		if bits != nil {
 			n += segmentRows / 8
@@ -168,10 +300,11 @@ type builder struct {
 	layout layout
 	next   view
 	owned  map[int]bool // retired bitmaps that no published view shares
+	side   encoder.Side
 }
 
-func newBuilder(l layout) *builder {
-	b := &builder{layout: l, owned: make(map[int]bool)}
+func newBuilder(p *encoder.Profile) *builder {
+	b := &builder{layout: newLayout(p), owned: make(map[int]bool)}
 	b.next.layout = &b.layout
 	return b
 }
@@ -179,7 +312,7 @@ func newBuilder(l layout) *builder {
 // grow makes room for rows up to end.
 func (b *builder) grow(end uint32) error {
 	for uint64(len(b.next.segments))*segmentRows < uint64(end) {
-		seg, err := newSegment(b.layout, len(b.next.segments) > 0)
+		seg, err := newSegment(&b.layout, len(b.next.segments) > 0)
 		if err != nil {
 			return err
 		}
@@ -190,9 +323,9 @@ func (b *builder) grow(end uint32) error {
 }
 
 // add appends the next row, for which there must be room.
-func (b *builder) add(words []uint64, scalars []float32) {
+func (b *builder) add(words []uint64) {
 	row := b.next.rows
-	b.next.segments[row/segmentRows].put(&b.layout, int(row%segmentRows), words, scalars)
+	b.next.segments[row/segmentRows].put(&b.layout, int(row%segmentRows), words, &b.side)
 	b.next.rows++
 	b.next.live++
 }
@@ -217,6 +350,11 @@ func (b *builder) publish() *view {
 	v := b.next
 	used := (int(v.rows) + segmentRows - 1) / segmentRows
 	v.segments, v.retired = slices.Clone(v.segments[:used]), slices.Clone(v.retired[:used])
+	if over := v.rows % hamming.Lanes; over > 0 && len(b.layout.columns) > 0 {
+		s, at := v.at(v.rows - over)
+		v.last = carve(&b.layout, make([]uint64, b.layout.bytes(hamming.Lanes)/8), hamming.Lanes)
+		v.last.copyGroup(&b.layout, s, at)
+	}
 	clear(b.owned)
 	return &v
 }
@@ -225,7 +363,9 @@ func (b *builder) publish() *view {
 func (b *builder) release() error {
 	var errs []error
 	for _, s := range b.next.segments {
-		errs = append(errs, release(s.memory))
+		if s.memory != nil {
+			errs = append(errs, release(s.memory))
+		}
 	}
 	b.next = view{layout: &b.layout}
 	return errors.Join(errs...)
@@ -236,12 +376,13 @@ const maxRows = math.MaxUint32
 
 // load fills rows first..end-1, all of one segment, from storage.
 func (b *builder) load(r *storage.Reader, seg *segment, first, end uint64) error {
-	words, scalars := b.layout.words, b.layout.scalars
-	return r.Codes(first, end, func(at uint64, codes []uint64, numbers []float32) error {
+	words := b.layout.words
+	var side encoder.Side
+	return r.Codes(first, end, func(at uint64, codes []uint64, _ []float32) error {
 		row := int(at - first)
 		for len(codes) > 0 {
-			seg.put(&b.layout, row, codes[:words], numbers[:scalars])
-			codes, numbers = codes[words:], numbers[scalars:]
+			seg.put(&b.layout, row, codes[:words], &side)
+			codes = codes[words:]
 			row++
 		}
 		return nil

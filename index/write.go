@@ -31,12 +31,11 @@ const (
 	// commitBytes is how much one transaction takes on: with more its memory
 	// grows, with less every sync costs more.
 	commitBytes = 16 << 20
-	// holdTime is how long writes wait at most while a new collection, of holdRows at most, is
-	// fitted with its profile. What is written meanwhile is stored twice, and of an ingest
-	// that is as fast as the copying that would be nearly all. Of 1,024 dimensions, 1,024
-	// vectors took .26 s on two idle cores, and 30,000 took 2.3 s.
-	holdTime = 2 * time.Second
-	holdRows = 1 << 15
+	// holdTime is how long writes wait at most while a collection, of holdRows at most, gets
+	// its first codes. What is written meanwhile is stored twice, and of an ingest that is
+	// as fast as the copying that would be nearly all.
+	holdTime = 4 * time.Second
+	holdRows = 1 << 16
 )
 
 // Record is one stored vector.
@@ -46,9 +45,9 @@ type Record struct {
 	// Vector has as many components as the collection has dims.
 	Vector []float32
 	// Code is code.Words(dims) words with no bit set past the last dimension. It need
-	// not be given: with Vector it must be the code that is made of that; without, which
-	// only a collection takes that stores no vectors and keeps nothing beside codes, it
-	// is stored as it is.
+	// not be given: with Vector it must be the signs of that; without, which only a
+	// collection of plain signs under encoder.Cosine takes that stores no vectors, it is
+	// stored as it is.
 	Code []uint64
 	// Metadata is a JSON object of at most storage.MaxMetadataBytes, or empty.
 	Metadata []byte
@@ -68,7 +67,7 @@ type RecordError struct {
 // Pending is a write under way.
 type Pending struct {
 	ops     []storage.Op
-	codec   *codec // that ops are encoded by
+	codec   *codec // that ops are encoded by; nil: they are deletions
 	bytes   int64
 	applied []storage.Applied
 	done    chan struct{} // closed when err and applied are set
@@ -175,39 +174,44 @@ func (c *codec) ops(records []Record) ([]storage.Op, []RecordError) {
 
 // opsOf is ops on one core.
 func (c *codec) opsOf(records []Record) ([]storage.Op, []RecordError) {
-	dims, perRow := c.profile.Dims(), c.scalars()
-	words := code.Words(dims)
+	dims, words := c.profile.Dims(), c.profile.RowWords()
 	codes := make([]uint64, len(records)*words)
-	scalars := make([]float32, len(records)*perRow)
-	vectors := make([]byte, 0, len(records)*c.store.Bytes(dims))
-	vector := make([]float32, dims)
+	stored := make([]byte, 0, len(records)*c.store.Bytes(dims))
+	read := make([]float32, len(records)*dims) // as the vectors will be read back
 	ops := make([]storage.Op, 0, len(records))
+	var rows [][]uint64
+	var vectors [][]float32
 	var refused []RecordError
+	signs := make([]uint64, code.Words(dims))
 	for i := range records {
 		r := &records[i]
 		if field, err := c.checkRecord(r); err != nil {
 			refused = append(refused, RecordError{i, r.ID, field, err.Error()})
 			continue
 		}
-		op := storage.Op{ID: r.ID, Code: codes[:words:words], Scalars: scalars[:perRow:perRow], Metadata: bytes.Clone(r.Metadata)}
-		codes, scalars = codes[words:], scalars[perRow:]
-		start := len(vectors)
-		if len(r.Vector) > 0 {
-			copy(vector, r.Vector)
-			vectors = c.append(vectors, vector)
-			c.encode(op.Code, op.Scalars, vector)
+		op := storage.Op{ID: r.ID, Code: codes[:words:words], Metadata: bytes.Clone(r.Metadata)}
+		codes = codes[words:]
+		start := len(stored)
+		if len(r.Vector) == 0 {
+			c.profile.PutSigns(op.Code, r.Code, 1)
 		} else {
-			copy(op.Code, r.Code)
+			v := read[:dims:dims]
+			read = read[dims:]
+			copy(v, r.Vector)
+			stored = c.append(stored, v)
+			if r.Code != nil {
+				if code.Signs(signs, v); code.Distance(signs, r.Code) != 0 {
+					stored = stored[:start]
+					refused = append(refused, RecordError{i, r.ID, "code", fmt.Sprintf("differs in %d of %d bits from the signs of the vector", code.Distance(signs, r.Code), dims)})
+					continue
+				}
+			}
+			rows, vectors = append(rows, op.Code), append(vectors, v)
 		}
-		if r.Code != nil && code.Distance(op.Code, r.Code) != 0 {
-			vectors = vectors[:start]
-			refused = append(refused, RecordError{i, r.ID, "code", fmt.Sprintf("differs in %d of %d bits from the one that profile %v makes of the vector",
-				code.Distance(op.Code, r.Code), dims, c.profile.Kind())})
-			continue
-		}
-		op.Vector = vectors[start:len(vectors):len(vectors)]
+		op.Vector = stored[start:len(stored):len(stored)]
 		ops = append(ops, op)
 	}
+	c.profile.Encode(rows, vectors)
 	return ops, refused
 }
 
@@ -244,7 +248,7 @@ func (c *codec) checkCode(r *Record) error {
 		return nil
 	case c.keepsVectors():
 		return fmt.Errorf("comes without a vector, and the collection stores vectors (%v): only one that stores none takes codes alone", c.store)
-	case c.scalars() > 0:
+	case c.profile.Kind() != encoder.Signs || c.metric != encoder.Cosine:
 		return fmt.Errorf("comes without a vector, and under profile %v and metric %v more is kept beside a code than it tells", c.profile.Kind(), c.metric)
 	}
 	return nil
@@ -286,7 +290,7 @@ func (c *Collection) enqueue(ctx context.Context, codec *codec, ops []storage.Op
 	}
 	for i := range ops {
 		op := &ops[i]
-		p.bytes += opBytes + int64(len(op.Vector)+len(op.Metadata)+len(op.ID)+8*len(op.Code)+4*len(op.Scalars))
+		p.bytes += opBytes + int64(len(op.Vector)+len(op.Metadata)+len(op.ID)+8*len(op.Code))
 	}
 	p.bytes = min(p.bytes, queueBytes)
 	if err := c.room.Acquire(ctx, p.bytes); err != nil {
@@ -355,7 +359,7 @@ func (c *Collection) commit(group []*Pending) {
 	var ops []storage.Op
 	ready := group[:0]
 	for _, p := range group {
-		if p.codec != g.codec { // it has waited while the collection was rewritten
+		if p.codec != nil && p.codec != g.codec { // it has waited while the collection was rewritten
 			if err := g.codec.recodeAll(p.codec, p.ops); err != nil {
 				c.acknowledge(p, nil, invalid("vectors", "%v", err))
 				continue
@@ -376,8 +380,8 @@ func (c *Collection) commit(group []*Pending) {
 		}
 		return
 	}
-	if fitted := c.fitWhenDue(); fitted != nil && err == nil && g.view.Load().live <= holdRows {
-		c.held, c.lapse = fitted, time.After(holdTime)
+	if learnt := c.learnWhenDue(); learnt != nil && err == nil && g.view.Load().live <= holdRows {
+		c.held, c.lapse = learnt, time.After(holdTime)
 	}
 	for _, p := range ready {
 		if err != nil {

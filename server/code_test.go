@@ -63,7 +63,7 @@ func TestCodesOfOtherSystemsFindTheirVectors(t *testing.T) {
 	h := start(t, Options{})
 	for i, golden := range goldenCodes(t) {
 		dims, name := len(golden.vector), fmt.Sprintf("golden-%d", i)
-		c, err := h.db.Create(t.Context(), index.Spec{Name: name, Dims: dims})
+		c, err := h.db.Create(t.Context(), index.Spec{Name: name, Dims: dims, Profile: encoder.Signs})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -87,7 +87,7 @@ func TestCodesOfOtherSystemsFindTheirVectors(t *testing.T) {
 				math.Abs(float64(hits[1].GetScore())-math.Cos(math.Pi/float64(dims))) > 1e-6 {
 				t.Errorf("%v, %d dims: hits %v, want itself at 1, one bit off at cos(pi/%d), the opposite at -1", d, dims, hits, dims)
 			}
-			if r.GetRescore() != hamnestv1.Rescore_RESCORE_CODES || r.GetVectorsRead() != 0 || r.GetScanBits() != 1 {
+			if r.GetRescore() != hamnestv1.Rescore_RESCORE_CODES || r.GetVectorsRead() != 0 {
 				t.Errorf("%v, %d dims: receipt %v, want codes alone", d, dims, r)
 			}
 		}
@@ -111,7 +111,7 @@ func TestACodeOfAPrefixSearchesThePrefix(t *testing.T) {
 
 func TestCodesThatMeanNothing(t *testing.T) {
 	h := start(t, Options{})
-	c, err := h.db.Create(t.Context(), index.Spec{Name: "docs", Dims: 75, Ladder: []int{64}, Profile: encoder.Full})
+	c, err := h.db.Create(t.Context(), index.Spec{Name: "docs", Dims: 75, Ladder: []int{64}, Profile: encoder.Signs})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -136,10 +136,10 @@ func TestCodesThatMeanNothing(t *testing.T) {
 		{"padding that is set", byCode("docs", numpy, set(0b00010000)), "code", "byte 9 has 1 bits set past dimension 74"},
 		{"padding that is set, from the other end", byCode("docs", faiss, set(0b11001000)), "code", "byte 9 has 3 bits set past dimension 74"},
 		{"padding that is set in a signed byte", byCode("docs", hamnestv1.Dialect_DIALECT_NUMPY_SIGNED, set(0x81)), "code", "byte 9 has 1 bits set past dimension 74"},
-		{"a prefix that the profile has not", byCode("docs", numpy, good[:8]), "code", "has 64 dimensions, want 75"},
-		{"stored vectors", &hamnestv1.SearchRequest{Rescore: hamnestv1.Rescore_RESCORE_VECTORS}, "rescore", "vectors for a code"},
-		{"an exact search", &hamnestv1.SearchRequest{Exact: true}, "exact", "set together with code"},
-		{"a bound", &hamnestv1.SearchRequest{LastStage: &hamnestv1.SearchRequest_Bound{Bound: 2}}, "bound", "2 for a code"},
+		{"stored vectors", &hamnestv1.SearchRequest{Rescore: hamnestv1.Rescore_RESCORE_VECTORS}, "code", "set together with exact or rescore vectors"},
+		{"an exact search", &hamnestv1.SearchRequest{Exact: true}, "code", "set together with exact"},
+		{"a bound", &hamnestv1.SearchRequest{Bound: new(2.0)}, "target_recall", "or bound, under profile signs"},
+		{"a target recall", &hamnestv1.SearchRequest{TargetRecall: new(.9)}, "target_recall", "under profile signs"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			if tt.req.GetQuery() == nil {
@@ -155,6 +155,11 @@ func TestCodesThatMeanNothing(t *testing.T) {
 	if _, err := h.searches.Search(t.Context(), byCode("docs", numpy, good)); err != nil {
 		t.Errorf("a code of the right size: %v", err)
 	}
+	if _, err := h.db.Create(t.Context(), index.Spec{Name: "learned", Dims: 75}); err != nil {
+		t.Fatal(err)
+	}
+	_, err = h.searches.Search(t.Context(), byCode("learned", numpy, good))
+	wantFields(t, err, "code")
 }
 
 func TestCodesRoundTripInEveryDialect(t *testing.T) {

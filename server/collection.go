@@ -155,7 +155,7 @@ func (s *collectionService) Calibrate(ctx context.Context, req *hamnestv1.Calibr
 	if err != nil {
 		return nil, err
 	}
-	return calibrationToProto(calibration), nil
+	return &hamnestv1.CalibrateResponse{Calibration: calibrationToProto(calibration)}, nil
 }
 
 // inCollection puts "collection." before the fields of an engine's InvalidError:

@@ -50,13 +50,9 @@ var (
 		hamnestv1.Metric_METRIC_L2:     encoder.L2,
 	}
 	profiles = map[hamnestv1.Profile]encoder.Kind{
-		hamnestv1.Profile_PROFILE_PLAIN:          encoder.Plain,
-		hamnestv1.Profile_PROFILE_CENTRED:        encoder.Centred,
-		hamnestv1.Profile_PROFILE_NESTED:         encoder.Nested,
-		hamnestv1.Profile_PROFILE_NESTED_CENTRED: encoder.NestedCentred,
-		hamnestv1.Profile_PROFILE_FULL:           encoder.Full,
-		hamnestv1.Profile_PROFILE_FULL_CENTRED:   encoder.FullCentred,
-		hamnestv1.Profile_PROFILE_AUTO:           encoder.Auto,
+		hamnestv1.Profile_PROFILE_SIGNS:   encoder.Signs,
+		hamnestv1.Profile_PROFILE_LEARNED: encoder.Learned,
+		hamnestv1.Profile_PROFILE_EXACT:   encoder.Exact,
 	}
 	precisions = map[hamnestv1.Precision]encoder.Precision{
 		hamnestv1.Precision_PRECISION_FLOAT32:  encoder.Float32,
@@ -129,6 +125,7 @@ func specFromProto(c *hamnestv1.Collection) (index.Spec, error) {
 		Name:    c.GetName(),
 		Dims:    int(c.GetDims()),
 		Ladder:  ladder,
+		Bits:    int(c.GetBits()),
 		Metric:  metric,
 		Profile: profile,
 		Store:   store,
@@ -145,11 +142,11 @@ func collectionToProto(info index.Info) *hamnestv1.Collection {
 		Name:               info.Name,
 		Dims:               uint32(info.Dims),
 		Ladder:             ladder,
+		Bits:               uint32(info.Bits),
 		Metric:             enumToProto(metrics, info.Metric),
 		Profile:            enumToProto(profiles, info.Profile),
 		Store:              enumToProto(precisions, info.Store),
 		ProfileInForce:     enumToProto(profiles, info.ProfileInForce),
-		ProfileReason:      info.ProfileReason,
 		ProfileFingerprint: info.ProfileFingerprint,
 		Labels:             info.Labels,
 		CreateTime:         timestamppb.New(info.Created),
@@ -172,32 +169,16 @@ func statsToProto(s index.Stats) *hamnestv1.CollectionStats {
 		RewriteError:         s.RewriteError,
 		Dropped:              s.Dropped,
 		DiskCodes:            s.DiskCodes,
-		DiskScalars:          s.DiskScalars,
 		DiskVectors:          s.DiskVectors,
 		DiskRows:             s.DiskRows,
 	}
-	if c := s.Calibration; c != nil {
-		stats.Calibration = &hamnestv1.CalibrationState{
-			Rows:               c.Rows,
-			Queries:            uint32(c.Queries),
-			Source:             enumToProto(sources, c.Source),
-			K:                  uint32(c.K),
-			Profile:            profileOfName(c.Profile),
-			ProfileFingerprint: c.Fingerprint,
-			Recalibrate:        c.Recalibrate,
-		}
-		if !c.Created.IsZero() {
-			stats.Calibration.CreateTime = timestamppb.New(c.Created)
-		}
-	}
 	if l := s.Live; l != nil {
 		stats.Live = &hamnestv1.LiveState{
-			Queries:        uint32(l.Queries),
-			Checks:         uint32(l.Checks),
-			Recall:         l.Recall,
-			Targeted:       uint32(l.Targeted),
-			Target:         l.Target,
-			TargetedRecall: l.TargetedRecall,
+			Queries:   uint32(l.Queries),
+			Checks:    uint32(l.Checks),
+			Recall:    l.Recall,
+			Target:    l.Target,
+			Shortfall: l.Short,
 		}
 	}
 	if r := s.Rewrite; r != nil {
@@ -212,15 +193,6 @@ func statsToProto(s index.Stats) *hamnestv1.CollectionStats {
 	return stats
 }
 
-// profileOfName is the profile of that name, unspecified when it is none.
-func profileOfName(name string) hamnestv1.Profile {
-	kind, err := encoder.ParseKind(name)
-	if err != nil {
-		return hamnestv1.Profile_PROFILE_UNSPECIFIED
-	}
-	return enumToProto(profiles, kind)
-}
-
 // calibrationFromProto returns what a request wants to be measured with.
 func calibrationFromProto(req *hamnestv1.CalibrateRequest) (index.CalibrateOptions, error) {
 	opts := index.CalibrateOptions{Sample: int(req.GetSample()), Live: req.GetLive(), K: int(req.GetK())}
@@ -232,50 +204,32 @@ func calibrationFromProto(req *hamnestv1.CalibrateRequest) (index.CalibrateOptio
 		}
 		opts.Queries = append(opts.Queries, vector)
 	}
-	for i, p := range req.GetProfiles() {
-		profile, err := enumFromProto(profiles, p)
-		if err != nil {
-			bad.add(fmt.Sprintf("profiles[%d]", i), "%v", err)
-		}
-		opts.Profiles = append(opts.Profiles, profile)
-	}
 	return opts, bad.err()
 }
 
-func calibrationToProto(c *index.Calibration) *hamnestv1.CalibrateResponse {
-	resp := &hamnestv1.CalibrateResponse{Calibration: &hamnestv1.Calibration{
-		CreateTime:         timestamppb.New(c.Created),
+func calibrationToProto(c *index.Calibration) *hamnestv1.Calibration {
+	settings := make([]*hamnestv1.Setting, len(c.Settings))
+	for i, s := range c.Settings {
+		settings[i] = &hamnestv1.Setting{
+			Dims:         uint32(s.Dims),
+			TargetRecall: s.TargetRecall,
+			Recall:       s.Recall,
+			PrefixRecall: s.PrefixRecall,
+			VectorsRead:  s.VectorsRead,
+			Microseconds: s.Microseconds,
+			Bytes:        s.Bytes,
+		}
+	}
+	return &hamnestv1.Calibration{
 		Rows:               c.Rows,
 		Queries:            uint32(c.Queries),
 		Source:             enumToProto(sources, c.Source),
 		K:                  uint32(c.K),
-		Profile:            profileOfName(c.Profile),
+		Profile:            enumToProto(profiles, c.Profile),
 		ProfileFingerprint: c.Fingerprint,
 		Kernel:             c.Kernel,
-		Settings:           settingsToProto(c.Settings),
-	}}
-	for _, p := range c.Compared {
-		resp.Compared = append(resp.Compared, &hamnestv1.ProfileSettings{Profile: enumToProto(profiles, p.Profile), Settings: settingsToProto(p.Settings)})
+		Settings:           settings,
 	}
-	return resp
-}
-
-func settingsToProto(settings []index.Setting) []*hamnestv1.Setting {
-	messages := make([]*hamnestv1.Setting, len(settings))
-	for i, s := range settings {
-		messages[i] = &hamnestv1.Setting{
-			Dims:              uint32(s.Dims),
-			ScanBits:          uint32(s.ScanBits),
-			Candidates:        uint32(s.Candidates),
-			RescoreCandidates: uint32(s.RescoreCandidates),
-			Bound:             s.Bound,
-			Recall:            s.Recall,
-			VectorsRead:       s.VectorsRead,
-			Microseconds:      s.Microseconds,
-			Bytes:             s.Bytes,
-		}
-	}
-	return messages
 }
 
 // changeFromProto returns which of the fields that rewrite a collection are to be
@@ -408,17 +362,13 @@ func readOptions(withVector bool, withCode hamnestv1.Dialect, withMetadata bool)
 // for a search alone.
 func queryFromProto(path string, ladder []int, req *hamnestv1.SearchRequest, bad *violations) index.Query {
 	q := index.Query{
-		K:                   int(req.GetK()),
-		Dims:                int(req.GetDims()),
-		ScanBits:            int(req.GetScanBits()),
-		RefineBits:          int(req.GetRefineBits()),
-		RescoreCandidates:   int(req.GetRescoreCandidates()),
-		RescoreOversampling: req.GetRescoreOversampling(),
-		Exact:               req.GetExact(),
-		MinScore:            req.MinScore,
-		PageToken:           req.GetPageToken(),
-		WithVector:          req.GetWithVector(),
-		WithMetadata:        req.GetWithMetadata(),
+		K:            int(req.GetK()),
+		Dims:         int(req.GetDims()),
+		Exact:        req.GetExact(),
+		MinScore:     req.MinScore,
+		PageToken:    req.GetPageToken(),
+		WithVector:   req.GetWithVector(),
+		WithMetadata: req.GetWithMetadata(),
 	}
 	var err error
 	switch query := req.GetQuery().(type) {
@@ -449,18 +399,8 @@ func queryFromProto(path string, ladder []int, req *hamnestv1.SearchRequest, bad
 			bad.add(path+"oversampling", "is 0, want at least 1")
 		}
 	}
-	if req.RescoreOversampling != nil && q.RescoreOversampling == 0 {
-		bad.add(path+"rescore_oversampling", "is 0, want at least 1")
-	}
-	switch stage := req.GetLastStage().(type) {
-	case *hamnestv1.SearchRequest_Bound:
-		if q.Bound = stage.Bound; q.Bound == 0 || math.IsInf(q.Bound, 1) {
-			bad.add(path+"bound", "is %v, want a number above 0, or unbounded", q.Bound)
-		}
-	case *hamnestv1.SearchRequest_Unbounded:
-		if q.Bound = math.Inf(1); !stage.Unbounded {
-			bad.add(path+"unbounded", "is false, want true or a bound")
-		}
+	if q.Bound = req.GetBound(); req.Bound != nil && q.Bound == 0 || math.IsInf(q.Bound, 1) {
+		bad.add(path+"bound", "is %v, want a finite number above 0", q.Bound)
 	}
 	if q.TargetRecall = req.GetTargetRecall(); req.TargetRecall != nil && q.TargetRecall == 0 {
 		bad.add(path+"target_recall", "is 0, want more than 0 and at most 1")
@@ -482,15 +422,16 @@ func resultToProto(r *index.Result) *hamnestv1.SearchResponse {
 func receiptToProto(r index.Receipt) *hamnestv1.Receipt {
 	return &hamnestv1.Receipt{
 		Dims:               uint32(r.Dims),
-		ScanBits:           uint32(r.ScanBits),
-		RefineBits:         uint32(r.RefineBits),
+		TargetRecall:       r.TargetRecall,
 		Bound:              r.Bound,
+		ExpectedRecall:     r.ExpectedRecall,
 		Rescore:            enumToProto(rescores, r.Rescore),
 		Exact:              r.Exact,
 		RowsScanned:        r.RowsScanned,
+		Passes:             uint32(r.Passes),
 		CodeBytesRead:      r.CodeBytesRead,
 		Candidates:         uint32(r.Candidates),
-		RescoreCandidates:  uint32(r.RescoreCandidates),
+		Refined:            uint32(r.Refined),
 		VectorsRead:        r.VectorsRead,
 		VectorBytesRead:    r.VectorBytesRead,
 		ScanTime:           durationpb.New(r.Scan),

@@ -133,11 +133,10 @@ func TestCollectionsRoundTrip(t *testing.T) {
 	created := time.Date(2026, 1, 2, 3, 4, 5, 6, time.UTC)
 	info := index.Info{
 		Spec: index.Spec{
-			Name: "docs", Dims: 768, Ladder: []int{256, 512, 768}, Metric: encoder.L2, Profile: encoder.Plain,
+			Name: "docs", Dims: 768, Ladder: []int{256, 512, 768}, Metric: encoder.L2, Profile: encoder.Signs, Bits: 900,
 			Labels: map[string]string{"owner": "me"},
 		},
-		ProfileInForce:     encoder.Nested,
-		ProfileReason:      "measured",
+		ProfileInForce:     encoder.Exact,
 		ProfileFingerprint: "0123456789abcdef",
 		Created:            created,
 	}
@@ -149,8 +148,8 @@ func TestCollectionsRoundTrip(t *testing.T) {
 	if !reflect.DeepEqual(spec, info.Spec) {
 		t.Errorf("spec comes back as %+v, want %+v", spec, info.Spec)
 	}
-	if wire.GetProfileInForce() != hamnestv1.Profile_PROFILE_NESTED || wire.GetProfileReason() != "measured" {
-		t.Errorf("profile is sent as %v, want in force nested and the reason", wire)
+	if wire.GetProfileInForce() != hamnestv1.Profile_PROFILE_EXACT {
+		t.Errorf("profile is sent as %v, want exact in force", wire)
 	}
 	if wire.GetProfileFingerprint() != info.ProfileFingerprint || !wire.GetCreateTime().AsTime().Equal(created) {
 		t.Errorf("fingerprint and time are sent as %v, want %+v", wire, info)
@@ -160,26 +159,23 @@ func TestCollectionsRoundTrip(t *testing.T) {
 func TestQueryFromProto(t *testing.T) {
 	minScore := float32(0.25)
 	full := &hamnestv1.SearchRequest{
-		Collection:        "docs",
-		Query:             &hamnestv1.SearchRequest_Vector{Vector: packed(1, 2)},
-		K:                 10,
-		Dims:              64,
-		ScanBits:          4,
-		FirstStage:        &hamnestv1.SearchRequest_Candidates{Candidates: 400},
-		RefineBits:        32,
-		RescoreCandidates: 100,
-		LastStage:         &hamnestv1.SearchRequest_Bound{Bound: 1.5},
-		Rescore:           hamnestv1.Rescore_RESCORE_CODES,
-		Exact:             true,
-		MinScore:          &minScore,
-		PageToken:         "token",
-		WithVector:        true,
-		WithMetadata:      true,
+		Collection:   "docs",
+		Query:        &hamnestv1.SearchRequest_Vector{Vector: packed(1, 2)},
+		K:            10,
+		Dims:         64,
+		FirstStage:   &hamnestv1.SearchRequest_Candidates{Candidates: 400},
+		Bound:        new(1.5),
+		Rescore:      hamnestv1.Rescore_RESCORE_CODES,
+		Exact:        true,
+		MinScore:     &minScore,
+		PageToken:    "token",
+		WithVector:   true,
+		WithMetadata: true,
 	}
 	var bad violations
 	got := queryFromProto("", []int{64}, full, &bad)
 	want := index.Query{
-		Vector: []float32{1, 2}, K: 10, Dims: 64, ScanBits: 4, Candidates: 400, RefineBits: 32, RescoreCandidates: 100, Bound: 1.5, Rescore: index.RescoreCodes,
+		Vector: []float32{1, 2}, K: 10, Dims: 64, Candidates: 400, Bound: 1.5, Rescore: index.RescoreCodes,
 		Exact: true, MinScore: &minScore, PageToken: "token", WithVector: true, WithMetadata: true,
 	}
 	if !reflect.DeepEqual(got, want) || bad.err() != nil {
@@ -187,9 +183,9 @@ func TestQueryFromProto(t *testing.T) {
 	}
 	got = queryFromProto("", []int{64}, &hamnestv1.SearchRequest{
 		Query: &hamnestv1.SearchRequest_Id{Id: "a"}, K: 3, FirstStage: &hamnestv1.SearchRequest_Oversampling{Oversampling: 2.5},
-		RescoreOversampling: new(1.5), LastStage: &hamnestv1.SearchRequest_Unbounded{Unbounded: true},
+		TargetRecall: new(.9),
 	}, &bad)
-	want = index.Query{ID: "a", K: 3, Oversampling: 2.5, RescoreOversampling: 1.5, Bound: math.Inf(1)}
+	want = index.Query{ID: "a", K: 3, Oversampling: 2.5, TargetRecall: .9}
 	if !reflect.DeepEqual(got, want) || bad.err() != nil {
 		t.Errorf("got %+v, %v, want %+v", got, bad.err(), want)
 	}
@@ -217,28 +213,23 @@ func TestQueriesThatMeanNothing(t *testing.T) {
 			[]string{"r.oversampling"},
 		},
 		{
-			"no rescore oversampling, said aloud",
-			&hamnestv1.SearchRequest{Query: &hamnestv1.SearchRequest_Id{Id: "a"}, RescoreOversampling: new(float64)},
-			[]string{"r.rescore_oversampling"},
-		},
-		{
 			"no bound, said as a number",
-			&hamnestv1.SearchRequest{Query: &hamnestv1.SearchRequest_Id{Id: "a"}, LastStage: &hamnestv1.SearchRequest_Bound{}},
+			&hamnestv1.SearchRequest{Query: &hamnestv1.SearchRequest_Id{Id: "a"}, Bound: new(float64)},
 			[]string{"r.bound"},
 		},
 		{
-			"a bound without end, said as a number",
-			&hamnestv1.SearchRequest{Query: &hamnestv1.SearchRequest_Id{Id: "a"}, LastStage: &hamnestv1.SearchRequest_Bound{Bound: math.Inf(1)}},
+			"a bound without end",
+			&hamnestv1.SearchRequest{Query: &hamnestv1.SearchRequest_Id{Id: "a"}, Bound: new(math.Inf(1))},
 			[]string{"r.bound"},
 		},
 		{
-			"a bound that is not said",
-			&hamnestv1.SearchRequest{Query: &hamnestv1.SearchRequest_Id{Id: "a"}, LastStage: &hamnestv1.SearchRequest_Unbounded{}},
-			[]string{"r.unbounded"},
+			"no recall, said aloud",
+			&hamnestv1.SearchRequest{Query: &hamnestv1.SearchRequest_Id{Id: "a"}, TargetRecall: new(float64)},
+			[]string{"r.target_recall"},
 		},
 		{
 			"everything at once",
-			&hamnestv1.SearchRequest{Rescore: 99, FirstStage: &hamnestv1.SearchRequest_Candidates{}, LastStage: &hamnestv1.SearchRequest_Bound{}},
+			&hamnestv1.SearchRequest{Rescore: 99, FirstStage: &hamnestv1.SearchRequest_Candidates{}, Bound: new(float64)},
 			[]string{"r.query", "r.candidates", "r.bound", "r.rescore"},
 		},
 	} {
@@ -265,8 +256,8 @@ func TestResultToProto(t *testing.T) {
 		NextPageToken: "next",
 		Receipt: index.Receipt{
 			Dims: 1, Rescore: index.RescoreVectors, Exact: true, Kernel: "k", ProfileFingerprint: "f",
-			RowsScanned: 2, CodeBytesRead: 3, Candidates: 4, RescoreCandidates: 5, VectorsRead: 6, VectorBytesRead: 7,
-			Scan: 8, Refine: 9, RescoreTime: 10 * time.Second, Total: 11, ScanBits: 12, RefineBits: 13, Bound: 14.5,
+			RowsScanned: 2, CodeBytesRead: 3, Candidates: 4, Refined: 5, VectorsRead: 6, VectorBytesRead: 7,
+			Scan: 8, Refine: 9, RescoreTime: 10 * time.Second, Total: 11, Passes: 12, TargetRecall: 13.5, Bound: 14.5, ExpectedRecall: 15.5,
 		},
 	})
 	want := &hamnestv1.SearchResponse{
@@ -282,10 +273,10 @@ func TestResultToProto(t *testing.T) {
 	}
 	r := got.GetReceipt()
 	if r.GetDims() != 1 || r.GetRescore() != hamnestv1.Rescore_RESCORE_VECTORS || !r.GetExact() || r.GetKernel() != "k" || r.GetProfileFingerprint() != "f" ||
-		r.GetRowsScanned() != 2 || r.GetCodeBytesRead() != 3 || r.GetCandidates() != 4 || r.GetRescoreCandidates() != 5 ||
+		r.GetRowsScanned() != 2 || r.GetCodeBytesRead() != 3 || r.GetCandidates() != 4 || r.GetRefined() != 5 ||
 		r.GetVectorsRead() != 6 || r.GetVectorBytesRead() != 7 || r.GetScanTime().AsDuration() != 8 || r.GetRefineTime().AsDuration() != 9 ||
 		r.GetRescoreTime().AsDuration() != 10*time.Second || r.GetTotalTime().AsDuration() != 11 ||
-		r.GetScanBits() != 12 || r.GetRefineBits() != 13 || r.GetBound() != 14.5 {
+		r.GetPasses() != 12 || r.GetTargetRecall() != 13.5 || r.GetBound() != 14.5 || r.GetExpectedRecall() != 15.5 {
 		t.Errorf("receipt %v, want each of its numbers in its place", r)
 	}
 }
@@ -294,10 +285,29 @@ func TestStatsToProto(t *testing.T) {
 	got := statsToProto(index.Stats{
 		Vectors: 1, Retired: 2, Sealed: 3, MemoryBytes: 4, DiskBytes: 5, DiskFreeBytes: 6,
 		CodeBytesPerVector: 7, VectorBytesPerVector: 8, Commits: 9, Kernel: "k", ProfileFingerprint: "f",
+		Dropped: 10, DiskCodes: 11, DiskVectors: 12, DiskRows: 13, RewriteError: "e",
+		Live: &index.LiveStats{Queries: 14, Checks: 15, Recall: 16.5, Target: 17.5, Short: "s"},
 	})
 	want := &hamnestv1.CollectionStats{
 		Vectors: 1, Retired: 2, Sealed: 3, MemoryBytes: 4, DiskBytes: 5, DiskFreeBytes: 6,
 		CodeBytesPerVector: 7, VectorBytesPerVector: 8, Commits: 9, Kernel: "k", ProfileFingerprint: "f",
+		Dropped: 10, DiskCodes: 11, DiskVectors: 12, DiskRows: 13, RewriteError: "e",
+		Live: &hamnestv1.LiveState{Queries: 14, Checks: 15, Recall: 16.5, Target: 17.5, Shortfall: "s"},
+	}
+	if !proto.Equal(got, want) {
+		t.Errorf("got %v, want %v", got, want)
+	}
+}
+
+func TestCalibrationToProto(t *testing.T) {
+	got := calibrationToProto(&index.Calibration{
+		Rows: 1, Queries: 2, Source: index.SourceLive, K: 3, Profile: encoder.Learned, Fingerprint: "f", Kernel: "k",
+		Settings: []index.Setting{{Dims: 4, TargetRecall: 5.5, Recall: 6.5, PrefixRecall: 7.5, VectorsRead: 8.5, Microseconds: 9.5, Bytes: 10.5}},
+	})
+	want := &hamnestv1.Calibration{
+		Rows: 1, Queries: 2, Source: hamnestv1.CalibrationSource_CALIBRATION_SOURCE_LIVE, K: 3, Profile: hamnestv1.Profile_PROFILE_LEARNED,
+		ProfileFingerprint: "f", Kernel: "k",
+		Settings: []*hamnestv1.Setting{{Dims: 4, TargetRecall: 5.5, Recall: 6.5, PrefixRecall: 7.5, VectorsRead: 8.5, Microseconds: 9.5, Bytes: 10.5}},
 	}
 	if !proto.Equal(got, want) {
 		t.Errorf("got %v, want %v", got, want)

@@ -24,8 +24,8 @@ const (
 	reasonNoSpace        = "NO_SPACE"
 	reasonNewerFormat    = "NEWER_FORMAT"
 	reasonRewriting      = "REWRITING"
-	reasonUncalibrated   = "UNCALIBRATED"
 	reasonCalibrating    = "CALIBRATING"
+	reasonEmpty          = "EMPTY"
 	reasonCodesOnly      = "CODES_ONLY"
 )
 
@@ -64,10 +64,10 @@ var errorTable = []struct {
 	{is(index.ErrExists), codes.AlreadyExists, resourceInfo},
 	{is(index.ErrFull), codes.ResourceExhausted, reason(reasonCollectionFull)},
 	{is(syscall.ENOSPC), codes.ResourceExhausted, reason(reasonNoSpace)},
-	{is(index.ErrUncalibrated), codes.FailedPrecondition, reason(reasonUncalibrated)}, // also for damage of what was measured
 	{is(index.ErrCorrupt), codes.DataLoss, nil},
 	{is(index.ErrVersion), codes.FailedPrecondition, reason(reasonNewerFormat)},
 	{is(index.ErrCalibrating), codes.FailedPrecondition, reason(reasonCalibrating)},
+	{is(index.ErrEmpty), codes.FailedPrecondition, reason(reasonEmpty)},
 	{is(index.ErrRewriting), codes.FailedPrecondition, reason(reasonRewriting)},
 	{is(index.ErrCodesOnly), codes.FailedPrecondition, reason(reasonCodesOnly)},
 	{is(index.ErrClosed), codes.Unavailable, nil},

@@ -69,12 +69,8 @@ func TestToStatus(t *testing.T) {
 			&errdetails.ErrorInfo{Reason: "NEWER_FORMAT", Domain: "hamnest"},
 		},
 		{
-			"recall that was not measured is FAILED_PRECONDITION", index.ErrUncalibrated, codes.FailedPrecondition,
-			&errdetails.ErrorInfo{Reason: "UNCALIBRATED", Domain: "hamnest"},
-		},
-		{
-			"a damaged measurement of recall is no loss of data", fmt.Errorf("%w: %w", index.ErrUncalibrated, index.ErrCorrupt), codes.FailedPrecondition,
-			&errdetails.ErrorInfo{Reason: "UNCALIBRATED", Domain: "hamnest"},
+			"a collection without vectors is FAILED_PRECONDITION", index.ErrEmpty, codes.FailedPrecondition,
+			&errdetails.ErrorInfo{Reason: "EMPTY", Domain: "hamnest"},
 		},
 		{
 			"a calibration under way is FAILED_PRECONDITION", index.ErrCalibrating, codes.FailedPrecondition,

@@ -60,18 +60,11 @@ func (e *engine) checkSearch(path string, req *hamnestv1.SearchRequest) error {
 	}
 	switch stage := req.GetFirstStage().(type) {
 	case *hamnestv1.SearchRequest_Candidates:
-		if err := checkMax(path+"candidates", "is", limitCandidates, uint64(stage.Candidates), e.opts.MaxCandidates); err != nil {
-			return err
-		}
+		return checkMax(path+"candidates", "is", limitCandidates, uint64(stage.Candidates), e.opts.MaxCandidates)
 	case *hamnestv1.SearchRequest_Oversampling:
-		if err := e.checkOversampling(path+"oversampling", stage.Oversampling, req.GetK()); err != nil {
-			return err
-		}
+		return e.checkOversampling(path+"oversampling", stage.Oversampling, req.GetK())
 	}
-	if err := checkMax(path+"rescore_candidates", "is", limitCandidates, uint64(req.GetRescoreCandidates()), e.opts.MaxCandidates); err != nil {
-		return err
-	}
-	return e.checkOversampling(path+"rescore_oversampling", req.GetRescoreOversampling(), req.GetK())
+	return nil
 }
 
 // checkOversampling looks at the candidates that a multiple of k is. Whether it is a

@@ -126,16 +126,6 @@ func TestLimits(t *testing.T) {
 				r.FirstStage = &hamnestv1.SearchRequest_Oversampling{Oversampling: 1e300}
 			}), nil,
 		},
-		{
-			"rescore_candidates", "rescore_candidates", "max_candidates", 50, 51,
-			search(func(r *hamnestv1.SearchRequest) { r.RescoreCandidates = 51 }),
-			search(func(r *hamnestv1.SearchRequest) { r.RescoreCandidates = 50 }),
-		},
-		{
-			"what rescore_oversampling times k gives, rounded up", "rescore_oversampling", "max_candidates", 50, 51,
-			search(func(r *hamnestv1.SearchRequest) { r.RescoreOversampling = new(25.1) }),
-			search(func(r *hamnestv1.SearchRequest) { r.RescoreOversampling = new(25.0) }),
-		},
 		{"searches in a batch", "requests", "max_batch_searches", 3, 4, batch(4, 1), batch(3, 1)},
 		{"k in a batch", "requests[2].k", "max_k", 20, 21, batch(3, 21), batch(3, 20)},
 		{"vectors in an upsert", "vectors", "max_batch_vectors", 4, 5, upsert(5), upsert(4)},

@@ -8,7 +8,6 @@ import (
 
 	"google.golang.org/grpc/codes"
 
-	"github.com/hamnest/hamnest/encoder"
 	"github.com/hamnest/hamnest/index"
 	hamnestv1 "github.com/hamnest/hamnest/proto/hamnest/v1"
 )
@@ -98,31 +97,45 @@ func TestSearch(t *testing.T) {
 			t.Errorf("hits %q, want the vector itself alone", got)
 		}
 	})
-	t.Run("rescore and dims are passed on", func(t *testing.T) {
+	t.Run("of a prefix, the answer is about that", func(t *testing.T) {
 		req := byVector()
-		req.Rescore, req.Dims = hamnestv1.Rescore_RESCORE_NONE, 64
-		r := search(t, req).GetReceipt()
-		if r.GetRescore() != hamnestv1.Rescore_RESCORE_NONE || r.GetDims() != 64 || r.GetVectorsRead() != 0 {
-			t.Errorf("receipt %v, want 64 dims and no rescoring", r)
+		req.Query = &hamnestv1.SearchRequest_Vector{Vector: packed(records[9].Vector[:64]...)}
+		resp := search(t, req)
+		if best := resp.GetHits()[0]; best.GetId() != records[9].ID || math.Abs(float64(best.GetScore())-1) > 1e-5 || resp.GetReceipt().GetDims() != 64 {
+			t.Errorf("best hit %v, receipt %v, want the vector itself at 1 by 64 dims", best, resp.GetReceipt())
 		}
 	})
-	t.Run("the forms of the query and the bound are passed on", func(t *testing.T) {
-		if err := h.collectionOf(t, "rotated", encoder.Nested).Upsert(t.Context(), records); err != nil {
-			t.Fatal(err)
-		}
+	t.Run("the stage at which to end is passed on", func(t *testing.T) {
 		req := byVector()
-		req.Collection = "rotated"
-		if r := search(t, req).GetReceipt(); r.GetScanBits() != 4 || r.GetRefineBits() != 4 || r.GetBound() != index.DefaultBound {
+		req.Rescore = hamnestv1.Rescore_RESCORE_NONE
+		r := search(t, req).GetReceipt()
+		if r.GetRescore() != hamnestv1.Rescore_RESCORE_NONE || r.GetVectorsRead() != 0 {
+			t.Errorf("receipt %v, want no rescoring", r)
+		}
+	})
+	t.Run("dims, the target recall and the bound are passed on", func(t *testing.T) {
+		vectors := h.learned(t, "learned")
+		req := byVector()
+		req.Collection, req.Query = "learned", &hamnestv1.SearchRequest_Vector{Vector: packed(vectors[9].Vector...)}
+		r := search(t, req).GetReceipt()
+		if r.GetTargetRecall() != index.DefaultTargetRecall || r.GetBound() != 0 || r.GetExpectedRecall() < index.DefaultTargetRecall ||
+			r.GetPasses() < 1 || r.GetRefined() == 0 || r.GetExact() {
 			t.Errorf("receipt %v, want the defaults", r)
 		}
-		req.ScanBits, req.RefineBits, req.RescoreOversampling = 1, 32, new(2.2)
-		req.LastStage = &hamnestv1.SearchRequest_Bound{Bound: 0.5}
-		if r := search(t, req).GetReceipt(); r.GetScanBits() != 1 || r.GetRefineBits() != 32 || r.GetBound() != 0.5 || r.GetRescoreCandidates() != 11 {
-			t.Errorf("receipt %v, want 1 bit, 32 bits, a bound of 0.5 and 11 let through", r)
+		req.TargetRecall, req.Dims = new(.9), 64
+		if r := search(t, req).GetReceipt(); r.GetTargetRecall() != .9 || r.GetDims() != 64 || r.GetExpectedRecall() < .9 {
+			t.Errorf("receipt %v, want a target recall of 0.9 by 64 dims", r)
 		}
-		req.LastStage = &hamnestv1.SearchRequest_Unbounded{Unbounded: true}
-		if r := search(t, req).GetReceipt(); r.GetBound() != 0 || r.GetVectorsRead() != 11 {
-			t.Errorf("receipt %v, want no bound and all 11 read", r)
+		req.TargetRecall, req.Bound = nil, new(0.5)
+		if r := search(t, req).GetReceipt(); r.GetBound() != .5 || r.GetTargetRecall() != 0 {
+			t.Errorf("receipt %v, want a bound of 0.5", r)
+		}
+		req.TargetRecall = new(.9)
+		_, err := h.searches.Search(t.Context(), req)
+		wantFields(t, err, "bound")
+		req.Bound, req.TargetRecall = nil, new(1.0)
+		if r := search(t, req).GetReceipt(); !r.GetExact() || r.GetVectorsRead() != learnedRows {
+			t.Errorf("receipt %v, want all vectors compared", r)
 		}
 	})
 	t.Run("an id that is not there is NOT_FOUND", func(t *testing.T) {
@@ -171,29 +184,18 @@ func TestSearchRefusals(t *testing.T) {
 		{"oversampling below 1", func(r *hamnestv1.SearchRequest) {
 			r.FirstStage = &hamnestv1.SearchRequest_Oversampling{Oversampling: -3}
 		}, "oversampling"},
-		{"fewer rescore candidates than k", func(r *hamnestv1.SearchRequest) { r.RescoreCandidates = 4 }, "rescore_candidates"},
-		{"fewer rescored than k", func(r *hamnestv1.SearchRequest) { r.RescoreOversampling = new(0.5) }, "rescore_oversampling"},
-		{"a multiple that is not a number", func(r *hamnestv1.SearchRequest) { r.RescoreOversampling = new(math.NaN()) }, "rescore_oversampling"},
-		{"a multiple without end", func(r *hamnestv1.SearchRequest) { r.RescoreOversampling = new(math.Inf(1)) }, "rescore_oversampling"},
-		{"a multiple of 0", func(r *hamnestv1.SearchRequest) { r.RescoreOversampling = new(float64) }, "rescore_oversampling"},
-		{"rescore candidates given twice", func(r *hamnestv1.SearchRequest) {
-			r.RescoreCandidates, r.RescoreOversampling = 10, new(2.0)
-		}, "rescore_oversampling"},
-		{"a scan of 2 bits", func(r *hamnestv1.SearchRequest) { r.ScanBits = 2 }, "scan_bits"},
-		{"whole codes by 1 bit", func(r *hamnestv1.SearchRequest) { r.RefineBits = 1 }, "refine_bits"},
-		{"a bound of 0", func(r *hamnestv1.SearchRequest) { r.LastStage = &hamnestv1.SearchRequest_Bound{} }, "bound"},
-		{"a bound below 0", func(r *hamnestv1.SearchRequest) { r.LastStage = &hamnestv1.SearchRequest_Bound{Bound: math.Inf(-1)} }, "bound"},
-		{"a bound that is not a number", func(r *hamnestv1.SearchRequest) {
-			r.LastStage = &hamnestv1.SearchRequest_Bound{Bound: math.NaN()}
-		}, "bound"},
-		{"a bound where no error is known", func(r *hamnestv1.SearchRequest) {
-			r.LastStage = &hamnestv1.SearchRequest_Bound{Bound: 2}
-		}, "bound"},
-		{"unbounded: false", func(r *hamnestv1.SearchRequest) { r.LastStage = &hamnestv1.SearchRequest_Unbounded{} }, "unbounded"},
-		{"exact with 4 bits", func(r *hamnestv1.SearchRequest) { r.Exact, r.ScanBits = true, 4 }, "exact"},
-		{"exact without a bound", func(r *hamnestv1.SearchRequest) {
-			r.Exact, r.LastStage = true, &hamnestv1.SearchRequest_Unbounded{Unbounded: true}
-		}, "exact"},
+		{"a recall of 0", func(r *hamnestv1.SearchRequest) { r.TargetRecall = new(float64) }, "target_recall"},
+		{"a recall below 0", func(r *hamnestv1.SearchRequest) { r.TargetRecall = new(-.5) }, "target_recall"},
+		{"a recall of more than all", func(r *hamnestv1.SearchRequest) { r.TargetRecall = new(1.01) }, "target_recall"},
+		{"a recall that is not a number", func(r *hamnestv1.SearchRequest) { r.TargetRecall = new(math.NaN()) }, "target_recall"},
+		{"a recall where no error is known", func(r *hamnestv1.SearchRequest) { r.TargetRecall = new(.9) }, "target_recall"},
+		{"a bound of 0", func(r *hamnestv1.SearchRequest) { r.Bound = new(float64) }, "bound"},
+		{"a bound below 0", func(r *hamnestv1.SearchRequest) { r.Bound = new(math.Inf(-1)) }, "bound"},
+		{"a bound that is not a number", func(r *hamnestv1.SearchRequest) { r.Bound = new(math.NaN()) }, "bound"},
+		{"a bound without end", func(r *hamnestv1.SearchRequest) { r.Bound = new(math.Inf(1)) }, "bound"},
+		{"a bound where no error is known", func(r *hamnestv1.SearchRequest) { r.Bound = new(2.0) }, "target_recall"},
+		{"exact with a target recall", func(r *hamnestv1.SearchRequest) { r.Exact, r.TargetRecall = true, new(.9) }, "exact"},
+		{"exact with a bound", func(r *hamnestv1.SearchRequest) { r.Exact, r.Bound = true, new(2.0) }, "exact"},
 		{"a number that is no way to rescore", func(r *hamnestv1.SearchRequest) { r.Rescore = 77 }, "rescore"},
 		{"exact with candidates", func(r *hamnestv1.SearchRequest) {
 			r.Exact = true

@@ -122,7 +122,7 @@ const testDims = 128
 // collection makes a collection of testDims dimensions.
 func (h *harness) collection(t *testing.T, name string) *index.Collection {
 	t.Helper()
-	return h.collectionOf(t, name, encoder.Plain)
+	return h.collectionOf(t, name, encoder.Signs)
 }
 
 func (h *harness) collectionOf(t *testing.T, name string, profile encoder.Kind) *index.Collection {
@@ -132,6 +132,37 @@ func (h *harness) collectionOf(t *testing.T, name string, profile encoder.Kind) 
 		t.Fatal(err)
 	}
 	return c
+}
+
+// learnedDims and learnedRows make a collection that has learned codes, just.
+const learnedDims, learnedRows = 1024, 1100
+
+// learned makes a collection with codes that were learned from its vectors, which it
+// returns.
+func (h *harness) learned(t *testing.T, name string) []index.Record {
+	t.Helper()
+	c, err := h.db.Create(t.Context(), index.Spec{Name: name, Dims: learnedDims})
+	if err != nil {
+		t.Fatal(err)
+	}
+	rng := rand.New(rand.NewPCG(2, 0))
+	records := make([]index.Record, learnedRows)
+	for i := range records {
+		records[i] = index.Record{ID: fmt.Sprintf("id-%04d", i), Vector: make([]float32, learnedDims)}
+		for j := range records[i].Vector { // the first components have most of the energy
+			records[i].Vector[j] = float32(rng.NormFloat64() / float64(1+j))
+		}
+	}
+	if err := c.Upsert(t.Context(), records); err != nil {
+		t.Fatal(err)
+	}
+	if err := c.Settle(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if kind := c.Info().ProfileInForce; kind != encoder.Learned {
+		t.Fatalf("profile %v is in force with %d vectors of %d dims", kind, learnedRows, learnedDims)
+	}
+	return records
 }
 
 // filled makes the collection docs with n vectors, "id-0000" and on, and returns them.

@@ -20,8 +20,7 @@ const (
 	Generic Set = iota
 	// AVX2 is amd64 with AVX, AVX2, FMA3 and F16C.
 	AVX2
-	// AVX512 is what AVX2 is, with AVX512F, AVX512BW, AVX512DQ, AVX512VL and
-	// AVX512VPOPCNTDQ.
+	// AVX512 is what AVX2 is, with AVX512F, AVX512BW, AVX512DQ and AVX512VL.
 	AVX512
 	// NEON is arm64: every one has it.
 	NEON

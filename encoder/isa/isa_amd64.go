@@ -7,10 +7,14 @@ import "github.com/klauspost/cpuid/v2"
 func supported(s Set) bool {
 	switch s {
 	case AVX512:
-		return supported(AVX2) && cpuid.CPU.Supports(cpuid.AVX512F, cpuid.AVX512BW, cpuid.AVX512DQ, cpuid.AVX512VL, cpuid.AVX512VPOPCNTDQ)
+		return supported(AVX2) && cpuid.CPU.Supports(cpuid.AVX512F, cpuid.AVX512BW, cpuid.AVX512DQ, cpuid.AVX512VL)
 	case AVX2:
 		return cpuid.CPU.Supports(cpuid.AVX, cpuid.AVX2, cpuid.FMA3, cpuid.F16C)
 	default:
 		return s == Generic
 	}
 }
+
+// CountsBits reports whether this machine, where it has AVX512, counts the bits of lanes
+// too, by AVX512VPOPCNTDQ. No set asks for it.
+func CountsBits() bool { return cpuid.CPU.Supports(cpuid.AVX512VPOPCNTDQ) }

@@ -8,23 +8,33 @@ import (
 	"github.com/hamnest/hamnest/encoder/isa"
 )
 
-func scan(dst []Match, t *Tile, columns []Column, groups int, limits *[TileQueries]int64) int {
+func scan(dst []Match, t *Tile, rows *Rows, groups int, limits *[TileQueries]float32) int {
 	if active != isa.NEON {
-		return scanGeneric(dst, t, columns, 0, groups, limits)
+		return scanGeneric(dst, t, rows, groups, limits)
 	}
-	out, tile, column, limit := (*byte)(unsafe.Pointer(&dst[0])), &t.words[0], (*byte)(unsafe.Pointer(&columns[0])), &limits[0]
-	switch t.form {
-	case oneQuery:
-		return scan1NEON(out, tile, column, len(columns), groups, limit)
-	case fourQueries:
-		return scan4NEON(out, tile, column, len(columns), groups, limit)
+	out, tile, of := (*byte)(unsafe.Pointer(&dst[0])), (*byte)(unsafe.Pointer(t)), (*byte)(unsafe.Pointer(rows))
+	switch t.queries {
+	case 1:
+		return scan1NEON(out, tile, of, groups, &limits[0])
+	case 2:
+		return scan2NEON(out, tile, of, groups, &limits[0])
+	case 3:
+		return scan3NEON(out, tile, of, groups, &limits[0])
+	default:
+		return scan4NEON(out, tile, of, groups, &limits[0])
 	}
-	n := 0
-	for j := range t.queries {
-		if limits[j] == 0 {
-			continue
-		}
-		n += number(dst[n:], j, planesNEON((*byte)(unsafe.Pointer(&dst[n])), &t.query(j)[0], column, len(columns), groups, &limits[j]))
+}
+
+func sumSet(z []float32, words []uint64) float32 {
+	if active != isa.NEON {
+		return sumSetGeneric(z, words)
 	}
-	return n
+	return sumSetNEON(&z[0], &words[0], len(words))
+}
+
+// Prefetch asks for the n bytes from p on to be brought into the caches, and does not wait.
+func Prefetch(p *byte, n int) {
+	if n > 0 {
+		prefetch(p, n)
+	}
 }

@@ -2,6 +2,12 @@
 
 package hamming
 
-func scan(dst []Match, t *Tile, columns []Column, groups int, limits *[TileQueries]int64) int {
-	return scanGeneric(dst, t, columns, 0, groups, limits)
+func scan(dst []Match, t *Tile, rows *Rows, groups int, limits *[TileQueries]float32) int {
+	return scanGeneric(dst, t, rows, groups, limits)
 }
+
+func sumSet(z []float32, words []uint64) float32 { return sumSetGeneric(z, words) }
+
+// Prefetch asks for bytes from a place on to be brought into the caches, and does not wait.
+// Here there is no way to ask.
+func Prefetch(_ *byte, _ int) {}

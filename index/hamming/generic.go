@@ -1,79 +1,104 @@
 package hamming
 
-import "math/bits"
+import (
+	"math"
+	"math/bits"
 
-// scanGeneric is the reference: every other kernel must agree with it. It writes
-// the matches of the groups from first to groups-1 to dst and returns how many; the
-// sizes have been checked.
-func scanGeneric(dst []Match, t *Tile, columns []Column, first, groups int, limits *[TileQueries]int64) int {
+	"github.com/x448/float16"
+)
+
+// scanGeneric is the reference: every other kernel must agree with it. It writes the matches
+// of groups groups to dst and returns how many; the sizes have been checked.
+func scanGeneric(dst []Match, t *Tile, rows *Rows, groups int, limits *[TileQueries]float32) int {
 	n := 0
-	for g := first; g < groups; g++ {
+	for g := range groups {
 		for j := range t.queries {
-			var d [Lanes]uint32
-			if t.form == magnitudes {
-				d = groupMagnitudes(t.query(j), columns, g)
-			} else {
-				d = groupDistances(t, j, columns, g)
+			scores := t.groupScores(rows, g, j)
+			for first := 0; first < Lanes; first += MatchLanes {
+				run := [MatchLanes]float32(scores[first:])
+				if mask := above(&run, limits[j]); mask != 0 {
+					dst[n] = Match{Row: uint32(g*Lanes + first), Query: uint8(j), Mask: mask, Scores: run}
+					n++
+				}
 			}
-			n += match(&dst[n], g, j, &d, limits[j])
 		}
 	}
 	return n
 }
 
-// groupMagnitudes returns the distances of group g from a query with magnitudes, given as
-// its words of the tile.
-func groupMagnitudes(words []uint64, columns []Column, g int) (distances [Lanes]uint32) {
-	for c := range columns {
-		lines := columns[c].Words[g*columns[c].Stride*Lanes:]
-		for w := range columns[c].Used {
-			line := (*[Lanes]uint64)(lines[w*Lanes:])
-			s, p0, p1, p2, p3 := words[0], words[1], words[2], words[3], words[4]
-			words = words[magnitudes:]
-			for l, x := range line {
-				x ^= s
-				distances[l] += uint32(bits.OnesCount64(x&p0) + bits.OnesCount64(x&p1)<<1 + bits.OnesCount64(x&p2)<<2 + bits.OnesCount64(x&p3)<<3)
+// groupScores returns the scores of group g for query j. The conversions keep a compiler
+// from fusing two operations.
+func (t *Tile) groupScores(rows *Rows, g, j int) (scores [Lanes]float32) {
+	for l := range scores {
+		scores[l] = float32(t.offsets[j] * rows.Offsets[g*Lanes+l])
+	}
+	tables := t.tables
+	for b := range rows.Columns {
+		c := &rows.Columns[b]
+		a, minusB := t.terms[2*(b*t.queries+j)], t.terms[2*(b*t.queries+j)+1]
+		for l, h := range t.groupDistances(tables, c, g, j) {
+			f := math.Float32frombits(uint32(c.Factors[g*Lanes+l]) << 16)
+			part := a + float32(minusB*float32(h))
+			scores[l] += float32(f * part)
+		}
+		tables = tables[c.Width*t.queries*queryBytes:]
+	}
+	if rows.Scales != nil {
+		for l := range scores {
+			scores[l] *= float16.Frombits(rows.Scales[g*Lanes+l]).Float32()
+		}
+	}
+	return scores
+}
+
+// groupDistances returns the distances of group g of a column from query j, whose tables of
+// the block begin at tables.
+func (t *Tile) groupDistances(tables []byte, c *Column, g, j int) (distances [Lanes]uint16) {
+	lines := c.Lines[g*c.groupBytes():]
+	for range c.Planes {
+		for l := range distances {
+			distances[l] *= 2
+		}
+		for pair := range c.Width * wordLines / 2 {
+			of := tables[(pair*t.queries+j)*pairBytes:]
+			low1, high1 := (*[tableBytes]byte)(of), (*[tableBytes]byte)(of[tableBytes:])
+			low2, high2 := (*[tableBytes]byte)(of[2*tableBytes:]), (*[tableBytes]byte)(of[3*tableBytes:])
+			first, second := (*[Lanes]byte)(lines), (*[Lanes]byte)(lines[Lanes:])
+			for l := range distances {
+				x, y := first[l], second[l]
+				distances[l] += uint16(low1[x&15] + high1[x>>4] + low2[y&15] + high2[y>>4])
 			}
+			lines = lines[2*Lanes:]
 		}
 	}
 	return distances
 }
 
-// groupDistances returns the distances of group g from query j of the tile. The
-// sums are spelled out so that they stay in registers.
-func groupDistances(t *Tile, j int, columns []Column, g int) [Lanes]uint32 {
-	var d0, d1, d2, d3, d4, d5, d6, d7 int
-	query, size := t.words[j:], int(t.form)
-	for c := range columns {
-		lines := columns[c].Words[g*columns[c].Stride*Lanes:][:columns[c].Used*Lanes]
-		for len(lines) >= Lanes {
-			line, q := (*[Lanes]uint64)(lines), query[0]
-			d0 += bits.OnesCount64(q ^ line[0])
-			d1 += bits.OnesCount64(q ^ line[1])
-			d2 += bits.OnesCount64(q ^ line[2])
-			d3 += bits.OnesCount64(q ^ line[3])
-			d4 += bits.OnesCount64(q ^ line[4])
-			d5 += bits.OnesCount64(q ^ line[5])
-			d6 += bits.OnesCount64(q ^ line[6])
-			d7 += bits.OnesCount64(q ^ line[7])
-			lines, query = lines[Lanes:], query[min(size, len(query)):]
-		}
-	}
-	return [Lanes]uint32{uint32(d0), uint32(d1), uint32(d2), uint32(d3), uint32(d4), uint32(d5), uint32(d6), uint32(d7)}
-}
-
-// match fills m if any of the distances is below limit, and returns how many matches
-// that makes: 0 or 1.
-func match(m *Match, g, j int, distances *[Lanes]uint32, limit int64) int {
-	var mask uint8
-	for l, d := range distances {
-		if int64(d) < limit {
+// above returns which scores are above limit.
+func above(scores *[MatchLanes]float32, limit float32) (mask uint16) {
+	for l, s := range scores {
+		if s > limit {
 			mask |= 1 << l
 		}
 	}
-	if mask == 0 {
-		return 0
+	return mask
+}
+
+// sumSetGeneric is the reference of SumSet; the sizes have been checked. Elements that are
+// passed over are the same as a zero added: a sum that begins at +0 is never -0.
+func sumSetGeneric(z []float32, words []uint64) float32 {
+	var sums [64]float32
+	for w, x := range words {
+		of := (*[64]float32)(z[64*w:])
+		for ; x != 0; x &= x - 1 {
+			i := bits.TrailingZeros64(x) % 64
+			sums[i] += of[i]
+		}
 	}
-	*m = Match{Group: uint32(g), Query: uint8(j), Mask: mask, Distances: *distances}
-	return 1
+	for n := len(sums) / 2; n > 0; n /= 2 {
+		for i := range n {
+			sums[i] += sums[i+n]
+		}
+	}
+	return sums[0]
 }

@@ -4,32 +4,57 @@
 
 package hamming
 
-// Compares a query: see scanGeneric.
+// Scans for a tile of 1: see scanGeneric.
 //
 //go:noescape
-func scan1AVX512(out *byte, tile *uint64, columns *byte, ncolumns int, groups int, ahead int, limits *int64) (matches int)
+func scan1AVX512(out *byte, tile *byte, rows *byte, groups int, ahead int, limits *float32) (matches int)
 
-// Compares four queries: see scanGeneric.
+// Scans for a tile of 2: see scanGeneric.
 //
 //go:noescape
-func scan4AVX512(out *byte, tile *uint64, columns *byte, ncolumns int, groups int, ahead int, limits *int64) (matches int)
+func scan2AVX512(out *byte, tile *byte, rows *byte, groups int, ahead int, limits *float32) (matches int)
 
-// Compares a query with magnitudes: see scanGeneric.
+// Scans for a tile of 3: see scanGeneric.
 //
 //go:noescape
-func planesAVX512(out *byte, tile *uint64, columns *byte, ncolumns int, groups int, ahead int, limits *int64) (matches int)
+func scan3AVX512(out *byte, tile *byte, rows *byte, groups int, ahead int, limits *float32) (matches int)
 
-// Compares a query: see scanGeneric.
+// Scans for a tile of 4: see scanGeneric.
 //
 //go:noescape
-func scan1AVX2(out *byte, tile *uint64, columns *byte, ncolumns int, groups int, ahead int, limits *int64) (matches int)
+func scan4AVX512(out *byte, tile *byte, rows *byte, groups int, ahead int, limits *float32) (matches int)
 
-// Compares the tables of a query: see scanGeneric.
+// Scans for a tile of 1: see scanGeneric.
 //
 //go:noescape
-func tables1AVX2(out *byte, tile *uint64, columns *byte, ncolumns int, groups int, ahead int, limits *int64) (matches int)
+func scan1AVX2(out *byte, tile *byte, rows *byte, groups int, ahead int, limits *float32) (matches int)
 
-// Compares the tables of four queries: see scanGeneric.
+// Scans for a tile of 2: see scanGeneric.
 //
 //go:noescape
-func tables4AVX2(out *byte, tile *uint64, columns *byte, ncolumns int, groups int, ahead int, limits *int64) (matches int)
+func scan2AVX2(out *byte, tile *byte, rows *byte, groups int, ahead int, limits *float32) (matches int)
+
+// Scans for a tile of 3: see scanGeneric.
+//
+//go:noescape
+func scan3AVX2(out *byte, tile *byte, rows *byte, groups int, ahead int, limits *float32) (matches int)
+
+// Scans for a tile of 4: see scanGeneric.
+//
+//go:noescape
+func scan4AVX2(out *byte, tile *byte, rows *byte, groups int, ahead int, limits *float32) (matches int)
+
+// Sums over n words, 1 or more: see sumSetGeneric.
+//
+//go:noescape
+func sumSetAVX512(z *float32, words *uint64, n int) float32
+
+// Sums over n words, 1 or more: see sumSetGeneric.
+//
+//go:noescape
+func sumSetAVX2(z *float32, words *uint64, n int) float32
+
+// Asks for the lines of n bytes, 1 or more.
+//
+//go:noescape
+func prefetch(p *byte, n int)

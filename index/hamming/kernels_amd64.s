@@ -4,2268 +4,4337 @@
 
 #include "textflag.h"
 
-DATA nibbleCounts<>+0(SB)/1, $0x00
-DATA nibbleCounts<>+1(SB)/1, $0x01
-DATA nibbleCounts<>+2(SB)/1, $0x01
-DATA nibbleCounts<>+3(SB)/1, $0x02
-DATA nibbleCounts<>+4(SB)/1, $0x01
-DATA nibbleCounts<>+5(SB)/1, $0x02
-DATA nibbleCounts<>+6(SB)/1, $0x02
-DATA nibbleCounts<>+7(SB)/1, $0x03
-DATA nibbleCounts<>+8(SB)/1, $0x01
-DATA nibbleCounts<>+9(SB)/1, $0x02
-DATA nibbleCounts<>+10(SB)/1, $0x02
-DATA nibbleCounts<>+11(SB)/1, $0x03
-DATA nibbleCounts<>+12(SB)/1, $0x02
-DATA nibbleCounts<>+13(SB)/1, $0x03
-DATA nibbleCounts<>+14(SB)/1, $0x03
-DATA nibbleCounts<>+15(SB)/1, $0x04
-GLOBL nibbleCounts<>(SB), RODATA|NOPTR, $16
-
-DATA nibbleMask<>+0(SB)/1, $0x0f
-DATA nibbleMask<>+1(SB)/1, $0x0f
-DATA nibbleMask<>+2(SB)/1, $0x0f
-DATA nibbleMask<>+3(SB)/1, $0x0f
-DATA nibbleMask<>+4(SB)/1, $0x0f
-DATA nibbleMask<>+5(SB)/1, $0x0f
-DATA nibbleMask<>+6(SB)/1, $0x0f
-DATA nibbleMask<>+7(SB)/1, $0x0f
-DATA nibbleMask<>+8(SB)/1, $0x0f
-DATA nibbleMask<>+9(SB)/1, $0x0f
-DATA nibbleMask<>+10(SB)/1, $0x0f
-DATA nibbleMask<>+11(SB)/1, $0x0f
-DATA nibbleMask<>+12(SB)/1, $0x0f
-DATA nibbleMask<>+13(SB)/1, $0x0f
-DATA nibbleMask<>+14(SB)/1, $0x0f
-DATA nibbleMask<>+15(SB)/1, $0x0f
-DATA nibbleMask<>+16(SB)/1, $0x0f
-DATA nibbleMask<>+17(SB)/1, $0x0f
-DATA nibbleMask<>+18(SB)/1, $0x0f
-DATA nibbleMask<>+19(SB)/1, $0x0f
-DATA nibbleMask<>+20(SB)/1, $0x0f
-DATA nibbleMask<>+21(SB)/1, $0x0f
-DATA nibbleMask<>+22(SB)/1, $0x0f
-DATA nibbleMask<>+23(SB)/1, $0x0f
-DATA nibbleMask<>+24(SB)/1, $0x0f
-DATA nibbleMask<>+25(SB)/1, $0x0f
-DATA nibbleMask<>+26(SB)/1, $0x0f
-DATA nibbleMask<>+27(SB)/1, $0x0f
-DATA nibbleMask<>+28(SB)/1, $0x0f
-DATA nibbleMask<>+29(SB)/1, $0x0f
-DATA nibbleMask<>+30(SB)/1, $0x0f
-DATA nibbleMask<>+31(SB)/1, $0x0f
+DATA nibbleMask<>+0(SB)/4, $0x0f0f0f0f
+DATA nibbleMask<>+4(SB)/4, $0x0f0f0f0f
+DATA nibbleMask<>+8(SB)/4, $0x0f0f0f0f
+DATA nibbleMask<>+12(SB)/4, $0x0f0f0f0f
+DATA nibbleMask<>+16(SB)/4, $0x0f0f0f0f
+DATA nibbleMask<>+20(SB)/4, $0x0f0f0f0f
+DATA nibbleMask<>+24(SB)/4, $0x0f0f0f0f
+DATA nibbleMask<>+28(SB)/4, $0x0f0f0f0f
 GLOBL nibbleMask<>(SB), RODATA|NOPTR, $32
 
-DATA turnBytes<>+0(SB)/1, $0x00
-DATA turnBytes<>+1(SB)/1, $0x04
-DATA turnBytes<>+2(SB)/1, $0x08
-DATA turnBytes<>+3(SB)/1, $0x0c
-DATA turnBytes<>+4(SB)/1, $0x01
-DATA turnBytes<>+5(SB)/1, $0x05
-DATA turnBytes<>+6(SB)/1, $0x09
-DATA turnBytes<>+7(SB)/1, $0x0d
-DATA turnBytes<>+8(SB)/1, $0x02
-DATA turnBytes<>+9(SB)/1, $0x06
-DATA turnBytes<>+10(SB)/1, $0x0a
-DATA turnBytes<>+11(SB)/1, $0x0e
-DATA turnBytes<>+12(SB)/1, $0x03
-DATA turnBytes<>+13(SB)/1, $0x07
-DATA turnBytes<>+14(SB)/1, $0x0b
-DATA turnBytes<>+15(SB)/1, $0x0f
-DATA turnBytes<>+16(SB)/1, $0x00
-DATA turnBytes<>+17(SB)/1, $0x04
-DATA turnBytes<>+18(SB)/1, $0x08
-DATA turnBytes<>+19(SB)/1, $0x0c
-DATA turnBytes<>+20(SB)/1, $0x01
-DATA turnBytes<>+21(SB)/1, $0x05
-DATA turnBytes<>+22(SB)/1, $0x09
-DATA turnBytes<>+23(SB)/1, $0x0d
-DATA turnBytes<>+24(SB)/1, $0x02
-DATA turnBytes<>+25(SB)/1, $0x06
-DATA turnBytes<>+26(SB)/1, $0x0a
-DATA turnBytes<>+27(SB)/1, $0x0e
-DATA turnBytes<>+28(SB)/1, $0x03
-DATA turnBytes<>+29(SB)/1, $0x07
-DATA turnBytes<>+30(SB)/1, $0x0b
-DATA turnBytes<>+31(SB)/1, $0x0f
-GLOBL turnBytes<>(SB), RODATA|NOPTR, $32
+DATA lowHalves<>+0(SB)/4, $0x0000ffff
+DATA lowHalves<>+4(SB)/4, $0x0000ffff
+DATA lowHalves<>+8(SB)/4, $0x0000ffff
+DATA lowHalves<>+12(SB)/4, $0x0000ffff
+DATA lowHalves<>+16(SB)/4, $0x0000ffff
+DATA lowHalves<>+20(SB)/4, $0x0000ffff
+DATA lowHalves<>+24(SB)/4, $0x0000ffff
+DATA lowHalves<>+28(SB)/4, $0x0000ffff
+GLOBL lowHalves<>(SB), RODATA|NOPTR, $32
 
-// func scan1AVX512(out *byte, tile *uint64, columns *byte, ncolumns int, groups int, ahead int, limits *int64) (matches int)
-// Requires: AVX, AVX512DQ, AVX512F, AVX512VPOPCNTDQ, MMX+
-TEXT ·scan1AVX512(SB), NOSPLIT, $0-64
-	MOVQ         out+0(FP), AX
-	MOVQ         tile+8(FP), CX
-	MOVQ         columns+16(FP), DX
-	MOVQ         ncolumns+24(FP), BX
-	MOVQ         groups+32(FP), SI
-	XORQ         DI, DI
-	XORQ         R8, R8
-	MOVQ         limits+48(FP), R9
-	VPBROADCASTQ (R9), Z0
+DATA highHalves<>+0(SB)/4, $0xffff0000
+DATA highHalves<>+4(SB)/4, $0xffff0000
+DATA highHalves<>+8(SB)/4, $0xffff0000
+DATA highHalves<>+12(SB)/4, $0xffff0000
+DATA highHalves<>+16(SB)/4, $0xffff0000
+DATA highHalves<>+20(SB)/4, $0xffff0000
+DATA highHalves<>+24(SB)/4, $0xffff0000
+DATA highHalves<>+28(SB)/4, $0xffff0000
+GLOBL highHalves<>(SB), RODATA|NOPTR, $32
 
-groups_by1:
-	MOVQ   SI, R9
-	SUBQ   R8, R9
-	CMPQ   R9, $0x01
-	JL     done_by1
-	VPXORQ Z1, Z1, Z1
-	MOVQ   DX, R9
-	MOVQ   BX, R10
-	MOVQ   CX, R11
+DATA evens<>+0(SB)/4, $0x00000000
+DATA evens<>+4(SB)/4, $0x00000002
+DATA evens<>+8(SB)/4, $0x00000004
+DATA evens<>+12(SB)/4, $0x00000006
+DATA evens<>+16(SB)/4, $0x00000008
+DATA evens<>+20(SB)/4, $0x0000000a
+DATA evens<>+24(SB)/4, $0x0000000c
+DATA evens<>+28(SB)/4, $0x0000000e
+DATA evens<>+32(SB)/4, $0x00000010
+DATA evens<>+36(SB)/4, $0x00000012
+DATA evens<>+40(SB)/4, $0x00000014
+DATA evens<>+44(SB)/4, $0x00000016
+DATA evens<>+48(SB)/4, $0x00000018
+DATA evens<>+52(SB)/4, $0x0000001a
+DATA evens<>+56(SB)/4, $0x0000001c
+DATA evens<>+60(SB)/4, $0x0000001e
+GLOBL evens<>(SB), RODATA|NOPTR, $64
 
-column_by1:
-	MOVQ  24(R9), R12
-	SHLQ  $0x06, R12
-	MOVQ  R8, R15
-	IMULQ R12, R15
-	ADDQ  (R9), R15
-	MOVQ  32(R9), R13
-	MOVQ  ahead+40(FP), R14
-	IMULQ R12, R14
-	ADDQ  R15, R14
+DATA odds<>+0(SB)/4, $0x00000001
+DATA odds<>+4(SB)/4, $0x00000003
+DATA odds<>+8(SB)/4, $0x00000005
+DATA odds<>+12(SB)/4, $0x00000007
+DATA odds<>+16(SB)/4, $0x00000009
+DATA odds<>+20(SB)/4, $0x0000000b
+DATA odds<>+24(SB)/4, $0x0000000d
+DATA odds<>+28(SB)/4, $0x0000000f
+DATA odds<>+32(SB)/4, $0x00000011
+DATA odds<>+36(SB)/4, $0x00000013
+DATA odds<>+40(SB)/4, $0x00000015
+DATA odds<>+44(SB)/4, $0x00000017
+DATA odds<>+48(SB)/4, $0x00000019
+DATA odds<>+52(SB)/4, $0x0000001b
+DATA odds<>+56(SB)/4, $0x0000001d
+DATA odds<>+60(SB)/4, $0x0000001f
+GLOBL odds<>(SB), RODATA|NOPTR, $64
 
-word0_by1:
-	VPBROADCASTQ (R11), Z2
-	PREFETCHT0   (R14)
-	ADDQ         $0x40, R14
-	VMOVDQU64    (R15), Z3
-	VPXORQ       Z3, Z2, Z2
-	VPOPCNTQ     Z2, Z2
-	VPADDQ       Z2, Z1, Z1
-	ADDQ         $0x40, R15
-	ADDQ         $0x08, R11
-	DECQ         R13
-	JNZ          word0_by1
-	ADDQ         $0x28, R9
-	DECQ         R10
-	JZ           emit_by1
-	MOVQ         24(R9), R12
-	SHLQ         $0x06, R12
-	MOVQ         R8, R15
-	IMULQ        R12, R15
-	ADDQ         (R9), R15
-	MOVQ         32(R9), R13
-	MOVQ         ahead+40(FP), R14
-	IMULQ        R12, R14
-	ADDQ         R15, R14
+DATA lowerTurns<>+0(SB)/4, $0x00000000
+DATA lowerTurns<>+4(SB)/4, $0x00000010
+DATA lowerTurns<>+8(SB)/4, $0x00000001
+DATA lowerTurns<>+12(SB)/4, $0x00000011
+DATA lowerTurns<>+16(SB)/4, $0x00000002
+DATA lowerTurns<>+20(SB)/4, $0x00000012
+DATA lowerTurns<>+24(SB)/4, $0x00000003
+DATA lowerTurns<>+28(SB)/4, $0x00000013
+DATA lowerTurns<>+32(SB)/4, $0x00000004
+DATA lowerTurns<>+36(SB)/4, $0x00000014
+DATA lowerTurns<>+40(SB)/4, $0x00000005
+DATA lowerTurns<>+44(SB)/4, $0x00000015
+DATA lowerTurns<>+48(SB)/4, $0x00000006
+DATA lowerTurns<>+52(SB)/4, $0x00000016
+DATA lowerTurns<>+56(SB)/4, $0x00000007
+DATA lowerTurns<>+60(SB)/4, $0x00000017
+GLOBL lowerTurns<>(SB), RODATA|NOPTR, $64
 
-word1_by1:
-	VPBROADCASTQ (R11), Z2
-	PREFETCHT0   (R14)
-	ADDQ         $0x40, R14
-	VMOVDQU64    (R15), Z3
-	VPXORQ       Z3, Z2, Z2
-	VPOPCNTQ     Z2, Z2
-	VPADDQ       Z2, Z1, Z1
-	ADDQ         $0x40, R15
-	ADDQ         $0x08, R11
-	DECQ         R13
-	JNZ          word1_by1
-	ADDQ         $0x28, R9
-	DECQ         R10
-	JZ           emit_by1
-	MOVQ         24(R9), R12
-	SHLQ         $0x06, R12
-	MOVQ         R8, R15
-	IMULQ        R12, R15
-	ADDQ         (R9), R15
-	MOVQ         32(R9), R13
-	MOVQ         ahead+40(FP), R14
-	IMULQ        R12, R14
-	ADDQ         R15, R14
+DATA upperTurns<>+0(SB)/4, $0x00000008
+DATA upperTurns<>+4(SB)/4, $0x00000018
+DATA upperTurns<>+8(SB)/4, $0x00000009
+DATA upperTurns<>+12(SB)/4, $0x00000019
+DATA upperTurns<>+16(SB)/4, $0x0000000a
+DATA upperTurns<>+20(SB)/4, $0x0000001a
+DATA upperTurns<>+24(SB)/4, $0x0000000b
+DATA upperTurns<>+28(SB)/4, $0x0000001b
+DATA upperTurns<>+32(SB)/4, $0x0000000c
+DATA upperTurns<>+36(SB)/4, $0x0000001c
+DATA upperTurns<>+40(SB)/4, $0x0000000d
+DATA upperTurns<>+44(SB)/4, $0x0000001d
+DATA upperTurns<>+48(SB)/4, $0x0000000e
+DATA upperTurns<>+52(SB)/4, $0x0000001e
+DATA upperTurns<>+56(SB)/4, $0x0000000f
+DATA upperTurns<>+60(SB)/4, $0x0000001f
+GLOBL upperTurns<>(SB), RODATA|NOPTR, $64
 
-word2_by1:
-	VPBROADCASTQ (R11), Z2
-	PREFETCHT0   (R14)
-	ADDQ         $0x40, R14
-	VMOVDQU64    (R15), Z3
-	VPXORQ       Z3, Z2, Z2
-	VPOPCNTQ     Z2, Z2
-	VPADDQ       Z2, Z1, Z1
-	ADDQ         $0x40, R15
-	ADDQ         $0x08, R11
-	DECQ         R13
-	JNZ          word2_by1
-	ADDQ         $0x28, R9
-	DECQ         R10
-	JZ           emit_by1
-	MOVQ         24(R9), R12
-	SHLQ         $0x06, R12
-	MOVQ         R8, R15
-	IMULQ        R12, R15
-	ADDQ         (R9), R15
-	MOVQ         32(R9), R13
-	MOVQ         ahead+40(FP), R14
-	IMULQ        R12, R14
-	ADDQ         R15, R14
+// func scan1AVX512(out *byte, tile *byte, rows *byte, groups int, ahead int, limits *float32) (matches int)
+// Requires: AVX, AVX512BW, AVX512F, MMX+
+TEXT ·scan1AVX512(SB), NOSPLIT, $0-56
+	MOVQ            out+0(FP), AX
+	XORQ            CX, CX
+	XORQ            DX, DX
+	VBROADCASTI32X4 nibbleMask<>+0(SB), Z0
 
-word3_by1:
-	VPBROADCASTQ (R11), Z2
-	PREFETCHT0   (R14)
-	ADDQ         $0x40, R14
-	VMOVDQU64    (R15), Z3
-	VPXORQ       Z3, Z2, Z2
-	VPOPCNTQ     Z2, Z2
-	VPADDQ       Z2, Z1, Z1
-	ADDQ         $0x40, R15
-	ADDQ         $0x08, R11
-	DECQ         R13
-	JNZ          word3_by1
-	ADDQ         $0x28, R9
-	DECQ         R10
-	JNZ          column_by1
+rows:
+	MOVQ         rows+16(FP), SI
+	MOVQ         tile+8(FP), DI
+	MOVQ         96(DI), BX
+	MOVQ         24(SI), R8
+	LEAQ         (R8)(DX*4), R8
+	VMOVUPS      (R8), Z1
+	VMOVUPS      64(R8), Z2
+	VMOVUPS      128(R8), Z3
+	VMOVUPS      192(R8), Z4
+	VMOVDQU32    evens<>+0(SB), Z5
+	VMOVDQU32    odds<>+0(SB), Z6
+	VMOVDQA32    Z1, Z7
+	VPERMT2D     Z2, Z5, Z7
+	VMOVDQA32    Z1, Z1
+	VPERMT2D     Z2, Z6, Z1
+	VMOVDQA32    Z3, Z2
+	VPERMT2D     Z4, Z5, Z2
+	VMOVDQA32    Z3, Z3
+	VPERMT2D     Z4, Z6, Z3
+	VMOVDQA32    Z7, Z4
+	VPERMT2D     Z2, Z5, Z4
+	VMOVDQA32    Z1, Z10
+	VPERMT2D     Z3, Z5, Z10
+	VMOVDQA32    Z7, Z5
+	VPERMT2D     Z2, Z6, Z5
+	VMOVDQA32    Z1, Z1
+	VPERMT2D     Z3, Z6, Z1
+	VBROADCASTSS 80(DI), Z2
+	VMULPS       Z2, Z4, Z3
+	VMOVUPS      Z3, (BX)
+	VMULPS       Z2, Z10, Z3
+	VMOVUPS      Z3, 64(BX)
+	VMULPS       Z2, Z5, Z3
+	VMOVUPS      Z3, 128(BX)
+	VMULPS       Z2, Z1, Z1
+	VMOVUPS      Z1, 192(BX)
+	MOVQ         (SI), R8
+	MOVQ         8(SI), SI
+	MOVQ         32(DI), R9
+	MOVQ         56(DI), DI
 
-emit_by1:
-	VPCMPQ   $0x01, Z0, Z1, K1
-	KORTESTB K1, K1
-	JZ       none1
-	KMOVB    K1, R9
-	MOVL     R8, (AX)
-	MOVB     $0x00, 4(AX)
-	MOVB     R9, 5(AX)
-	VPMOVQD  Z1, 8(AX)
-	XORL     R10, R10
-	TESTL    R9, R9
-	SETNE    R10
-	ADDQ     R10, DI
-	LEAQ     (R10)(R10*4), R10
-	LEAQ     (AX)(R10*8), AX
+column:
+	MOVQ   32(R8), R13
+	MOVQ   24(R8), R12
+	IMULQ  R13, R12
+	SHLQ   $0x09, R12
+	MOVQ   DX, R14
+	ANDQ   $0x3f, R14
+	MOVQ   DX, R10
+	SHRQ   $0x06, R10
+	IMULQ  R12, R10
+	ADDQ   (R8), R10
+	ADDQ   R14, R10
+	MOVQ   ahead+32(FP), R11
+	IMULQ  R12, R11
+	ADDQ   R10, R11
+	ADDQ   R14, R11
+	VPXORD Z8, Z8, Z8
+	VPXORD Z9, Z9, Z9
+	MOVQ   R9, R12
+
+plane:
+	MOVQ R12, R9
+	MOVQ 24(R8), R14
+
+word:
+	PREFETCHT0      (R11)
+	PREFETCHT0      64(R11)
+	VMOVDQU32       (R10), Z1
+	VPSRLW          $0x04, Z1, Z2
+	VPANDD          Z0, Z1, Z1
+	VPANDD          Z0, Z2, Z2
+	VMOVDQU32       64(R10), Z3
+	VPSRLW          $0x04, Z3, Z4
+	VPANDD          Z0, Z3, Z3
+	VPANDD          Z0, Z4, Z4
+	VBROADCASTI32X4 (R9), Z5
+	VPSHUFB         Z1, Z5, Z5
+	VBROADCASTI32X4 16(R9), Z1
+	VPSHUFB         Z2, Z1, Z1
+	VPADDB          Z1, Z5, Z5
+	VBROADCASTI32X4 32(R9), Z1
+	VPSHUFB         Z3, Z1, Z1
+	VPADDB          Z1, Z5, Z5
+	VBROADCASTI32X4 48(R9), Z1
+	VPSHUFB         Z4, Z1, Z1
+	VPADDB          Z1, Z5, Z5
+	VPADDW          Z5, Z8, Z8
+	VPSRLW          $0x08, Z5, Z5
+	VPADDW          Z5, Z9, Z9
+	PREFETCHT0      128(R11)
+	PREFETCHT0      192(R11)
+	VMOVDQU32       128(R10), Z1
+	VPSRLW          $0x04, Z1, Z2
+	VPANDD          Z0, Z1, Z1
+	VPANDD          Z0, Z2, Z2
+	VMOVDQU32       192(R10), Z3
+	VPSRLW          $0x04, Z3, Z4
+	VPANDD          Z0, Z3, Z3
+	VPANDD          Z0, Z4, Z4
+	VBROADCASTI32X4 64(R9), Z5
+	VPSHUFB         Z1, Z5, Z5
+	VBROADCASTI32X4 80(R9), Z1
+	VPSHUFB         Z2, Z1, Z1
+	VPADDB          Z1, Z5, Z5
+	VBROADCASTI32X4 96(R9), Z1
+	VPSHUFB         Z3, Z1, Z1
+	VPADDB          Z1, Z5, Z5
+	VBROADCASTI32X4 112(R9), Z1
+	VPSHUFB         Z4, Z1, Z1
+	VPADDB          Z1, Z5, Z5
+	VPADDW          Z5, Z8, Z8
+	VPSRLW          $0x08, Z5, Z5
+	VPADDW          Z5, Z9, Z9
+	PREFETCHT0      256(R11)
+	PREFETCHT0      320(R11)
+	VMOVDQU32       256(R10), Z1
+	VPSRLW          $0x04, Z1, Z2
+	VPANDD          Z0, Z1, Z1
+	VPANDD          Z0, Z2, Z2
+	VMOVDQU32       320(R10), Z3
+	VPSRLW          $0x04, Z3, Z4
+	VPANDD          Z0, Z3, Z3
+	VPANDD          Z0, Z4, Z4
+	VBROADCASTI32X4 128(R9), Z5
+	VPSHUFB         Z1, Z5, Z5
+	VBROADCASTI32X4 144(R9), Z1
+	VPSHUFB         Z2, Z1, Z1
+	VPADDB          Z1, Z5, Z5
+	VBROADCASTI32X4 160(R9), Z1
+	VPSHUFB         Z3, Z1, Z1
+	VPADDB          Z1, Z5, Z5
+	VBROADCASTI32X4 176(R9), Z1
+	VPSHUFB         Z4, Z1, Z1
+	VPADDB          Z1, Z5, Z5
+	VPADDW          Z5, Z8, Z8
+	VPSRLW          $0x08, Z5, Z5
+	VPADDW          Z5, Z9, Z9
+	PREFETCHT0      384(R11)
+	PREFETCHT0      448(R11)
+	VMOVDQU32       384(R10), Z1
+	VPSRLW          $0x04, Z1, Z2
+	VPANDD          Z0, Z1, Z1
+	VPANDD          Z0, Z2, Z2
+	VMOVDQU32       448(R10), Z3
+	VPSRLW          $0x04, Z3, Z4
+	VPANDD          Z0, Z3, Z3
+	VPANDD          Z0, Z4, Z4
+	VBROADCASTI32X4 192(R9), Z5
+	VPSHUFB         Z1, Z5, Z5
+	VBROADCASTI32X4 208(R9), Z1
+	VPSHUFB         Z2, Z1, Z1
+	VPADDB          Z1, Z5, Z5
+	VBROADCASTI32X4 224(R9), Z1
+	VPSHUFB         Z3, Z1, Z1
+	VPADDB          Z1, Z5, Z5
+	VBROADCASTI32X4 240(R9), Z1
+	VPSHUFB         Z4, Z1, Z1
+	VPADDB          Z1, Z5, Z5
+	VPADDW          Z5, Z8, Z8
+	VPSRLW          $0x08, Z5, Z5
+	VPADDW          Z5, Z9, Z9
+	ADDQ            $0x00000100, R9
+	ADDQ            $0x00000200, R10
+	ADDQ            $0x00000200, R11
+	DECQ            R14
+	JNZ             word
+	DECQ            R13
+	JZ              planes_done
+	VPADDW          Z8, Z8, Z8
+	VPADDW          Z9, Z9, Z9
+	JMP             plane
+
+planes_done:
+	MOVQ        40(R8), R10
+	LEAQ        (R10)(DX*2), R10
+	VMOVDQU32   evens<>+0(SB), Z1
+	VMOVDQU32   odds<>+0(SB), Z2
+	VMOVDQU32   (R10), Z3
+	VMOVDQU32   64(R10), Z4
+	VMOVDQA32   Z3, Z5
+	VPERMT2D    Z4, Z1, Z5
+	VPSLLD      $0x10, Z5, Z1
+	VPANDD.BCST highHalves<>+0(SB), Z5, Z5
+	VMOVDQA32   Z3, Z3
+	VPERMT2D    Z4, Z2, Z3
+	VPSLLD      $0x10, Z3, Z2
+	VPANDD.BCST highHalves<>+0(SB), Z3, Z3
+	VPSLLW      $0x08, Z9, Z4
+	VPSUBW      Z4, Z8, Z8
+	VPANDD.BCST lowHalves<>+0(SB), Z8, Z4
+	VCVTDQ2PS   Z4, Z4
+	VMULPS.BCST 4(DI), Z4, Z4
+	VADDPS.BCST (DI), Z4, Z4
+	VMULPS      Z1, Z4, Z4
+	VADDPS      (BX), Z4, Z4
+	VMOVUPS     Z4, (BX)
+	VPANDD.BCST lowHalves<>+0(SB), Z9, Z1
+	VCVTDQ2PS   Z1, Z1
+	VMULPS.BCST 4(DI), Z1, Z1
+	VADDPS.BCST (DI), Z1, Z1
+	VMULPS      Z5, Z1, Z1
+	VADDPS      64(BX), Z1, Z1
+	VMOVUPS     Z1, 64(BX)
+	VPSRLD      $0x10, Z8, Z1
+	VCVTDQ2PS   Z1, Z1
+	VMULPS.BCST 4(DI), Z1, Z1
+	VADDPS.BCST (DI), Z1, Z1
+	VMULPS      Z2, Z1, Z1
+	VADDPS      128(BX), Z1, Z1
+	VMOVUPS     Z1, 128(BX)
+	VPSRLD      $0x10, Z9, Z1
+	VCVTDQ2PS   Z1, Z1
+	VMULPS.BCST 4(DI), Z1, Z1
+	VADDPS.BCST (DI), Z1, Z1
+	VMULPS      Z3, Z1, Z1
+	VADDPS      192(BX), Z1, Z1
+	VMOVUPS     Z1, 192(BX)
+	ADDQ        $0x08, DI
+	ADDQ        $0x40, R8
+	DECQ        SI
+	JNZ         column
+	MOVQ        rows+16(FP), SI
+	MOVQ        48(SI), SI
+	TESTQ       SI, SI
+	JZ          scaled
+	LEAQ        (SI)(DX*2), SI
+	VCVTPH2PS   (SI), Z1
+	VCVTPH2PS   32(SI), Z2
+	VCVTPH2PS   64(SI), Z3
+	VCVTPH2PS   96(SI), Z4
+	VMOVDQU32   evens<>+0(SB), Z5
+	VMOVDQU32   odds<>+0(SB), Z6
+	VMOVDQA32   Z1, Z7
+	VPERMT2D    Z2, Z5, Z7
+	VMOVDQA32   Z1, Z1
+	VPERMT2D    Z2, Z6, Z1
+	VMOVDQA32   Z3, Z2
+	VPERMT2D    Z4, Z5, Z2
+	VMOVDQA32   Z3, Z3
+	VPERMT2D    Z4, Z6, Z3
+	VMOVDQA32   Z7, Z4
+	VPERMT2D    Z2, Z5, Z4
+	VMOVDQA32   Z1, Z10
+	VPERMT2D    Z3, Z5, Z10
+	VMOVDQA32   Z7, Z5
+	VPERMT2D    Z2, Z6, Z5
+	VMOVDQA32   Z1, Z1
+	VPERMT2D    Z3, Z6, Z1
+	VMULPS      (BX), Z4, Z2
+	VMOVUPS     Z2, (BX)
+	VMULPS      64(BX), Z10, Z2
+	VMOVUPS     Z2, 64(BX)
+	VMULPS      128(BX), Z5, Z2
+	VMOVUPS     Z2, 128(BX)
+	VMULPS      192(BX), Z1, Z1
+	VMOVUPS     Z1, 192(BX)
+
+scaled:
+	MOVQ         limits+40(FP), SI
+	VBROADCASTSS (SI), Z1
+	VCMPPS       $0x11, (BX), Z1, K1
+	VCMPPS       $0x11, 64(BX), Z1, K2
+	VCMPPS       $0x11, 128(BX), Z1, K3
+	VCMPPS       $0x11, 192(BX), Z1, K4
+	KORW         K1, K2, K1
+	KORW         K3, K4, K3
+	KORTESTW     K1, K3
+	JZ           none0
+	VMOVDQU32    lowerTurns<>+0(SB), Z2
+	VMOVDQU32    upperTurns<>+0(SB), Z3
+	VMOVDQU32    (BX), Z4
+	VMOVDQU32    64(BX), Z5
+	VMOVDQU32    128(BX), Z6
+	VMOVDQU32    192(BX), Z7
+	VMOVDQA32    Z4, Z10
+	VPERMT2D     Z6, Z2, Z10
+	VMOVDQA32    Z4, Z4
+	VPERMT2D     Z6, Z3, Z4
+	VMOVDQA32    Z5, Z6
+	VPERMT2D     Z7, Z2, Z6
+	VMOVDQA32    Z5, Z5
+	VPERMT2D     Z7, Z3, Z5
+	VMOVDQA32    Z10, Z7
+	VPERMT2D     Z6, Z2, Z7
+	VMOVDQA32    Z10, Z10
+	VPERMT2D     Z6, Z3, Z10
+	VMOVDQA32    Z4, Z6
+	VPERMT2D     Z5, Z2, Z6
+	VMOVDQA32    Z4, Z2
+	VPERMT2D     Z5, Z3, Z2
+	VCMPPS       $0x11, Z7, Z1, K1
+	KMOVW        K1, BX
+	LEAQ         (DX), SI
+	MOVL         SI, (AX)
+	MOVB         $0x00, 4(AX)
+	MOVW         BX, 6(AX)
+	VMOVUPS      Z7, 8(AX)
+	XORL         SI, SI
+	TESTL        BX, BX
+	SETNE        SI
+	ADDQ         SI, CX
+	LEAQ         (SI)(SI*8), SI
+	LEAQ         (AX)(SI*8), AX
+	VCMPPS       $0x11, Z10, Z1, K1
+	KMOVW        K1, BX
+	LEAQ         16(DX), SI
+	MOVL         SI, (AX)
+	MOVB         $0x00, 4(AX)
+	MOVW         BX, 6(AX)
+	VMOVUPS      Z10, 8(AX)
+	XORL         SI, SI
+	TESTL        BX, BX
+	SETNE        SI
+	ADDQ         SI, CX
+	LEAQ         (SI)(SI*8), SI
+	LEAQ         (AX)(SI*8), AX
+	VCMPPS       $0x11, Z6, Z1, K1
+	KMOVW        K1, BX
+	LEAQ         32(DX), SI
+	MOVL         SI, (AX)
+	MOVB         $0x00, 4(AX)
+	MOVW         BX, 6(AX)
+	VMOVUPS      Z6, 8(AX)
+	XORL         SI, SI
+	TESTL        BX, BX
+	SETNE        SI
+	ADDQ         SI, CX
+	LEAQ         (SI)(SI*8), SI
+	LEAQ         (AX)(SI*8), AX
+	VCMPPS       $0x11, Z2, Z1, K1
+	KMOVW        K1, BX
+	LEAQ         48(DX), SI
+	MOVL         SI, (AX)
+	MOVB         $0x00, 4(AX)
+	MOVW         BX, 6(AX)
+	VMOVUPS      Z2, 8(AX)
+	XORL         SI, SI
+	TESTL        BX, BX
+	SETNE        SI
+	ADDQ         SI, CX
+	LEAQ         (SI)(SI*8), SI
+	LEAQ         (AX)(SI*8), AX
+
+none0:
+	ADDQ $0x40, DX
+	MOVQ groups+24(FP), BX
+	SHLQ $0x06, BX
+	CMPQ DX, BX
+	JL   rows
+	VZEROUPPER
+	MOVQ CX, matches+48(FP)
+	RET
+
+// func scan2AVX512(out *byte, tile *byte, rows *byte, groups int, ahead int, limits *float32) (matches int)
+// Requires: AVX, AVX512BW, AVX512F, MMX+
+TEXT ·scan2AVX512(SB), NOSPLIT, $0-56
+	MOVQ            out+0(FP), AX
+	XORQ            CX, CX
+	XORQ            DX, DX
+	VBROADCASTI32X4 nibbleMask<>+0(SB), Z0
+
+rows:
+	MOVQ         rows+16(FP), SI
+	MOVQ         tile+8(FP), DI
+	MOVQ         96(DI), BX
+	MOVQ         24(SI), R8
+	LEAQ         (R8)(DX*4), R8
+	VMOVUPS      (R8), Z1
+	VMOVUPS      64(R8), Z2
+	VMOVUPS      128(R8), Z3
+	VMOVUPS      192(R8), Z4
+	VMOVDQU32    evens<>+0(SB), Z5
+	VMOVDQU32    odds<>+0(SB), Z6
+	VMOVDQA32    Z1, Z7
+	VPERMT2D     Z2, Z5, Z7
+	VMOVDQA32    Z1, Z1
+	VPERMT2D     Z2, Z6, Z1
+	VMOVDQA32    Z3, Z2
+	VPERMT2D     Z4, Z5, Z2
+	VMOVDQA32    Z3, Z3
+	VPERMT2D     Z4, Z6, Z3
+	VMOVDQA32    Z7, Z4
+	VPERMT2D     Z2, Z5, Z4
+	VMOVDQA32    Z1, Z12
+	VPERMT2D     Z3, Z5, Z12
+	VMOVDQA32    Z7, Z5
+	VPERMT2D     Z2, Z6, Z5
+	VMOVDQA32    Z1, Z1
+	VPERMT2D     Z3, Z6, Z1
+	VBROADCASTSS 80(DI), Z2
+	VMULPS       Z2, Z4, Z3
+	VMOVUPS      Z3, (BX)
+	VMULPS       Z2, Z12, Z3
+	VMOVUPS      Z3, 64(BX)
+	VMULPS       Z2, Z5, Z3
+	VMOVUPS      Z3, 128(BX)
+	VMULPS       Z2, Z1, Z2
+	VMOVUPS      Z2, 192(BX)
+	VBROADCASTSS 84(DI), Z2
+	VMULPS       Z2, Z4, Z3
+	VMOVUPS      Z3, 256(BX)
+	VMULPS       Z2, Z12, Z3
+	VMOVUPS      Z3, 320(BX)
+	VMULPS       Z2, Z5, Z3
+	VMOVUPS      Z3, 384(BX)
+	VMULPS       Z2, Z1, Z1
+	VMOVUPS      Z1, 448(BX)
+	MOVQ         (SI), R8
+	MOVQ         8(SI), SI
+	MOVQ         32(DI), R9
+	MOVQ         56(DI), DI
+
+column:
+	MOVQ   32(R8), R13
+	MOVQ   24(R8), R12
+	IMULQ  R13, R12
+	SHLQ   $0x09, R12
+	MOVQ   DX, R14
+	ANDQ   $0x3f, R14
+	MOVQ   DX, R10
+	SHRQ   $0x06, R10
+	IMULQ  R12, R10
+	ADDQ   (R8), R10
+	ADDQ   R14, R10
+	MOVQ   ahead+32(FP), R11
+	IMULQ  R12, R11
+	ADDQ   R10, R11
+	ADDQ   R14, R11
+	VPXORD Z8, Z8, Z8
+	VPXORD Z9, Z9, Z9
+	VPXORD Z10, Z10, Z10
+	VPXORD Z11, Z11, Z11
+	MOVQ   R9, R12
+
+plane:
+	MOVQ R12, R9
+	MOVQ 24(R8), R14
+
+word:
+	PREFETCHT0      (R11)
+	PREFETCHT0      64(R11)
+	VMOVDQU32       (R10), Z1
+	VPSRLW          $0x04, Z1, Z2
+	VPANDD          Z0, Z1, Z1
+	VPANDD          Z0, Z2, Z2
+	VMOVDQU32       64(R10), Z3
+	VPSRLW          $0x04, Z3, Z4
+	VPANDD          Z0, Z3, Z3
+	VPANDD          Z0, Z4, Z4
+	VBROADCASTI32X4 (R9), Z5
+	VPSHUFB         Z1, Z5, Z5
+	VBROADCASTI32X4 16(R9), Z6
+	VPSHUFB         Z2, Z6, Z6
+	VPADDB          Z6, Z5, Z5
+	VBROADCASTI32X4 32(R9), Z6
+	VPSHUFB         Z3, Z6, Z6
+	VPADDB          Z6, Z5, Z5
+	VBROADCASTI32X4 48(R9), Z6
+	VPSHUFB         Z4, Z6, Z6
+	VPADDB          Z6, Z5, Z5
+	VPADDW          Z5, Z8, Z8
+	VPSRLW          $0x08, Z5, Z5
+	VPADDW          Z5, Z9, Z9
+	VBROADCASTI32X4 64(R9), Z5
+	VPSHUFB         Z1, Z5, Z5
+	VBROADCASTI32X4 80(R9), Z1
+	VPSHUFB         Z2, Z1, Z1
+	VPADDB          Z1, Z5, Z5
+	VBROADCASTI32X4 96(R9), Z1
+	VPSHUFB         Z3, Z1, Z1
+	VPADDB          Z1, Z5, Z5
+	VBROADCASTI32X4 112(R9), Z1
+	VPSHUFB         Z4, Z1, Z1
+	VPADDB          Z1, Z5, Z5
+	VPADDW          Z5, Z10, Z10
+	VPSRLW          $0x08, Z5, Z5
+	VPADDW          Z5, Z11, Z11
+	PREFETCHT0      128(R11)
+	PREFETCHT0      192(R11)
+	VMOVDQU32       128(R10), Z1
+	VPSRLW          $0x04, Z1, Z2
+	VPANDD          Z0, Z1, Z1
+	VPANDD          Z0, Z2, Z2
+	VMOVDQU32       192(R10), Z3
+	VPSRLW          $0x04, Z3, Z4
+	VPANDD          Z0, Z3, Z3
+	VPANDD          Z0, Z4, Z4
+	VBROADCASTI32X4 128(R9), Z5
+	VPSHUFB         Z1, Z5, Z5
+	VBROADCASTI32X4 144(R9), Z6
+	VPSHUFB         Z2, Z6, Z6
+	VPADDB          Z6, Z5, Z5
+	VBROADCASTI32X4 160(R9), Z6
+	VPSHUFB         Z3, Z6, Z6
+	VPADDB          Z6, Z5, Z5
+	VBROADCASTI32X4 176(R9), Z6
+	VPSHUFB         Z4, Z6, Z6
+	VPADDB          Z6, Z5, Z5
+	VPADDW          Z5, Z8, Z8
+	VPSRLW          $0x08, Z5, Z5
+	VPADDW          Z5, Z9, Z9
+	VBROADCASTI32X4 192(R9), Z5
+	VPSHUFB         Z1, Z5, Z5
+	VBROADCASTI32X4 208(R9), Z1
+	VPSHUFB         Z2, Z1, Z1
+	VPADDB          Z1, Z5, Z5
+	VBROADCASTI32X4 224(R9), Z1
+	VPSHUFB         Z3, Z1, Z1
+	VPADDB          Z1, Z5, Z5
+	VBROADCASTI32X4 240(R9), Z1
+	VPSHUFB         Z4, Z1, Z1
+	VPADDB          Z1, Z5, Z5
+	VPADDW          Z5, Z10, Z10
+	VPSRLW          $0x08, Z5, Z5
+	VPADDW          Z5, Z11, Z11
+	PREFETCHT0      256(R11)
+	PREFETCHT0      320(R11)
+	VMOVDQU32       256(R10), Z1
+	VPSRLW          $0x04, Z1, Z2
+	VPANDD          Z0, Z1, Z1
+	VPANDD          Z0, Z2, Z2
+	VMOVDQU32       320(R10), Z3
+	VPSRLW          $0x04, Z3, Z4
+	VPANDD          Z0, Z3, Z3
+	VPANDD          Z0, Z4, Z4
+	VBROADCASTI32X4 256(R9), Z5
+	VPSHUFB         Z1, Z5, Z5
+	VBROADCASTI32X4 272(R9), Z6
+	VPSHUFB         Z2, Z6, Z6
+	VPADDB          Z6, Z5, Z5
+	VBROADCASTI32X4 288(R9), Z6
+	VPSHUFB         Z3, Z6, Z6
+	VPADDB          Z6, Z5, Z5
+	VBROADCASTI32X4 304(R9), Z6
+	VPSHUFB         Z4, Z6, Z6
+	VPADDB          Z6, Z5, Z5
+	VPADDW          Z5, Z8, Z8
+	VPSRLW          $0x08, Z5, Z5
+	VPADDW          Z5, Z9, Z9
+	VBROADCASTI32X4 320(R9), Z5
+	VPSHUFB         Z1, Z5, Z5
+	VBROADCASTI32X4 336(R9), Z1
+	VPSHUFB         Z2, Z1, Z1
+	VPADDB          Z1, Z5, Z5
+	VBROADCASTI32X4 352(R9), Z1
+	VPSHUFB         Z3, Z1, Z1
+	VPADDB          Z1, Z5, Z5
+	VBROADCASTI32X4 368(R9), Z1
+	VPSHUFB         Z4, Z1, Z1
+	VPADDB          Z1, Z5, Z5
+	VPADDW          Z5, Z10, Z10
+	VPSRLW          $0x08, Z5, Z5
+	VPADDW          Z5, Z11, Z11
+	PREFETCHT0      384(R11)
+	PREFETCHT0      448(R11)
+	VMOVDQU32       384(R10), Z1
+	VPSRLW          $0x04, Z1, Z2
+	VPANDD          Z0, Z1, Z1
+	VPANDD          Z0, Z2, Z2
+	VMOVDQU32       448(R10), Z3
+	VPSRLW          $0x04, Z3, Z4
+	VPANDD          Z0, Z3, Z3
+	VPANDD          Z0, Z4, Z4
+	VBROADCASTI32X4 384(R9), Z5
+	VPSHUFB         Z1, Z5, Z5
+	VBROADCASTI32X4 400(R9), Z6
+	VPSHUFB         Z2, Z6, Z6
+	VPADDB          Z6, Z5, Z5
+	VBROADCASTI32X4 416(R9), Z6
+	VPSHUFB         Z3, Z6, Z6
+	VPADDB          Z6, Z5, Z5
+	VBROADCASTI32X4 432(R9), Z6
+	VPSHUFB         Z4, Z6, Z6
+	VPADDB          Z6, Z5, Z5
+	VPADDW          Z5, Z8, Z8
+	VPSRLW          $0x08, Z5, Z5
+	VPADDW          Z5, Z9, Z9
+	VBROADCASTI32X4 448(R9), Z5
+	VPSHUFB         Z1, Z5, Z5
+	VBROADCASTI32X4 464(R9), Z1
+	VPSHUFB         Z2, Z1, Z1
+	VPADDB          Z1, Z5, Z5
+	VBROADCASTI32X4 480(R9), Z1
+	VPSHUFB         Z3, Z1, Z1
+	VPADDB          Z1, Z5, Z5
+	VBROADCASTI32X4 496(R9), Z1
+	VPSHUFB         Z4, Z1, Z1
+	VPADDB          Z1, Z5, Z5
+	VPADDW          Z5, Z10, Z10
+	VPSRLW          $0x08, Z5, Z5
+	VPADDW          Z5, Z11, Z11
+	ADDQ            $0x00000200, R9
+	ADDQ            $0x00000200, R10
+	ADDQ            $0x00000200, R11
+	DECQ            R14
+	JNZ             word
+	DECQ            R13
+	JZ              planes_done
+	VPADDW          Z8, Z8, Z8
+	VPADDW          Z9, Z9, Z9
+	VPADDW          Z10, Z10, Z10
+	VPADDW          Z11, Z11, Z11
+	JMP             plane
+
+planes_done:
+	MOVQ        40(R8), R10
+	LEAQ        (R10)(DX*2), R10
+	VMOVDQU32   evens<>+0(SB), Z1
+	VMOVDQU32   odds<>+0(SB), Z2
+	VMOVDQU32   (R10), Z3
+	VMOVDQU32   64(R10), Z4
+	VMOVDQA32   Z3, Z5
+	VPERMT2D    Z4, Z1, Z5
+	VPSLLD      $0x10, Z5, Z1
+	VPANDD.BCST highHalves<>+0(SB), Z5, Z5
+	VMOVDQA32   Z3, Z3
+	VPERMT2D    Z4, Z2, Z3
+	VPSLLD      $0x10, Z3, Z2
+	VPANDD.BCST highHalves<>+0(SB), Z3, Z3
+	VPSLLW      $0x08, Z9, Z4
+	VPSUBW      Z4, Z8, Z8
+	VPANDD.BCST lowHalves<>+0(SB), Z8, Z4
+	VCVTDQ2PS   Z4, Z4
+	VMULPS.BCST 4(DI), Z4, Z4
+	VADDPS.BCST (DI), Z4, Z4
+	VMULPS      Z1, Z4, Z4
+	VADDPS      (BX), Z4, Z4
+	VMOVUPS     Z4, (BX)
+	VPANDD.BCST lowHalves<>+0(SB), Z9, Z4
+	VCVTDQ2PS   Z4, Z4
+	VMULPS.BCST 4(DI), Z4, Z4
+	VADDPS.BCST (DI), Z4, Z4
+	VMULPS      Z5, Z4, Z4
+	VADDPS      64(BX), Z4, Z4
+	VMOVUPS     Z4, 64(BX)
+	VPSRLD      $0x10, Z8, Z4
+	VCVTDQ2PS   Z4, Z4
+	VMULPS.BCST 4(DI), Z4, Z4
+	VADDPS.BCST (DI), Z4, Z4
+	VMULPS      Z2, Z4, Z4
+	VADDPS      128(BX), Z4, Z4
+	VMOVUPS     Z4, 128(BX)
+	VPSRLD      $0x10, Z9, Z4
+	VCVTDQ2PS   Z4, Z4
+	VMULPS.BCST 4(DI), Z4, Z4
+	VADDPS.BCST (DI), Z4, Z4
+	VMULPS      Z3, Z4, Z4
+	VADDPS      192(BX), Z4, Z4
+	VMOVUPS     Z4, 192(BX)
+	VPSLLW      $0x08, Z11, Z4
+	VPSUBW      Z4, Z10, Z10
+	VPANDD.BCST lowHalves<>+0(SB), Z10, Z4
+	VCVTDQ2PS   Z4, Z4
+	VMULPS.BCST 12(DI), Z4, Z4
+	VADDPS.BCST 8(DI), Z4, Z4
+	VMULPS      Z1, Z4, Z4
+	VADDPS      256(BX), Z4, Z4
+	VMOVUPS     Z4, 256(BX)
+	VPANDD.BCST lowHalves<>+0(SB), Z11, Z1
+	VCVTDQ2PS   Z1, Z1
+	VMULPS.BCST 12(DI), Z1, Z1
+	VADDPS.BCST 8(DI), Z1, Z1
+	VMULPS      Z5, Z1, Z1
+	VADDPS      320(BX), Z1, Z1
+	VMOVUPS     Z1, 320(BX)
+	VPSRLD      $0x10, Z10, Z1
+	VCVTDQ2PS   Z1, Z1
+	VMULPS.BCST 12(DI), Z1, Z1
+	VADDPS.BCST 8(DI), Z1, Z1
+	VMULPS      Z2, Z1, Z1
+	VADDPS      384(BX), Z1, Z1
+	VMOVUPS     Z1, 384(BX)
+	VPSRLD      $0x10, Z11, Z1
+	VCVTDQ2PS   Z1, Z1
+	VMULPS.BCST 12(DI), Z1, Z1
+	VADDPS.BCST 8(DI), Z1, Z1
+	VMULPS      Z3, Z1, Z1
+	VADDPS      448(BX), Z1, Z1
+	VMOVUPS     Z1, 448(BX)
+	ADDQ        $0x10, DI
+	ADDQ        $0x40, R8
+	DECQ        SI
+	JNZ         column
+	MOVQ        rows+16(FP), SI
+	MOVQ        48(SI), SI
+	TESTQ       SI, SI
+	JZ          scaled
+	LEAQ        (SI)(DX*2), SI
+	VCVTPH2PS   (SI), Z1
+	VCVTPH2PS   32(SI), Z2
+	VCVTPH2PS   64(SI), Z3
+	VCVTPH2PS   96(SI), Z4
+	VMOVDQU32   evens<>+0(SB), Z5
+	VMOVDQU32   odds<>+0(SB), Z6
+	VMOVDQA32   Z1, Z7
+	VPERMT2D    Z2, Z5, Z7
+	VMOVDQA32   Z1, Z1
+	VPERMT2D    Z2, Z6, Z1
+	VMOVDQA32   Z3, Z2
+	VPERMT2D    Z4, Z5, Z2
+	VMOVDQA32   Z3, Z3
+	VPERMT2D    Z4, Z6, Z3
+	VMOVDQA32   Z7, Z4
+	VPERMT2D    Z2, Z5, Z4
+	VMOVDQA32   Z1, Z12
+	VPERMT2D    Z3, Z5, Z12
+	VMOVDQA32   Z7, Z5
+	VPERMT2D    Z2, Z6, Z5
+	VMOVDQA32   Z1, Z1
+	VPERMT2D    Z3, Z6, Z1
+	VMULPS      (BX), Z4, Z2
+	VMOVUPS     Z2, (BX)
+	VMULPS      256(BX), Z4, Z2
+	VMOVUPS     Z2, 256(BX)
+	VMULPS      64(BX), Z12, Z2
+	VMOVUPS     Z2, 64(BX)
+	VMULPS      320(BX), Z12, Z2
+	VMOVUPS     Z2, 320(BX)
+	VMULPS      128(BX), Z5, Z2
+	VMOVUPS     Z2, 128(BX)
+	VMULPS      384(BX), Z5, Z2
+	VMOVUPS     Z2, 384(BX)
+	VMULPS      192(BX), Z1, Z2
+	VMOVUPS     Z2, 192(BX)
+	VMULPS      448(BX), Z1, Z1
+	VMOVUPS     Z1, 448(BX)
+
+scaled:
+	MOVQ         limits+40(FP), SI
+	VBROADCASTSS (SI), Z1
+	VCMPPS       $0x11, (BX), Z1, K1
+	VCMPPS       $0x11, 64(BX), Z1, K2
+	VCMPPS       $0x11, 128(BX), Z1, K3
+	VCMPPS       $0x11, 192(BX), Z1, K4
+	KORW         K1, K2, K1
+	KORW         K3, K4, K3
+	KORTESTW     K1, K3
+	JZ           none0
+	VMOVDQU32    lowerTurns<>+0(SB), Z2
+	VMOVDQU32    upperTurns<>+0(SB), Z3
+	VMOVDQU32    (BX), Z4
+	VMOVDQU32    64(BX), Z5
+	VMOVDQU32    128(BX), Z6
+	VMOVDQU32    192(BX), Z7
+	VMOVDQA32    Z4, Z12
+	VPERMT2D     Z6, Z2, Z12
+	VMOVDQA32    Z4, Z4
+	VPERMT2D     Z6, Z3, Z4
+	VMOVDQA32    Z5, Z6
+	VPERMT2D     Z7, Z2, Z6
+	VMOVDQA32    Z5, Z5
+	VPERMT2D     Z7, Z3, Z5
+	VMOVDQA32    Z12, Z7
+	VPERMT2D     Z6, Z2, Z7
+	VMOVDQA32    Z12, Z12
+	VPERMT2D     Z6, Z3, Z12
+	VMOVDQA32    Z4, Z6
+	VPERMT2D     Z5, Z2, Z6
+	VMOVDQA32    Z4, Z2
+	VPERMT2D     Z5, Z3, Z2
+	VCMPPS       $0x11, Z7, Z1, K1
+	KMOVW        K1, DI
+	LEAQ         (DX), R8
+	MOVL         R8, (AX)
+	MOVB         $0x00, 4(AX)
+	MOVW         DI, 6(AX)
+	VMOVUPS      Z7, 8(AX)
+	XORL         R8, R8
+	TESTL        DI, DI
+	SETNE        R8
+	ADDQ         R8, CX
+	LEAQ         (R8)(R8*8), R8
+	LEAQ         (AX)(R8*8), AX
+	VCMPPS       $0x11, Z12, Z1, K1
+	KMOVW        K1, DI
+	LEAQ         16(DX), R8
+	MOVL         R8, (AX)
+	MOVB         $0x00, 4(AX)
+	MOVW         DI, 6(AX)
+	VMOVUPS      Z12, 8(AX)
+	XORL         R8, R8
+	TESTL        DI, DI
+	SETNE        R8
+	ADDQ         R8, CX
+	LEAQ         (R8)(R8*8), R8
+	LEAQ         (AX)(R8*8), AX
+	VCMPPS       $0x11, Z6, Z1, K1
+	KMOVW        K1, DI
+	LEAQ         32(DX), R8
+	MOVL         R8, (AX)
+	MOVB         $0x00, 4(AX)
+	MOVW         DI, 6(AX)
+	VMOVUPS      Z6, 8(AX)
+	XORL         R8, R8
+	TESTL        DI, DI
+	SETNE        R8
+	ADDQ         R8, CX
+	LEAQ         (R8)(R8*8), R8
+	LEAQ         (AX)(R8*8), AX
+	VCMPPS       $0x11, Z2, Z1, K1
+	KMOVW        K1, DI
+	LEAQ         48(DX), R8
+	MOVL         R8, (AX)
+	MOVB         $0x00, 4(AX)
+	MOVW         DI, 6(AX)
+	VMOVUPS      Z2, 8(AX)
+	XORL         R8, R8
+	TESTL        DI, DI
+	SETNE        R8
+	ADDQ         R8, CX
+	LEAQ         (R8)(R8*8), R8
+	LEAQ         (AX)(R8*8), AX
+
+none0:
+	VBROADCASTSS 4(SI), Z1
+	VCMPPS       $0x11, 256(BX), Z1, K1
+	VCMPPS       $0x11, 320(BX), Z1, K2
+	VCMPPS       $0x11, 384(BX), Z1, K3
+	VCMPPS       $0x11, 448(BX), Z1, K4
+	KORW         K1, K2, K1
+	KORW         K3, K4, K3
+	KORTESTW     K1, K3
+	JZ           none1
+	VMOVDQU32    lowerTurns<>+0(SB), Z2
+	VMOVDQU32    upperTurns<>+0(SB), Z3
+	VMOVDQU32    256(BX), Z4
+	VMOVDQU32    320(BX), Z5
+	VMOVDQU32    384(BX), Z6
+	VMOVDQU32    448(BX), Z7
+	VMOVDQA32    Z4, Z12
+	VPERMT2D     Z6, Z2, Z12
+	VMOVDQA32    Z4, Z4
+	VPERMT2D     Z6, Z3, Z4
+	VMOVDQA32    Z5, Z6
+	VPERMT2D     Z7, Z2, Z6
+	VMOVDQA32    Z5, Z5
+	VPERMT2D     Z7, Z3, Z5
+	VMOVDQA32    Z12, Z7
+	VPERMT2D     Z6, Z2, Z7
+	VMOVDQA32    Z12, Z12
+	VPERMT2D     Z6, Z3, Z12
+	VMOVDQA32    Z4, Z6
+	VPERMT2D     Z5, Z2, Z6
+	VMOVDQA32    Z4, Z2
+	VPERMT2D     Z5, Z3, Z2
+	VCMPPS       $0x11, Z7, Z1, K1
+	KMOVW        K1, BX
+	LEAQ         (DX), SI
+	MOVL         SI, (AX)
+	MOVB         $0x01, 4(AX)
+	MOVW         BX, 6(AX)
+	VMOVUPS      Z7, 8(AX)
+	XORL         SI, SI
+	TESTL        BX, BX
+	SETNE        SI
+	ADDQ         SI, CX
+	LEAQ         (SI)(SI*8), SI
+	LEAQ         (AX)(SI*8), AX
+	VCMPPS       $0x11, Z12, Z1, K1
+	KMOVW        K1, BX
+	LEAQ         16(DX), SI
+	MOVL         SI, (AX)
+	MOVB         $0x01, 4(AX)
+	MOVW         BX, 6(AX)
+	VMOVUPS      Z12, 8(AX)
+	XORL         SI, SI
+	TESTL        BX, BX
+	SETNE        SI
+	ADDQ         SI, CX
+	LEAQ         (SI)(SI*8), SI
+	LEAQ         (AX)(SI*8), AX
+	VCMPPS       $0x11, Z6, Z1, K1
+	KMOVW        K1, BX
+	LEAQ         32(DX), SI
+	MOVL         SI, (AX)
+	MOVB         $0x01, 4(AX)
+	MOVW         BX, 6(AX)
+	VMOVUPS      Z6, 8(AX)
+	XORL         SI, SI
+	TESTL        BX, BX
+	SETNE        SI
+	ADDQ         SI, CX
+	LEAQ         (SI)(SI*8), SI
+	LEAQ         (AX)(SI*8), AX
+	VCMPPS       $0x11, Z2, Z1, K1
+	KMOVW        K1, BX
+	LEAQ         48(DX), SI
+	MOVL         SI, (AX)
+	MOVB         $0x01, 4(AX)
+	MOVW         BX, 6(AX)
+	VMOVUPS      Z2, 8(AX)
+	XORL         SI, SI
+	TESTL        BX, BX
+	SETNE        SI
+	ADDQ         SI, CX
+	LEAQ         (SI)(SI*8), SI
+	LEAQ         (AX)(SI*8), AX
 
 none1:
-	INCQ R8
-	JMP  groups_by1
-
-done_by1:
+	ADDQ $0x40, DX
+	MOVQ groups+24(FP), BX
+	SHLQ $0x06, BX
+	CMPQ DX, BX
+	JL   rows
 	VZEROUPPER
-	MOVQ DI, matches+56(FP)
+	MOVQ CX, matches+48(FP)
 	RET
 
-// func scan4AVX512(out *byte, tile *uint64, columns *byte, ncolumns int, groups int, ahead int, limits *int64) (matches int)
-// Requires: AVX, AVX512DQ, AVX512F, AVX512VPOPCNTDQ, MMX+
-TEXT ·scan4AVX512(SB), NOSPLIT, $8-64
-	MOVQ         out+0(FP), AX
-	MOVQ         tile+8(FP), CX
-	MOVQ         columns+16(FP), DX
-	MOVQ         ncolumns+24(FP), BX
-	MOVQ         groups+32(FP), SI
-	XORQ         DI, DI
-	XORQ         R8, R8
-	MOVQ         limits+48(FP), R9
-	VPBROADCASTQ (R9), Z0
-	VPBROADCASTQ 8(R9), Z1
-	VPBROADCASTQ 16(R9), Z2
-	VPBROADCASTQ 24(R9), Z3
+// func scan3AVX512(out *byte, tile *byte, rows *byte, groups int, ahead int, limits *float32) (matches int)
+// Requires: AVX, AVX512BW, AVX512F, MMX+
+TEXT ·scan3AVX512(SB), NOSPLIT, $0-56
+	MOVQ            out+0(FP), AX
+	XORQ            CX, CX
+	XORQ            DX, DX
+	VBROADCASTI32X4 nibbleMask<>+0(SB), Z0
 
-groups_by2:
-	MOVQ   SI, R9
-	SUBQ   R8, R9
-	CMPQ   R9, $0x02
-	JL     done_by2
-	VPXORQ Z4, Z4, Z4
-	VPXORQ Z5, Z5, Z5
-	VPXORQ Z6, Z6, Z6
-	VPXORQ Z7, Z7, Z7
-	VPXORQ Z8, Z8, Z8
-	VPXORQ Z9, Z9, Z9
-	VPXORQ Z10, Z10, Z10
-	VPXORQ Z11, Z11, Z11
-	MOVQ   DX, R9
-	MOVQ   BX, R10
-	MOVQ   CX, R11
+rows:
+	MOVQ         rows+16(FP), SI
+	MOVQ         tile+8(FP), DI
+	MOVQ         96(DI), BX
+	MOVQ         24(SI), R8
+	LEAQ         (R8)(DX*4), R8
+	VMOVUPS      (R8), Z1
+	VMOVUPS      64(R8), Z2
+	VMOVUPS      128(R8), Z3
+	VMOVUPS      192(R8), Z4
+	VMOVDQU32    evens<>+0(SB), Z5
+	VMOVDQU32    odds<>+0(SB), Z6
+	VMOVDQA32    Z1, Z7
+	VPERMT2D     Z2, Z5, Z7
+	VMOVDQA32    Z1, Z1
+	VPERMT2D     Z2, Z6, Z1
+	VMOVDQA32    Z3, Z2
+	VPERMT2D     Z4, Z5, Z2
+	VMOVDQA32    Z3, Z3
+	VPERMT2D     Z4, Z6, Z3
+	VMOVDQA32    Z7, Z4
+	VPERMT2D     Z2, Z5, Z4
+	VMOVDQA32    Z1, Z14
+	VPERMT2D     Z3, Z5, Z14
+	VMOVDQA32    Z7, Z5
+	VPERMT2D     Z2, Z6, Z5
+	VMOVDQA32    Z1, Z1
+	VPERMT2D     Z3, Z6, Z1
+	VBROADCASTSS 80(DI), Z2
+	VMULPS       Z2, Z4, Z3
+	VMOVUPS      Z3, (BX)
+	VMULPS       Z2, Z14, Z3
+	VMOVUPS      Z3, 64(BX)
+	VMULPS       Z2, Z5, Z3
+	VMOVUPS      Z3, 128(BX)
+	VMULPS       Z2, Z1, Z2
+	VMOVUPS      Z2, 192(BX)
+	VBROADCASTSS 84(DI), Z2
+	VMULPS       Z2, Z4, Z3
+	VMOVUPS      Z3, 256(BX)
+	VMULPS       Z2, Z14, Z3
+	VMOVUPS      Z3, 320(BX)
+	VMULPS       Z2, Z5, Z3
+	VMOVUPS      Z3, 384(BX)
+	VMULPS       Z2, Z1, Z2
+	VMOVUPS      Z2, 448(BX)
+	VBROADCASTSS 88(DI), Z2
+	VMULPS       Z2, Z4, Z3
+	VMOVUPS      Z3, 512(BX)
+	VMULPS       Z2, Z14, Z3
+	VMOVUPS      Z3, 576(BX)
+	VMULPS       Z2, Z5, Z3
+	VMOVUPS      Z3, 640(BX)
+	VMULPS       Z2, Z1, Z1
+	VMOVUPS      Z1, 704(BX)
+	MOVQ         (SI), R8
+	MOVQ         8(SI), SI
+	MOVQ         32(DI), R9
+	MOVQ         56(DI), DI
 
-column_by2:
-	MOVQ  24(R9), R12
-	SHLQ  $0x06, R12
-	MOVQ  R8, R15
-	IMULQ R12, R15
-	ADDQ  (R9), R15
-	LEAQ  (R15)(R12*1), BP
-	MOVQ  32(R9), R13
-	MOVQ  ahead+40(FP), R14
-	IMULQ R12, R14
-	ADDQ  R15, R14
+column:
+	MOVQ   32(R8), R13
+	MOVQ   24(R8), R12
+	IMULQ  R13, R12
+	SHLQ   $0x09, R12
+	MOVQ   DX, R14
+	ANDQ   $0x3f, R14
+	MOVQ   DX, R10
+	SHRQ   $0x06, R10
+	IMULQ  R12, R10
+	ADDQ   (R8), R10
+	ADDQ   R14, R10
+	MOVQ   ahead+32(FP), R11
+	IMULQ  R12, R11
+	ADDQ   R10, R11
+	ADDQ   R14, R11
+	VPXORD Z8, Z8, Z8
+	VPXORD Z9, Z9, Z9
+	VPXORD Z10, Z10, Z10
+	VPXORD Z11, Z11, Z11
+	VPXORD Z12, Z12, Z12
+	VPXORD Z13, Z13, Z13
+	MOVQ   R9, R12
 
-word0_by2:
-	VPBROADCASTQ (R11), Z12
-	VPBROADCASTQ 8(R11), Z13
-	VPBROADCASTQ 16(R11), Z14
-	VPBROADCASTQ 24(R11), Z15
-	PREFETCHT0   (R14)
-	ADDQ         $0x40, R14
-	VMOVDQU64    (R15), Z16
-	VPXORQ       Z16, Z12, Z17
-	VPOPCNTQ     Z17, Z17
-	VPADDQ       Z17, Z4, Z4
-	VPXORQ       Z16, Z13, Z17
-	VPOPCNTQ     Z17, Z17
-	VPADDQ       Z17, Z5, Z5
-	VPXORQ       Z16, Z14, Z17
-	VPOPCNTQ     Z17, Z17
-	VPADDQ       Z17, Z6, Z6
-	VPXORQ       Z16, Z15, Z16
-	VPOPCNTQ     Z16, Z16
-	VPADDQ       Z16, Z7, Z7
-	PREFETCHT0   (R14)
-	ADDQ         $0x40, R14
-	VMOVDQU64    (BP), Z16
-	VPXORQ       Z16, Z12, Z12
-	VPOPCNTQ     Z12, Z12
-	VPADDQ       Z12, Z8, Z8
-	VPXORQ       Z16, Z13, Z12
-	VPOPCNTQ     Z12, Z12
-	VPADDQ       Z12, Z9, Z9
-	VPXORQ       Z16, Z14, Z12
-	VPOPCNTQ     Z12, Z12
-	VPADDQ       Z12, Z10, Z10
-	VPXORQ       Z16, Z15, Z12
-	VPOPCNTQ     Z12, Z12
-	VPADDQ       Z12, Z11, Z11
-	ADDQ         $0x40, R15
-	ADDQ         $0x40, BP
-	ADDQ         $0x20, R11
-	DECQ         R13
-	JNZ          word0_by2
-	ADDQ         $0x28, R9
-	DECQ         R10
-	JZ           emit_by2
-	MOVQ         24(R9), R12
-	SHLQ         $0x06, R12
-	MOVQ         R8, R15
-	IMULQ        R12, R15
-	ADDQ         (R9), R15
-	LEAQ         (R15)(R12*1), BP
-	MOVQ         32(R9), R13
-	MOVQ         ahead+40(FP), R14
-	IMULQ        R12, R14
-	ADDQ         R15, R14
+plane:
+	MOVQ R12, R9
+	MOVQ 24(R8), R14
 
-word1_by2:
-	VPBROADCASTQ (R11), Z12
-	VPBROADCASTQ 8(R11), Z13
-	VPBROADCASTQ 16(R11), Z14
-	VPBROADCASTQ 24(R11), Z15
-	PREFETCHT0   (R14)
-	ADDQ         $0x40, R14
-	VMOVDQU64    (R15), Z16
-	VPXORQ       Z16, Z12, Z17
-	VPOPCNTQ     Z17, Z17
-	VPADDQ       Z17, Z4, Z4
-	VPXORQ       Z16, Z13, Z17
-	VPOPCNTQ     Z17, Z17
-	VPADDQ       Z17, Z5, Z5
-	VPXORQ       Z16, Z14, Z17
-	VPOPCNTQ     Z17, Z17
-	VPADDQ       Z17, Z6, Z6
-	VPXORQ       Z16, Z15, Z16
-	VPOPCNTQ     Z16, Z16
-	VPADDQ       Z16, Z7, Z7
-	PREFETCHT0   (R14)
-	ADDQ         $0x40, R14
-	VMOVDQU64    (BP), Z16
-	VPXORQ       Z16, Z12, Z12
-	VPOPCNTQ     Z12, Z12
-	VPADDQ       Z12, Z8, Z8
-	VPXORQ       Z16, Z13, Z12
-	VPOPCNTQ     Z12, Z12
-	VPADDQ       Z12, Z9, Z9
-	VPXORQ       Z16, Z14, Z12
-	VPOPCNTQ     Z12, Z12
-	VPADDQ       Z12, Z10, Z10
-	VPXORQ       Z16, Z15, Z12
-	VPOPCNTQ     Z12, Z12
-	VPADDQ       Z12, Z11, Z11
-	ADDQ         $0x40, R15
-	ADDQ         $0x40, BP
-	ADDQ         $0x20, R11
-	DECQ         R13
-	JNZ          word1_by2
-	ADDQ         $0x28, R9
-	DECQ         R10
-	JZ           emit_by2
-	MOVQ         24(R9), R12
-	SHLQ         $0x06, R12
-	MOVQ         R8, R15
-	IMULQ        R12, R15
-	ADDQ         (R9), R15
-	LEAQ         (R15)(R12*1), BP
-	MOVQ         32(R9), R13
-	MOVQ         ahead+40(FP), R14
-	IMULQ        R12, R14
-	ADDQ         R15, R14
+word:
+	PREFETCHT0      (R11)
+	PREFETCHT0      64(R11)
+	VMOVDQU32       (R10), Z1
+	VPSRLW          $0x04, Z1, Z2
+	VPANDD          Z0, Z1, Z1
+	VPANDD          Z0, Z2, Z2
+	VMOVDQU32       64(R10), Z3
+	VPSRLW          $0x04, Z3, Z4
+	VPANDD          Z0, Z3, Z3
+	VPANDD          Z0, Z4, Z4
+	VBROADCASTI32X4 (R9), Z5
+	VPSHUFB         Z1, Z5, Z5
+	VBROADCASTI32X4 16(R9), Z6
+	VPSHUFB         Z2, Z6, Z6
+	VPADDB          Z6, Z5, Z5
+	VBROADCASTI32X4 32(R9), Z6
+	VPSHUFB         Z3, Z6, Z6
+	VPADDB          Z6, Z5, Z5
+	VBROADCASTI32X4 48(R9), Z6
+	VPSHUFB         Z4, Z6, Z6
+	VPADDB          Z6, Z5, Z5
+	VPADDW          Z5, Z8, Z8
+	VPSRLW          $0x08, Z5, Z5
+	VPADDW          Z5, Z9, Z9
+	VBROADCASTI32X4 64(R9), Z5
+	VPSHUFB         Z1, Z5, Z5
+	VBROADCASTI32X4 80(R9), Z6
+	VPSHUFB         Z2, Z6, Z6
+	VPADDB          Z6, Z5, Z5
+	VBROADCASTI32X4 96(R9), Z6
+	VPSHUFB         Z3, Z6, Z6
+	VPADDB          Z6, Z5, Z5
+	VBROADCASTI32X4 112(R9), Z6
+	VPSHUFB         Z4, Z6, Z6
+	VPADDB          Z6, Z5, Z5
+	VPADDW          Z5, Z10, Z10
+	VPSRLW          $0x08, Z5, Z5
+	VPADDW          Z5, Z11, Z11
+	VBROADCASTI32X4 128(R9), Z5
+	VPSHUFB         Z1, Z5, Z5
+	VBROADCASTI32X4 144(R9), Z1
+	VPSHUFB         Z2, Z1, Z1
+	VPADDB          Z1, Z5, Z5
+	VBROADCASTI32X4 160(R9), Z1
+	VPSHUFB         Z3, Z1, Z1
+	VPADDB          Z1, Z5, Z5
+	VBROADCASTI32X4 176(R9), Z1
+	VPSHUFB         Z4, Z1, Z1
+	VPADDB          Z1, Z5, Z5
+	VPADDW          Z5, Z12, Z12
+	VPSRLW          $0x08, Z5, Z5
+	VPADDW          Z5, Z13, Z13
+	PREFETCHT0      128(R11)
+	PREFETCHT0      192(R11)
+	VMOVDQU32       128(R10), Z1
+	VPSRLW          $0x04, Z1, Z2
+	VPANDD          Z0, Z1, Z1
+	VPANDD          Z0, Z2, Z2
+	VMOVDQU32       192(R10), Z3
+	VPSRLW          $0x04, Z3, Z4
+	VPANDD          Z0, Z3, Z3
+	VPANDD          Z0, Z4, Z4
+	VBROADCASTI32X4 192(R9), Z5
+	VPSHUFB         Z1, Z5, Z5
+	VBROADCASTI32X4 208(R9), Z6
+	VPSHUFB         Z2, Z6, Z6
+	VPADDB          Z6, Z5, Z5
+	VBROADCASTI32X4 224(R9), Z6
+	VPSHUFB         Z3, Z6, Z6
+	VPADDB          Z6, Z5, Z5
+	VBROADCASTI32X4 240(R9), Z6
+	VPSHUFB         Z4, Z6, Z6
+	VPADDB          Z6, Z5, Z5
+	VPADDW          Z5, Z8, Z8
+	VPSRLW          $0x08, Z5, Z5
+	VPADDW          Z5, Z9, Z9
+	VBROADCASTI32X4 256(R9), Z5
+	VPSHUFB         Z1, Z5, Z5
+	VBROADCASTI32X4 272(R9), Z6
+	VPSHUFB         Z2, Z6, Z6
+	VPADDB          Z6, Z5, Z5
+	VBROADCASTI32X4 288(R9), Z6
+	VPSHUFB         Z3, Z6, Z6
+	VPADDB          Z6, Z5, Z5
+	VBROADCASTI32X4 304(R9), Z6
+	VPSHUFB         Z4, Z6, Z6
+	VPADDB          Z6, Z5, Z5
+	VPADDW          Z5, Z10, Z10
+	VPSRLW          $0x08, Z5, Z5
+	VPADDW          Z5, Z11, Z11
+	VBROADCASTI32X4 320(R9), Z5
+	VPSHUFB         Z1, Z5, Z5
+	VBROADCASTI32X4 336(R9), Z1
+	VPSHUFB         Z2, Z1, Z1
+	VPADDB          Z1, Z5, Z5
+	VBROADCASTI32X4 352(R9), Z1
+	VPSHUFB         Z3, Z1, Z1
+	VPADDB          Z1, Z5, Z5
+	VBROADCASTI32X4 368(R9), Z1
+	VPSHUFB         Z4, Z1, Z1
+	VPADDB          Z1, Z5, Z5
+	VPADDW          Z5, Z12, Z12
+	VPSRLW          $0x08, Z5, Z5
+	VPADDW          Z5, Z13, Z13
+	PREFETCHT0      256(R11)
+	PREFETCHT0      320(R11)
+	VMOVDQU32       256(R10), Z1
+	VPSRLW          $0x04, Z1, Z2
+	VPANDD          Z0, Z1, Z1
+	VPANDD          Z0, Z2, Z2
+	VMOVDQU32       320(R10), Z3
+	VPSRLW          $0x04, Z3, Z4
+	VPANDD          Z0, Z3, Z3
+	VPANDD          Z0, Z4, Z4
+	VBROADCASTI32X4 384(R9), Z5
+	VPSHUFB         Z1, Z5, Z5
+	VBROADCASTI32X4 400(R9), Z6
+	VPSHUFB         Z2, Z6, Z6
+	VPADDB          Z6, Z5, Z5
+	VBROADCASTI32X4 416(R9), Z6
+	VPSHUFB         Z3, Z6, Z6
+	VPADDB          Z6, Z5, Z5
+	VBROADCASTI32X4 432(R9), Z6
+	VPSHUFB         Z4, Z6, Z6
+	VPADDB          Z6, Z5, Z5
+	VPADDW          Z5, Z8, Z8
+	VPSRLW          $0x08, Z5, Z5
+	VPADDW          Z5, Z9, Z9
+	VBROADCASTI32X4 448(R9), Z5
+	VPSHUFB         Z1, Z5, Z5
+	VBROADCASTI32X4 464(R9), Z6
+	VPSHUFB         Z2, Z6, Z6
+	VPADDB          Z6, Z5, Z5
+	VBROADCASTI32X4 480(R9), Z6
+	VPSHUFB         Z3, Z6, Z6
+	VPADDB          Z6, Z5, Z5
+	VBROADCASTI32X4 496(R9), Z6
+	VPSHUFB         Z4, Z6, Z6
+	VPADDB          Z6, Z5, Z5
+	VPADDW          Z5, Z10, Z10
+	VPSRLW          $0x08, Z5, Z5
+	VPADDW          Z5, Z11, Z11
+	VBROADCASTI32X4 512(R9), Z5
+	VPSHUFB         Z1, Z5, Z5
+	VBROADCASTI32X4 528(R9), Z1
+	VPSHUFB         Z2, Z1, Z1
+	VPADDB          Z1, Z5, Z5
+	VBROADCASTI32X4 544(R9), Z1
+	VPSHUFB         Z3, Z1, Z1
+	VPADDB          Z1, Z5, Z5
+	VBROADCASTI32X4 560(R9), Z1
+	VPSHUFB         Z4, Z1, Z1
+	VPADDB          Z1, Z5, Z5
+	VPADDW          Z5, Z12, Z12
+	VPSRLW          $0x08, Z5, Z5
+	VPADDW          Z5, Z13, Z13
+	PREFETCHT0      384(R11)
+	PREFETCHT0      448(R11)
+	VMOVDQU32       384(R10), Z1
+	VPSRLW          $0x04, Z1, Z2
+	VPANDD          Z0, Z1, Z1
+	VPANDD          Z0, Z2, Z2
+	VMOVDQU32       448(R10), Z3
+	VPSRLW          $0x04, Z3, Z4
+	VPANDD          Z0, Z3, Z3
+	VPANDD          Z0, Z4, Z4
+	VBROADCASTI32X4 576(R9), Z5
+	VPSHUFB         Z1, Z5, Z5
+	VBROADCASTI32X4 592(R9), Z6
+	VPSHUFB         Z2, Z6, Z6
+	VPADDB          Z6, Z5, Z5
+	VBROADCASTI32X4 608(R9), Z6
+	VPSHUFB         Z3, Z6, Z6
+	VPADDB          Z6, Z5, Z5
+	VBROADCASTI32X4 624(R9), Z6
+	VPSHUFB         Z4, Z6, Z6
+	VPADDB          Z6, Z5, Z5
+	VPADDW          Z5, Z8, Z8
+	VPSRLW          $0x08, Z5, Z5
+	VPADDW          Z5, Z9, Z9
+	VBROADCASTI32X4 640(R9), Z5
+	VPSHUFB         Z1, Z5, Z5
+	VBROADCASTI32X4 656(R9), Z6
+	VPSHUFB         Z2, Z6, Z6
+	VPADDB          Z6, Z5, Z5
+	VBROADCASTI32X4 672(R9), Z6
+	VPSHUFB         Z3, Z6, Z6
+	VPADDB          Z6, Z5, Z5
+	VBROADCASTI32X4 688(R9), Z6
+	VPSHUFB         Z4, Z6, Z6
+	VPADDB          Z6, Z5, Z5
+	VPADDW          Z5, Z10, Z10
+	VPSRLW          $0x08, Z5, Z5
+	VPADDW          Z5, Z11, Z11
+	VBROADCASTI32X4 704(R9), Z5
+	VPSHUFB         Z1, Z5, Z5
+	VBROADCASTI32X4 720(R9), Z1
+	VPSHUFB         Z2, Z1, Z1
+	VPADDB          Z1, Z5, Z5
+	VBROADCASTI32X4 736(R9), Z1
+	VPSHUFB         Z3, Z1, Z1
+	VPADDB          Z1, Z5, Z5
+	VBROADCASTI32X4 752(R9), Z1
+	VPSHUFB         Z4, Z1, Z1
+	VPADDB          Z1, Z5, Z5
+	VPADDW          Z5, Z12, Z12
+	VPSRLW          $0x08, Z5, Z5
+	VPADDW          Z5, Z13, Z13
+	ADDQ            $0x00000300, R9
+	ADDQ            $0x00000200, R10
+	ADDQ            $0x00000200, R11
+	DECQ            R14
+	JNZ             word
+	DECQ            R13
+	JZ              planes_done
+	VPADDW          Z8, Z8, Z8
+	VPADDW          Z9, Z9, Z9
+	VPADDW          Z10, Z10, Z10
+	VPADDW          Z11, Z11, Z11
+	VPADDW          Z12, Z12, Z12
+	VPADDW          Z13, Z13, Z13
+	JMP             plane
 
-word2_by2:
-	VPBROADCASTQ (R11), Z12
-	VPBROADCASTQ 8(R11), Z13
-	VPBROADCASTQ 16(R11), Z14
-	VPBROADCASTQ 24(R11), Z15
-	PREFETCHT0   (R14)
-	ADDQ         $0x40, R14
-	VMOVDQU64    (R15), Z16
-	VPXORQ       Z16, Z12, Z17
-	VPOPCNTQ     Z17, Z17
-	VPADDQ       Z17, Z4, Z4
-	VPXORQ       Z16, Z13, Z17
-	VPOPCNTQ     Z17, Z17
-	VPADDQ       Z17, Z5, Z5
-	VPXORQ       Z16, Z14, Z17
-	VPOPCNTQ     Z17, Z17
-	VPADDQ       Z17, Z6, Z6
-	VPXORQ       Z16, Z15, Z16
-	VPOPCNTQ     Z16, Z16
-	VPADDQ       Z16, Z7, Z7
-	PREFETCHT0   (R14)
-	ADDQ         $0x40, R14
-	VMOVDQU64    (BP), Z16
-	VPXORQ       Z16, Z12, Z12
-	VPOPCNTQ     Z12, Z12
-	VPADDQ       Z12, Z8, Z8
-	VPXORQ       Z16, Z13, Z12
-	VPOPCNTQ     Z12, Z12
-	VPADDQ       Z12, Z9, Z9
-	VPXORQ       Z16, Z14, Z12
-	VPOPCNTQ     Z12, Z12
-	VPADDQ       Z12, Z10, Z10
-	VPXORQ       Z16, Z15, Z12
-	VPOPCNTQ     Z12, Z12
-	VPADDQ       Z12, Z11, Z11
-	ADDQ         $0x40, R15
-	ADDQ         $0x40, BP
-	ADDQ         $0x20, R11
-	DECQ         R13
-	JNZ          word2_by2
-	ADDQ         $0x28, R9
-	DECQ         R10
-	JZ           emit_by2
-	MOVQ         24(R9), R12
-	SHLQ         $0x06, R12
-	MOVQ         R8, R15
-	IMULQ        R12, R15
-	ADDQ         (R9), R15
-	LEAQ         (R15)(R12*1), BP
-	MOVQ         32(R9), R13
-	MOVQ         ahead+40(FP), R14
-	IMULQ        R12, R14
-	ADDQ         R15, R14
+planes_done:
+	MOVQ        40(R8), R10
+	LEAQ        (R10)(DX*2), R10
+	VMOVDQU32   evens<>+0(SB), Z1
+	VMOVDQU32   odds<>+0(SB), Z2
+	VMOVDQU32   (R10), Z3
+	VMOVDQU32   64(R10), Z4
+	VMOVDQA32   Z3, Z5
+	VPERMT2D    Z4, Z1, Z5
+	VPSLLD      $0x10, Z5, Z1
+	VPANDD.BCST highHalves<>+0(SB), Z5, Z5
+	VMOVDQA32   Z3, Z3
+	VPERMT2D    Z4, Z2, Z3
+	VPSLLD      $0x10, Z3, Z2
+	VPANDD.BCST highHalves<>+0(SB), Z3, Z3
+	VPSLLW      $0x08, Z9, Z4
+	VPSUBW      Z4, Z8, Z8
+	VPANDD.BCST lowHalves<>+0(SB), Z8, Z4
+	VCVTDQ2PS   Z4, Z4
+	VMULPS.BCST 4(DI), Z4, Z4
+	VADDPS.BCST (DI), Z4, Z4
+	VMULPS      Z1, Z4, Z4
+	VADDPS      (BX), Z4, Z4
+	VMOVUPS     Z4, (BX)
+	VPANDD.BCST lowHalves<>+0(SB), Z9, Z4
+	VCVTDQ2PS   Z4, Z4
+	VMULPS.BCST 4(DI), Z4, Z4
+	VADDPS.BCST (DI), Z4, Z4
+	VMULPS      Z5, Z4, Z4
+	VADDPS      64(BX), Z4, Z4
+	VMOVUPS     Z4, 64(BX)
+	VPSRLD      $0x10, Z8, Z4
+	VCVTDQ2PS   Z4, Z4
+	VMULPS.BCST 4(DI), Z4, Z4
+	VADDPS.BCST (DI), Z4, Z4
+	VMULPS      Z2, Z4, Z4
+	VADDPS      128(BX), Z4, Z4
+	VMOVUPS     Z4, 128(BX)
+	VPSRLD      $0x10, Z9, Z4
+	VCVTDQ2PS   Z4, Z4
+	VMULPS.BCST 4(DI), Z4, Z4
+	VADDPS.BCST (DI), Z4, Z4
+	VMULPS      Z3, Z4, Z4
+	VADDPS      192(BX), Z4, Z4
+	VMOVUPS     Z4, 192(BX)
+	VPSLLW      $0x08, Z11, Z4
+	VPSUBW      Z4, Z10, Z10
+	VPANDD.BCST lowHalves<>+0(SB), Z10, Z4
+	VCVTDQ2PS   Z4, Z4
+	VMULPS.BCST 12(DI), Z4, Z4
+	VADDPS.BCST 8(DI), Z4, Z4
+	VMULPS      Z1, Z4, Z4
+	VADDPS      256(BX), Z4, Z4
+	VMOVUPS     Z4, 256(BX)
+	VPANDD.BCST lowHalves<>+0(SB), Z11, Z4
+	VCVTDQ2PS   Z4, Z4
+	VMULPS.BCST 12(DI), Z4, Z4
+	VADDPS.BCST 8(DI), Z4, Z4
+	VMULPS      Z5, Z4, Z4
+	VADDPS      320(BX), Z4, Z4
+	VMOVUPS     Z4, 320(BX)
+	VPSRLD      $0x10, Z10, Z4
+	VCVTDQ2PS   Z4, Z4
+	VMULPS.BCST 12(DI), Z4, Z4
+	VADDPS.BCST 8(DI), Z4, Z4
+	VMULPS      Z2, Z4, Z4
+	VADDPS      384(BX), Z4, Z4
+	VMOVUPS     Z4, 384(BX)
+	VPSRLD      $0x10, Z11, Z4
+	VCVTDQ2PS   Z4, Z4
+	VMULPS.BCST 12(DI), Z4, Z4
+	VADDPS.BCST 8(DI), Z4, Z4
+	VMULPS      Z3, Z4, Z4
+	VADDPS      448(BX), Z4, Z4
+	VMOVUPS     Z4, 448(BX)
+	VPSLLW      $0x08, Z13, Z4
+	VPSUBW      Z4, Z12, Z12
+	VPANDD.BCST lowHalves<>+0(SB), Z12, Z4
+	VCVTDQ2PS   Z4, Z4
+	VMULPS.BCST 20(DI), Z4, Z4
+	VADDPS.BCST 16(DI), Z4, Z4
+	VMULPS      Z1, Z4, Z4
+	VADDPS      512(BX), Z4, Z4
+	VMOVUPS     Z4, 512(BX)
+	VPANDD.BCST lowHalves<>+0(SB), Z13, Z1
+	VCVTDQ2PS   Z1, Z1
+	VMULPS.BCST 20(DI), Z1, Z1
+	VADDPS.BCST 16(DI), Z1, Z1
+	VMULPS      Z5, Z1, Z1
+	VADDPS      576(BX), Z1, Z1
+	VMOVUPS     Z1, 576(BX)
+	VPSRLD      $0x10, Z12, Z1
+	VCVTDQ2PS   Z1, Z1
+	VMULPS.BCST 20(DI), Z1, Z1
+	VADDPS.BCST 16(DI), Z1, Z1
+	VMULPS      Z2, Z1, Z1
+	VADDPS      640(BX), Z1, Z1
+	VMOVUPS     Z1, 640(BX)
+	VPSRLD      $0x10, Z13, Z1
+	VCVTDQ2PS   Z1, Z1
+	VMULPS.BCST 20(DI), Z1, Z1
+	VADDPS.BCST 16(DI), Z1, Z1
+	VMULPS      Z3, Z1, Z1
+	VADDPS      704(BX), Z1, Z1
+	VMOVUPS     Z1, 704(BX)
+	ADDQ        $0x18, DI
+	ADDQ        $0x40, R8
+	DECQ        SI
+	JNZ         column
+	MOVQ        rows+16(FP), SI
+	MOVQ        48(SI), SI
+	TESTQ       SI, SI
+	JZ          scaled
+	LEAQ        (SI)(DX*2), SI
+	VCVTPH2PS   (SI), Z1
+	VCVTPH2PS   32(SI), Z2
+	VCVTPH2PS   64(SI), Z3
+	VCVTPH2PS   96(SI), Z4
+	VMOVDQU32   evens<>+0(SB), Z5
+	VMOVDQU32   odds<>+0(SB), Z6
+	VMOVDQA32   Z1, Z7
+	VPERMT2D    Z2, Z5, Z7
+	VMOVDQA32   Z1, Z1
+	VPERMT2D    Z2, Z6, Z1
+	VMOVDQA32   Z3, Z2
+	VPERMT2D    Z4, Z5, Z2
+	VMOVDQA32   Z3, Z3
+	VPERMT2D    Z4, Z6, Z3
+	VMOVDQA32   Z7, Z4
+	VPERMT2D    Z2, Z5, Z4
+	VMOVDQA32   Z1, Z14
+	VPERMT2D    Z3, Z5, Z14
+	VMOVDQA32   Z7, Z5
+	VPERMT2D    Z2, Z6, Z5
+	VMOVDQA32   Z1, Z1
+	VPERMT2D    Z3, Z6, Z1
+	VMULPS      (BX), Z4, Z2
+	VMOVUPS     Z2, (BX)
+	VMULPS      256(BX), Z4, Z2
+	VMOVUPS     Z2, 256(BX)
+	VMULPS      512(BX), Z4, Z2
+	VMOVUPS     Z2, 512(BX)
+	VMULPS      64(BX), Z14, Z2
+	VMOVUPS     Z2, 64(BX)
+	VMULPS      320(BX), Z14, Z2
+	VMOVUPS     Z2, 320(BX)
+	VMULPS      576(BX), Z14, Z2
+	VMOVUPS     Z2, 576(BX)
+	VMULPS      128(BX), Z5, Z2
+	VMOVUPS     Z2, 128(BX)
+	VMULPS      384(BX), Z5, Z2
+	VMOVUPS     Z2, 384(BX)
+	VMULPS      640(BX), Z5, Z2
+	VMOVUPS     Z2, 640(BX)
+	VMULPS      192(BX), Z1, Z2
+	VMOVUPS     Z2, 192(BX)
+	VMULPS      448(BX), Z1, Z2
+	VMOVUPS     Z2, 448(BX)
+	VMULPS      704(BX), Z1, Z1
+	VMOVUPS     Z1, 704(BX)
 
-word3_by2:
-	VPBROADCASTQ (R11), Z12
-	VPBROADCASTQ 8(R11), Z13
-	VPBROADCASTQ 16(R11), Z14
-	VPBROADCASTQ 24(R11), Z15
-	PREFETCHT0   (R14)
-	ADDQ         $0x40, R14
-	VMOVDQU64    (R15), Z16
-	VPXORQ       Z16, Z12, Z17
-	VPOPCNTQ     Z17, Z17
-	VPADDQ       Z17, Z4, Z4
-	VPXORQ       Z16, Z13, Z17
-	VPOPCNTQ     Z17, Z17
-	VPADDQ       Z17, Z5, Z5
-	VPXORQ       Z16, Z14, Z17
-	VPOPCNTQ     Z17, Z17
-	VPADDQ       Z17, Z6, Z6
-	VPXORQ       Z16, Z15, Z16
-	VPOPCNTQ     Z16, Z16
-	VPADDQ       Z16, Z7, Z7
-	PREFETCHT0   (R14)
-	ADDQ         $0x40, R14
-	VMOVDQU64    (BP), Z16
-	VPXORQ       Z16, Z12, Z12
-	VPOPCNTQ     Z12, Z12
-	VPADDQ       Z12, Z8, Z8
-	VPXORQ       Z16, Z13, Z12
-	VPOPCNTQ     Z12, Z12
-	VPADDQ       Z12, Z9, Z9
-	VPXORQ       Z16, Z14, Z12
-	VPOPCNTQ     Z12, Z12
-	VPADDQ       Z12, Z10, Z10
-	VPXORQ       Z16, Z15, Z12
-	VPOPCNTQ     Z12, Z12
-	VPADDQ       Z12, Z11, Z11
-	ADDQ         $0x40, R15
-	ADDQ         $0x40, BP
-	ADDQ         $0x20, R11
-	DECQ         R13
-	JNZ          word3_by2
-	ADDQ         $0x28, R9
-	DECQ         R10
-	JNZ          column_by2
+scaled:
+	MOVQ         limits+40(FP), SI
+	VBROADCASTSS (SI), Z1
+	VCMPPS       $0x11, (BX), Z1, K1
+	VCMPPS       $0x11, 64(BX), Z1, K2
+	VCMPPS       $0x11, 128(BX), Z1, K3
+	VCMPPS       $0x11, 192(BX), Z1, K4
+	KORW         K1, K2, K1
+	KORW         K3, K4, K3
+	KORTESTW     K1, K3
+	JZ           none0
+	VMOVDQU32    lowerTurns<>+0(SB), Z2
+	VMOVDQU32    upperTurns<>+0(SB), Z3
+	VMOVDQU32    (BX), Z4
+	VMOVDQU32    64(BX), Z5
+	VMOVDQU32    128(BX), Z6
+	VMOVDQU32    192(BX), Z7
+	VMOVDQA32    Z4, Z14
+	VPERMT2D     Z6, Z2, Z14
+	VMOVDQA32    Z4, Z4
+	VPERMT2D     Z6, Z3, Z4
+	VMOVDQA32    Z5, Z6
+	VPERMT2D     Z7, Z2, Z6
+	VMOVDQA32    Z5, Z5
+	VPERMT2D     Z7, Z3, Z5
+	VMOVDQA32    Z14, Z7
+	VPERMT2D     Z6, Z2, Z7
+	VMOVDQA32    Z14, Z14
+	VPERMT2D     Z6, Z3, Z14
+	VMOVDQA32    Z4, Z6
+	VPERMT2D     Z5, Z2, Z6
+	VMOVDQA32    Z4, Z2
+	VPERMT2D     Z5, Z3, Z2
+	VCMPPS       $0x11, Z7, Z1, K1
+	KMOVW        K1, DI
+	LEAQ         (DX), R8
+	MOVL         R8, (AX)
+	MOVB         $0x00, 4(AX)
+	MOVW         DI, 6(AX)
+	VMOVUPS      Z7, 8(AX)
+	XORL         R8, R8
+	TESTL        DI, DI
+	SETNE        R8
+	ADDQ         R8, CX
+	LEAQ         (R8)(R8*8), R8
+	LEAQ         (AX)(R8*8), AX
+	VCMPPS       $0x11, Z14, Z1, K1
+	KMOVW        K1, DI
+	LEAQ         16(DX), R8
+	MOVL         R8, (AX)
+	MOVB         $0x00, 4(AX)
+	MOVW         DI, 6(AX)
+	VMOVUPS      Z14, 8(AX)
+	XORL         R8, R8
+	TESTL        DI, DI
+	SETNE        R8
+	ADDQ         R8, CX
+	LEAQ         (R8)(R8*8), R8
+	LEAQ         (AX)(R8*8), AX
+	VCMPPS       $0x11, Z6, Z1, K1
+	KMOVW        K1, DI
+	LEAQ         32(DX), R8
+	MOVL         R8, (AX)
+	MOVB         $0x00, 4(AX)
+	MOVW         DI, 6(AX)
+	VMOVUPS      Z6, 8(AX)
+	XORL         R8, R8
+	TESTL        DI, DI
+	SETNE        R8
+	ADDQ         R8, CX
+	LEAQ         (R8)(R8*8), R8
+	LEAQ         (AX)(R8*8), AX
+	VCMPPS       $0x11, Z2, Z1, K1
+	KMOVW        K1, DI
+	LEAQ         48(DX), R8
+	MOVL         R8, (AX)
+	MOVB         $0x00, 4(AX)
+	MOVW         DI, 6(AX)
+	VMOVUPS      Z2, 8(AX)
+	XORL         R8, R8
+	TESTL        DI, DI
+	SETNE        R8
+	ADDQ         R8, CX
+	LEAQ         (R8)(R8*8), R8
+	LEAQ         (AX)(R8*8), AX
 
-emit_by2:
-	VPCMPQ   $0x01, Z0, Z4, K1
-	VPCMPQ   $0x01, Z1, Z5, K2
-	VPCMPQ   $0x01, Z2, Z6, K3
-	VPCMPQ   $0x01, Z3, Z7, K4
-	KORB     K1, K2, K5
-	KORB     K3, K4, K6
-	KORTESTB K5, K6
-	JZ       none2
-	KMOVB    K1, R9
-	MOVL     R8, (AX)
-	MOVB     $0x00, 4(AX)
-	MOVB     R9, 5(AX)
-	VPMOVQD  Z4, 8(AX)
-	XORL     R10, R10
-	TESTL    R9, R9
-	SETNE    R10
-	ADDQ     R10, DI
-	LEAQ     (R10)(R10*4), R10
-	LEAQ     (AX)(R10*8), AX
-	KMOVB    K2, R9
-	MOVL     R8, (AX)
-	MOVB     $0x01, 4(AX)
-	MOVB     R9, 5(AX)
-	VPMOVQD  Z5, 8(AX)
-	XORL     R10, R10
-	TESTL    R9, R9
-	SETNE    R10
-	ADDQ     R10, DI
-	LEAQ     (R10)(R10*4), R10
-	LEAQ     (AX)(R10*8), AX
-	KMOVB    K3, R9
-	MOVL     R8, (AX)
-	MOVB     $0x02, 4(AX)
-	MOVB     R9, 5(AX)
-	VPMOVQD  Z6, 8(AX)
-	XORL     R10, R10
-	TESTL    R9, R9
-	SETNE    R10
-	ADDQ     R10, DI
-	LEAQ     (R10)(R10*4), R10
-	LEAQ     (AX)(R10*8), AX
-	KMOVB    K4, R9
-	MOVL     R8, (AX)
-	MOVB     $0x03, 4(AX)
-	MOVB     R9, 5(AX)
-	VPMOVQD  Z7, 8(AX)
-	XORL     R10, R10
-	TESTL    R9, R9
-	SETNE    R10
-	ADDQ     R10, DI
-	LEAQ     (R10)(R10*4), R10
-	LEAQ     (AX)(R10*8), AX
+none0:
+	VBROADCASTSS 4(SI), Z1
+	VCMPPS       $0x11, 256(BX), Z1, K1
+	VCMPPS       $0x11, 320(BX), Z1, K2
+	VCMPPS       $0x11, 384(BX), Z1, K3
+	VCMPPS       $0x11, 448(BX), Z1, K4
+	KORW         K1, K2, K1
+	KORW         K3, K4, K3
+	KORTESTW     K1, K3
+	JZ           none1
+	VMOVDQU32    lowerTurns<>+0(SB), Z2
+	VMOVDQU32    upperTurns<>+0(SB), Z3
+	VMOVDQU32    256(BX), Z4
+	VMOVDQU32    320(BX), Z5
+	VMOVDQU32    384(BX), Z6
+	VMOVDQU32    448(BX), Z7
+	VMOVDQA32    Z4, Z14
+	VPERMT2D     Z6, Z2, Z14
+	VMOVDQA32    Z4, Z4
+	VPERMT2D     Z6, Z3, Z4
+	VMOVDQA32    Z5, Z6
+	VPERMT2D     Z7, Z2, Z6
+	VMOVDQA32    Z5, Z5
+	VPERMT2D     Z7, Z3, Z5
+	VMOVDQA32    Z14, Z7
+	VPERMT2D     Z6, Z2, Z7
+	VMOVDQA32    Z14, Z14
+	VPERMT2D     Z6, Z3, Z14
+	VMOVDQA32    Z4, Z6
+	VPERMT2D     Z5, Z2, Z6
+	VMOVDQA32    Z4, Z2
+	VPERMT2D     Z5, Z3, Z2
+	VCMPPS       $0x11, Z7, Z1, K1
+	KMOVW        K1, DI
+	LEAQ         (DX), R8
+	MOVL         R8, (AX)
+	MOVB         $0x01, 4(AX)
+	MOVW         DI, 6(AX)
+	VMOVUPS      Z7, 8(AX)
+	XORL         R8, R8
+	TESTL        DI, DI
+	SETNE        R8
+	ADDQ         R8, CX
+	LEAQ         (R8)(R8*8), R8
+	LEAQ         (AX)(R8*8), AX
+	VCMPPS       $0x11, Z14, Z1, K1
+	KMOVW        K1, DI
+	LEAQ         16(DX), R8
+	MOVL         R8, (AX)
+	MOVB         $0x01, 4(AX)
+	MOVW         DI, 6(AX)
+	VMOVUPS      Z14, 8(AX)
+	XORL         R8, R8
+	TESTL        DI, DI
+	SETNE        R8
+	ADDQ         R8, CX
+	LEAQ         (R8)(R8*8), R8
+	LEAQ         (AX)(R8*8), AX
+	VCMPPS       $0x11, Z6, Z1, K1
+	KMOVW        K1, DI
+	LEAQ         32(DX), R8
+	MOVL         R8, (AX)
+	MOVB         $0x01, 4(AX)
+	MOVW         DI, 6(AX)
+	VMOVUPS      Z6, 8(AX)
+	XORL         R8, R8
+	TESTL        DI, DI
+	SETNE        R8
+	ADDQ         R8, CX
+	LEAQ         (R8)(R8*8), R8
+	LEAQ         (AX)(R8*8), AX
+	VCMPPS       $0x11, Z2, Z1, K1
+	KMOVW        K1, DI
+	LEAQ         48(DX), R8
+	MOVL         R8, (AX)
+	MOVB         $0x01, 4(AX)
+	MOVW         DI, 6(AX)
+	VMOVUPS      Z2, 8(AX)
+	XORL         R8, R8
+	TESTL        DI, DI
+	SETNE        R8
+	ADDQ         R8, CX
+	LEAQ         (R8)(R8*8), R8
+	LEAQ         (AX)(R8*8), AX
+
+none1:
+	VBROADCASTSS 8(SI), Z1
+	VCMPPS       $0x11, 512(BX), Z1, K1
+	VCMPPS       $0x11, 576(BX), Z1, K2
+	VCMPPS       $0x11, 640(BX), Z1, K3
+	VCMPPS       $0x11, 704(BX), Z1, K4
+	KORW         K1, K2, K1
+	KORW         K3, K4, K3
+	KORTESTW     K1, K3
+	JZ           none2
+	VMOVDQU32    lowerTurns<>+0(SB), Z2
+	VMOVDQU32    upperTurns<>+0(SB), Z3
+	VMOVDQU32    512(BX), Z4
+	VMOVDQU32    576(BX), Z5
+	VMOVDQU32    640(BX), Z6
+	VMOVDQU32    704(BX), Z7
+	VMOVDQA32    Z4, Z14
+	VPERMT2D     Z6, Z2, Z14
+	VMOVDQA32    Z4, Z4
+	VPERMT2D     Z6, Z3, Z4
+	VMOVDQA32    Z5, Z6
+	VPERMT2D     Z7, Z2, Z6
+	VMOVDQA32    Z5, Z5
+	VPERMT2D     Z7, Z3, Z5
+	VMOVDQA32    Z14, Z7
+	VPERMT2D     Z6, Z2, Z7
+	VMOVDQA32    Z14, Z14
+	VPERMT2D     Z6, Z3, Z14
+	VMOVDQA32    Z4, Z6
+	VPERMT2D     Z5, Z2, Z6
+	VMOVDQA32    Z4, Z2
+	VPERMT2D     Z5, Z3, Z2
+	VCMPPS       $0x11, Z7, Z1, K1
+	KMOVW        K1, BX
+	LEAQ         (DX), SI
+	MOVL         SI, (AX)
+	MOVB         $0x02, 4(AX)
+	MOVW         BX, 6(AX)
+	VMOVUPS      Z7, 8(AX)
+	XORL         SI, SI
+	TESTL        BX, BX
+	SETNE        SI
+	ADDQ         SI, CX
+	LEAQ         (SI)(SI*8), SI
+	LEAQ         (AX)(SI*8), AX
+	VCMPPS       $0x11, Z14, Z1, K1
+	KMOVW        K1, BX
+	LEAQ         16(DX), SI
+	MOVL         SI, (AX)
+	MOVB         $0x02, 4(AX)
+	MOVW         BX, 6(AX)
+	VMOVUPS      Z14, 8(AX)
+	XORL         SI, SI
+	TESTL        BX, BX
+	SETNE        SI
+	ADDQ         SI, CX
+	LEAQ         (SI)(SI*8), SI
+	LEAQ         (AX)(SI*8), AX
+	VCMPPS       $0x11, Z6, Z1, K1
+	KMOVW        K1, BX
+	LEAQ         32(DX), SI
+	MOVL         SI, (AX)
+	MOVB         $0x02, 4(AX)
+	MOVW         BX, 6(AX)
+	VMOVUPS      Z6, 8(AX)
+	XORL         SI, SI
+	TESTL        BX, BX
+	SETNE        SI
+	ADDQ         SI, CX
+	LEAQ         (SI)(SI*8), SI
+	LEAQ         (AX)(SI*8), AX
+	VCMPPS       $0x11, Z2, Z1, K1
+	KMOVW        K1, BX
+	LEAQ         48(DX), SI
+	MOVL         SI, (AX)
+	MOVB         $0x02, 4(AX)
+	MOVW         BX, 6(AX)
+	VMOVUPS      Z2, 8(AX)
+	XORL         SI, SI
+	TESTL        BX, BX
+	SETNE        SI
+	ADDQ         SI, CX
+	LEAQ         (SI)(SI*8), SI
+	LEAQ         (AX)(SI*8), AX
 
 none2:
-	INCQ     R8
-	VPCMPQ   $0x01, Z0, Z8, K1
-	VPCMPQ   $0x01, Z1, Z9, K2
-	VPCMPQ   $0x01, Z2, Z10, K3
-	VPCMPQ   $0x01, Z3, Z11, K4
-	KORB     K1, K2, K5
-	KORB     K3, K4, K6
-	KORTESTB K5, K6
-	JZ       none3
-	KMOVB    K1, R9
-	MOVL     R8, (AX)
-	MOVB     $0x00, 4(AX)
-	MOVB     R9, 5(AX)
-	VPMOVQD  Z8, 8(AX)
-	XORL     R10, R10
-	TESTL    R9, R9
-	SETNE    R10
-	ADDQ     R10, DI
-	LEAQ     (R10)(R10*4), R10
-	LEAQ     (AX)(R10*8), AX
-	KMOVB    K2, R9
-	MOVL     R8, (AX)
-	MOVB     $0x01, 4(AX)
-	MOVB     R9, 5(AX)
-	VPMOVQD  Z9, 8(AX)
-	XORL     R10, R10
-	TESTL    R9, R9
-	SETNE    R10
-	ADDQ     R10, DI
-	LEAQ     (R10)(R10*4), R10
-	LEAQ     (AX)(R10*8), AX
-	KMOVB    K3, R9
-	MOVL     R8, (AX)
-	MOVB     $0x02, 4(AX)
-	MOVB     R9, 5(AX)
-	VPMOVQD  Z10, 8(AX)
-	XORL     R10, R10
-	TESTL    R9, R9
-	SETNE    R10
-	ADDQ     R10, DI
-	LEAQ     (R10)(R10*4), R10
-	LEAQ     (AX)(R10*8), AX
-	KMOVB    K4, R9
-	MOVL     R8, (AX)
-	MOVB     $0x03, 4(AX)
-	MOVB     R9, 5(AX)
-	VPMOVQD  Z11, 8(AX)
-	XORL     R10, R10
-	TESTL    R9, R9
-	SETNE    R10
-	ADDQ     R10, DI
-	LEAQ     (R10)(R10*4), R10
-	LEAQ     (AX)(R10*8), AX
+	ADDQ $0x40, DX
+	MOVQ groups+24(FP), BX
+	SHLQ $0x06, BX
+	CMPQ DX, BX
+	JL   rows
+	VZEROUPPER
+	MOVQ CX, matches+48(FP)
+	RET
+
+// func scan4AVX512(out *byte, tile *byte, rows *byte, groups int, ahead int, limits *float32) (matches int)
+// Requires: AVX, AVX512BW, AVX512F, MMX+
+TEXT ·scan4AVX512(SB), NOSPLIT, $0-56
+	MOVQ            out+0(FP), AX
+	XORQ            CX, CX
+	XORQ            DX, DX
+	VBROADCASTI32X4 nibbleMask<>+0(SB), Z0
+
+rows:
+	MOVQ         rows+16(FP), SI
+	MOVQ         tile+8(FP), DI
+	MOVQ         96(DI), BX
+	MOVQ         24(SI), R8
+	LEAQ         (R8)(DX*4), R8
+	VMOVUPS      (R8), Z1
+	VMOVUPS      64(R8), Z2
+	VMOVUPS      128(R8), Z3
+	VMOVUPS      192(R8), Z4
+	VMOVDQU32    evens<>+0(SB), Z5
+	VMOVDQU32    odds<>+0(SB), Z6
+	VMOVDQA32    Z1, Z7
+	VPERMT2D     Z2, Z5, Z7
+	VMOVDQA32    Z1, Z1
+	VPERMT2D     Z2, Z6, Z1
+	VMOVDQA32    Z3, Z2
+	VPERMT2D     Z4, Z5, Z2
+	VMOVDQA32    Z3, Z3
+	VPERMT2D     Z4, Z6, Z3
+	VMOVDQA32    Z7, Z4
+	VPERMT2D     Z2, Z5, Z4
+	VMOVDQA32    Z1, Z16
+	VPERMT2D     Z3, Z5, Z16
+	VMOVDQA32    Z7, Z5
+	VPERMT2D     Z2, Z6, Z5
+	VMOVDQA32    Z1, Z1
+	VPERMT2D     Z3, Z6, Z1
+	VBROADCASTSS 80(DI), Z2
+	VMULPS       Z2, Z4, Z3
+	VMOVUPS      Z3, (BX)
+	VMULPS       Z2, Z16, Z3
+	VMOVUPS      Z3, 64(BX)
+	VMULPS       Z2, Z5, Z3
+	VMOVUPS      Z3, 128(BX)
+	VMULPS       Z2, Z1, Z2
+	VMOVUPS      Z2, 192(BX)
+	VBROADCASTSS 84(DI), Z2
+	VMULPS       Z2, Z4, Z3
+	VMOVUPS      Z3, 256(BX)
+	VMULPS       Z2, Z16, Z3
+	VMOVUPS      Z3, 320(BX)
+	VMULPS       Z2, Z5, Z3
+	VMOVUPS      Z3, 384(BX)
+	VMULPS       Z2, Z1, Z2
+	VMOVUPS      Z2, 448(BX)
+	VBROADCASTSS 88(DI), Z2
+	VMULPS       Z2, Z4, Z3
+	VMOVUPS      Z3, 512(BX)
+	VMULPS       Z2, Z16, Z3
+	VMOVUPS      Z3, 576(BX)
+	VMULPS       Z2, Z5, Z3
+	VMOVUPS      Z3, 640(BX)
+	VMULPS       Z2, Z1, Z2
+	VMOVUPS      Z2, 704(BX)
+	VBROADCASTSS 92(DI), Z2
+	VMULPS       Z2, Z4, Z3
+	VMOVUPS      Z3, 768(BX)
+	VMULPS       Z2, Z16, Z3
+	VMOVUPS      Z3, 832(BX)
+	VMULPS       Z2, Z5, Z3
+	VMOVUPS      Z3, 896(BX)
+	VMULPS       Z2, Z1, Z1
+	VMOVUPS      Z1, 960(BX)
+	MOVQ         (SI), R8
+	MOVQ         8(SI), SI
+	MOVQ         32(DI), R9
+	MOVQ         56(DI), DI
+
+column:
+	MOVQ   32(R8), R13
+	MOVQ   24(R8), R12
+	IMULQ  R13, R12
+	SHLQ   $0x09, R12
+	MOVQ   DX, R14
+	ANDQ   $0x3f, R14
+	MOVQ   DX, R10
+	SHRQ   $0x06, R10
+	IMULQ  R12, R10
+	ADDQ   (R8), R10
+	ADDQ   R14, R10
+	MOVQ   ahead+32(FP), R11
+	IMULQ  R12, R11
+	ADDQ   R10, R11
+	ADDQ   R14, R11
+	VPXORD Z8, Z8, Z8
+	VPXORD Z9, Z9, Z9
+	VPXORD Z10, Z10, Z10
+	VPXORD Z11, Z11, Z11
+	VPXORD Z12, Z12, Z12
+	VPXORD Z13, Z13, Z13
+	VPXORD Z14, Z14, Z14
+	VPXORD Z15, Z15, Z15
+	MOVQ   R9, R12
+
+plane:
+	MOVQ R12, R9
+	MOVQ 24(R8), R14
+
+word:
+	PREFETCHT0      (R11)
+	PREFETCHT0      64(R11)
+	VMOVDQU32       (R10), Z1
+	VPSRLW          $0x04, Z1, Z2
+	VPANDD          Z0, Z1, Z1
+	VPANDD          Z0, Z2, Z2
+	VMOVDQU32       64(R10), Z3
+	VPSRLW          $0x04, Z3, Z4
+	VPANDD          Z0, Z3, Z3
+	VPANDD          Z0, Z4, Z4
+	VBROADCASTI32X4 (R9), Z5
+	VPSHUFB         Z1, Z5, Z5
+	VBROADCASTI32X4 16(R9), Z6
+	VPSHUFB         Z2, Z6, Z6
+	VPADDB          Z6, Z5, Z5
+	VBROADCASTI32X4 32(R9), Z6
+	VPSHUFB         Z3, Z6, Z6
+	VPADDB          Z6, Z5, Z5
+	VBROADCASTI32X4 48(R9), Z6
+	VPSHUFB         Z4, Z6, Z6
+	VPADDB          Z6, Z5, Z5
+	VPADDW          Z5, Z8, Z8
+	VPSRLW          $0x08, Z5, Z5
+	VPADDW          Z5, Z9, Z9
+	VBROADCASTI32X4 64(R9), Z5
+	VPSHUFB         Z1, Z5, Z5
+	VBROADCASTI32X4 80(R9), Z6
+	VPSHUFB         Z2, Z6, Z6
+	VPADDB          Z6, Z5, Z5
+	VBROADCASTI32X4 96(R9), Z6
+	VPSHUFB         Z3, Z6, Z6
+	VPADDB          Z6, Z5, Z5
+	VBROADCASTI32X4 112(R9), Z6
+	VPSHUFB         Z4, Z6, Z6
+	VPADDB          Z6, Z5, Z5
+	VPADDW          Z5, Z10, Z10
+	VPSRLW          $0x08, Z5, Z5
+	VPADDW          Z5, Z11, Z11
+	VBROADCASTI32X4 128(R9), Z5
+	VPSHUFB         Z1, Z5, Z5
+	VBROADCASTI32X4 144(R9), Z6
+	VPSHUFB         Z2, Z6, Z6
+	VPADDB          Z6, Z5, Z5
+	VBROADCASTI32X4 160(R9), Z6
+	VPSHUFB         Z3, Z6, Z6
+	VPADDB          Z6, Z5, Z5
+	VBROADCASTI32X4 176(R9), Z6
+	VPSHUFB         Z4, Z6, Z6
+	VPADDB          Z6, Z5, Z5
+	VPADDW          Z5, Z12, Z12
+	VPSRLW          $0x08, Z5, Z5
+	VPADDW          Z5, Z13, Z13
+	VBROADCASTI32X4 192(R9), Z5
+	VPSHUFB         Z1, Z5, Z5
+	VBROADCASTI32X4 208(R9), Z1
+	VPSHUFB         Z2, Z1, Z1
+	VPADDB          Z1, Z5, Z5
+	VBROADCASTI32X4 224(R9), Z1
+	VPSHUFB         Z3, Z1, Z1
+	VPADDB          Z1, Z5, Z5
+	VBROADCASTI32X4 240(R9), Z1
+	VPSHUFB         Z4, Z1, Z1
+	VPADDB          Z1, Z5, Z5
+	VPADDW          Z5, Z14, Z14
+	VPSRLW          $0x08, Z5, Z5
+	VPADDW          Z5, Z15, Z15
+	PREFETCHT0      128(R11)
+	PREFETCHT0      192(R11)
+	VMOVDQU32       128(R10), Z1
+	VPSRLW          $0x04, Z1, Z2
+	VPANDD          Z0, Z1, Z1
+	VPANDD          Z0, Z2, Z2
+	VMOVDQU32       192(R10), Z3
+	VPSRLW          $0x04, Z3, Z4
+	VPANDD          Z0, Z3, Z3
+	VPANDD          Z0, Z4, Z4
+	VBROADCASTI32X4 256(R9), Z5
+	VPSHUFB         Z1, Z5, Z5
+	VBROADCASTI32X4 272(R9), Z6
+	VPSHUFB         Z2, Z6, Z6
+	VPADDB          Z6, Z5, Z5
+	VBROADCASTI32X4 288(R9), Z6
+	VPSHUFB         Z3, Z6, Z6
+	VPADDB          Z6, Z5, Z5
+	VBROADCASTI32X4 304(R9), Z6
+	VPSHUFB         Z4, Z6, Z6
+	VPADDB          Z6, Z5, Z5
+	VPADDW          Z5, Z8, Z8
+	VPSRLW          $0x08, Z5, Z5
+	VPADDW          Z5, Z9, Z9
+	VBROADCASTI32X4 320(R9), Z5
+	VPSHUFB         Z1, Z5, Z5
+	VBROADCASTI32X4 336(R9), Z6
+	VPSHUFB         Z2, Z6, Z6
+	VPADDB          Z6, Z5, Z5
+	VBROADCASTI32X4 352(R9), Z6
+	VPSHUFB         Z3, Z6, Z6
+	VPADDB          Z6, Z5, Z5
+	VBROADCASTI32X4 368(R9), Z6
+	VPSHUFB         Z4, Z6, Z6
+	VPADDB          Z6, Z5, Z5
+	VPADDW          Z5, Z10, Z10
+	VPSRLW          $0x08, Z5, Z5
+	VPADDW          Z5, Z11, Z11
+	VBROADCASTI32X4 384(R9), Z5
+	VPSHUFB         Z1, Z5, Z5
+	VBROADCASTI32X4 400(R9), Z6
+	VPSHUFB         Z2, Z6, Z6
+	VPADDB          Z6, Z5, Z5
+	VBROADCASTI32X4 416(R9), Z6
+	VPSHUFB         Z3, Z6, Z6
+	VPADDB          Z6, Z5, Z5
+	VBROADCASTI32X4 432(R9), Z6
+	VPSHUFB         Z4, Z6, Z6
+	VPADDB          Z6, Z5, Z5
+	VPADDW          Z5, Z12, Z12
+	VPSRLW          $0x08, Z5, Z5
+	VPADDW          Z5, Z13, Z13
+	VBROADCASTI32X4 448(R9), Z5
+	VPSHUFB         Z1, Z5, Z5
+	VBROADCASTI32X4 464(R9), Z1
+	VPSHUFB         Z2, Z1, Z1
+	VPADDB          Z1, Z5, Z5
+	VBROADCASTI32X4 480(R9), Z1
+	VPSHUFB         Z3, Z1, Z1
+	VPADDB          Z1, Z5, Z5
+	VBROADCASTI32X4 496(R9), Z1
+	VPSHUFB         Z4, Z1, Z1
+	VPADDB          Z1, Z5, Z5
+	VPADDW          Z5, Z14, Z14
+	VPSRLW          $0x08, Z5, Z5
+	VPADDW          Z5, Z15, Z15
+	PREFETCHT0      256(R11)
+	PREFETCHT0      320(R11)
+	VMOVDQU32       256(R10), Z1
+	VPSRLW          $0x04, Z1, Z2
+	VPANDD          Z0, Z1, Z1
+	VPANDD          Z0, Z2, Z2
+	VMOVDQU32       320(R10), Z3
+	VPSRLW          $0x04, Z3, Z4
+	VPANDD          Z0, Z3, Z3
+	VPANDD          Z0, Z4, Z4
+	VBROADCASTI32X4 512(R9), Z5
+	VPSHUFB         Z1, Z5, Z5
+	VBROADCASTI32X4 528(R9), Z6
+	VPSHUFB         Z2, Z6, Z6
+	VPADDB          Z6, Z5, Z5
+	VBROADCASTI32X4 544(R9), Z6
+	VPSHUFB         Z3, Z6, Z6
+	VPADDB          Z6, Z5, Z5
+	VBROADCASTI32X4 560(R9), Z6
+	VPSHUFB         Z4, Z6, Z6
+	VPADDB          Z6, Z5, Z5
+	VPADDW          Z5, Z8, Z8
+	VPSRLW          $0x08, Z5, Z5
+	VPADDW          Z5, Z9, Z9
+	VBROADCASTI32X4 576(R9), Z5
+	VPSHUFB         Z1, Z5, Z5
+	VBROADCASTI32X4 592(R9), Z6
+	VPSHUFB         Z2, Z6, Z6
+	VPADDB          Z6, Z5, Z5
+	VBROADCASTI32X4 608(R9), Z6
+	VPSHUFB         Z3, Z6, Z6
+	VPADDB          Z6, Z5, Z5
+	VBROADCASTI32X4 624(R9), Z6
+	VPSHUFB         Z4, Z6, Z6
+	VPADDB          Z6, Z5, Z5
+	VPADDW          Z5, Z10, Z10
+	VPSRLW          $0x08, Z5, Z5
+	VPADDW          Z5, Z11, Z11
+	VBROADCASTI32X4 640(R9), Z5
+	VPSHUFB         Z1, Z5, Z5
+	VBROADCASTI32X4 656(R9), Z6
+	VPSHUFB         Z2, Z6, Z6
+	VPADDB          Z6, Z5, Z5
+	VBROADCASTI32X4 672(R9), Z6
+	VPSHUFB         Z3, Z6, Z6
+	VPADDB          Z6, Z5, Z5
+	VBROADCASTI32X4 688(R9), Z6
+	VPSHUFB         Z4, Z6, Z6
+	VPADDB          Z6, Z5, Z5
+	VPADDW          Z5, Z12, Z12
+	VPSRLW          $0x08, Z5, Z5
+	VPADDW          Z5, Z13, Z13
+	VBROADCASTI32X4 704(R9), Z5
+	VPSHUFB         Z1, Z5, Z5
+	VBROADCASTI32X4 720(R9), Z1
+	VPSHUFB         Z2, Z1, Z1
+	VPADDB          Z1, Z5, Z5
+	VBROADCASTI32X4 736(R9), Z1
+	VPSHUFB         Z3, Z1, Z1
+	VPADDB          Z1, Z5, Z5
+	VBROADCASTI32X4 752(R9), Z1
+	VPSHUFB         Z4, Z1, Z1
+	VPADDB          Z1, Z5, Z5
+	VPADDW          Z5, Z14, Z14
+	VPSRLW          $0x08, Z5, Z5
+	VPADDW          Z5, Z15, Z15
+	PREFETCHT0      384(R11)
+	PREFETCHT0      448(R11)
+	VMOVDQU32       384(R10), Z1
+	VPSRLW          $0x04, Z1, Z2
+	VPANDD          Z0, Z1, Z1
+	VPANDD          Z0, Z2, Z2
+	VMOVDQU32       448(R10), Z3
+	VPSRLW          $0x04, Z3, Z4
+	VPANDD          Z0, Z3, Z3
+	VPANDD          Z0, Z4, Z4
+	VBROADCASTI32X4 768(R9), Z5
+	VPSHUFB         Z1, Z5, Z5
+	VBROADCASTI32X4 784(R9), Z6
+	VPSHUFB         Z2, Z6, Z6
+	VPADDB          Z6, Z5, Z5
+	VBROADCASTI32X4 800(R9), Z6
+	VPSHUFB         Z3, Z6, Z6
+	VPADDB          Z6, Z5, Z5
+	VBROADCASTI32X4 816(R9), Z6
+	VPSHUFB         Z4, Z6, Z6
+	VPADDB          Z6, Z5, Z5
+	VPADDW          Z5, Z8, Z8
+	VPSRLW          $0x08, Z5, Z5
+	VPADDW          Z5, Z9, Z9
+	VBROADCASTI32X4 832(R9), Z5
+	VPSHUFB         Z1, Z5, Z5
+	VBROADCASTI32X4 848(R9), Z6
+	VPSHUFB         Z2, Z6, Z6
+	VPADDB          Z6, Z5, Z5
+	VBROADCASTI32X4 864(R9), Z6
+	VPSHUFB         Z3, Z6, Z6
+	VPADDB          Z6, Z5, Z5
+	VBROADCASTI32X4 880(R9), Z6
+	VPSHUFB         Z4, Z6, Z6
+	VPADDB          Z6, Z5, Z5
+	VPADDW          Z5, Z10, Z10
+	VPSRLW          $0x08, Z5, Z5
+	VPADDW          Z5, Z11, Z11
+	VBROADCASTI32X4 896(R9), Z5
+	VPSHUFB         Z1, Z5, Z5
+	VBROADCASTI32X4 912(R9), Z6
+	VPSHUFB         Z2, Z6, Z6
+	VPADDB          Z6, Z5, Z5
+	VBROADCASTI32X4 928(R9), Z6
+	VPSHUFB         Z3, Z6, Z6
+	VPADDB          Z6, Z5, Z5
+	VBROADCASTI32X4 944(R9), Z6
+	VPSHUFB         Z4, Z6, Z6
+	VPADDB          Z6, Z5, Z5
+	VPADDW          Z5, Z12, Z12
+	VPSRLW          $0x08, Z5, Z5
+	VPADDW          Z5, Z13, Z13
+	VBROADCASTI32X4 960(R9), Z5
+	VPSHUFB         Z1, Z5, Z5
+	VBROADCASTI32X4 976(R9), Z1
+	VPSHUFB         Z2, Z1, Z1
+	VPADDB          Z1, Z5, Z5
+	VBROADCASTI32X4 992(R9), Z1
+	VPSHUFB         Z3, Z1, Z1
+	VPADDB          Z1, Z5, Z5
+	VBROADCASTI32X4 1008(R9), Z1
+	VPSHUFB         Z4, Z1, Z1
+	VPADDB          Z1, Z5, Z5
+	VPADDW          Z5, Z14, Z14
+	VPSRLW          $0x08, Z5, Z5
+	VPADDW          Z5, Z15, Z15
+	ADDQ            $0x00000400, R9
+	ADDQ            $0x00000200, R10
+	ADDQ            $0x00000200, R11
+	DECQ            R14
+	JNZ             word
+	DECQ            R13
+	JZ              planes_done
+	VPADDW          Z8, Z8, Z8
+	VPADDW          Z9, Z9, Z9
+	VPADDW          Z10, Z10, Z10
+	VPADDW          Z11, Z11, Z11
+	VPADDW          Z12, Z12, Z12
+	VPADDW          Z13, Z13, Z13
+	VPADDW          Z14, Z14, Z14
+	VPADDW          Z15, Z15, Z15
+	JMP             plane
+
+planes_done:
+	MOVQ        40(R8), R10
+	LEAQ        (R10)(DX*2), R10
+	VMOVDQU32   evens<>+0(SB), Z1
+	VMOVDQU32   odds<>+0(SB), Z2
+	VMOVDQU32   (R10), Z3
+	VMOVDQU32   64(R10), Z4
+	VMOVDQA32   Z3, Z5
+	VPERMT2D    Z4, Z1, Z5
+	VPSLLD      $0x10, Z5, Z1
+	VPANDD.BCST highHalves<>+0(SB), Z5, Z5
+	VMOVDQA32   Z3, Z3
+	VPERMT2D    Z4, Z2, Z3
+	VPSLLD      $0x10, Z3, Z2
+	VPANDD.BCST highHalves<>+0(SB), Z3, Z3
+	VPSLLW      $0x08, Z9, Z4
+	VPSUBW      Z4, Z8, Z8
+	VPANDD.BCST lowHalves<>+0(SB), Z8, Z4
+	VCVTDQ2PS   Z4, Z4
+	VMULPS.BCST 4(DI), Z4, Z4
+	VADDPS.BCST (DI), Z4, Z4
+	VMULPS      Z1, Z4, Z4
+	VADDPS      (BX), Z4, Z4
+	VMOVUPS     Z4, (BX)
+	VPANDD.BCST lowHalves<>+0(SB), Z9, Z4
+	VCVTDQ2PS   Z4, Z4
+	VMULPS.BCST 4(DI), Z4, Z4
+	VADDPS.BCST (DI), Z4, Z4
+	VMULPS      Z5, Z4, Z4
+	VADDPS      64(BX), Z4, Z4
+	VMOVUPS     Z4, 64(BX)
+	VPSRLD      $0x10, Z8, Z4
+	VCVTDQ2PS   Z4, Z4
+	VMULPS.BCST 4(DI), Z4, Z4
+	VADDPS.BCST (DI), Z4, Z4
+	VMULPS      Z2, Z4, Z4
+	VADDPS      128(BX), Z4, Z4
+	VMOVUPS     Z4, 128(BX)
+	VPSRLD      $0x10, Z9, Z4
+	VCVTDQ2PS   Z4, Z4
+	VMULPS.BCST 4(DI), Z4, Z4
+	VADDPS.BCST (DI), Z4, Z4
+	VMULPS      Z3, Z4, Z4
+	VADDPS      192(BX), Z4, Z4
+	VMOVUPS     Z4, 192(BX)
+	VPSLLW      $0x08, Z11, Z4
+	VPSUBW      Z4, Z10, Z10
+	VPANDD.BCST lowHalves<>+0(SB), Z10, Z4
+	VCVTDQ2PS   Z4, Z4
+	VMULPS.BCST 12(DI), Z4, Z4
+	VADDPS.BCST 8(DI), Z4, Z4
+	VMULPS      Z1, Z4, Z4
+	VADDPS      256(BX), Z4, Z4
+	VMOVUPS     Z4, 256(BX)
+	VPANDD.BCST lowHalves<>+0(SB), Z11, Z4
+	VCVTDQ2PS   Z4, Z4
+	VMULPS.BCST 12(DI), Z4, Z4
+	VADDPS.BCST 8(DI), Z4, Z4
+	VMULPS      Z5, Z4, Z4
+	VADDPS      320(BX), Z4, Z4
+	VMOVUPS     Z4, 320(BX)
+	VPSRLD      $0x10, Z10, Z4
+	VCVTDQ2PS   Z4, Z4
+	VMULPS.BCST 12(DI), Z4, Z4
+	VADDPS.BCST 8(DI), Z4, Z4
+	VMULPS      Z2, Z4, Z4
+	VADDPS      384(BX), Z4, Z4
+	VMOVUPS     Z4, 384(BX)
+	VPSRLD      $0x10, Z11, Z4
+	VCVTDQ2PS   Z4, Z4
+	VMULPS.BCST 12(DI), Z4, Z4
+	VADDPS.BCST 8(DI), Z4, Z4
+	VMULPS      Z3, Z4, Z4
+	VADDPS      448(BX), Z4, Z4
+	VMOVUPS     Z4, 448(BX)
+	VPSLLW      $0x08, Z13, Z4
+	VPSUBW      Z4, Z12, Z12
+	VPANDD.BCST lowHalves<>+0(SB), Z12, Z4
+	VCVTDQ2PS   Z4, Z4
+	VMULPS.BCST 20(DI), Z4, Z4
+	VADDPS.BCST 16(DI), Z4, Z4
+	VMULPS      Z1, Z4, Z4
+	VADDPS      512(BX), Z4, Z4
+	VMOVUPS     Z4, 512(BX)
+	VPANDD.BCST lowHalves<>+0(SB), Z13, Z4
+	VCVTDQ2PS   Z4, Z4
+	VMULPS.BCST 20(DI), Z4, Z4
+	VADDPS.BCST 16(DI), Z4, Z4
+	VMULPS      Z5, Z4, Z4
+	VADDPS      576(BX), Z4, Z4
+	VMOVUPS     Z4, 576(BX)
+	VPSRLD      $0x10, Z12, Z4
+	VCVTDQ2PS   Z4, Z4
+	VMULPS.BCST 20(DI), Z4, Z4
+	VADDPS.BCST 16(DI), Z4, Z4
+	VMULPS      Z2, Z4, Z4
+	VADDPS      640(BX), Z4, Z4
+	VMOVUPS     Z4, 640(BX)
+	VPSRLD      $0x10, Z13, Z4
+	VCVTDQ2PS   Z4, Z4
+	VMULPS.BCST 20(DI), Z4, Z4
+	VADDPS.BCST 16(DI), Z4, Z4
+	VMULPS      Z3, Z4, Z4
+	VADDPS      704(BX), Z4, Z4
+	VMOVUPS     Z4, 704(BX)
+	VPSLLW      $0x08, Z15, Z4
+	VPSUBW      Z4, Z14, Z14
+	VPANDD.BCST lowHalves<>+0(SB), Z14, Z4
+	VCVTDQ2PS   Z4, Z4
+	VMULPS.BCST 28(DI), Z4, Z4
+	VADDPS.BCST 24(DI), Z4, Z4
+	VMULPS      Z1, Z4, Z4
+	VADDPS      768(BX), Z4, Z4
+	VMOVUPS     Z4, 768(BX)
+	VPANDD.BCST lowHalves<>+0(SB), Z15, Z1
+	VCVTDQ2PS   Z1, Z1
+	VMULPS.BCST 28(DI), Z1, Z1
+	VADDPS.BCST 24(DI), Z1, Z1
+	VMULPS      Z5, Z1, Z1
+	VADDPS      832(BX), Z1, Z1
+	VMOVUPS     Z1, 832(BX)
+	VPSRLD      $0x10, Z14, Z1
+	VCVTDQ2PS   Z1, Z1
+	VMULPS.BCST 28(DI), Z1, Z1
+	VADDPS.BCST 24(DI), Z1, Z1
+	VMULPS      Z2, Z1, Z1
+	VADDPS      896(BX), Z1, Z1
+	VMOVUPS     Z1, 896(BX)
+	VPSRLD      $0x10, Z15, Z1
+	VCVTDQ2PS   Z1, Z1
+	VMULPS.BCST 28(DI), Z1, Z1
+	VADDPS.BCST 24(DI), Z1, Z1
+	VMULPS      Z3, Z1, Z1
+	VADDPS      960(BX), Z1, Z1
+	VMOVUPS     Z1, 960(BX)
+	ADDQ        $0x20, DI
+	ADDQ        $0x40, R8
+	DECQ        SI
+	JNZ         column
+	MOVQ        rows+16(FP), SI
+	MOVQ        48(SI), SI
+	TESTQ       SI, SI
+	JZ          scaled
+	LEAQ        (SI)(DX*2), SI
+	VCVTPH2PS   (SI), Z1
+	VCVTPH2PS   32(SI), Z2
+	VCVTPH2PS   64(SI), Z3
+	VCVTPH2PS   96(SI), Z4
+	VMOVDQU32   evens<>+0(SB), Z5
+	VMOVDQU32   odds<>+0(SB), Z6
+	VMOVDQA32   Z1, Z7
+	VPERMT2D    Z2, Z5, Z7
+	VMOVDQA32   Z1, Z1
+	VPERMT2D    Z2, Z6, Z1
+	VMOVDQA32   Z3, Z2
+	VPERMT2D    Z4, Z5, Z2
+	VMOVDQA32   Z3, Z3
+	VPERMT2D    Z4, Z6, Z3
+	VMOVDQA32   Z7, Z4
+	VPERMT2D    Z2, Z5, Z4
+	VMOVDQA32   Z1, Z16
+	VPERMT2D    Z3, Z5, Z16
+	VMOVDQA32   Z7, Z5
+	VPERMT2D    Z2, Z6, Z5
+	VMOVDQA32   Z1, Z1
+	VPERMT2D    Z3, Z6, Z1
+	VMULPS      (BX), Z4, Z2
+	VMOVUPS     Z2, (BX)
+	VMULPS      256(BX), Z4, Z2
+	VMOVUPS     Z2, 256(BX)
+	VMULPS      512(BX), Z4, Z2
+	VMOVUPS     Z2, 512(BX)
+	VMULPS      768(BX), Z4, Z2
+	VMOVUPS     Z2, 768(BX)
+	VMULPS      64(BX), Z16, Z2
+	VMOVUPS     Z2, 64(BX)
+	VMULPS      320(BX), Z16, Z2
+	VMOVUPS     Z2, 320(BX)
+	VMULPS      576(BX), Z16, Z2
+	VMOVUPS     Z2, 576(BX)
+	VMULPS      832(BX), Z16, Z2
+	VMOVUPS     Z2, 832(BX)
+	VMULPS      128(BX), Z5, Z2
+	VMOVUPS     Z2, 128(BX)
+	VMULPS      384(BX), Z5, Z2
+	VMOVUPS     Z2, 384(BX)
+	VMULPS      640(BX), Z5, Z2
+	VMOVUPS     Z2, 640(BX)
+	VMULPS      896(BX), Z5, Z2
+	VMOVUPS     Z2, 896(BX)
+	VMULPS      192(BX), Z1, Z2
+	VMOVUPS     Z2, 192(BX)
+	VMULPS      448(BX), Z1, Z2
+	VMOVUPS     Z2, 448(BX)
+	VMULPS      704(BX), Z1, Z2
+	VMOVUPS     Z2, 704(BX)
+	VMULPS      960(BX), Z1, Z1
+	VMOVUPS     Z1, 960(BX)
+
+scaled:
+	MOVQ         limits+40(FP), SI
+	VBROADCASTSS (SI), Z1
+	VCMPPS       $0x11, (BX), Z1, K1
+	VCMPPS       $0x11, 64(BX), Z1, K2
+	VCMPPS       $0x11, 128(BX), Z1, K3
+	VCMPPS       $0x11, 192(BX), Z1, K4
+	KORW         K1, K2, K1
+	KORW         K3, K4, K3
+	KORTESTW     K1, K3
+	JZ           none0
+	VMOVDQU32    lowerTurns<>+0(SB), Z2
+	VMOVDQU32    upperTurns<>+0(SB), Z3
+	VMOVDQU32    (BX), Z4
+	VMOVDQU32    64(BX), Z5
+	VMOVDQU32    128(BX), Z6
+	VMOVDQU32    192(BX), Z7
+	VMOVDQA32    Z4, Z16
+	VPERMT2D     Z6, Z2, Z16
+	VMOVDQA32    Z4, Z4
+	VPERMT2D     Z6, Z3, Z4
+	VMOVDQA32    Z5, Z6
+	VPERMT2D     Z7, Z2, Z6
+	VMOVDQA32    Z5, Z5
+	VPERMT2D     Z7, Z3, Z5
+	VMOVDQA32    Z16, Z7
+	VPERMT2D     Z6, Z2, Z7
+	VMOVDQA32    Z16, Z16
+	VPERMT2D     Z6, Z3, Z16
+	VMOVDQA32    Z4, Z6
+	VPERMT2D     Z5, Z2, Z6
+	VMOVDQA32    Z4, Z2
+	VPERMT2D     Z5, Z3, Z2
+	VCMPPS       $0x11, Z7, Z1, K1
+	KMOVW        K1, DI
+	LEAQ         (DX), R8
+	MOVL         R8, (AX)
+	MOVB         $0x00, 4(AX)
+	MOVW         DI, 6(AX)
+	VMOVUPS      Z7, 8(AX)
+	XORL         R8, R8
+	TESTL        DI, DI
+	SETNE        R8
+	ADDQ         R8, CX
+	LEAQ         (R8)(R8*8), R8
+	LEAQ         (AX)(R8*8), AX
+	VCMPPS       $0x11, Z16, Z1, K1
+	KMOVW        K1, DI
+	LEAQ         16(DX), R8
+	MOVL         R8, (AX)
+	MOVB         $0x00, 4(AX)
+	MOVW         DI, 6(AX)
+	VMOVUPS      Z16, 8(AX)
+	XORL         R8, R8
+	TESTL        DI, DI
+	SETNE        R8
+	ADDQ         R8, CX
+	LEAQ         (R8)(R8*8), R8
+	LEAQ         (AX)(R8*8), AX
+	VCMPPS       $0x11, Z6, Z1, K1
+	KMOVW        K1, DI
+	LEAQ         32(DX), R8
+	MOVL         R8, (AX)
+	MOVB         $0x00, 4(AX)
+	MOVW         DI, 6(AX)
+	VMOVUPS      Z6, 8(AX)
+	XORL         R8, R8
+	TESTL        DI, DI
+	SETNE        R8
+	ADDQ         R8, CX
+	LEAQ         (R8)(R8*8), R8
+	LEAQ         (AX)(R8*8), AX
+	VCMPPS       $0x11, Z2, Z1, K1
+	KMOVW        K1, DI
+	LEAQ         48(DX), R8
+	MOVL         R8, (AX)
+	MOVB         $0x00, 4(AX)
+	MOVW         DI, 6(AX)
+	VMOVUPS      Z2, 8(AX)
+	XORL         R8, R8
+	TESTL        DI, DI
+	SETNE        R8
+	ADDQ         R8, CX
+	LEAQ         (R8)(R8*8), R8
+	LEAQ         (AX)(R8*8), AX
+
+none0:
+	VBROADCASTSS 4(SI), Z1
+	VCMPPS       $0x11, 256(BX), Z1, K1
+	VCMPPS       $0x11, 320(BX), Z1, K2
+	VCMPPS       $0x11, 384(BX), Z1, K3
+	VCMPPS       $0x11, 448(BX), Z1, K4
+	KORW         K1, K2, K1
+	KORW         K3, K4, K3
+	KORTESTW     K1, K3
+	JZ           none1
+	VMOVDQU32    lowerTurns<>+0(SB), Z2
+	VMOVDQU32    upperTurns<>+0(SB), Z3
+	VMOVDQU32    256(BX), Z4
+	VMOVDQU32    320(BX), Z5
+	VMOVDQU32    384(BX), Z6
+	VMOVDQU32    448(BX), Z7
+	VMOVDQA32    Z4, Z16
+	VPERMT2D     Z6, Z2, Z16
+	VMOVDQA32    Z4, Z4
+	VPERMT2D     Z6, Z3, Z4
+	VMOVDQA32    Z5, Z6
+	VPERMT2D     Z7, Z2, Z6
+	VMOVDQA32    Z5, Z5
+	VPERMT2D     Z7, Z3, Z5
+	VMOVDQA32    Z16, Z7
+	VPERMT2D     Z6, Z2, Z7
+	VMOVDQA32    Z16, Z16
+	VPERMT2D     Z6, Z3, Z16
+	VMOVDQA32    Z4, Z6
+	VPERMT2D     Z5, Z2, Z6
+	VMOVDQA32    Z4, Z2
+	VPERMT2D     Z5, Z3, Z2
+	VCMPPS       $0x11, Z7, Z1, K1
+	KMOVW        K1, DI
+	LEAQ         (DX), R8
+	MOVL         R8, (AX)
+	MOVB         $0x01, 4(AX)
+	MOVW         DI, 6(AX)
+	VMOVUPS      Z7, 8(AX)
+	XORL         R8, R8
+	TESTL        DI, DI
+	SETNE        R8
+	ADDQ         R8, CX
+	LEAQ         (R8)(R8*8), R8
+	LEAQ         (AX)(R8*8), AX
+	VCMPPS       $0x11, Z16, Z1, K1
+	KMOVW        K1, DI
+	LEAQ         16(DX), R8
+	MOVL         R8, (AX)
+	MOVB         $0x01, 4(AX)
+	MOVW         DI, 6(AX)
+	VMOVUPS      Z16, 8(AX)
+	XORL         R8, R8
+	TESTL        DI, DI
+	SETNE        R8
+	ADDQ         R8, CX
+	LEAQ         (R8)(R8*8), R8
+	LEAQ         (AX)(R8*8), AX
+	VCMPPS       $0x11, Z6, Z1, K1
+	KMOVW        K1, DI
+	LEAQ         32(DX), R8
+	MOVL         R8, (AX)
+	MOVB         $0x01, 4(AX)
+	MOVW         DI, 6(AX)
+	VMOVUPS      Z6, 8(AX)
+	XORL         R8, R8
+	TESTL        DI, DI
+	SETNE        R8
+	ADDQ         R8, CX
+	LEAQ         (R8)(R8*8), R8
+	LEAQ         (AX)(R8*8), AX
+	VCMPPS       $0x11, Z2, Z1, K1
+	KMOVW        K1, DI
+	LEAQ         48(DX), R8
+	MOVL         R8, (AX)
+	MOVB         $0x01, 4(AX)
+	MOVW         DI, 6(AX)
+	VMOVUPS      Z2, 8(AX)
+	XORL         R8, R8
+	TESTL        DI, DI
+	SETNE        R8
+	ADDQ         R8, CX
+	LEAQ         (R8)(R8*8), R8
+	LEAQ         (AX)(R8*8), AX
+
+none1:
+	VBROADCASTSS 8(SI), Z1
+	VCMPPS       $0x11, 512(BX), Z1, K1
+	VCMPPS       $0x11, 576(BX), Z1, K2
+	VCMPPS       $0x11, 640(BX), Z1, K3
+	VCMPPS       $0x11, 704(BX), Z1, K4
+	KORW         K1, K2, K1
+	KORW         K3, K4, K3
+	KORTESTW     K1, K3
+	JZ           none2
+	VMOVDQU32    lowerTurns<>+0(SB), Z2
+	VMOVDQU32    upperTurns<>+0(SB), Z3
+	VMOVDQU32    512(BX), Z4
+	VMOVDQU32    576(BX), Z5
+	VMOVDQU32    640(BX), Z6
+	VMOVDQU32    704(BX), Z7
+	VMOVDQA32    Z4, Z16
+	VPERMT2D     Z6, Z2, Z16
+	VMOVDQA32    Z4, Z4
+	VPERMT2D     Z6, Z3, Z4
+	VMOVDQA32    Z5, Z6
+	VPERMT2D     Z7, Z2, Z6
+	VMOVDQA32    Z5, Z5
+	VPERMT2D     Z7, Z3, Z5
+	VMOVDQA32    Z16, Z7
+	VPERMT2D     Z6, Z2, Z7
+	VMOVDQA32    Z16, Z16
+	VPERMT2D     Z6, Z3, Z16
+	VMOVDQA32    Z4, Z6
+	VPERMT2D     Z5, Z2, Z6
+	VMOVDQA32    Z4, Z2
+	VPERMT2D     Z5, Z3, Z2
+	VCMPPS       $0x11, Z7, Z1, K1
+	KMOVW        K1, DI
+	LEAQ         (DX), R8
+	MOVL         R8, (AX)
+	MOVB         $0x02, 4(AX)
+	MOVW         DI, 6(AX)
+	VMOVUPS      Z7, 8(AX)
+	XORL         R8, R8
+	TESTL        DI, DI
+	SETNE        R8
+	ADDQ         R8, CX
+	LEAQ         (R8)(R8*8), R8
+	LEAQ         (AX)(R8*8), AX
+	VCMPPS       $0x11, Z16, Z1, K1
+	KMOVW        K1, DI
+	LEAQ         16(DX), R8
+	MOVL         R8, (AX)
+	MOVB         $0x02, 4(AX)
+	MOVW         DI, 6(AX)
+	VMOVUPS      Z16, 8(AX)
+	XORL         R8, R8
+	TESTL        DI, DI
+	SETNE        R8
+	ADDQ         R8, CX
+	LEAQ         (R8)(R8*8), R8
+	LEAQ         (AX)(R8*8), AX
+	VCMPPS       $0x11, Z6, Z1, K1
+	KMOVW        K1, DI
+	LEAQ         32(DX), R8
+	MOVL         R8, (AX)
+	MOVB         $0x02, 4(AX)
+	MOVW         DI, 6(AX)
+	VMOVUPS      Z6, 8(AX)
+	XORL         R8, R8
+	TESTL        DI, DI
+	SETNE        R8
+	ADDQ         R8, CX
+	LEAQ         (R8)(R8*8), R8
+	LEAQ         (AX)(R8*8), AX
+	VCMPPS       $0x11, Z2, Z1, K1
+	KMOVW        K1, DI
+	LEAQ         48(DX), R8
+	MOVL         R8, (AX)
+	MOVB         $0x02, 4(AX)
+	MOVW         DI, 6(AX)
+	VMOVUPS      Z2, 8(AX)
+	XORL         R8, R8
+	TESTL        DI, DI
+	SETNE        R8
+	ADDQ         R8, CX
+	LEAQ         (R8)(R8*8), R8
+	LEAQ         (AX)(R8*8), AX
+
+none2:
+	VBROADCASTSS 12(SI), Z1
+	VCMPPS       $0x11, 768(BX), Z1, K1
+	VCMPPS       $0x11, 832(BX), Z1, K2
+	VCMPPS       $0x11, 896(BX), Z1, K3
+	VCMPPS       $0x11, 960(BX), Z1, K4
+	KORW         K1, K2, K1
+	KORW         K3, K4, K3
+	KORTESTW     K1, K3
+	JZ           none3
+	VMOVDQU32    lowerTurns<>+0(SB), Z2
+	VMOVDQU32    upperTurns<>+0(SB), Z3
+	VMOVDQU32    768(BX), Z4
+	VMOVDQU32    832(BX), Z5
+	VMOVDQU32    896(BX), Z6
+	VMOVDQU32    960(BX), Z7
+	VMOVDQA32    Z4, Z16
+	VPERMT2D     Z6, Z2, Z16
+	VMOVDQA32    Z4, Z4
+	VPERMT2D     Z6, Z3, Z4
+	VMOVDQA32    Z5, Z6
+	VPERMT2D     Z7, Z2, Z6
+	VMOVDQA32    Z5, Z5
+	VPERMT2D     Z7, Z3, Z5
+	VMOVDQA32    Z16, Z7
+	VPERMT2D     Z6, Z2, Z7
+	VMOVDQA32    Z16, Z16
+	VPERMT2D     Z6, Z3, Z16
+	VMOVDQA32    Z4, Z6
+	VPERMT2D     Z5, Z2, Z6
+	VMOVDQA32    Z4, Z2
+	VPERMT2D     Z5, Z3, Z2
+	VCMPPS       $0x11, Z7, Z1, K1
+	KMOVW        K1, BX
+	LEAQ         (DX), SI
+	MOVL         SI, (AX)
+	MOVB         $0x03, 4(AX)
+	MOVW         BX, 6(AX)
+	VMOVUPS      Z7, 8(AX)
+	XORL         SI, SI
+	TESTL        BX, BX
+	SETNE        SI
+	ADDQ         SI, CX
+	LEAQ         (SI)(SI*8), SI
+	LEAQ         (AX)(SI*8), AX
+	VCMPPS       $0x11, Z16, Z1, K1
+	KMOVW        K1, BX
+	LEAQ         16(DX), SI
+	MOVL         SI, (AX)
+	MOVB         $0x03, 4(AX)
+	MOVW         BX, 6(AX)
+	VMOVUPS      Z16, 8(AX)
+	XORL         SI, SI
+	TESTL        BX, BX
+	SETNE        SI
+	ADDQ         SI, CX
+	LEAQ         (SI)(SI*8), SI
+	LEAQ         (AX)(SI*8), AX
+	VCMPPS       $0x11, Z6, Z1, K1
+	KMOVW        K1, BX
+	LEAQ         32(DX), SI
+	MOVL         SI, (AX)
+	MOVB         $0x03, 4(AX)
+	MOVW         BX, 6(AX)
+	VMOVUPS      Z6, 8(AX)
+	XORL         SI, SI
+	TESTL        BX, BX
+	SETNE        SI
+	ADDQ         SI, CX
+	LEAQ         (SI)(SI*8), SI
+	LEAQ         (AX)(SI*8), AX
+	VCMPPS       $0x11, Z2, Z1, K1
+	KMOVW        K1, BX
+	LEAQ         48(DX), SI
+	MOVL         SI, (AX)
+	MOVB         $0x03, 4(AX)
+	MOVW         BX, 6(AX)
+	VMOVUPS      Z2, 8(AX)
+	XORL         SI, SI
+	TESTL        BX, BX
+	SETNE        SI
+	ADDQ         SI, CX
+	LEAQ         (SI)(SI*8), SI
+	LEAQ         (AX)(SI*8), AX
 
 none3:
-	INCQ R8
-	JMP  groups_by2
-
-done_by2:
-groups_by1:
-	MOVQ   SI, R9
-	SUBQ   R8, R9
-	CMPQ   R9, $0x01
-	JL     done_by1
-	VPXORQ Z18, Z18, Z18
-	VPXORQ Z19, Z19, Z19
-	VPXORQ Z20, Z20, Z20
-	VPXORQ Z21, Z21, Z21
-	MOVQ   DX, R9
-	MOVQ   BX, R10
-	MOVQ   CX, R11
-
-column_by1:
-	MOVQ  24(R9), R12
-	SHLQ  $0x06, R12
-	MOVQ  R8, R15
-	IMULQ R12, R15
-	ADDQ  (R9), R15
-	MOVQ  32(R9), R13
-	MOVQ  ahead+40(FP), R14
-	IMULQ R12, R14
-	ADDQ  R15, R14
-
-word0_by1:
-	VPBROADCASTQ (R11), Z4
-	VPBROADCASTQ 8(R11), Z5
-	VPBROADCASTQ 16(R11), Z6
-	VPBROADCASTQ 24(R11), Z7
-	PREFETCHT0   (R14)
-	ADDQ         $0x40, R14
-	VMOVDQU64    (R15), Z8
-	VPXORQ       Z8, Z4, Z4
-	VPOPCNTQ     Z4, Z4
-	VPADDQ       Z4, Z18, Z18
-	VPXORQ       Z8, Z5, Z4
-	VPOPCNTQ     Z4, Z4
-	VPADDQ       Z4, Z19, Z19
-	VPXORQ       Z8, Z6, Z4
-	VPOPCNTQ     Z4, Z4
-	VPADDQ       Z4, Z20, Z20
-	VPXORQ       Z8, Z7, Z4
-	VPOPCNTQ     Z4, Z4
-	VPADDQ       Z4, Z21, Z21
-	ADDQ         $0x40, R15
-	ADDQ         $0x20, R11
-	DECQ         R13
-	JNZ          word0_by1
-	ADDQ         $0x28, R9
-	DECQ         R10
-	JZ           emit_by1
-	MOVQ         24(R9), R12
-	SHLQ         $0x06, R12
-	MOVQ         R8, R15
-	IMULQ        R12, R15
-	ADDQ         (R9), R15
-	MOVQ         32(R9), R13
-	MOVQ         ahead+40(FP), R14
-	IMULQ        R12, R14
-	ADDQ         R15, R14
-
-word1_by1:
-	VPBROADCASTQ (R11), Z4
-	VPBROADCASTQ 8(R11), Z5
-	VPBROADCASTQ 16(R11), Z6
-	VPBROADCASTQ 24(R11), Z7
-	PREFETCHT0   (R14)
-	ADDQ         $0x40, R14
-	VMOVDQU64    (R15), Z8
-	VPXORQ       Z8, Z4, Z4
-	VPOPCNTQ     Z4, Z4
-	VPADDQ       Z4, Z18, Z18
-	VPXORQ       Z8, Z5, Z4
-	VPOPCNTQ     Z4, Z4
-	VPADDQ       Z4, Z19, Z19
-	VPXORQ       Z8, Z6, Z4
-	VPOPCNTQ     Z4, Z4
-	VPADDQ       Z4, Z20, Z20
-	VPXORQ       Z8, Z7, Z4
-	VPOPCNTQ     Z4, Z4
-	VPADDQ       Z4, Z21, Z21
-	ADDQ         $0x40, R15
-	ADDQ         $0x20, R11
-	DECQ         R13
-	JNZ          word1_by1
-	ADDQ         $0x28, R9
-	DECQ         R10
-	JZ           emit_by1
-	MOVQ         24(R9), R12
-	SHLQ         $0x06, R12
-	MOVQ         R8, R15
-	IMULQ        R12, R15
-	ADDQ         (R9), R15
-	MOVQ         32(R9), R13
-	MOVQ         ahead+40(FP), R14
-	IMULQ        R12, R14
-	ADDQ         R15, R14
-
-word2_by1:
-	VPBROADCASTQ (R11), Z4
-	VPBROADCASTQ 8(R11), Z5
-	VPBROADCASTQ 16(R11), Z6
-	VPBROADCASTQ 24(R11), Z7
-	PREFETCHT0   (R14)
-	ADDQ         $0x40, R14
-	VMOVDQU64    (R15), Z8
-	VPXORQ       Z8, Z4, Z4
-	VPOPCNTQ     Z4, Z4
-	VPADDQ       Z4, Z18, Z18
-	VPXORQ       Z8, Z5, Z4
-	VPOPCNTQ     Z4, Z4
-	VPADDQ       Z4, Z19, Z19
-	VPXORQ       Z8, Z6, Z4
-	VPOPCNTQ     Z4, Z4
-	VPADDQ       Z4, Z20, Z20
-	VPXORQ       Z8, Z7, Z4
-	VPOPCNTQ     Z4, Z4
-	VPADDQ       Z4, Z21, Z21
-	ADDQ         $0x40, R15
-	ADDQ         $0x20, R11
-	DECQ         R13
-	JNZ          word2_by1
-	ADDQ         $0x28, R9
-	DECQ         R10
-	JZ           emit_by1
-	MOVQ         24(R9), R12
-	SHLQ         $0x06, R12
-	MOVQ         R8, R15
-	IMULQ        R12, R15
-	ADDQ         (R9), R15
-	MOVQ         32(R9), R13
-	MOVQ         ahead+40(FP), R14
-	IMULQ        R12, R14
-	ADDQ         R15, R14
-
-word3_by1:
-	VPBROADCASTQ (R11), Z4
-	VPBROADCASTQ 8(R11), Z5
-	VPBROADCASTQ 16(R11), Z6
-	VPBROADCASTQ 24(R11), Z7
-	PREFETCHT0   (R14)
-	ADDQ         $0x40, R14
-	VMOVDQU64    (R15), Z8
-	VPXORQ       Z8, Z4, Z4
-	VPOPCNTQ     Z4, Z4
-	VPADDQ       Z4, Z18, Z18
-	VPXORQ       Z8, Z5, Z4
-	VPOPCNTQ     Z4, Z4
-	VPADDQ       Z4, Z19, Z19
-	VPXORQ       Z8, Z6, Z4
-	VPOPCNTQ     Z4, Z4
-	VPADDQ       Z4, Z20, Z20
-	VPXORQ       Z8, Z7, Z4
-	VPOPCNTQ     Z4, Z4
-	VPADDQ       Z4, Z21, Z21
-	ADDQ         $0x40, R15
-	ADDQ         $0x20, R11
-	DECQ         R13
-	JNZ          word3_by1
-	ADDQ         $0x28, R9
-	DECQ         R10
-	JNZ          column_by1
-
-emit_by1:
-	VPCMPQ   $0x01, Z0, Z18, K1
-	VPCMPQ   $0x01, Z1, Z19, K2
-	VPCMPQ   $0x01, Z2, Z20, K3
-	VPCMPQ   $0x01, Z3, Z21, K4
-	KORB     K1, K2, K5
-	KORB     K3, K4, K6
-	KORTESTB K5, K6
-	JZ       none4
-	KMOVB    K1, R9
-	MOVL     R8, (AX)
-	MOVB     $0x00, 4(AX)
-	MOVB     R9, 5(AX)
-	VPMOVQD  Z18, 8(AX)
-	XORL     R10, R10
-	TESTL    R9, R9
-	SETNE    R10
-	ADDQ     R10, DI
-	LEAQ     (R10)(R10*4), R10
-	LEAQ     (AX)(R10*8), AX
-	KMOVB    K2, R9
-	MOVL     R8, (AX)
-	MOVB     $0x01, 4(AX)
-	MOVB     R9, 5(AX)
-	VPMOVQD  Z19, 8(AX)
-	XORL     R10, R10
-	TESTL    R9, R9
-	SETNE    R10
-	ADDQ     R10, DI
-	LEAQ     (R10)(R10*4), R10
-	LEAQ     (AX)(R10*8), AX
-	KMOVB    K3, R9
-	MOVL     R8, (AX)
-	MOVB     $0x02, 4(AX)
-	MOVB     R9, 5(AX)
-	VPMOVQD  Z20, 8(AX)
-	XORL     R10, R10
-	TESTL    R9, R9
-	SETNE    R10
-	ADDQ     R10, DI
-	LEAQ     (R10)(R10*4), R10
-	LEAQ     (AX)(R10*8), AX
-	KMOVB    K4, R9
-	MOVL     R8, (AX)
-	MOVB     $0x03, 4(AX)
-	MOVB     R9, 5(AX)
-	VPMOVQD  Z21, 8(AX)
-	XORL     R10, R10
-	TESTL    R9, R9
-	SETNE    R10
-	ADDQ     R10, DI
-	LEAQ     (R10)(R10*4), R10
-	LEAQ     (AX)(R10*8), AX
-
-none4:
-	INCQ R8
-	JMP  groups_by1
-
-done_by1:
+	ADDQ $0x40, DX
+	MOVQ groups+24(FP), BX
+	SHLQ $0x06, BX
+	CMPQ DX, BX
+	JL   rows
 	VZEROUPPER
-	MOVQ DI, matches+56(FP)
+	MOVQ CX, matches+48(FP)
 	RET
 
-// func planesAVX512(out *byte, tile *uint64, columns *byte, ncolumns int, groups int, ahead int, limits *int64) (matches int)
-// Requires: AVX, AVX512DQ, AVX512F, AVX512VPOPCNTDQ, MMX+
-TEXT ·planesAVX512(SB), NOSPLIT, $8-64
-	MOVQ         out+0(FP), AX
-	MOVQ         tile+8(FP), CX
-	MOVQ         columns+16(FP), DX
-	MOVQ         ncolumns+24(FP), BX
-	MOVQ         groups+32(FP), SI
-	XORQ         DI, DI
-	XORQ         R8, R8
-	MOVQ         limits+48(FP), R9
-	VPBROADCASTQ (R9), Z0
-
-groups_by2:
-	MOVQ   SI, R9
-	SUBQ   R8, R9
-	CMPQ   R9, $0x02
-	JL     done_by2
-	VPXORQ Z1, Z1, Z1
-	VPXORQ Z2, Z2, Z2
-	VPXORQ Z3, Z3, Z3
-	VPXORQ Z4, Z4, Z4
-	VPXORQ Z5, Z5, Z5
-	VPXORQ Z6, Z6, Z6
-	VPXORQ Z7, Z7, Z7
-	VPXORQ Z8, Z8, Z8
-	MOVQ   DX, R9
-	MOVQ   BX, R10
-	MOVQ   CX, R11
-
-column_by2:
-	MOVQ  24(R9), R12
-	SHLQ  $0x06, R12
-	MOVQ  R8, R15
-	IMULQ R12, R15
-	ADDQ  (R9), R15
-	LEAQ  (R15)(R12*1), BP
-	MOVQ  32(R9), R13
-	MOVQ  ahead+40(FP), R14
-	IMULQ R12, R14
-	ADDQ  R15, R14
-
-word0_by2:
-	VPBROADCASTQ (R11), Z9
-	VPBROADCASTQ 8(R11), Z10
-	VPBROADCASTQ 16(R11), Z11
-	VPBROADCASTQ 24(R11), Z12
-	VPBROADCASTQ 32(R11), Z13
-	PREFETCHT0   (R14)
-	ADDQ         $0x40, R14
-	VPXORQ       (R15), Z9, Z14
-	VPANDQ       Z14, Z10, Z15
-	VPOPCNTQ     Z15, Z15
-	VPADDQ       Z15, Z1, Z1
-	VPANDQ       Z14, Z11, Z15
-	VPOPCNTQ     Z15, Z15
-	VPADDQ       Z15, Z2, Z2
-	VPANDQ       Z14, Z12, Z15
-	VPOPCNTQ     Z15, Z15
-	VPADDQ       Z15, Z3, Z3
-	VPANDQ       Z14, Z13, Z14
-	VPOPCNTQ     Z14, Z14
-	VPADDQ       Z14, Z4, Z4
-	PREFETCHT0   (R14)
-	ADDQ         $0x40, R14
-	VPXORQ       (BP), Z9, Z9
-	VPANDQ       Z9, Z10, Z10
-	VPOPCNTQ     Z10, Z10
-	VPADDQ       Z10, Z5, Z5
-	VPANDQ       Z9, Z11, Z10
-	VPOPCNTQ     Z10, Z10
-	VPADDQ       Z10, Z6, Z6
-	VPANDQ       Z9, Z12, Z10
-	VPOPCNTQ     Z10, Z10
-	VPADDQ       Z10, Z7, Z7
-	VPANDQ       Z9, Z13, Z9
-	VPOPCNTQ     Z9, Z9
-	VPADDQ       Z9, Z8, Z8
-	ADDQ         $0x40, R15
-	ADDQ         $0x40, BP
-	ADDQ         $0x28, R11
-	DECQ         R13
-	JNZ          word0_by2
-	ADDQ         $0x28, R9
-	DECQ         R10
-	JZ           emit_by2
-	MOVQ         24(R9), R12
-	SHLQ         $0x06, R12
-	MOVQ         R8, R15
-	IMULQ        R12, R15
-	ADDQ         (R9), R15
-	LEAQ         (R15)(R12*1), BP
-	MOVQ         32(R9), R13
-	MOVQ         ahead+40(FP), R14
-	IMULQ        R12, R14
-	ADDQ         R15, R14
-
-word1_by2:
-	VPBROADCASTQ (R11), Z9
-	VPBROADCASTQ 8(R11), Z10
-	VPBROADCASTQ 16(R11), Z11
-	VPBROADCASTQ 24(R11), Z12
-	VPBROADCASTQ 32(R11), Z13
-	PREFETCHT0   (R14)
-	ADDQ         $0x40, R14
-	VPXORQ       (R15), Z9, Z14
-	VPANDQ       Z14, Z10, Z15
-	VPOPCNTQ     Z15, Z15
-	VPADDQ       Z15, Z1, Z1
-	VPANDQ       Z14, Z11, Z15
-	VPOPCNTQ     Z15, Z15
-	VPADDQ       Z15, Z2, Z2
-	VPANDQ       Z14, Z12, Z15
-	VPOPCNTQ     Z15, Z15
-	VPADDQ       Z15, Z3, Z3
-	VPANDQ       Z14, Z13, Z14
-	VPOPCNTQ     Z14, Z14
-	VPADDQ       Z14, Z4, Z4
-	PREFETCHT0   (R14)
-	ADDQ         $0x40, R14
-	VPXORQ       (BP), Z9, Z9
-	VPANDQ       Z9, Z10, Z10
-	VPOPCNTQ     Z10, Z10
-	VPADDQ       Z10, Z5, Z5
-	VPANDQ       Z9, Z11, Z10
-	VPOPCNTQ     Z10, Z10
-	VPADDQ       Z10, Z6, Z6
-	VPANDQ       Z9, Z12, Z10
-	VPOPCNTQ     Z10, Z10
-	VPADDQ       Z10, Z7, Z7
-	VPANDQ       Z9, Z13, Z9
-	VPOPCNTQ     Z9, Z9
-	VPADDQ       Z9, Z8, Z8
-	ADDQ         $0x40, R15
-	ADDQ         $0x40, BP
-	ADDQ         $0x28, R11
-	DECQ         R13
-	JNZ          word1_by2
-	ADDQ         $0x28, R9
-	DECQ         R10
-	JZ           emit_by2
-	MOVQ         24(R9), R12
-	SHLQ         $0x06, R12
-	MOVQ         R8, R15
-	IMULQ        R12, R15
-	ADDQ         (R9), R15
-	LEAQ         (R15)(R12*1), BP
-	MOVQ         32(R9), R13
-	MOVQ         ahead+40(FP), R14
-	IMULQ        R12, R14
-	ADDQ         R15, R14
-
-word2_by2:
-	VPBROADCASTQ (R11), Z9
-	VPBROADCASTQ 8(R11), Z10
-	VPBROADCASTQ 16(R11), Z11
-	VPBROADCASTQ 24(R11), Z12
-	VPBROADCASTQ 32(R11), Z13
-	PREFETCHT0   (R14)
-	ADDQ         $0x40, R14
-	VPXORQ       (R15), Z9, Z14
-	VPANDQ       Z14, Z10, Z15
-	VPOPCNTQ     Z15, Z15
-	VPADDQ       Z15, Z1, Z1
-	VPANDQ       Z14, Z11, Z15
-	VPOPCNTQ     Z15, Z15
-	VPADDQ       Z15, Z2, Z2
-	VPANDQ       Z14, Z12, Z15
-	VPOPCNTQ     Z15, Z15
-	VPADDQ       Z15, Z3, Z3
-	VPANDQ       Z14, Z13, Z14
-	VPOPCNTQ     Z14, Z14
-	VPADDQ       Z14, Z4, Z4
-	PREFETCHT0   (R14)
-	ADDQ         $0x40, R14
-	VPXORQ       (BP), Z9, Z9
-	VPANDQ       Z9, Z10, Z10
-	VPOPCNTQ     Z10, Z10
-	VPADDQ       Z10, Z5, Z5
-	VPANDQ       Z9, Z11, Z10
-	VPOPCNTQ     Z10, Z10
-	VPADDQ       Z10, Z6, Z6
-	VPANDQ       Z9, Z12, Z10
-	VPOPCNTQ     Z10, Z10
-	VPADDQ       Z10, Z7, Z7
-	VPANDQ       Z9, Z13, Z9
-	VPOPCNTQ     Z9, Z9
-	VPADDQ       Z9, Z8, Z8
-	ADDQ         $0x40, R15
-	ADDQ         $0x40, BP
-	ADDQ         $0x28, R11
-	DECQ         R13
-	JNZ          word2_by2
-	ADDQ         $0x28, R9
-	DECQ         R10
-	JZ           emit_by2
-	MOVQ         24(R9), R12
-	SHLQ         $0x06, R12
-	MOVQ         R8, R15
-	IMULQ        R12, R15
-	ADDQ         (R9), R15
-	LEAQ         (R15)(R12*1), BP
-	MOVQ         32(R9), R13
-	MOVQ         ahead+40(FP), R14
-	IMULQ        R12, R14
-	ADDQ         R15, R14
-
-word3_by2:
-	VPBROADCASTQ (R11), Z9
-	VPBROADCASTQ 8(R11), Z10
-	VPBROADCASTQ 16(R11), Z11
-	VPBROADCASTQ 24(R11), Z12
-	VPBROADCASTQ 32(R11), Z13
-	PREFETCHT0   (R14)
-	ADDQ         $0x40, R14
-	VPXORQ       (R15), Z9, Z14
-	VPANDQ       Z14, Z10, Z15
-	VPOPCNTQ     Z15, Z15
-	VPADDQ       Z15, Z1, Z1
-	VPANDQ       Z14, Z11, Z15
-	VPOPCNTQ     Z15, Z15
-	VPADDQ       Z15, Z2, Z2
-	VPANDQ       Z14, Z12, Z15
-	VPOPCNTQ     Z15, Z15
-	VPADDQ       Z15, Z3, Z3
-	VPANDQ       Z14, Z13, Z14
-	VPOPCNTQ     Z14, Z14
-	VPADDQ       Z14, Z4, Z4
-	PREFETCHT0   (R14)
-	ADDQ         $0x40, R14
-	VPXORQ       (BP), Z9, Z9
-	VPANDQ       Z9, Z10, Z10
-	VPOPCNTQ     Z10, Z10
-	VPADDQ       Z10, Z5, Z5
-	VPANDQ       Z9, Z11, Z10
-	VPOPCNTQ     Z10, Z10
-	VPADDQ       Z10, Z6, Z6
-	VPANDQ       Z9, Z12, Z10
-	VPOPCNTQ     Z10, Z10
-	VPADDQ       Z10, Z7, Z7
-	VPANDQ       Z9, Z13, Z9
-	VPOPCNTQ     Z9, Z9
-	VPADDQ       Z9, Z8, Z8
-	ADDQ         $0x40, R15
-	ADDQ         $0x40, BP
-	ADDQ         $0x28, R11
-	DECQ         R13
-	JNZ          word3_by2
-	ADDQ         $0x28, R9
-	DECQ         R10
-	JNZ          column_by2
-
-emit_by2:
-	VPADDQ   Z4, Z4, Z4
-	VPADDQ   Z3, Z4, Z4
-	VPADDQ   Z4, Z4, Z4
-	VPADDQ   Z2, Z4, Z4
-	VPADDQ   Z4, Z4, Z4
-	VPADDQ   Z1, Z4, Z4
-	VPCMPQ   $0x01, Z0, Z4, K1
-	KORTESTB K1, K1
-	JZ       none5
-	KMOVB    K1, R9
-	MOVL     R8, (AX)
-	MOVB     $0x00, 4(AX)
-	MOVB     R9, 5(AX)
-	VPMOVQD  Z4, 8(AX)
-	XORL     R10, R10
-	TESTL    R9, R9
-	SETNE    R10
-	ADDQ     R10, DI
-	LEAQ     (R10)(R10*4), R10
-	LEAQ     (AX)(R10*8), AX
-
-none5:
-	INCQ     R8
-	VPADDQ   Z8, Z8, Z8
-	VPADDQ   Z7, Z8, Z8
-	VPADDQ   Z8, Z8, Z8
-	VPADDQ   Z6, Z8, Z8
-	VPADDQ   Z8, Z8, Z8
-	VPADDQ   Z5, Z8, Z8
-	VPCMPQ   $0x01, Z0, Z8, K1
-	KORTESTB K1, K1
-	JZ       none6
-	KMOVB    K1, R9
-	MOVL     R8, (AX)
-	MOVB     $0x00, 4(AX)
-	MOVB     R9, 5(AX)
-	VPMOVQD  Z8, 8(AX)
-	XORL     R10, R10
-	TESTL    R9, R9
-	SETNE    R10
-	ADDQ     R10, DI
-	LEAQ     (R10)(R10*4), R10
-	LEAQ     (AX)(R10*8), AX
-
-none6:
-	INCQ R8
-	JMP  groups_by2
-
-done_by2:
-groups_by1:
-	MOVQ   SI, R9
-	SUBQ   R8, R9
-	CMPQ   R9, $0x01
-	JL     done_by1
-	VPXORQ Z16, Z16, Z16
-	VPXORQ Z17, Z17, Z17
-	VPXORQ Z18, Z18, Z18
-	VPXORQ Z19, Z19, Z19
-	MOVQ   DX, R9
-	MOVQ   BX, R10
-	MOVQ   CX, R11
-
-column_by1:
-	MOVQ  24(R9), R12
-	SHLQ  $0x06, R12
-	MOVQ  R8, R15
-	IMULQ R12, R15
-	ADDQ  (R9), R15
-	MOVQ  32(R9), R13
-	MOVQ  ahead+40(FP), R14
-	IMULQ R12, R14
-	ADDQ  R15, R14
-
-word0_by1:
-	VPBROADCASTQ (R11), Z1
-	VPBROADCASTQ 8(R11), Z2
-	VPBROADCASTQ 16(R11), Z3
-	VPBROADCASTQ 24(R11), Z4
-	VPBROADCASTQ 32(R11), Z5
-	PREFETCHT0   (R14)
-	ADDQ         $0x40, R14
-	VPXORQ       (R15), Z1, Z1
-	VPANDQ       Z1, Z2, Z2
-	VPOPCNTQ     Z2, Z2
-	VPADDQ       Z2, Z16, Z16
-	VPANDQ       Z1, Z3, Z2
-	VPOPCNTQ     Z2, Z2
-	VPADDQ       Z2, Z17, Z17
-	VPANDQ       Z1, Z4, Z2
-	VPOPCNTQ     Z2, Z2
-	VPADDQ       Z2, Z18, Z18
-	VPANDQ       Z1, Z5, Z1
-	VPOPCNTQ     Z1, Z1
-	VPADDQ       Z1, Z19, Z19
-	ADDQ         $0x40, R15
-	ADDQ         $0x28, R11
-	DECQ         R13
-	JNZ          word0_by1
-	ADDQ         $0x28, R9
-	DECQ         R10
-	JZ           emit_by1
-	MOVQ         24(R9), R12
-	SHLQ         $0x06, R12
-	MOVQ         R8, R15
-	IMULQ        R12, R15
-	ADDQ         (R9), R15
-	MOVQ         32(R9), R13
-	MOVQ         ahead+40(FP), R14
-	IMULQ        R12, R14
-	ADDQ         R15, R14
-
-word1_by1:
-	VPBROADCASTQ (R11), Z1
-	VPBROADCASTQ 8(R11), Z2
-	VPBROADCASTQ 16(R11), Z3
-	VPBROADCASTQ 24(R11), Z4
-	VPBROADCASTQ 32(R11), Z5
-	PREFETCHT0   (R14)
-	ADDQ         $0x40, R14
-	VPXORQ       (R15), Z1, Z1
-	VPANDQ       Z1, Z2, Z2
-	VPOPCNTQ     Z2, Z2
-	VPADDQ       Z2, Z16, Z16
-	VPANDQ       Z1, Z3, Z2
-	VPOPCNTQ     Z2, Z2
-	VPADDQ       Z2, Z17, Z17
-	VPANDQ       Z1, Z4, Z2
-	VPOPCNTQ     Z2, Z2
-	VPADDQ       Z2, Z18, Z18
-	VPANDQ       Z1, Z5, Z1
-	VPOPCNTQ     Z1, Z1
-	VPADDQ       Z1, Z19, Z19
-	ADDQ         $0x40, R15
-	ADDQ         $0x28, R11
-	DECQ         R13
-	JNZ          word1_by1
-	ADDQ         $0x28, R9
-	DECQ         R10
-	JZ           emit_by1
-	MOVQ         24(R9), R12
-	SHLQ         $0x06, R12
-	MOVQ         R8, R15
-	IMULQ        R12, R15
-	ADDQ         (R9), R15
-	MOVQ         32(R9), R13
-	MOVQ         ahead+40(FP), R14
-	IMULQ        R12, R14
-	ADDQ         R15, R14
-
-word2_by1:
-	VPBROADCASTQ (R11), Z1
-	VPBROADCASTQ 8(R11), Z2
-	VPBROADCASTQ 16(R11), Z3
-	VPBROADCASTQ 24(R11), Z4
-	VPBROADCASTQ 32(R11), Z5
-	PREFETCHT0   (R14)
-	ADDQ         $0x40, R14
-	VPXORQ       (R15), Z1, Z1
-	VPANDQ       Z1, Z2, Z2
-	VPOPCNTQ     Z2, Z2
-	VPADDQ       Z2, Z16, Z16
-	VPANDQ       Z1, Z3, Z2
-	VPOPCNTQ     Z2, Z2
-	VPADDQ       Z2, Z17, Z17
-	VPANDQ       Z1, Z4, Z2
-	VPOPCNTQ     Z2, Z2
-	VPADDQ       Z2, Z18, Z18
-	VPANDQ       Z1, Z5, Z1
-	VPOPCNTQ     Z1, Z1
-	VPADDQ       Z1, Z19, Z19
-	ADDQ         $0x40, R15
-	ADDQ         $0x28, R11
-	DECQ         R13
-	JNZ          word2_by1
-	ADDQ         $0x28, R9
-	DECQ         R10
-	JZ           emit_by1
-	MOVQ         24(R9), R12
-	SHLQ         $0x06, R12
-	MOVQ         R8, R15
-	IMULQ        R12, R15
-	ADDQ         (R9), R15
-	MOVQ         32(R9), R13
-	MOVQ         ahead+40(FP), R14
-	IMULQ        R12, R14
-	ADDQ         R15, R14
-
-word3_by1:
-	VPBROADCASTQ (R11), Z1
-	VPBROADCASTQ 8(R11), Z2
-	VPBROADCASTQ 16(R11), Z3
-	VPBROADCASTQ 24(R11), Z4
-	VPBROADCASTQ 32(R11), Z5
-	PREFETCHT0   (R14)
-	ADDQ         $0x40, R14
-	VPXORQ       (R15), Z1, Z1
-	VPANDQ       Z1, Z2, Z2
-	VPOPCNTQ     Z2, Z2
-	VPADDQ       Z2, Z16, Z16
-	VPANDQ       Z1, Z3, Z2
-	VPOPCNTQ     Z2, Z2
-	VPADDQ       Z2, Z17, Z17
-	VPANDQ       Z1, Z4, Z2
-	VPOPCNTQ     Z2, Z2
-	VPADDQ       Z2, Z18, Z18
-	VPANDQ       Z1, Z5, Z1
-	VPOPCNTQ     Z1, Z1
-	VPADDQ       Z1, Z19, Z19
-	ADDQ         $0x40, R15
-	ADDQ         $0x28, R11
-	DECQ         R13
-	JNZ          word3_by1
-	ADDQ         $0x28, R9
-	DECQ         R10
-	JNZ          column_by1
-
-emit_by1:
-	VPADDQ   Z19, Z19, Z19
-	VPADDQ   Z18, Z19, Z19
-	VPADDQ   Z19, Z19, Z19
-	VPADDQ   Z17, Z19, Z19
-	VPADDQ   Z19, Z19, Z19
-	VPADDQ   Z16, Z19, Z19
-	VPCMPQ   $0x01, Z0, Z19, K1
-	KORTESTB K1, K1
-	JZ       none7
-	KMOVB    K1, R9
-	MOVL     R8, (AX)
-	MOVB     $0x00, 4(AX)
-	MOVB     R9, 5(AX)
-	VPMOVQD  Z19, 8(AX)
-	XORL     R10, R10
-	TESTL    R9, R9
-	SETNE    R10
-	ADDQ     R10, DI
-	LEAQ     (R10)(R10*4), R10
-	LEAQ     (AX)(R10*8), AX
-
-none7:
-	INCQ R8
-	JMP  groups_by1
-
-done_by1:
-	VZEROUPPER
-	MOVQ DI, matches+56(FP)
-	RET
-
-// func scan1AVX2(out *byte, tile *uint64, columns *byte, ncolumns int, groups int, ahead int, limits *int64) (matches int)
-// Requires: AVX, AVX2, MMX+
-TEXT ·scan1AVX2(SB), NOSPLIT, $0-64
-	MOVQ           out+0(FP), AX
-	MOVQ           tile+8(FP), CX
-	MOVQ           columns+16(FP), DX
-	MOVQ           ncolumns+24(FP), BX
-	MOVQ           groups+32(FP), SI
-	XORQ           DI, DI
-	XORQ           R8, R8
-	VBROADCASTI128 nibbleCounts<>+0(SB), Y0
-	VBROADCASTI128 nibbleMask<>+0(SB), Y1
-	VPXOR          Y2, Y2, Y2
-	MOVQ           limits+48(FP), R9
-	VPBROADCASTQ   (R9), Y3
-
-groups_by1:
-	MOVQ  SI, R9
-	SUBQ  R8, R9
-	CMPQ  R9, $0x01
-	JL    done_by1
-	VPXOR Y4, Y4, Y4
-	VPXOR Y5, Y5, Y5
-	MOVQ  DX, R9
-	MOVQ  BX, R10
-	MOVQ  CX, R11
-
-column_by1:
-	MOVQ  24(R9), R12
-	SHLQ  $0x06, R12
-	MOVQ  R8, R15
-	IMULQ R12, R15
-	ADDQ  (R9), R15
-	MOVQ  32(R9), R13
-	MOVQ  ahead+40(FP), R14
-	IMULQ R12, R14
-	ADDQ  R15, R14
-
-word0_by1:
-	PREFETCHT0   (R14)
-	ADDQ         $0x40, R14
-	VPBROADCASTQ (R11), Y6
-	VPXOR        (R15), Y6, Y7
-	VPSRLW       $0x04, Y7, Y8
-	VPAND        Y1, Y7, Y7
-	VPAND        Y1, Y8, Y8
-	VPSHUFB      Y7, Y0, Y7
-	VPSHUFB      Y8, Y0, Y8
-	VPADDB       Y8, Y7, Y7
-	VPSADBW      Y2, Y7, Y7
-	VPADDQ       Y7, Y4, Y4
-	VPXOR        32(R15), Y6, Y6
-	VPSRLW       $0x04, Y6, Y7
-	VPAND        Y1, Y6, Y6
-	VPAND        Y1, Y7, Y7
-	VPSHUFB      Y6, Y0, Y6
-	VPSHUFB      Y7, Y0, Y7
-	VPADDB       Y7, Y6, Y6
-	VPSADBW      Y2, Y6, Y6
-	VPADDQ       Y6, Y5, Y5
-	ADDQ         $0x40, R15
-	ADDQ         $0x08, R11
-	DECQ         R13
-	JNZ          word0_by1
-	ADDQ         $0x28, R9
-	DECQ         R10
-	JZ           emit_by1
-	MOVQ         24(R9), R12
-	SHLQ         $0x06, R12
-	MOVQ         R8, R15
-	IMULQ        R12, R15
-	ADDQ         (R9), R15
-	MOVQ         32(R9), R13
-	MOVQ         ahead+40(FP), R14
-	IMULQ        R12, R14
-	ADDQ         R15, R14
-
-word1_by1:
-	PREFETCHT0   (R14)
-	ADDQ         $0x40, R14
-	VPBROADCASTQ (R11), Y6
-	VPXOR        (R15), Y6, Y7
-	VPSRLW       $0x04, Y7, Y8
-	VPAND        Y1, Y7, Y7
-	VPAND        Y1, Y8, Y8
-	VPSHUFB      Y7, Y0, Y7
-	VPSHUFB      Y8, Y0, Y8
-	VPADDB       Y8, Y7, Y7
-	VPSADBW      Y2, Y7, Y7
-	VPADDQ       Y7, Y4, Y4
-	VPXOR        32(R15), Y6, Y6
-	VPSRLW       $0x04, Y6, Y7
-	VPAND        Y1, Y6, Y6
-	VPAND        Y1, Y7, Y7
-	VPSHUFB      Y6, Y0, Y6
-	VPSHUFB      Y7, Y0, Y7
-	VPADDB       Y7, Y6, Y6
-	VPSADBW      Y2, Y6, Y6
-	VPADDQ       Y6, Y5, Y5
-	ADDQ         $0x40, R15
-	ADDQ         $0x08, R11
-	DECQ         R13
-	JNZ          word1_by1
-	ADDQ         $0x28, R9
-	DECQ         R10
-	JZ           emit_by1
-	MOVQ         24(R9), R12
-	SHLQ         $0x06, R12
-	MOVQ         R8, R15
-	IMULQ        R12, R15
-	ADDQ         (R9), R15
-	MOVQ         32(R9), R13
-	MOVQ         ahead+40(FP), R14
-	IMULQ        R12, R14
-	ADDQ         R15, R14
-
-word2_by1:
-	PREFETCHT0   (R14)
-	ADDQ         $0x40, R14
-	VPBROADCASTQ (R11), Y6
-	VPXOR        (R15), Y6, Y7
-	VPSRLW       $0x04, Y7, Y8
-	VPAND        Y1, Y7, Y7
-	VPAND        Y1, Y8, Y8
-	VPSHUFB      Y7, Y0, Y7
-	VPSHUFB      Y8, Y0, Y8
-	VPADDB       Y8, Y7, Y7
-	VPSADBW      Y2, Y7, Y7
-	VPADDQ       Y7, Y4, Y4
-	VPXOR        32(R15), Y6, Y6
-	VPSRLW       $0x04, Y6, Y7
-	VPAND        Y1, Y6, Y6
-	VPAND        Y1, Y7, Y7
-	VPSHUFB      Y6, Y0, Y6
-	VPSHUFB      Y7, Y0, Y7
-	VPADDB       Y7, Y6, Y6
-	VPSADBW      Y2, Y6, Y6
-	VPADDQ       Y6, Y5, Y5
-	ADDQ         $0x40, R15
-	ADDQ         $0x08, R11
-	DECQ         R13
-	JNZ          word2_by1
-	ADDQ         $0x28, R9
-	DECQ         R10
-	JZ           emit_by1
-	MOVQ         24(R9), R12
-	SHLQ         $0x06, R12
-	MOVQ         R8, R15
-	IMULQ        R12, R15
-	ADDQ         (R9), R15
-	MOVQ         32(R9), R13
-	MOVQ         ahead+40(FP), R14
-	IMULQ        R12, R14
-	ADDQ         R15, R14
-
-word3_by1:
-	PREFETCHT0   (R14)
-	ADDQ         $0x40, R14
-	VPBROADCASTQ (R11), Y6
-	VPXOR        (R15), Y6, Y7
-	VPSRLW       $0x04, Y7, Y8
-	VPAND        Y1, Y7, Y7
-	VPAND        Y1, Y8, Y8
-	VPSHUFB      Y7, Y0, Y7
-	VPSHUFB      Y8, Y0, Y8
-	VPADDB       Y8, Y7, Y7
-	VPSADBW      Y2, Y7, Y7
-	VPADDQ       Y7, Y4, Y4
-	VPXOR        32(R15), Y6, Y6
-	VPSRLW       $0x04, Y6, Y7
-	VPAND        Y1, Y6, Y6
-	VPAND        Y1, Y7, Y7
-	VPSHUFB      Y6, Y0, Y6
-	VPSHUFB      Y7, Y0, Y7
-	VPADDB       Y7, Y6, Y6
-	VPSADBW      Y2, Y6, Y6
-	VPADDQ       Y6, Y5, Y5
-	ADDQ         $0x40, R15
-	ADDQ         $0x08, R11
-	DECQ         R13
-	JNZ          word3_by1
-	ADDQ         $0x28, R9
-	DECQ         R10
-	JNZ          column_by1
-
-emit_by1:
-	VPCMPGTQ  Y4, Y3, Y6
-	VMOVMSKPD Y6, R9
-	VPCMPGTQ  Y5, Y3, Y6
-	VMOVMSKPD Y6, R10
-	SHLL      $0x04, R10
-	ORL       R10, R9
-	JZ        skip8
-	MOVL      R8, (AX)
-	MOVB      $0x00, 4(AX)
-	MOVB      R9, 5(AX)
-	VPSHUFD   $0x88, Y4, Y4
-	VPERMQ    $0x08, Y4, Y4
-	VMOVDQU   X4, 8(AX)
-	VPSHUFD   $0x88, Y5, Y4
-	VPERMQ    $0x08, Y4, Y4
-	VMOVDQU   X4, 24(AX)
-	ADDQ      $0x28, AX
-	INCQ      DI
-
-skip8:
-	INCQ R8
-	JMP  groups_by1
-
-done_by1:
-	VZEROUPPER
-	MOVQ DI, matches+56(FP)
-	RET
-
-// func tables1AVX2(out *byte, tile *uint64, columns *byte, ncolumns int, groups int, ahead int, limits *int64) (matches int)
-// Requires: AVX, AVX2, MMX+
-TEXT ·tables1AVX2(SB), NOSPLIT, $8-64
+// func scan1AVX2(out *byte, tile *byte, rows *byte, groups int, ahead int, limits *float32) (matches int)
+// Requires: AVX, AVX2, F16C, MMX+
+TEXT ·scan1AVX2(SB), NOSPLIT, $0-56
 	MOVQ    out+0(FP), AX
-	MOVQ    tile+8(FP), CX
-	MOVQ    columns+16(FP), DX
-	MOVQ    ncolumns+24(FP), BX
-	MOVQ    groups+32(FP), SI
-	XORQ    DI, DI
-	XORQ    R8, R8
-	VMOVDQU turnBytes<>+0(SB), Y0
-	VMOVDQU nibbleMask<>+0(SB), Y1
+	XORQ    CX, CX
+	XORQ    DX, DX
+	VMOVDQU nibbleMask<>+0(SB), Y0
 
-groups_by4:
-	MOVQ  SI, R9
-	SUBQ  R8, R9
-	CMPQ  R9, $0x04
-	JL    done_by4
+rows:
+	MOVQ           rows+16(FP), SI
+	MOVQ           tile+8(FP), DI
+	MOVQ           96(DI), BX
+	MOVQ           24(SI), R8
+	LEAQ           (R8)(DX*4), R8
+	VBROADCASTF128 (R8), Y1
+	VINSERTF128    $0x01, 64(R8), Y1, Y1
+	VBROADCASTF128 16(R8), Y2
+	VINSERTF128    $0x01, 80(R8), Y2, Y2
+	VBROADCASTF128 32(R8), Y3
+	VINSERTF128    $0x01, 96(R8), Y3, Y3
+	VBROADCASTF128 48(R8), Y4
+	VINSERTF128    $0x01, 112(R8), Y4, Y4
+	VUNPCKLPS      Y2, Y1, Y5
+	VUNPCKHPS      Y2, Y1, Y1
+	VUNPCKLPS      Y4, Y3, Y2
+	VUNPCKHPS      Y4, Y3, Y4
+	VUNPCKLPD      Y2, Y5, Y3
+	VUNPCKHPD      Y2, Y5, Y2
+	VUNPCKLPD      Y4, Y1, Y5
+	VUNPCKHPD      Y4, Y1, Y1
+	VBROADCASTSS   80(DI), Y4
+	VMULPS         Y4, Y3, Y3
+	VMOVUPS        Y3, (BX)
+	VMULPS         Y4, Y2, Y2
+	VMOVUPS        Y2, 32(BX)
+	VMULPS         Y4, Y5, Y2
+	VMOVUPS        Y2, 64(BX)
+	VMULPS         Y4, Y1, Y1
+	VMOVUPS        Y1, 96(BX)
+	MOVQ           (SI), R8
+	MOVQ           8(SI), SI
+	MOVQ           32(DI), R9
+	MOVQ           56(DI), DI
+
+column:
+	MOVQ  32(R8), R13
+	MOVQ  24(R8), R12
+	IMULQ R13, R12
+	SHLQ  $0x09, R12
+	MOVQ  DX, R14
+	ANDQ  $0x3f, R14
+	MOVQ  DX, R10
+	SHRQ  $0x06, R10
+	IMULQ R12, R10
+	ADDQ  (R8), R10
+	ADDQ  R14, R10
+	MOVQ  ahead+32(FP), R11
+	IMULQ R12, R11
+	ADDQ  R10, R11
+	ADDQ  R14, R11
+	VPXOR Y1, Y1, Y1
+	VPXOR Y2, Y2, Y2
+	MOVQ  R9, R12
+
+plane:
+	MOVQ R12, R9
+	MOVQ 24(R8), R14
+
+word:
+	PREFETCHT0     (R11)
+	VMOVDQU        (R10), Y3
+	VPSRLW         $0x04, Y3, Y4
+	VPAND          Y0, Y3, Y3
+	VPAND          Y0, Y4, Y4
+	VMOVDQU        64(R10), Y5
+	VPSRLW         $0x04, Y5, Y6
+	VPAND          Y0, Y5, Y5
+	VPAND          Y0, Y6, Y6
+	VBROADCASTI128 (R9), Y7
+	VPSHUFB        Y3, Y7, Y7
+	VBROADCASTI128 16(R9), Y3
+	VPSHUFB        Y4, Y3, Y3
+	VPADDB         Y3, Y7, Y7
+	VBROADCASTI128 32(R9), Y3
+	VPSHUFB        Y5, Y3, Y3
+	VPADDB         Y3, Y7, Y7
+	VBROADCASTI128 48(R9), Y3
+	VPSHUFB        Y6, Y3, Y3
+	VPADDB         Y3, Y7, Y7
+	VPADDW         Y7, Y1, Y1
+	VPSRLW         $0x08, Y7, Y7
+	VPADDW         Y7, Y2, Y2
+	PREFETCHT0     128(R11)
+	VMOVDQU        128(R10), Y3
+	VPSRLW         $0x04, Y3, Y4
+	VPAND          Y0, Y3, Y3
+	VPAND          Y0, Y4, Y4
+	VMOVDQU        192(R10), Y5
+	VPSRLW         $0x04, Y5, Y6
+	VPAND          Y0, Y5, Y5
+	VPAND          Y0, Y6, Y6
+	VBROADCASTI128 64(R9), Y7
+	VPSHUFB        Y3, Y7, Y7
+	VBROADCASTI128 80(R9), Y3
+	VPSHUFB        Y4, Y3, Y3
+	VPADDB         Y3, Y7, Y7
+	VBROADCASTI128 96(R9), Y3
+	VPSHUFB        Y5, Y3, Y3
+	VPADDB         Y3, Y7, Y7
+	VBROADCASTI128 112(R9), Y3
+	VPSHUFB        Y6, Y3, Y3
+	VPADDB         Y3, Y7, Y7
+	VPADDW         Y7, Y1, Y1
+	VPSRLW         $0x08, Y7, Y7
+	VPADDW         Y7, Y2, Y2
+	PREFETCHT0     256(R11)
+	VMOVDQU        256(R10), Y3
+	VPSRLW         $0x04, Y3, Y4
+	VPAND          Y0, Y3, Y3
+	VPAND          Y0, Y4, Y4
+	VMOVDQU        320(R10), Y5
+	VPSRLW         $0x04, Y5, Y6
+	VPAND          Y0, Y5, Y5
+	VPAND          Y0, Y6, Y6
+	VBROADCASTI128 128(R9), Y7
+	VPSHUFB        Y3, Y7, Y7
+	VBROADCASTI128 144(R9), Y3
+	VPSHUFB        Y4, Y3, Y3
+	VPADDB         Y3, Y7, Y7
+	VBROADCASTI128 160(R9), Y3
+	VPSHUFB        Y5, Y3, Y3
+	VPADDB         Y3, Y7, Y7
+	VBROADCASTI128 176(R9), Y3
+	VPSHUFB        Y6, Y3, Y3
+	VPADDB         Y3, Y7, Y7
+	VPADDW         Y7, Y1, Y1
+	VPSRLW         $0x08, Y7, Y7
+	VPADDW         Y7, Y2, Y2
+	PREFETCHT0     384(R11)
+	VMOVDQU        384(R10), Y3
+	VPSRLW         $0x04, Y3, Y4
+	VPAND          Y0, Y3, Y3
+	VPAND          Y0, Y4, Y4
+	VMOVDQU        448(R10), Y5
+	VPSRLW         $0x04, Y5, Y6
+	VPAND          Y0, Y5, Y5
+	VPAND          Y0, Y6, Y6
+	VBROADCASTI128 192(R9), Y7
+	VPSHUFB        Y3, Y7, Y7
+	VBROADCASTI128 208(R9), Y3
+	VPSHUFB        Y4, Y3, Y3
+	VPADDB         Y3, Y7, Y7
+	VBROADCASTI128 224(R9), Y3
+	VPSHUFB        Y5, Y3, Y3
+	VPADDB         Y3, Y7, Y7
+	VBROADCASTI128 240(R9), Y3
+	VPSHUFB        Y6, Y3, Y3
+	VPADDB         Y3, Y7, Y7
+	VPADDW         Y7, Y1, Y1
+	VPSRLW         $0x08, Y7, Y7
+	VPADDW         Y7, Y2, Y2
+	ADDQ           $0x00000100, R9
+	ADDQ           $0x00000200, R10
+	ADDQ           $0x00000200, R11
+	DECQ           R14
+	JNZ            word
+	DECQ           R13
+	JZ             planes_done
+	VPADDW         Y1, Y1, Y1
+	VPADDW         Y2, Y2, Y2
+	JMP            plane
+
+planes_done:
+	MOVQ         40(R8), R10
+	LEAQ         (R10)(DX*2), R10
+	VMOVUPS      (R10), Y3
+	VMOVUPS      32(R10), Y4
+	VSHUFPS      $0x88, Y4, Y3, Y5
+	VPERMQ       $0xd8, Y5, Y5
+	VPSLLD       $0x10, Y5, Y6
+	VPAND        highHalves<>+0(SB), Y5, Y5
+	VSHUFPS      $0xdd, Y4, Y3, Y3
+	VPERMQ       $0xd8, Y3, Y3
+	VPSLLD       $0x10, Y3, Y4
+	VPAND        highHalves<>+0(SB), Y3, Y3
+	VPSLLW       $0x08, Y2, Y7
+	VPSUBW       Y7, Y1, Y1
+	VPAND        lowHalves<>+0(SB), Y1, Y7
+	VCVTDQ2PS    Y7, Y7
+	VBROADCASTSS 4(DI), Y8
+	VMULPS       Y8, Y7, Y7
+	VBROADCASTSS (DI), Y8
+	VADDPS       Y8, Y7, Y7
+	VMULPS       Y6, Y7, Y7
+	VADDPS       (BX), Y7, Y7
+	VMOVUPS      Y7, (BX)
+	VPAND        lowHalves<>+0(SB), Y2, Y6
+	VCVTDQ2PS    Y6, Y6
+	VBROADCASTSS 4(DI), Y7
+	VMULPS       Y7, Y6, Y6
+	VBROADCASTSS (DI), Y7
+	VADDPS       Y7, Y6, Y6
+	VMULPS       Y5, Y6, Y6
+	VADDPS       32(BX), Y6, Y6
+	VMOVUPS      Y6, 32(BX)
+	VPSRLD       $0x10, Y1, Y1
+	VCVTDQ2PS    Y1, Y1
+	VBROADCASTSS 4(DI), Y5
+	VMULPS       Y5, Y1, Y1
+	VBROADCASTSS (DI), Y5
+	VADDPS       Y5, Y1, Y1
+	VMULPS       Y4, Y1, Y1
+	VADDPS       64(BX), Y1, Y1
+	VMOVUPS      Y1, 64(BX)
+	VPSRLD       $0x10, Y2, Y1
+	VCVTDQ2PS    Y1, Y1
+	VBROADCASTSS 4(DI), Y2
+	VMULPS       Y2, Y1, Y1
+	VBROADCASTSS (DI), Y2
+	VADDPS       Y2, Y1, Y1
+	VMULPS       Y3, Y1, Y1
+	VADDPS       96(BX), Y1, Y1
+	VMOVUPS      Y1, 96(BX)
+	ADDQ         $0x08, DI
+	ADDQ         $0x40, R8
+	DECQ         SI
+	JNZ          column
+	MOVQ         rows+16(FP), SI
+	MOVQ         48(SI), SI
+	TESTQ        SI, SI
+	JZ           scaled
+	LEAQ         (SI)(DX*2), SI
+	VMOVQ        (SI), X1
+	VPINSRQ      $0x01, 32(SI), X1, X1
+	VCVTPH2PS    X1, Y1
+	VMOVQ        8(SI), X2
+	VPINSRQ      $0x01, 40(SI), X2, X2
+	VCVTPH2PS    X2, Y2
+	VMOVQ        16(SI), X3
+	VPINSRQ      $0x01, 48(SI), X3, X3
+	VCVTPH2PS    X3, Y3
+	VMOVQ        24(SI), X4
+	VPINSRQ      $0x01, 56(SI), X4, X4
+	VCVTPH2PS    X4, Y4
+	VUNPCKLPS    Y2, Y1, Y5
+	VUNPCKHPS    Y2, Y1, Y1
+	VUNPCKLPS    Y4, Y3, Y2
+	VUNPCKHPS    Y4, Y3, Y4
+	VUNPCKLPD    Y2, Y5, Y3
+	VUNPCKHPD    Y2, Y5, Y2
+	VUNPCKLPD    Y4, Y1, Y5
+	VUNPCKHPD    Y4, Y1, Y1
+	VMULPS       (BX), Y3, Y3
+	VMOVUPS      Y3, (BX)
+	VMULPS       32(BX), Y2, Y2
+	VMOVUPS      Y2, 32(BX)
+	VMULPS       64(BX), Y5, Y2
+	VMOVUPS      Y2, 64(BX)
+	VMULPS       96(BX), Y1, Y1
+	VMOVUPS      Y1, 96(BX)
+
+scaled:
+	MOVQ         limits+40(FP), SI
+	VBROADCASTSS (SI), Y1
+	VCMPPS       $0x11, (BX), Y1, Y2
+	VCMPPS       $0x11, 32(BX), Y1, Y3
+	VORPS        Y3, Y2, Y2
+	VCMPPS       $0x11, 64(BX), Y1, Y3
+	VORPS        Y3, Y2, Y2
+	VCMPPS       $0x11, 96(BX), Y1, Y3
+	VORPS        Y3, Y2, Y2
+	VMOVMSKPS    Y2, SI
+	TESTL        SI, SI
+	JZ           none0
+	VMOVUPS      (BX), Y2
+	VMOVUPS      32(BX), Y3
+	VMOVUPS      64(BX), Y4
+	VMOVUPS      96(BX), Y5
+	VUNPCKLPS    Y3, Y2, Y6
+	VUNPCKHPS    Y3, Y2, Y2
+	VUNPCKLPS    Y5, Y4, Y3
+	VUNPCKHPS    Y5, Y4, Y5
+	VUNPCKLPD    Y3, Y6, Y4
+	VUNPCKHPD    Y3, Y6, Y3
+	VUNPCKLPD    Y5, Y2, Y6
+	VUNPCKHPD    Y5, Y2, Y2
+	VCMPPS       $0x11, Y4, Y1, Y5
+	VCMPPS       $0x11, Y3, Y1, Y7
+	VCMPPS       $0x11, Y6, Y1, Y8
+	VCMPPS       $0x11, Y2, Y1, Y1
+	VPACKSSDW    Y7, Y5, Y5
+	VPACKSSDW    Y1, Y8, Y8
+	VPACKSSWB    Y8, Y5, Y5
+	VPMOVMSKB    Y5, BX
+	MOVWLZX      BX, SI
+	LEAQ         (DX), DI
+	MOVL         DI, (AX)
+	MOVB         $0x00, 4(AX)
+	MOVW         SI, 6(AX)
+	VMOVUPS      X4, 8(AX)
+	VMOVUPS      X3, 24(AX)
+	VMOVUPS      X6, 40(AX)
+	VMOVUPS      X2, 56(AX)
+	XORL         DI, DI
+	TESTL        SI, SI
+	SETNE        DI
+	ADDQ         DI, CX
+	LEAQ         (DI)(DI*8), DI
+	LEAQ         (AX)(DI*8), AX
+	SHRL         $0x10, BX
+	LEAQ         16(DX), SI
+	MOVL         SI, (AX)
+	MOVB         $0x00, 4(AX)
+	MOVW         BX, 6(AX)
+	VEXTRACTF128 $0x01, Y4, 8(AX)
+	VEXTRACTF128 $0x01, Y3, 24(AX)
+	VEXTRACTF128 $0x01, Y6, 40(AX)
+	VEXTRACTF128 $0x01, Y2, 56(AX)
+	XORL         SI, SI
+	TESTL        BX, BX
+	SETNE        SI
+	ADDQ         SI, CX
+	LEAQ         (SI)(SI*8), SI
+	LEAQ         (AX)(SI*8), AX
+
+none0:
+	ADDQ $0x20, DX
+	MOVQ groups+24(FP), BX
+	SHLQ $0x06, BX
+	CMPQ DX, BX
+	JL   rows
+	VZEROUPPER
+	MOVQ CX, matches+48(FP)
+	RET
+
+// func scan2AVX2(out *byte, tile *byte, rows *byte, groups int, ahead int, limits *float32) (matches int)
+// Requires: AVX, AVX2, F16C, MMX+
+TEXT ·scan2AVX2(SB), NOSPLIT, $0-56
+	MOVQ    out+0(FP), AX
+	XORQ    CX, CX
+	XORQ    DX, DX
+	VMOVDQU nibbleMask<>+0(SB), Y0
+
+rows:
+	MOVQ           rows+16(FP), SI
+	MOVQ           tile+8(FP), DI
+	MOVQ           96(DI), BX
+	MOVQ           24(SI), R8
+	LEAQ           (R8)(DX*4), R8
+	VBROADCASTF128 (R8), Y1
+	VINSERTF128    $0x01, 64(R8), Y1, Y1
+	VBROADCASTF128 16(R8), Y2
+	VINSERTF128    $0x01, 80(R8), Y2, Y2
+	VBROADCASTF128 32(R8), Y3
+	VINSERTF128    $0x01, 96(R8), Y3, Y3
+	VBROADCASTF128 48(R8), Y4
+	VINSERTF128    $0x01, 112(R8), Y4, Y4
+	VUNPCKLPS      Y2, Y1, Y5
+	VUNPCKHPS      Y2, Y1, Y1
+	VUNPCKLPS      Y4, Y3, Y2
+	VUNPCKHPS      Y4, Y3, Y4
+	VUNPCKLPD      Y2, Y5, Y3
+	VUNPCKHPD      Y2, Y5, Y2
+	VUNPCKLPD      Y4, Y1, Y5
+	VUNPCKHPD      Y4, Y1, Y1
+	VBROADCASTSS   80(DI), Y4
+	VMULPS         Y4, Y3, Y6
+	VMOVUPS        Y6, (BX)
+	VMULPS         Y4, Y2, Y6
+	VMOVUPS        Y6, 32(BX)
+	VMULPS         Y4, Y5, Y6
+	VMOVUPS        Y6, 64(BX)
+	VMULPS         Y4, Y1, Y4
+	VMOVUPS        Y4, 96(BX)
+	VBROADCASTSS   84(DI), Y4
+	VMULPS         Y4, Y3, Y3
+	VMOVUPS        Y3, 128(BX)
+	VMULPS         Y4, Y2, Y2
+	VMOVUPS        Y2, 160(BX)
+	VMULPS         Y4, Y5, Y2
+	VMOVUPS        Y2, 192(BX)
+	VMULPS         Y4, Y1, Y1
+	VMOVUPS        Y1, 224(BX)
+	MOVQ           (SI), R8
+	MOVQ           8(SI), SI
+	MOVQ           32(DI), R9
+	MOVQ           56(DI), DI
+
+column:
+	MOVQ  32(R8), R13
+	MOVQ  24(R8), R12
+	IMULQ R13, R12
+	SHLQ  $0x09, R12
+	MOVQ  DX, R14
+	ANDQ  $0x3f, R14
+	MOVQ  DX, R10
+	SHRQ  $0x06, R10
+	IMULQ R12, R10
+	ADDQ  (R8), R10
+	ADDQ  R14, R10
+	MOVQ  ahead+32(FP), R11
+	IMULQ R12, R11
+	ADDQ  R10, R11
+	ADDQ  R14, R11
+	VPXOR Y1, Y1, Y1
 	VPXOR Y2, Y2, Y2
 	VPXOR Y3, Y3, Y3
-	MOVQ  DX, R9
-	MOVQ  BX, R10
-	MOVQ  CX, R11
+	VPXOR Y4, Y4, Y4
+	MOVQ  R9, R12
 
-column_by4:
-	MOVQ  24(R9), R12
-	SHLQ  $0x06, R12
-	MOVQ  R8, R15
-	IMULQ R12, R15
-	ADDQ  (R9), R15
-	LEAQ  (R12)(R12*2), BP
-	MOVQ  32(R9), R13
-	MOVQ  ahead+40(FP), R14
-	IMULQ R12, R14
-	ADDQ  R15, R14
+plane:
+	MOVQ R12, R9
+	MOVQ 24(R8), R14
 
-word0_by4:
-	VMOVDQU        (R15), Y4
-	VSHUFPS        $0x88, 32(R15), Y4, Y4
-	VPSHUFB        Y0, Y4, Y4
-	VMOVDQU        (R15)(R12*1), Y5
-	VSHUFPS        $0x88, 32(R15)(R12*1), Y5, Y5
-	VPSHUFB        Y0, Y5, Y5
-	VMOVDQU        (R15)(R12*2), Y6
-	VSHUFPS        $0x88, 32(R15)(R12*2), Y6, Y6
-	VPSHUFB        Y0, Y6, Y6
-	VMOVDQU        (R15)(BP*1), Y7
-	VSHUFPS        $0x88, 32(R15)(BP*1), Y7, Y7
-	VPSHUFB        Y0, Y7, Y7
-	VPUNPCKLDQ     Y5, Y4, Y8
-	VPUNPCKLDQ     Y7, Y6, Y9
-	VPUNPCKLQDQ    Y9, Y8, Y10
-	VPUNPCKHQDQ    Y9, Y8, Y8
-	VPUNPCKHDQ     Y5, Y4, Y4
-	VPUNPCKHDQ     Y7, Y6, Y5
-	VPUNPCKLQDQ    Y5, Y4, Y6
-	VPUNPCKHQDQ    Y5, Y4, Y4
-	PREFETCHT0     (R14)
-	ADDQ           $0x40, R14
-	VPSRLW         $0x04, Y10, Y5
-	VPAND          Y1, Y10, Y10
-	VPAND          Y1, Y5, Y5
-	VPSRLW         $0x04, Y8, Y7
-	VPAND          Y1, Y8, Y8
-	VPAND          Y1, Y7, Y7
-	VBROADCASTI128 (R11), Y9
-	VPSHUFB        Y10, Y9, Y9
-	VBROADCASTI128 16(R11), Y10
-	VPSHUFB        Y5, Y10, Y10
+word:
+	PREFETCHT0     (R11)
+	VMOVDQU        (R10), Y5
+	VPSRLW         $0x04, Y5, Y6
+	VPAND          Y0, Y5, Y5
+	VPAND          Y0, Y6, Y6
+	VMOVDQU        64(R10), Y7
+	VPSRLW         $0x04, Y7, Y8
+	VPAND          Y0, Y7, Y7
+	VPAND          Y0, Y8, Y8
+	VBROADCASTI128 (R9), Y9
+	VPSHUFB        Y5, Y9, Y9
+	VBROADCASTI128 16(R9), Y10
+	VPSHUFB        Y6, Y10, Y10
 	VPADDB         Y10, Y9, Y9
-	VBROADCASTI128 32(R11), Y5
-	VPSHUFB        Y8, Y5, Y5
+	VBROADCASTI128 32(R9), Y10
+	VPSHUFB        Y7, Y10, Y10
+	VPADDB         Y10, Y9, Y9
+	VBROADCASTI128 48(R9), Y10
+	VPSHUFB        Y8, Y10, Y10
+	VPADDB         Y10, Y9, Y9
+	VPADDW         Y9, Y1, Y1
+	VPSRLW         $0x08, Y9, Y9
+	VPADDW         Y9, Y2, Y2
+	VBROADCASTI128 64(R9), Y9
+	VPSHUFB        Y5, Y9, Y9
+	VBROADCASTI128 80(R9), Y5
+	VPSHUFB        Y6, Y5, Y5
 	VPADDB         Y5, Y9, Y9
-	VBROADCASTI128 48(R11), Y5
+	VBROADCASTI128 96(R9), Y5
 	VPSHUFB        Y7, Y5, Y5
 	VPADDB         Y5, Y9, Y9
-	VPADDW         Y9, Y2, Y2
-	VPSRLW         $0x08, Y9, Y9
-	VPADDW         Y9, Y3, Y3
-	PREFETCHT0     (R14)
-	ADDQ           $0x40, R14
-	VPSRLW         $0x04, Y6, Y5
-	VPAND          Y1, Y6, Y6
-	VPAND          Y1, Y5, Y5
-	VPSRLW         $0x04, Y4, Y7
-	VPAND          Y1, Y4, Y4
-	VPAND          Y1, Y7, Y7
-	VBROADCASTI128 64(R11), Y8
-	VPSHUFB        Y6, Y8, Y6
-	VBROADCASTI128 80(R11), Y8
-	VPSHUFB        Y5, Y8, Y8
-	VPADDB         Y8, Y6, Y6
-	VBROADCASTI128 96(R11), Y5
-	VPSHUFB        Y4, Y5, Y5
-	VPADDB         Y5, Y6, Y6
-	VBROADCASTI128 112(R11), Y4
-	VPSHUFB        Y7, Y4, Y4
-	VPADDB         Y4, Y6, Y6
-	VPADDW         Y6, Y2, Y2
-	VPSRLW         $0x08, Y6, Y6
-	VPADDW         Y6, Y3, Y3
-	VMOVDQU        (R15), Y4
-	VSHUFPS        $0xdd, 32(R15), Y4, Y4
-	VPSHUFB        Y0, Y4, Y4
-	VMOVDQU        (R15)(R12*1), Y5
-	VSHUFPS        $0xdd, 32(R15)(R12*1), Y5, Y5
-	VPSHUFB        Y0, Y5, Y5
-	VMOVDQU        (R15)(R12*2), Y6
-	VSHUFPS        $0xdd, 32(R15)(R12*2), Y6, Y6
-	VPSHUFB        Y0, Y6, Y6
-	VMOVDQU        (R15)(BP*1), Y7
-	VSHUFPS        $0xdd, 32(R15)(BP*1), Y7, Y7
-	VPSHUFB        Y0, Y7, Y7
-	VPUNPCKLDQ     Y5, Y4, Y8
-	VPUNPCKLDQ     Y7, Y6, Y9
-	VPUNPCKLQDQ    Y9, Y8, Y10
-	VPUNPCKHQDQ    Y9, Y8, Y8
-	VPUNPCKHDQ     Y5, Y4, Y4
-	VPUNPCKHDQ     Y7, Y6, Y5
-	VPUNPCKLQDQ    Y5, Y4, Y6
-	VPUNPCKHQDQ    Y5, Y4, Y4
-	PREFETCHT0     (R14)
-	ADDQ           $0x40, R14
-	VPSRLW         $0x04, Y10, Y5
-	VPAND          Y1, Y10, Y10
-	VPAND          Y1, Y5, Y5
-	VPSRLW         $0x04, Y8, Y7
-	VPAND          Y1, Y8, Y8
-	VPAND          Y1, Y7, Y7
-	VBROADCASTI128 128(R11), Y9
-	VPSHUFB        Y10, Y9, Y9
-	VBROADCASTI128 144(R11), Y10
-	VPSHUFB        Y5, Y10, Y10
-	VPADDB         Y10, Y9, Y9
-	VBROADCASTI128 160(R11), Y5
+	VBROADCASTI128 112(R9), Y5
 	VPSHUFB        Y8, Y5, Y5
 	VPADDB         Y5, Y9, Y9
-	VBROADCASTI128 176(R11), Y5
+	VPADDW         Y9, Y3, Y3
+	VPSRLW         $0x08, Y9, Y9
+	VPADDW         Y9, Y4, Y4
+	PREFETCHT0     128(R11)
+	VMOVDQU        128(R10), Y5
+	VPSRLW         $0x04, Y5, Y6
+	VPAND          Y0, Y5, Y5
+	VPAND          Y0, Y6, Y6
+	VMOVDQU        192(R10), Y7
+	VPSRLW         $0x04, Y7, Y8
+	VPAND          Y0, Y7, Y7
+	VPAND          Y0, Y8, Y8
+	VBROADCASTI128 128(R9), Y9
+	VPSHUFB        Y5, Y9, Y9
+	VBROADCASTI128 144(R9), Y10
+	VPSHUFB        Y6, Y10, Y10
+	VPADDB         Y10, Y9, Y9
+	VBROADCASTI128 160(R9), Y10
+	VPSHUFB        Y7, Y10, Y10
+	VPADDB         Y10, Y9, Y9
+	VBROADCASTI128 176(R9), Y10
+	VPSHUFB        Y8, Y10, Y10
+	VPADDB         Y10, Y9, Y9
+	VPADDW         Y9, Y1, Y1
+	VPSRLW         $0x08, Y9, Y9
+	VPADDW         Y9, Y2, Y2
+	VBROADCASTI128 192(R9), Y9
+	VPSHUFB        Y5, Y9, Y9
+	VBROADCASTI128 208(R9), Y5
+	VPSHUFB        Y6, Y5, Y5
+	VPADDB         Y5, Y9, Y9
+	VBROADCASTI128 224(R9), Y5
 	VPSHUFB        Y7, Y5, Y5
 	VPADDB         Y5, Y9, Y9
-	VPADDW         Y9, Y2, Y2
-	VPSRLW         $0x08, Y9, Y9
+	VBROADCASTI128 240(R9), Y5
+	VPSHUFB        Y8, Y5, Y5
+	VPADDB         Y5, Y9, Y9
 	VPADDW         Y9, Y3, Y3
-	PREFETCHT0     (R14)
-	ADDQ           $0x40, R14
-	VPSRLW         $0x04, Y6, Y5
-	VPAND          Y1, Y6, Y6
-	VPAND          Y1, Y5, Y5
-	VPSRLW         $0x04, Y4, Y7
-	VPAND          Y1, Y4, Y4
-	VPAND          Y1, Y7, Y7
-	VBROADCASTI128 192(R11), Y8
-	VPSHUFB        Y6, Y8, Y6
-	VBROADCASTI128 208(R11), Y8
-	VPSHUFB        Y5, Y8, Y8
-	VPADDB         Y8, Y6, Y6
-	VBROADCASTI128 224(R11), Y5
-	VPSHUFB        Y4, Y5, Y5
-	VPADDB         Y5, Y6, Y6
-	VBROADCASTI128 240(R11), Y4
-	VPSHUFB        Y7, Y4, Y4
-	VPADDB         Y4, Y6, Y6
-	VPADDW         Y6, Y2, Y2
-	VPSRLW         $0x08, Y6, Y6
-	VPADDW         Y6, Y3, Y3
-	ADDQ           $0x40, R15
-	ADDQ           $0x00000100, R11
+	VPSRLW         $0x08, Y9, Y9
+	VPADDW         Y9, Y4, Y4
+	PREFETCHT0     256(R11)
+	VMOVDQU        256(R10), Y5
+	VPSRLW         $0x04, Y5, Y6
+	VPAND          Y0, Y5, Y5
+	VPAND          Y0, Y6, Y6
+	VMOVDQU        320(R10), Y7
+	VPSRLW         $0x04, Y7, Y8
+	VPAND          Y0, Y7, Y7
+	VPAND          Y0, Y8, Y8
+	VBROADCASTI128 256(R9), Y9
+	VPSHUFB        Y5, Y9, Y9
+	VBROADCASTI128 272(R9), Y10
+	VPSHUFB        Y6, Y10, Y10
+	VPADDB         Y10, Y9, Y9
+	VBROADCASTI128 288(R9), Y10
+	VPSHUFB        Y7, Y10, Y10
+	VPADDB         Y10, Y9, Y9
+	VBROADCASTI128 304(R9), Y10
+	VPSHUFB        Y8, Y10, Y10
+	VPADDB         Y10, Y9, Y9
+	VPADDW         Y9, Y1, Y1
+	VPSRLW         $0x08, Y9, Y9
+	VPADDW         Y9, Y2, Y2
+	VBROADCASTI128 320(R9), Y9
+	VPSHUFB        Y5, Y9, Y9
+	VBROADCASTI128 336(R9), Y5
+	VPSHUFB        Y6, Y5, Y5
+	VPADDB         Y5, Y9, Y9
+	VBROADCASTI128 352(R9), Y5
+	VPSHUFB        Y7, Y5, Y5
+	VPADDB         Y5, Y9, Y9
+	VBROADCASTI128 368(R9), Y5
+	VPSHUFB        Y8, Y5, Y5
+	VPADDB         Y5, Y9, Y9
+	VPADDW         Y9, Y3, Y3
+	VPSRLW         $0x08, Y9, Y9
+	VPADDW         Y9, Y4, Y4
+	PREFETCHT0     384(R11)
+	VMOVDQU        384(R10), Y5
+	VPSRLW         $0x04, Y5, Y6
+	VPAND          Y0, Y5, Y5
+	VPAND          Y0, Y6, Y6
+	VMOVDQU        448(R10), Y7
+	VPSRLW         $0x04, Y7, Y8
+	VPAND          Y0, Y7, Y7
+	VPAND          Y0, Y8, Y8
+	VBROADCASTI128 384(R9), Y9
+	VPSHUFB        Y5, Y9, Y9
+	VBROADCASTI128 400(R9), Y10
+	VPSHUFB        Y6, Y10, Y10
+	VPADDB         Y10, Y9, Y9
+	VBROADCASTI128 416(R9), Y10
+	VPSHUFB        Y7, Y10, Y10
+	VPADDB         Y10, Y9, Y9
+	VBROADCASTI128 432(R9), Y10
+	VPSHUFB        Y8, Y10, Y10
+	VPADDB         Y10, Y9, Y9
+	VPADDW         Y9, Y1, Y1
+	VPSRLW         $0x08, Y9, Y9
+	VPADDW         Y9, Y2, Y2
+	VBROADCASTI128 448(R9), Y9
+	VPSHUFB        Y5, Y9, Y9
+	VBROADCASTI128 464(R9), Y5
+	VPSHUFB        Y6, Y5, Y5
+	VPADDB         Y5, Y9, Y9
+	VBROADCASTI128 480(R9), Y5
+	VPSHUFB        Y7, Y5, Y5
+	VPADDB         Y5, Y9, Y9
+	VBROADCASTI128 496(R9), Y5
+	VPSHUFB        Y8, Y5, Y5
+	VPADDB         Y5, Y9, Y9
+	VPADDW         Y9, Y3, Y3
+	VPSRLW         $0x08, Y9, Y9
+	VPADDW         Y9, Y4, Y4
+	ADDQ           $0x00000200, R9
+	ADDQ           $0x00000200, R10
+	ADDQ           $0x00000200, R11
+	DECQ           R14
+	JNZ            word
 	DECQ           R13
-	JNZ            word0_by4
-	ADDQ           $0x28, R9
-	DECQ           R10
-	JZ             emit_by4
-	MOVQ           24(R9), R12
-	SHLQ           $0x06, R12
-	MOVQ           R8, R15
-	IMULQ          R12, R15
-	ADDQ           (R9), R15
-	LEAQ           (R12)(R12*2), BP
-	MOVQ           32(R9), R13
-	MOVQ           ahead+40(FP), R14
-	IMULQ          R12, R14
-	ADDQ           R15, R14
+	JZ             planes_done
+	VPADDW         Y1, Y1, Y1
+	VPADDW         Y2, Y2, Y2
+	VPADDW         Y3, Y3, Y3
+	VPADDW         Y4, Y4, Y4
+	JMP            plane
 
-word1_by4:
-	VMOVDQU        (R15), Y4
-	VSHUFPS        $0x88, 32(R15), Y4, Y4
-	VPSHUFB        Y0, Y4, Y4
-	VMOVDQU        (R15)(R12*1), Y5
-	VSHUFPS        $0x88, 32(R15)(R12*1), Y5, Y5
-	VPSHUFB        Y0, Y5, Y5
-	VMOVDQU        (R15)(R12*2), Y6
-	VSHUFPS        $0x88, 32(R15)(R12*2), Y6, Y6
-	VPSHUFB        Y0, Y6, Y6
-	VMOVDQU        (R15)(BP*1), Y7
-	VSHUFPS        $0x88, 32(R15)(BP*1), Y7, Y7
-	VPSHUFB        Y0, Y7, Y7
-	VPUNPCKLDQ     Y5, Y4, Y8
-	VPUNPCKLDQ     Y7, Y6, Y9
-	VPUNPCKLQDQ    Y9, Y8, Y10
-	VPUNPCKHQDQ    Y9, Y8, Y8
-	VPUNPCKHDQ     Y5, Y4, Y4
-	VPUNPCKHDQ     Y7, Y6, Y5
-	VPUNPCKLQDQ    Y5, Y4, Y6
-	VPUNPCKHQDQ    Y5, Y4, Y4
-	PREFETCHT0     (R14)
-	ADDQ           $0x40, R14
-	VPSRLW         $0x04, Y10, Y5
-	VPAND          Y1, Y10, Y10
-	VPAND          Y1, Y5, Y5
-	VPSRLW         $0x04, Y8, Y7
-	VPAND          Y1, Y8, Y8
-	VPAND          Y1, Y7, Y7
-	VBROADCASTI128 (R11), Y9
-	VPSHUFB        Y10, Y9, Y9
-	VBROADCASTI128 16(R11), Y10
-	VPSHUFB        Y5, Y10, Y10
-	VPADDB         Y10, Y9, Y9
-	VBROADCASTI128 32(R11), Y5
-	VPSHUFB        Y8, Y5, Y5
-	VPADDB         Y5, Y9, Y9
-	VBROADCASTI128 48(R11), Y5
-	VPSHUFB        Y7, Y5, Y5
-	VPADDB         Y5, Y9, Y9
-	VPADDW         Y9, Y2, Y2
-	VPSRLW         $0x08, Y9, Y9
-	VPADDW         Y9, Y3, Y3
-	PREFETCHT0     (R14)
-	ADDQ           $0x40, R14
-	VPSRLW         $0x04, Y6, Y5
-	VPAND          Y1, Y6, Y6
-	VPAND          Y1, Y5, Y5
-	VPSRLW         $0x04, Y4, Y7
-	VPAND          Y1, Y4, Y4
-	VPAND          Y1, Y7, Y7
-	VBROADCASTI128 64(R11), Y8
-	VPSHUFB        Y6, Y8, Y6
-	VBROADCASTI128 80(R11), Y8
-	VPSHUFB        Y5, Y8, Y8
-	VPADDB         Y8, Y6, Y6
-	VBROADCASTI128 96(R11), Y5
-	VPSHUFB        Y4, Y5, Y5
-	VPADDB         Y5, Y6, Y6
-	VBROADCASTI128 112(R11), Y4
-	VPSHUFB        Y7, Y4, Y4
-	VPADDB         Y4, Y6, Y6
-	VPADDW         Y6, Y2, Y2
-	VPSRLW         $0x08, Y6, Y6
-	VPADDW         Y6, Y3, Y3
-	VMOVDQU        (R15), Y4
-	VSHUFPS        $0xdd, 32(R15), Y4, Y4
-	VPSHUFB        Y0, Y4, Y4
-	VMOVDQU        (R15)(R12*1), Y5
-	VSHUFPS        $0xdd, 32(R15)(R12*1), Y5, Y5
-	VPSHUFB        Y0, Y5, Y5
-	VMOVDQU        (R15)(R12*2), Y6
-	VSHUFPS        $0xdd, 32(R15)(R12*2), Y6, Y6
-	VPSHUFB        Y0, Y6, Y6
-	VMOVDQU        (R15)(BP*1), Y7
-	VSHUFPS        $0xdd, 32(R15)(BP*1), Y7, Y7
-	VPSHUFB        Y0, Y7, Y7
-	VPUNPCKLDQ     Y5, Y4, Y8
-	VPUNPCKLDQ     Y7, Y6, Y9
-	VPUNPCKLQDQ    Y9, Y8, Y10
-	VPUNPCKHQDQ    Y9, Y8, Y8
-	VPUNPCKHDQ     Y5, Y4, Y4
-	VPUNPCKHDQ     Y7, Y6, Y5
-	VPUNPCKLQDQ    Y5, Y4, Y6
-	VPUNPCKHQDQ    Y5, Y4, Y4
-	PREFETCHT0     (R14)
-	ADDQ           $0x40, R14
-	VPSRLW         $0x04, Y10, Y5
-	VPAND          Y1, Y10, Y10
-	VPAND          Y1, Y5, Y5
-	VPSRLW         $0x04, Y8, Y7
-	VPAND          Y1, Y8, Y8
-	VPAND          Y1, Y7, Y7
-	VBROADCASTI128 128(R11), Y9
-	VPSHUFB        Y10, Y9, Y9
-	VBROADCASTI128 144(R11), Y10
-	VPSHUFB        Y5, Y10, Y10
-	VPADDB         Y10, Y9, Y9
-	VBROADCASTI128 160(R11), Y5
-	VPSHUFB        Y8, Y5, Y5
-	VPADDB         Y5, Y9, Y9
-	VBROADCASTI128 176(R11), Y5
-	VPSHUFB        Y7, Y5, Y5
-	VPADDB         Y5, Y9, Y9
-	VPADDW         Y9, Y2, Y2
-	VPSRLW         $0x08, Y9, Y9
-	VPADDW         Y9, Y3, Y3
-	PREFETCHT0     (R14)
-	ADDQ           $0x40, R14
-	VPSRLW         $0x04, Y6, Y5
-	VPAND          Y1, Y6, Y6
-	VPAND          Y1, Y5, Y5
-	VPSRLW         $0x04, Y4, Y7
-	VPAND          Y1, Y4, Y4
-	VPAND          Y1, Y7, Y7
-	VBROADCASTI128 192(R11), Y8
-	VPSHUFB        Y6, Y8, Y6
-	VBROADCASTI128 208(R11), Y8
-	VPSHUFB        Y5, Y8, Y8
-	VPADDB         Y8, Y6, Y6
-	VBROADCASTI128 224(R11), Y5
-	VPSHUFB        Y4, Y5, Y5
-	VPADDB         Y5, Y6, Y6
-	VBROADCASTI128 240(R11), Y4
-	VPSHUFB        Y7, Y4, Y4
-	VPADDB         Y4, Y6, Y6
-	VPADDW         Y6, Y2, Y2
-	VPSRLW         $0x08, Y6, Y6
-	VPADDW         Y6, Y3, Y3
-	ADDQ           $0x40, R15
-	ADDQ           $0x00000100, R11
-	DECQ           R13
-	JNZ            word1_by4
-	ADDQ           $0x28, R9
-	DECQ           R10
-	JZ             emit_by4
-	MOVQ           24(R9), R12
-	SHLQ           $0x06, R12
-	MOVQ           R8, R15
-	IMULQ          R12, R15
-	ADDQ           (R9), R15
-	LEAQ           (R12)(R12*2), BP
-	MOVQ           32(R9), R13
-	MOVQ           ahead+40(FP), R14
-	IMULQ          R12, R14
-	ADDQ           R15, R14
-
-word2_by4:
-	VMOVDQU        (R15), Y4
-	VSHUFPS        $0x88, 32(R15), Y4, Y4
-	VPSHUFB        Y0, Y4, Y4
-	VMOVDQU        (R15)(R12*1), Y5
-	VSHUFPS        $0x88, 32(R15)(R12*1), Y5, Y5
-	VPSHUFB        Y0, Y5, Y5
-	VMOVDQU        (R15)(R12*2), Y6
-	VSHUFPS        $0x88, 32(R15)(R12*2), Y6, Y6
-	VPSHUFB        Y0, Y6, Y6
-	VMOVDQU        (R15)(BP*1), Y7
-	VSHUFPS        $0x88, 32(R15)(BP*1), Y7, Y7
-	VPSHUFB        Y0, Y7, Y7
-	VPUNPCKLDQ     Y5, Y4, Y8
-	VPUNPCKLDQ     Y7, Y6, Y9
-	VPUNPCKLQDQ    Y9, Y8, Y10
-	VPUNPCKHQDQ    Y9, Y8, Y8
-	VPUNPCKHDQ     Y5, Y4, Y4
-	VPUNPCKHDQ     Y7, Y6, Y5
-	VPUNPCKLQDQ    Y5, Y4, Y6
-	VPUNPCKHQDQ    Y5, Y4, Y4
-	PREFETCHT0     (R14)
-	ADDQ           $0x40, R14
-	VPSRLW         $0x04, Y10, Y5
-	VPAND          Y1, Y10, Y10
-	VPAND          Y1, Y5, Y5
-	VPSRLW         $0x04, Y8, Y7
-	VPAND          Y1, Y8, Y8
-	VPAND          Y1, Y7, Y7
-	VBROADCASTI128 (R11), Y9
-	VPSHUFB        Y10, Y9, Y9
-	VBROADCASTI128 16(R11), Y10
-	VPSHUFB        Y5, Y10, Y10
-	VPADDB         Y10, Y9, Y9
-	VBROADCASTI128 32(R11), Y5
-	VPSHUFB        Y8, Y5, Y5
-	VPADDB         Y5, Y9, Y9
-	VBROADCASTI128 48(R11), Y5
-	VPSHUFB        Y7, Y5, Y5
-	VPADDB         Y5, Y9, Y9
-	VPADDW         Y9, Y2, Y2
-	VPSRLW         $0x08, Y9, Y9
-	VPADDW         Y9, Y3, Y3
-	PREFETCHT0     (R14)
-	ADDQ           $0x40, R14
-	VPSRLW         $0x04, Y6, Y5
-	VPAND          Y1, Y6, Y6
-	VPAND          Y1, Y5, Y5
-	VPSRLW         $0x04, Y4, Y7
-	VPAND          Y1, Y4, Y4
-	VPAND          Y1, Y7, Y7
-	VBROADCASTI128 64(R11), Y8
-	VPSHUFB        Y6, Y8, Y6
-	VBROADCASTI128 80(R11), Y8
-	VPSHUFB        Y5, Y8, Y8
-	VPADDB         Y8, Y6, Y6
-	VBROADCASTI128 96(R11), Y5
-	VPSHUFB        Y4, Y5, Y5
-	VPADDB         Y5, Y6, Y6
-	VBROADCASTI128 112(R11), Y4
-	VPSHUFB        Y7, Y4, Y4
-	VPADDB         Y4, Y6, Y6
-	VPADDW         Y6, Y2, Y2
-	VPSRLW         $0x08, Y6, Y6
-	VPADDW         Y6, Y3, Y3
-	VMOVDQU        (R15), Y4
-	VSHUFPS        $0xdd, 32(R15), Y4, Y4
-	VPSHUFB        Y0, Y4, Y4
-	VMOVDQU        (R15)(R12*1), Y5
-	VSHUFPS        $0xdd, 32(R15)(R12*1), Y5, Y5
-	VPSHUFB        Y0, Y5, Y5
-	VMOVDQU        (R15)(R12*2), Y6
-	VSHUFPS        $0xdd, 32(R15)(R12*2), Y6, Y6
-	VPSHUFB        Y0, Y6, Y6
-	VMOVDQU        (R15)(BP*1), Y7
-	VSHUFPS        $0xdd, 32(R15)(BP*1), Y7, Y7
-	VPSHUFB        Y0, Y7, Y7
-	VPUNPCKLDQ     Y5, Y4, Y8
-	VPUNPCKLDQ     Y7, Y6, Y9
-	VPUNPCKLQDQ    Y9, Y8, Y10
-	VPUNPCKHQDQ    Y9, Y8, Y8
-	VPUNPCKHDQ     Y5, Y4, Y4
-	VPUNPCKHDQ     Y7, Y6, Y5
-	VPUNPCKLQDQ    Y5, Y4, Y6
-	VPUNPCKHQDQ    Y5, Y4, Y4
-	PREFETCHT0     (R14)
-	ADDQ           $0x40, R14
-	VPSRLW         $0x04, Y10, Y5
-	VPAND          Y1, Y10, Y10
-	VPAND          Y1, Y5, Y5
-	VPSRLW         $0x04, Y8, Y7
-	VPAND          Y1, Y8, Y8
-	VPAND          Y1, Y7, Y7
-	VBROADCASTI128 128(R11), Y9
-	VPSHUFB        Y10, Y9, Y9
-	VBROADCASTI128 144(R11), Y10
-	VPSHUFB        Y5, Y10, Y10
-	VPADDB         Y10, Y9, Y9
-	VBROADCASTI128 160(R11), Y5
-	VPSHUFB        Y8, Y5, Y5
-	VPADDB         Y5, Y9, Y9
-	VBROADCASTI128 176(R11), Y5
-	VPSHUFB        Y7, Y5, Y5
-	VPADDB         Y5, Y9, Y9
-	VPADDW         Y9, Y2, Y2
-	VPSRLW         $0x08, Y9, Y9
-	VPADDW         Y9, Y3, Y3
-	PREFETCHT0     (R14)
-	ADDQ           $0x40, R14
-	VPSRLW         $0x04, Y6, Y5
-	VPAND          Y1, Y6, Y6
-	VPAND          Y1, Y5, Y5
-	VPSRLW         $0x04, Y4, Y7
-	VPAND          Y1, Y4, Y4
-	VPAND          Y1, Y7, Y7
-	VBROADCASTI128 192(R11), Y8
-	VPSHUFB        Y6, Y8, Y6
-	VBROADCASTI128 208(R11), Y8
-	VPSHUFB        Y5, Y8, Y8
-	VPADDB         Y8, Y6, Y6
-	VBROADCASTI128 224(R11), Y5
-	VPSHUFB        Y4, Y5, Y5
-	VPADDB         Y5, Y6, Y6
-	VBROADCASTI128 240(R11), Y4
-	VPSHUFB        Y7, Y4, Y4
-	VPADDB         Y4, Y6, Y6
-	VPADDW         Y6, Y2, Y2
-	VPSRLW         $0x08, Y6, Y6
-	VPADDW         Y6, Y3, Y3
-	ADDQ           $0x40, R15
-	ADDQ           $0x00000100, R11
-	DECQ           R13
-	JNZ            word2_by4
-	ADDQ           $0x28, R9
-	DECQ           R10
-	JZ             emit_by4
-	MOVQ           24(R9), R12
-	SHLQ           $0x06, R12
-	MOVQ           R8, R15
-	IMULQ          R12, R15
-	ADDQ           (R9), R15
-	LEAQ           (R12)(R12*2), BP
-	MOVQ           32(R9), R13
-	MOVQ           ahead+40(FP), R14
-	IMULQ          R12, R14
-	ADDQ           R15, R14
-
-word3_by4:
-	VMOVDQU        (R15), Y4
-	VSHUFPS        $0x88, 32(R15), Y4, Y4
-	VPSHUFB        Y0, Y4, Y4
-	VMOVDQU        (R15)(R12*1), Y5
-	VSHUFPS        $0x88, 32(R15)(R12*1), Y5, Y5
-	VPSHUFB        Y0, Y5, Y5
-	VMOVDQU        (R15)(R12*2), Y6
-	VSHUFPS        $0x88, 32(R15)(R12*2), Y6, Y6
-	VPSHUFB        Y0, Y6, Y6
-	VMOVDQU        (R15)(BP*1), Y7
-	VSHUFPS        $0x88, 32(R15)(BP*1), Y7, Y7
-	VPSHUFB        Y0, Y7, Y7
-	VPUNPCKLDQ     Y5, Y4, Y8
-	VPUNPCKLDQ     Y7, Y6, Y9
-	VPUNPCKLQDQ    Y9, Y8, Y10
-	VPUNPCKHQDQ    Y9, Y8, Y8
-	VPUNPCKHDQ     Y5, Y4, Y4
-	VPUNPCKHDQ     Y7, Y6, Y5
-	VPUNPCKLQDQ    Y5, Y4, Y6
-	VPUNPCKHQDQ    Y5, Y4, Y4
-	PREFETCHT0     (R14)
-	ADDQ           $0x40, R14
-	VPSRLW         $0x04, Y10, Y5
-	VPAND          Y1, Y10, Y10
-	VPAND          Y1, Y5, Y5
-	VPSRLW         $0x04, Y8, Y7
-	VPAND          Y1, Y8, Y8
-	VPAND          Y1, Y7, Y7
-	VBROADCASTI128 (R11), Y9
-	VPSHUFB        Y10, Y9, Y9
-	VBROADCASTI128 16(R11), Y10
-	VPSHUFB        Y5, Y10, Y10
-	VPADDB         Y10, Y9, Y9
-	VBROADCASTI128 32(R11), Y5
-	VPSHUFB        Y8, Y5, Y5
-	VPADDB         Y5, Y9, Y9
-	VBROADCASTI128 48(R11), Y5
-	VPSHUFB        Y7, Y5, Y5
-	VPADDB         Y5, Y9, Y9
-	VPADDW         Y9, Y2, Y2
-	VPSRLW         $0x08, Y9, Y9
-	VPADDW         Y9, Y3, Y3
-	PREFETCHT0     (R14)
-	ADDQ           $0x40, R14
-	VPSRLW         $0x04, Y6, Y5
-	VPAND          Y1, Y6, Y6
-	VPAND          Y1, Y5, Y5
-	VPSRLW         $0x04, Y4, Y7
-	VPAND          Y1, Y4, Y4
-	VPAND          Y1, Y7, Y7
-	VBROADCASTI128 64(R11), Y8
-	VPSHUFB        Y6, Y8, Y6
-	VBROADCASTI128 80(R11), Y8
-	VPSHUFB        Y5, Y8, Y8
-	VPADDB         Y8, Y6, Y6
-	VBROADCASTI128 96(R11), Y5
-	VPSHUFB        Y4, Y5, Y5
-	VPADDB         Y5, Y6, Y6
-	VBROADCASTI128 112(R11), Y4
-	VPSHUFB        Y7, Y4, Y4
-	VPADDB         Y4, Y6, Y6
-	VPADDW         Y6, Y2, Y2
-	VPSRLW         $0x08, Y6, Y6
-	VPADDW         Y6, Y3, Y3
-	VMOVDQU        (R15), Y4
-	VSHUFPS        $0xdd, 32(R15), Y4, Y4
-	VPSHUFB        Y0, Y4, Y4
-	VMOVDQU        (R15)(R12*1), Y5
-	VSHUFPS        $0xdd, 32(R15)(R12*1), Y5, Y5
-	VPSHUFB        Y0, Y5, Y5
-	VMOVDQU        (R15)(R12*2), Y6
-	VSHUFPS        $0xdd, 32(R15)(R12*2), Y6, Y6
-	VPSHUFB        Y0, Y6, Y6
-	VMOVDQU        (R15)(BP*1), Y7
-	VSHUFPS        $0xdd, 32(R15)(BP*1), Y7, Y7
-	VPSHUFB        Y0, Y7, Y7
-	VPUNPCKLDQ     Y5, Y4, Y8
-	VPUNPCKLDQ     Y7, Y6, Y9
-	VPUNPCKLQDQ    Y9, Y8, Y10
-	VPUNPCKHQDQ    Y9, Y8, Y8
-	VPUNPCKHDQ     Y5, Y4, Y4
-	VPUNPCKHDQ     Y7, Y6, Y5
-	VPUNPCKLQDQ    Y5, Y4, Y6
-	VPUNPCKHQDQ    Y5, Y4, Y4
-	PREFETCHT0     (R14)
-	ADDQ           $0x40, R14
-	VPSRLW         $0x04, Y10, Y5
-	VPAND          Y1, Y10, Y10
-	VPAND          Y1, Y5, Y5
-	VPSRLW         $0x04, Y8, Y7
-	VPAND          Y1, Y8, Y8
-	VPAND          Y1, Y7, Y7
-	VBROADCASTI128 128(R11), Y9
-	VPSHUFB        Y10, Y9, Y9
-	VBROADCASTI128 144(R11), Y10
-	VPSHUFB        Y5, Y10, Y10
-	VPADDB         Y10, Y9, Y9
-	VBROADCASTI128 160(R11), Y5
-	VPSHUFB        Y8, Y5, Y5
-	VPADDB         Y5, Y9, Y9
-	VBROADCASTI128 176(R11), Y5
-	VPSHUFB        Y7, Y5, Y5
-	VPADDB         Y5, Y9, Y9
-	VPADDW         Y9, Y2, Y2
-	VPSRLW         $0x08, Y9, Y9
-	VPADDW         Y9, Y3, Y3
-	PREFETCHT0     (R14)
-	ADDQ           $0x40, R14
-	VPSRLW         $0x04, Y6, Y5
-	VPAND          Y1, Y6, Y6
-	VPAND          Y1, Y5, Y5
-	VPSRLW         $0x04, Y4, Y7
-	VPAND          Y1, Y4, Y4
-	VPAND          Y1, Y7, Y7
-	VBROADCASTI128 192(R11), Y8
-	VPSHUFB        Y6, Y8, Y6
-	VBROADCASTI128 208(R11), Y8
-	VPSHUFB        Y5, Y8, Y8
-	VPADDB         Y8, Y6, Y6
-	VBROADCASTI128 224(R11), Y5
-	VPSHUFB        Y4, Y5, Y5
-	VPADDB         Y5, Y6, Y6
-	VBROADCASTI128 240(R11), Y4
-	VPSHUFB        Y7, Y4, Y4
-	VPADDB         Y4, Y6, Y6
-	VPADDW         Y6, Y2, Y2
-	VPSRLW         $0x08, Y6, Y6
-	VPADDW         Y6, Y3, Y3
-	ADDQ           $0x40, R15
-	ADDQ           $0x00000100, R11
-	DECQ           R13
-	JNZ            word3_by4
-	ADDQ           $0x28, R9
-	DECQ           R10
-	JNZ            column_by4
-
-emit_by4:
-	VPSLLW       $0x08, Y3, Y4
-	VPSUBW       Y4, Y2, Y2
-	MOVQ         limits+48(FP), R9
-	VPBROADCASTW (R9), Y4
-	VPMINUW      Y2, Y3, Y5
-	VPSUBUSW     Y5, Y4, Y5
-	VPTEST       Y5, Y5
-	JZ           none9
-	VPXOR        Y6, Y6, Y6
-	VPUNPCKLWD   Y3, Y2, Y5
+planes_done:
+	MOVQ         40(R8), R10
+	LEAQ         (R10)(DX*2), R10
+	VMOVUPS      (R10), Y5
+	VMOVUPS      32(R10), Y6
+	VSHUFPS      $0x88, Y6, Y5, Y7
+	VPERMQ       $0xd8, Y7, Y7
+	VPSLLD       $0x10, Y7, Y8
+	VPAND        highHalves<>+0(SB), Y7, Y7
+	VSHUFPS      $0xdd, Y6, Y5, Y5
 	VPERMQ       $0xd8, Y5, Y5
-	VPSHUFD      $0xd8, Y5, Y5
-	VPSUBUSW     Y5, Y4, Y7
-	VPCMPEQW     Y6, Y7, Y7
-	VPUNPCKHWD   Y3, Y2, Y2
-	VPERMQ       $0xd8, Y2, Y2
-	VPSHUFD      $0xd8, Y2, Y2
-	VPSUBUSW     Y2, Y4, Y3
-	VPCMPEQW     Y6, Y3, Y3
-	VPACKSSWB    Y3, Y7, Y4
-	VPMOVMSKB    Y4, R9
-	NOTL         R9
-	MOVQ         R8, R10
-	MOVL         R9, R11
-	SHRL         $0x00, R11
-	ANDL         $0xff, R11
-	JZ           skip10
-	MOVL         R10, (AX)
+	VPSLLD       $0x10, Y5, Y6
+	VPAND        highHalves<>+0(SB), Y5, Y5
+	VPSLLW       $0x08, Y2, Y9
+	VPSUBW       Y9, Y1, Y1
+	VPAND        lowHalves<>+0(SB), Y1, Y9
+	VCVTDQ2PS    Y9, Y9
+	VBROADCASTSS 4(DI), Y10
+	VMULPS       Y10, Y9, Y9
+	VBROADCASTSS (DI), Y10
+	VADDPS       Y10, Y9, Y9
+	VMULPS       Y8, Y9, Y9
+	VADDPS       (BX), Y9, Y9
+	VMOVUPS      Y9, (BX)
+	VPAND        lowHalves<>+0(SB), Y2, Y9
+	VCVTDQ2PS    Y9, Y9
+	VBROADCASTSS 4(DI), Y10
+	VMULPS       Y10, Y9, Y9
+	VBROADCASTSS (DI), Y10
+	VADDPS       Y10, Y9, Y9
+	VMULPS       Y7, Y9, Y9
+	VADDPS       32(BX), Y9, Y9
+	VMOVUPS      Y9, 32(BX)
+	VPSRLD       $0x10, Y1, Y1
+	VCVTDQ2PS    Y1, Y1
+	VBROADCASTSS 4(DI), Y9
+	VMULPS       Y9, Y1, Y1
+	VBROADCASTSS (DI), Y9
+	VADDPS       Y9, Y1, Y1
+	VMULPS       Y6, Y1, Y1
+	VADDPS       64(BX), Y1, Y1
+	VMOVUPS      Y1, 64(BX)
+	VPSRLD       $0x10, Y2, Y1
+	VCVTDQ2PS    Y1, Y1
+	VBROADCASTSS 4(DI), Y2
+	VMULPS       Y2, Y1, Y1
+	VBROADCASTSS (DI), Y2
+	VADDPS       Y2, Y1, Y1
+	VMULPS       Y5, Y1, Y1
+	VADDPS       96(BX), Y1, Y1
+	VMOVUPS      Y1, 96(BX)
+	VPSLLW       $0x08, Y4, Y1
+	VPSUBW       Y1, Y3, Y3
+	VPAND        lowHalves<>+0(SB), Y3, Y1
+	VCVTDQ2PS    Y1, Y1
+	VBROADCASTSS 12(DI), Y2
+	VMULPS       Y2, Y1, Y1
+	VBROADCASTSS 8(DI), Y2
+	VADDPS       Y2, Y1, Y1
+	VMULPS       Y8, Y1, Y1
+	VADDPS       128(BX), Y1, Y1
+	VMOVUPS      Y1, 128(BX)
+	VPAND        lowHalves<>+0(SB), Y4, Y1
+	VCVTDQ2PS    Y1, Y1
+	VBROADCASTSS 12(DI), Y2
+	VMULPS       Y2, Y1, Y1
+	VBROADCASTSS 8(DI), Y2
+	VADDPS       Y2, Y1, Y1
+	VMULPS       Y7, Y1, Y1
+	VADDPS       160(BX), Y1, Y1
+	VMOVUPS      Y1, 160(BX)
+	VPSRLD       $0x10, Y3, Y1
+	VCVTDQ2PS    Y1, Y1
+	VBROADCASTSS 12(DI), Y2
+	VMULPS       Y2, Y1, Y1
+	VBROADCASTSS 8(DI), Y2
+	VADDPS       Y2, Y1, Y1
+	VMULPS       Y6, Y1, Y1
+	VADDPS       192(BX), Y1, Y1
+	VMOVUPS      Y1, 192(BX)
+	VPSRLD       $0x10, Y4, Y1
+	VCVTDQ2PS    Y1, Y1
+	VBROADCASTSS 12(DI), Y2
+	VMULPS       Y2, Y1, Y1
+	VBROADCASTSS 8(DI), Y2
+	VADDPS       Y2, Y1, Y1
+	VMULPS       Y5, Y1, Y1
+	VADDPS       224(BX), Y1, Y1
+	VMOVUPS      Y1, 224(BX)
+	ADDQ         $0x10, DI
+	ADDQ         $0x40, R8
+	DECQ         SI
+	JNZ          column
+	MOVQ         rows+16(FP), SI
+	MOVQ         48(SI), SI
+	TESTQ        SI, SI
+	JZ           scaled
+	LEAQ         (SI)(DX*2), SI
+	VMOVQ        (SI), X1
+	VPINSRQ      $0x01, 32(SI), X1, X1
+	VCVTPH2PS    X1, Y1
+	VMOVQ        8(SI), X2
+	VPINSRQ      $0x01, 40(SI), X2, X2
+	VCVTPH2PS    X2, Y2
+	VMOVQ        16(SI), X3
+	VPINSRQ      $0x01, 48(SI), X3, X3
+	VCVTPH2PS    X3, Y3
+	VMOVQ        24(SI), X4
+	VPINSRQ      $0x01, 56(SI), X4, X4
+	VCVTPH2PS    X4, Y4
+	VUNPCKLPS    Y2, Y1, Y5
+	VUNPCKHPS    Y2, Y1, Y1
+	VUNPCKLPS    Y4, Y3, Y2
+	VUNPCKHPS    Y4, Y3, Y4
+	VUNPCKLPD    Y2, Y5, Y3
+	VUNPCKHPD    Y2, Y5, Y2
+	VUNPCKLPD    Y4, Y1, Y5
+	VUNPCKHPD    Y4, Y1, Y1
+	VMULPS       (BX), Y3, Y4
+	VMOVUPS      Y4, (BX)
+	VMULPS       128(BX), Y3, Y3
+	VMOVUPS      Y3, 128(BX)
+	VMULPS       32(BX), Y2, Y3
+	VMOVUPS      Y3, 32(BX)
+	VMULPS       160(BX), Y2, Y2
+	VMOVUPS      Y2, 160(BX)
+	VMULPS       64(BX), Y5, Y2
+	VMOVUPS      Y2, 64(BX)
+	VMULPS       192(BX), Y5, Y2
+	VMOVUPS      Y2, 192(BX)
+	VMULPS       96(BX), Y1, Y2
+	VMOVUPS      Y2, 96(BX)
+	VMULPS       224(BX), Y1, Y1
+	VMOVUPS      Y1, 224(BX)
+
+scaled:
+	MOVQ         limits+40(FP), SI
+	VBROADCASTSS (SI), Y1
+	VCMPPS       $0x11, (BX), Y1, Y2
+	VCMPPS       $0x11, 32(BX), Y1, Y3
+	VORPS        Y3, Y2, Y2
+	VCMPPS       $0x11, 64(BX), Y1, Y3
+	VORPS        Y3, Y2, Y2
+	VCMPPS       $0x11, 96(BX), Y1, Y3
+	VORPS        Y3, Y2, Y2
+	VMOVMSKPS    Y2, DI
+	TESTL        DI, DI
+	JZ           none0
+	VMOVUPS      (BX), Y2
+	VMOVUPS      32(BX), Y3
+	VMOVUPS      64(BX), Y4
+	VMOVUPS      96(BX), Y5
+	VUNPCKLPS    Y3, Y2, Y6
+	VUNPCKHPS    Y3, Y2, Y2
+	VUNPCKLPS    Y5, Y4, Y3
+	VUNPCKHPS    Y5, Y4, Y5
+	VUNPCKLPD    Y3, Y6, Y4
+	VUNPCKHPD    Y3, Y6, Y3
+	VUNPCKLPD    Y5, Y2, Y6
+	VUNPCKHPD    Y5, Y2, Y2
+	VCMPPS       $0x11, Y4, Y1, Y5
+	VCMPPS       $0x11, Y3, Y1, Y7
+	VCMPPS       $0x11, Y6, Y1, Y8
+	VCMPPS       $0x11, Y2, Y1, Y1
+	VPACKSSDW    Y7, Y5, Y5
+	VPACKSSDW    Y1, Y8, Y8
+	VPACKSSWB    Y8, Y5, Y5
+	VPMOVMSKB    Y5, DI
+	MOVWLZX      DI, R8
+	LEAQ         (DX), R9
+	MOVL         R9, (AX)
 	MOVB         $0x00, 4(AX)
-	MOVB         R11, 5(AX)
-	VPMOVZXWD    X5, Y3
-	VMOVDQU      Y3, 8(AX)
-	ADDQ         $0x28, AX
-	INCQ         DI
-
-skip10:
-	INCQ         R10
-	MOVL         R9, R11
-	SHRL         $0x10, R11
-	ANDL         $0xff, R11
-	JZ           skip11
-	VEXTRACTI128 $0x01, Y5, X3
-	MOVL         R10, (AX)
+	MOVW         R8, 6(AX)
+	VMOVUPS      X4, 8(AX)
+	VMOVUPS      X3, 24(AX)
+	VMOVUPS      X6, 40(AX)
+	VMOVUPS      X2, 56(AX)
+	XORL         R9, R9
+	TESTL        R8, R8
+	SETNE        R9
+	ADDQ         R9, CX
+	LEAQ         (R9)(R9*8), R9
+	LEAQ         (AX)(R9*8), AX
+	SHRL         $0x10, DI
+	LEAQ         16(DX), R8
+	MOVL         R8, (AX)
 	MOVB         $0x00, 4(AX)
-	MOVB         R11, 5(AX)
-	VPMOVZXWD    X3, Y3
-	VMOVDQU      Y3, 8(AX)
-	ADDQ         $0x28, AX
-	INCQ         DI
+	MOVW         DI, 6(AX)
+	VEXTRACTF128 $0x01, Y4, 8(AX)
+	VEXTRACTF128 $0x01, Y3, 24(AX)
+	VEXTRACTF128 $0x01, Y6, 40(AX)
+	VEXTRACTF128 $0x01, Y2, 56(AX)
+	XORL         R8, R8
+	TESTL        DI, DI
+	SETNE        R8
+	ADDQ         R8, CX
+	LEAQ         (R8)(R8*8), R8
+	LEAQ         (AX)(R8*8), AX
 
-skip11:
-	INCQ      R10
-	MOVL      R9, R11
-	SHRL      $0x08, R11
-	ANDL      $0xff, R11
-	JZ        skip12
-	MOVL      R10, (AX)
-	MOVB      $0x00, 4(AX)
-	MOVB      R11, 5(AX)
-	VPMOVZXWD X2, Y3
-	VMOVDQU   Y3, 8(AX)
-	ADDQ      $0x28, AX
-	INCQ      DI
+none0:
+	VBROADCASTSS 4(SI), Y1
+	VCMPPS       $0x11, 128(BX), Y1, Y2
+	VCMPPS       $0x11, 160(BX), Y1, Y3
+	VORPS        Y3, Y2, Y2
+	VCMPPS       $0x11, 192(BX), Y1, Y3
+	VORPS        Y3, Y2, Y2
+	VCMPPS       $0x11, 224(BX), Y1, Y3
+	VORPS        Y3, Y2, Y2
+	VMOVMSKPS    Y2, SI
+	TESTL        SI, SI
+	JZ           none1
+	VMOVUPS      128(BX), Y2
+	VMOVUPS      160(BX), Y3
+	VMOVUPS      192(BX), Y4
+	VMOVUPS      224(BX), Y5
+	VUNPCKLPS    Y3, Y2, Y6
+	VUNPCKHPS    Y3, Y2, Y2
+	VUNPCKLPS    Y5, Y4, Y3
+	VUNPCKHPS    Y5, Y4, Y5
+	VUNPCKLPD    Y3, Y6, Y4
+	VUNPCKHPD    Y3, Y6, Y3
+	VUNPCKLPD    Y5, Y2, Y6
+	VUNPCKHPD    Y5, Y2, Y2
+	VCMPPS       $0x11, Y4, Y1, Y5
+	VCMPPS       $0x11, Y3, Y1, Y7
+	VCMPPS       $0x11, Y6, Y1, Y8
+	VCMPPS       $0x11, Y2, Y1, Y1
+	VPACKSSDW    Y7, Y5, Y5
+	VPACKSSDW    Y1, Y8, Y8
+	VPACKSSWB    Y8, Y5, Y5
+	VPMOVMSKB    Y5, BX
+	MOVWLZX      BX, SI
+	LEAQ         (DX), DI
+	MOVL         DI, (AX)
+	MOVB         $0x01, 4(AX)
+	MOVW         SI, 6(AX)
+	VMOVUPS      X4, 8(AX)
+	VMOVUPS      X3, 24(AX)
+	VMOVUPS      X6, 40(AX)
+	VMOVUPS      X2, 56(AX)
+	XORL         DI, DI
+	TESTL        SI, SI
+	SETNE        DI
+	ADDQ         DI, CX
+	LEAQ         (DI)(DI*8), DI
+	LEAQ         (AX)(DI*8), AX
+	SHRL         $0x10, BX
+	LEAQ         16(DX), SI
+	MOVL         SI, (AX)
+	MOVB         $0x01, 4(AX)
+	MOVW         BX, 6(AX)
+	VEXTRACTF128 $0x01, Y4, 8(AX)
+	VEXTRACTF128 $0x01, Y3, 24(AX)
+	VEXTRACTF128 $0x01, Y6, 40(AX)
+	VEXTRACTF128 $0x01, Y2, 56(AX)
+	XORL         SI, SI
+	TESTL        BX, BX
+	SETNE        SI
+	ADDQ         SI, CX
+	LEAQ         (SI)(SI*8), SI
+	LEAQ         (AX)(SI*8), AX
 
-skip12:
-	INCQ         R10
-	SHRL         $0x18, R9
-	ANDL         $0xff, R9
-	JZ           skip13
-	VEXTRACTI128 $0x01, Y2, X2
-	MOVL         R10, (AX)
-	MOVB         $0x00, 4(AX)
-	MOVB         R9, 5(AX)
-	VPMOVZXWD    X2, Y2
-	VMOVDQU      Y2, 8(AX)
-	ADDQ         $0x28, AX
-	INCQ         DI
-
-skip13:
-	INCQ R10
-
-none9:
-	ADDQ $0x04, R8
-	JMP  groups_by4
-
-done_by4:
+none1:
+	ADDQ $0x20, DX
+	MOVQ groups+24(FP), BX
+	SHLQ $0x06, BX
+	CMPQ DX, BX
+	JL   rows
 	VZEROUPPER
-	MOVQ DI, matches+56(FP)
+	MOVQ CX, matches+48(FP)
 	RET
 
-// func tables4AVX2(out *byte, tile *uint64, columns *byte, ncolumns int, groups int, ahead int, limits *int64) (matches int)
-// Requires: AVX, AVX2, MMX+
-TEXT ·tables4AVX2(SB), NOSPLIT, $8-64
-	MOVQ out+0(FP), AX
-	MOVQ tile+8(FP), CX
-	MOVQ columns+16(FP), DX
-	MOVQ ncolumns+24(FP), BX
-	MOVQ groups+32(FP), SI
-	XORQ DI, DI
-	XORQ R8, R8
+// func scan3AVX2(out *byte, tile *byte, rows *byte, groups int, ahead int, limits *float32) (matches int)
+// Requires: AVX, AVX2, F16C, MMX+
+TEXT ·scan3AVX2(SB), NOSPLIT, $0-56
+	MOVQ    out+0(FP), AX
+	XORQ    CX, CX
+	XORQ    DX, DX
+	VMOVDQU nibbleMask<>+0(SB), Y0
 
-groups_by4:
-	MOVQ  SI, R9
-	SUBQ  R8, R9
-	CMPQ  R9, $0x04
-	JL    done_by4
+rows:
+	MOVQ           rows+16(FP), SI
+	MOVQ           tile+8(FP), DI
+	MOVQ           96(DI), BX
+	MOVQ           24(SI), R8
+	LEAQ           (R8)(DX*4), R8
+	VBROADCASTF128 (R8), Y1
+	VINSERTF128    $0x01, 64(R8), Y1, Y1
+	VBROADCASTF128 16(R8), Y2
+	VINSERTF128    $0x01, 80(R8), Y2, Y2
+	VBROADCASTF128 32(R8), Y3
+	VINSERTF128    $0x01, 96(R8), Y3, Y3
+	VBROADCASTF128 48(R8), Y4
+	VINSERTF128    $0x01, 112(R8), Y4, Y4
+	VUNPCKLPS      Y2, Y1, Y5
+	VUNPCKHPS      Y2, Y1, Y1
+	VUNPCKLPS      Y4, Y3, Y2
+	VUNPCKHPS      Y4, Y3, Y4
+	VUNPCKLPD      Y2, Y5, Y3
+	VUNPCKHPD      Y2, Y5, Y2
+	VUNPCKLPD      Y4, Y1, Y5
+	VUNPCKHPD      Y4, Y1, Y1
+	VBROADCASTSS   80(DI), Y4
+	VMULPS         Y4, Y3, Y6
+	VMOVUPS        Y6, (BX)
+	VMULPS         Y4, Y2, Y6
+	VMOVUPS        Y6, 32(BX)
+	VMULPS         Y4, Y5, Y6
+	VMOVUPS        Y6, 64(BX)
+	VMULPS         Y4, Y1, Y4
+	VMOVUPS        Y4, 96(BX)
+	VBROADCASTSS   84(DI), Y4
+	VMULPS         Y4, Y3, Y6
+	VMOVUPS        Y6, 128(BX)
+	VMULPS         Y4, Y2, Y6
+	VMOVUPS        Y6, 160(BX)
+	VMULPS         Y4, Y5, Y6
+	VMOVUPS        Y6, 192(BX)
+	VMULPS         Y4, Y1, Y4
+	VMOVUPS        Y4, 224(BX)
+	VBROADCASTSS   88(DI), Y4
+	VMULPS         Y4, Y3, Y3
+	VMOVUPS        Y3, 256(BX)
+	VMULPS         Y4, Y2, Y2
+	VMOVUPS        Y2, 288(BX)
+	VMULPS         Y4, Y5, Y2
+	VMOVUPS        Y2, 320(BX)
+	VMULPS         Y4, Y1, Y1
+	VMOVUPS        Y1, 352(BX)
+	MOVQ           (SI), R8
+	MOVQ           8(SI), SI
+	MOVQ           32(DI), R9
+	MOVQ           56(DI), DI
+
+column:
+	MOVQ  32(R8), R13
+	MOVQ  24(R8), R12
+	IMULQ R13, R12
+	SHLQ  $0x09, R12
+	MOVQ  DX, R14
+	ANDQ  $0x3f, R14
+	MOVQ  DX, R10
+	SHRQ  $0x06, R10
+	IMULQ R12, R10
+	ADDQ  (R8), R10
+	ADDQ  R14, R10
+	MOVQ  ahead+32(FP), R11
+	IMULQ R12, R11
+	ADDQ  R10, R11
+	ADDQ  R14, R11
+	VPXOR Y1, Y1, Y1
+	VPXOR Y2, Y2, Y2
+	VPXOR Y3, Y3, Y3
+	VPXOR Y4, Y4, Y4
+	VPXOR Y5, Y5, Y5
+	VPXOR Y6, Y6, Y6
+	MOVQ  R9, R12
+
+plane:
+	MOVQ R12, R9
+	MOVQ 24(R8), R14
+
+word:
+	PREFETCHT0     (R11)
+	VMOVDQU        (R10), Y7
+	VPSRLW         $0x04, Y7, Y8
+	VPAND          Y0, Y7, Y7
+	VPAND          Y0, Y8, Y8
+	VMOVDQU        64(R10), Y9
+	VPSRLW         $0x04, Y9, Y10
+	VPAND          Y0, Y9, Y9
+	VPAND          Y0, Y10, Y10
+	VBROADCASTI128 (R9), Y11
+	VPSHUFB        Y7, Y11, Y11
+	VBROADCASTI128 16(R9), Y12
+	VPSHUFB        Y8, Y12, Y12
+	VPADDB         Y12, Y11, Y11
+	VBROADCASTI128 32(R9), Y12
+	VPSHUFB        Y9, Y12, Y12
+	VPADDB         Y12, Y11, Y11
+	VBROADCASTI128 48(R9), Y12
+	VPSHUFB        Y10, Y12, Y12
+	VPADDB         Y12, Y11, Y11
+	VPADDW         Y11, Y1, Y1
+	VPSRLW         $0x08, Y11, Y11
+	VPADDW         Y11, Y2, Y2
+	VBROADCASTI128 64(R9), Y11
+	VPSHUFB        Y7, Y11, Y11
+	VBROADCASTI128 80(R9), Y12
+	VPSHUFB        Y8, Y12, Y12
+	VPADDB         Y12, Y11, Y11
+	VBROADCASTI128 96(R9), Y12
+	VPSHUFB        Y9, Y12, Y12
+	VPADDB         Y12, Y11, Y11
+	VBROADCASTI128 112(R9), Y12
+	VPSHUFB        Y10, Y12, Y12
+	VPADDB         Y12, Y11, Y11
+	VPADDW         Y11, Y3, Y3
+	VPSRLW         $0x08, Y11, Y11
+	VPADDW         Y11, Y4, Y4
+	VBROADCASTI128 128(R9), Y11
+	VPSHUFB        Y7, Y11, Y11
+	VBROADCASTI128 144(R9), Y7
+	VPSHUFB        Y8, Y7, Y7
+	VPADDB         Y7, Y11, Y11
+	VBROADCASTI128 160(R9), Y7
+	VPSHUFB        Y9, Y7, Y7
+	VPADDB         Y7, Y11, Y11
+	VBROADCASTI128 176(R9), Y7
+	VPSHUFB        Y10, Y7, Y7
+	VPADDB         Y7, Y11, Y11
+	VPADDW         Y11, Y5, Y5
+	VPSRLW         $0x08, Y11, Y11
+	VPADDW         Y11, Y6, Y6
+	PREFETCHT0     128(R11)
+	VMOVDQU        128(R10), Y7
+	VPSRLW         $0x04, Y7, Y8
+	VPAND          Y0, Y7, Y7
+	VPAND          Y0, Y8, Y8
+	VMOVDQU        192(R10), Y9
+	VPSRLW         $0x04, Y9, Y10
+	VPAND          Y0, Y9, Y9
+	VPAND          Y0, Y10, Y10
+	VBROADCASTI128 192(R9), Y11
+	VPSHUFB        Y7, Y11, Y11
+	VBROADCASTI128 208(R9), Y12
+	VPSHUFB        Y8, Y12, Y12
+	VPADDB         Y12, Y11, Y11
+	VBROADCASTI128 224(R9), Y12
+	VPSHUFB        Y9, Y12, Y12
+	VPADDB         Y12, Y11, Y11
+	VBROADCASTI128 240(R9), Y12
+	VPSHUFB        Y10, Y12, Y12
+	VPADDB         Y12, Y11, Y11
+	VPADDW         Y11, Y1, Y1
+	VPSRLW         $0x08, Y11, Y11
+	VPADDW         Y11, Y2, Y2
+	VBROADCASTI128 256(R9), Y11
+	VPSHUFB        Y7, Y11, Y11
+	VBROADCASTI128 272(R9), Y12
+	VPSHUFB        Y8, Y12, Y12
+	VPADDB         Y12, Y11, Y11
+	VBROADCASTI128 288(R9), Y12
+	VPSHUFB        Y9, Y12, Y12
+	VPADDB         Y12, Y11, Y11
+	VBROADCASTI128 304(R9), Y12
+	VPSHUFB        Y10, Y12, Y12
+	VPADDB         Y12, Y11, Y11
+	VPADDW         Y11, Y3, Y3
+	VPSRLW         $0x08, Y11, Y11
+	VPADDW         Y11, Y4, Y4
+	VBROADCASTI128 320(R9), Y11
+	VPSHUFB        Y7, Y11, Y11
+	VBROADCASTI128 336(R9), Y7
+	VPSHUFB        Y8, Y7, Y7
+	VPADDB         Y7, Y11, Y11
+	VBROADCASTI128 352(R9), Y7
+	VPSHUFB        Y9, Y7, Y7
+	VPADDB         Y7, Y11, Y11
+	VBROADCASTI128 368(R9), Y7
+	VPSHUFB        Y10, Y7, Y7
+	VPADDB         Y7, Y11, Y11
+	VPADDW         Y11, Y5, Y5
+	VPSRLW         $0x08, Y11, Y11
+	VPADDW         Y11, Y6, Y6
+	PREFETCHT0     256(R11)
+	VMOVDQU        256(R10), Y7
+	VPSRLW         $0x04, Y7, Y8
+	VPAND          Y0, Y7, Y7
+	VPAND          Y0, Y8, Y8
+	VMOVDQU        320(R10), Y9
+	VPSRLW         $0x04, Y9, Y10
+	VPAND          Y0, Y9, Y9
+	VPAND          Y0, Y10, Y10
+	VBROADCASTI128 384(R9), Y11
+	VPSHUFB        Y7, Y11, Y11
+	VBROADCASTI128 400(R9), Y12
+	VPSHUFB        Y8, Y12, Y12
+	VPADDB         Y12, Y11, Y11
+	VBROADCASTI128 416(R9), Y12
+	VPSHUFB        Y9, Y12, Y12
+	VPADDB         Y12, Y11, Y11
+	VBROADCASTI128 432(R9), Y12
+	VPSHUFB        Y10, Y12, Y12
+	VPADDB         Y12, Y11, Y11
+	VPADDW         Y11, Y1, Y1
+	VPSRLW         $0x08, Y11, Y11
+	VPADDW         Y11, Y2, Y2
+	VBROADCASTI128 448(R9), Y11
+	VPSHUFB        Y7, Y11, Y11
+	VBROADCASTI128 464(R9), Y12
+	VPSHUFB        Y8, Y12, Y12
+	VPADDB         Y12, Y11, Y11
+	VBROADCASTI128 480(R9), Y12
+	VPSHUFB        Y9, Y12, Y12
+	VPADDB         Y12, Y11, Y11
+	VBROADCASTI128 496(R9), Y12
+	VPSHUFB        Y10, Y12, Y12
+	VPADDB         Y12, Y11, Y11
+	VPADDW         Y11, Y3, Y3
+	VPSRLW         $0x08, Y11, Y11
+	VPADDW         Y11, Y4, Y4
+	VBROADCASTI128 512(R9), Y11
+	VPSHUFB        Y7, Y11, Y11
+	VBROADCASTI128 528(R9), Y7
+	VPSHUFB        Y8, Y7, Y7
+	VPADDB         Y7, Y11, Y11
+	VBROADCASTI128 544(R9), Y7
+	VPSHUFB        Y9, Y7, Y7
+	VPADDB         Y7, Y11, Y11
+	VBROADCASTI128 560(R9), Y7
+	VPSHUFB        Y10, Y7, Y7
+	VPADDB         Y7, Y11, Y11
+	VPADDW         Y11, Y5, Y5
+	VPSRLW         $0x08, Y11, Y11
+	VPADDW         Y11, Y6, Y6
+	PREFETCHT0     384(R11)
+	VMOVDQU        384(R10), Y7
+	VPSRLW         $0x04, Y7, Y8
+	VPAND          Y0, Y7, Y7
+	VPAND          Y0, Y8, Y8
+	VMOVDQU        448(R10), Y9
+	VPSRLW         $0x04, Y9, Y10
+	VPAND          Y0, Y9, Y9
+	VPAND          Y0, Y10, Y10
+	VBROADCASTI128 576(R9), Y11
+	VPSHUFB        Y7, Y11, Y11
+	VBROADCASTI128 592(R9), Y12
+	VPSHUFB        Y8, Y12, Y12
+	VPADDB         Y12, Y11, Y11
+	VBROADCASTI128 608(R9), Y12
+	VPSHUFB        Y9, Y12, Y12
+	VPADDB         Y12, Y11, Y11
+	VBROADCASTI128 624(R9), Y12
+	VPSHUFB        Y10, Y12, Y12
+	VPADDB         Y12, Y11, Y11
+	VPADDW         Y11, Y1, Y1
+	VPSRLW         $0x08, Y11, Y11
+	VPADDW         Y11, Y2, Y2
+	VBROADCASTI128 640(R9), Y11
+	VPSHUFB        Y7, Y11, Y11
+	VBROADCASTI128 656(R9), Y12
+	VPSHUFB        Y8, Y12, Y12
+	VPADDB         Y12, Y11, Y11
+	VBROADCASTI128 672(R9), Y12
+	VPSHUFB        Y9, Y12, Y12
+	VPADDB         Y12, Y11, Y11
+	VBROADCASTI128 688(R9), Y12
+	VPSHUFB        Y10, Y12, Y12
+	VPADDB         Y12, Y11, Y11
+	VPADDW         Y11, Y3, Y3
+	VPSRLW         $0x08, Y11, Y11
+	VPADDW         Y11, Y4, Y4
+	VBROADCASTI128 704(R9), Y11
+	VPSHUFB        Y7, Y11, Y11
+	VBROADCASTI128 720(R9), Y7
+	VPSHUFB        Y8, Y7, Y7
+	VPADDB         Y7, Y11, Y11
+	VBROADCASTI128 736(R9), Y7
+	VPSHUFB        Y9, Y7, Y7
+	VPADDB         Y7, Y11, Y11
+	VBROADCASTI128 752(R9), Y7
+	VPSHUFB        Y10, Y7, Y7
+	VPADDB         Y7, Y11, Y11
+	VPADDW         Y11, Y5, Y5
+	VPSRLW         $0x08, Y11, Y11
+	VPADDW         Y11, Y6, Y6
+	ADDQ           $0x00000300, R9
+	ADDQ           $0x00000200, R10
+	ADDQ           $0x00000200, R11
+	DECQ           R14
+	JNZ            word
+	DECQ           R13
+	JZ             planes_done
+	VPADDW         Y1, Y1, Y1
+	VPADDW         Y2, Y2, Y2
+	VPADDW         Y3, Y3, Y3
+	VPADDW         Y4, Y4, Y4
+	VPADDW         Y5, Y5, Y5
+	VPADDW         Y6, Y6, Y6
+	JMP            plane
+
+planes_done:
+	MOVQ         40(R8), R10
+	LEAQ         (R10)(DX*2), R10
+	VMOVUPS      (R10), Y7
+	VMOVUPS      32(R10), Y8
+	VSHUFPS      $0x88, Y8, Y7, Y9
+	VPERMQ       $0xd8, Y9, Y9
+	VPSLLD       $0x10, Y9, Y10
+	VPAND        highHalves<>+0(SB), Y9, Y9
+	VSHUFPS      $0xdd, Y8, Y7, Y7
+	VPERMQ       $0xd8, Y7, Y7
+	VPSLLD       $0x10, Y7, Y8
+	VPAND        highHalves<>+0(SB), Y7, Y7
+	VPSLLW       $0x08, Y2, Y11
+	VPSUBW       Y11, Y1, Y1
+	VPAND        lowHalves<>+0(SB), Y1, Y11
+	VCVTDQ2PS    Y11, Y11
+	VBROADCASTSS 4(DI), Y12
+	VMULPS       Y12, Y11, Y11
+	VBROADCASTSS (DI), Y12
+	VADDPS       Y12, Y11, Y11
+	VMULPS       Y10, Y11, Y11
+	VADDPS       (BX), Y11, Y11
+	VMOVUPS      Y11, (BX)
+	VPAND        lowHalves<>+0(SB), Y2, Y11
+	VCVTDQ2PS    Y11, Y11
+	VBROADCASTSS 4(DI), Y12
+	VMULPS       Y12, Y11, Y11
+	VBROADCASTSS (DI), Y12
+	VADDPS       Y12, Y11, Y11
+	VMULPS       Y9, Y11, Y11
+	VADDPS       32(BX), Y11, Y11
+	VMOVUPS      Y11, 32(BX)
+	VPSRLD       $0x10, Y1, Y1
+	VCVTDQ2PS    Y1, Y1
+	VBROADCASTSS 4(DI), Y11
+	VMULPS       Y11, Y1, Y1
+	VBROADCASTSS (DI), Y11
+	VADDPS       Y11, Y1, Y1
+	VMULPS       Y8, Y1, Y1
+	VADDPS       64(BX), Y1, Y1
+	VMOVUPS      Y1, 64(BX)
+	VPSRLD       $0x10, Y2, Y1
+	VCVTDQ2PS    Y1, Y1
+	VBROADCASTSS 4(DI), Y2
+	VMULPS       Y2, Y1, Y1
+	VBROADCASTSS (DI), Y2
+	VADDPS       Y2, Y1, Y1
+	VMULPS       Y7, Y1, Y1
+	VADDPS       96(BX), Y1, Y1
+	VMOVUPS      Y1, 96(BX)
+	VPSLLW       $0x08, Y4, Y1
+	VPSUBW       Y1, Y3, Y3
+	VPAND        lowHalves<>+0(SB), Y3, Y1
+	VCVTDQ2PS    Y1, Y1
+	VBROADCASTSS 12(DI), Y2
+	VMULPS       Y2, Y1, Y1
+	VBROADCASTSS 8(DI), Y2
+	VADDPS       Y2, Y1, Y1
+	VMULPS       Y10, Y1, Y1
+	VADDPS       128(BX), Y1, Y1
+	VMOVUPS      Y1, 128(BX)
+	VPAND        lowHalves<>+0(SB), Y4, Y1
+	VCVTDQ2PS    Y1, Y1
+	VBROADCASTSS 12(DI), Y2
+	VMULPS       Y2, Y1, Y1
+	VBROADCASTSS 8(DI), Y2
+	VADDPS       Y2, Y1, Y1
+	VMULPS       Y9, Y1, Y1
+	VADDPS       160(BX), Y1, Y1
+	VMOVUPS      Y1, 160(BX)
+	VPSRLD       $0x10, Y3, Y1
+	VCVTDQ2PS    Y1, Y1
+	VBROADCASTSS 12(DI), Y2
+	VMULPS       Y2, Y1, Y1
+	VBROADCASTSS 8(DI), Y2
+	VADDPS       Y2, Y1, Y1
+	VMULPS       Y8, Y1, Y1
+	VADDPS       192(BX), Y1, Y1
+	VMOVUPS      Y1, 192(BX)
+	VPSRLD       $0x10, Y4, Y1
+	VCVTDQ2PS    Y1, Y1
+	VBROADCASTSS 12(DI), Y2
+	VMULPS       Y2, Y1, Y1
+	VBROADCASTSS 8(DI), Y2
+	VADDPS       Y2, Y1, Y1
+	VMULPS       Y7, Y1, Y1
+	VADDPS       224(BX), Y1, Y1
+	VMOVUPS      Y1, 224(BX)
+	VPSLLW       $0x08, Y6, Y1
+	VPSUBW       Y1, Y5, Y5
+	VPAND        lowHalves<>+0(SB), Y5, Y1
+	VCVTDQ2PS    Y1, Y1
+	VBROADCASTSS 20(DI), Y2
+	VMULPS       Y2, Y1, Y1
+	VBROADCASTSS 16(DI), Y2
+	VADDPS       Y2, Y1, Y1
+	VMULPS       Y10, Y1, Y1
+	VADDPS       256(BX), Y1, Y1
+	VMOVUPS      Y1, 256(BX)
+	VPAND        lowHalves<>+0(SB), Y6, Y1
+	VCVTDQ2PS    Y1, Y1
+	VBROADCASTSS 20(DI), Y2
+	VMULPS       Y2, Y1, Y1
+	VBROADCASTSS 16(DI), Y2
+	VADDPS       Y2, Y1, Y1
+	VMULPS       Y9, Y1, Y1
+	VADDPS       288(BX), Y1, Y1
+	VMOVUPS      Y1, 288(BX)
+	VPSRLD       $0x10, Y5, Y1
+	VCVTDQ2PS    Y1, Y1
+	VBROADCASTSS 20(DI), Y2
+	VMULPS       Y2, Y1, Y1
+	VBROADCASTSS 16(DI), Y2
+	VADDPS       Y2, Y1, Y1
+	VMULPS       Y8, Y1, Y1
+	VADDPS       320(BX), Y1, Y1
+	VMOVUPS      Y1, 320(BX)
+	VPSRLD       $0x10, Y6, Y1
+	VCVTDQ2PS    Y1, Y1
+	VBROADCASTSS 20(DI), Y2
+	VMULPS       Y2, Y1, Y1
+	VBROADCASTSS 16(DI), Y2
+	VADDPS       Y2, Y1, Y1
+	VMULPS       Y7, Y1, Y1
+	VADDPS       352(BX), Y1, Y1
+	VMOVUPS      Y1, 352(BX)
+	ADDQ         $0x18, DI
+	ADDQ         $0x40, R8
+	DECQ         SI
+	JNZ          column
+	MOVQ         rows+16(FP), SI
+	MOVQ         48(SI), SI
+	TESTQ        SI, SI
+	JZ           scaled
+	LEAQ         (SI)(DX*2), SI
+	VMOVQ        (SI), X1
+	VPINSRQ      $0x01, 32(SI), X1, X1
+	VCVTPH2PS    X1, Y1
+	VMOVQ        8(SI), X2
+	VPINSRQ      $0x01, 40(SI), X2, X2
+	VCVTPH2PS    X2, Y2
+	VMOVQ        16(SI), X3
+	VPINSRQ      $0x01, 48(SI), X3, X3
+	VCVTPH2PS    X3, Y3
+	VMOVQ        24(SI), X4
+	VPINSRQ      $0x01, 56(SI), X4, X4
+	VCVTPH2PS    X4, Y4
+	VUNPCKLPS    Y2, Y1, Y5
+	VUNPCKHPS    Y2, Y1, Y1
+	VUNPCKLPS    Y4, Y3, Y2
+	VUNPCKHPS    Y4, Y3, Y4
+	VUNPCKLPD    Y2, Y5, Y3
+	VUNPCKHPD    Y2, Y5, Y2
+	VUNPCKLPD    Y4, Y1, Y5
+	VUNPCKHPD    Y4, Y1, Y1
+	VMULPS       (BX), Y3, Y4
+	VMOVUPS      Y4, (BX)
+	VMULPS       128(BX), Y3, Y4
+	VMOVUPS      Y4, 128(BX)
+	VMULPS       256(BX), Y3, Y3
+	VMOVUPS      Y3, 256(BX)
+	VMULPS       32(BX), Y2, Y3
+	VMOVUPS      Y3, 32(BX)
+	VMULPS       160(BX), Y2, Y3
+	VMOVUPS      Y3, 160(BX)
+	VMULPS       288(BX), Y2, Y2
+	VMOVUPS      Y2, 288(BX)
+	VMULPS       64(BX), Y5, Y2
+	VMOVUPS      Y2, 64(BX)
+	VMULPS       192(BX), Y5, Y2
+	VMOVUPS      Y2, 192(BX)
+	VMULPS       320(BX), Y5, Y2
+	VMOVUPS      Y2, 320(BX)
+	VMULPS       96(BX), Y1, Y2
+	VMOVUPS      Y2, 96(BX)
+	VMULPS       224(BX), Y1, Y2
+	VMOVUPS      Y2, 224(BX)
+	VMULPS       352(BX), Y1, Y1
+	VMOVUPS      Y1, 352(BX)
+
+scaled:
+	MOVQ         limits+40(FP), SI
+	VBROADCASTSS (SI), Y1
+	VCMPPS       $0x11, (BX), Y1, Y2
+	VCMPPS       $0x11, 32(BX), Y1, Y3
+	VORPS        Y3, Y2, Y2
+	VCMPPS       $0x11, 64(BX), Y1, Y3
+	VORPS        Y3, Y2, Y2
+	VCMPPS       $0x11, 96(BX), Y1, Y3
+	VORPS        Y3, Y2, Y2
+	VMOVMSKPS    Y2, DI
+	TESTL        DI, DI
+	JZ           none0
+	VMOVUPS      (BX), Y2
+	VMOVUPS      32(BX), Y3
+	VMOVUPS      64(BX), Y4
+	VMOVUPS      96(BX), Y5
+	VUNPCKLPS    Y3, Y2, Y6
+	VUNPCKHPS    Y3, Y2, Y2
+	VUNPCKLPS    Y5, Y4, Y3
+	VUNPCKHPS    Y5, Y4, Y5
+	VUNPCKLPD    Y3, Y6, Y4
+	VUNPCKHPD    Y3, Y6, Y3
+	VUNPCKLPD    Y5, Y2, Y6
+	VUNPCKHPD    Y5, Y2, Y2
+	VCMPPS       $0x11, Y4, Y1, Y5
+	VCMPPS       $0x11, Y3, Y1, Y7
+	VCMPPS       $0x11, Y6, Y1, Y8
+	VCMPPS       $0x11, Y2, Y1, Y1
+	VPACKSSDW    Y7, Y5, Y5
+	VPACKSSDW    Y1, Y8, Y8
+	VPACKSSWB    Y8, Y5, Y5
+	VPMOVMSKB    Y5, DI
+	MOVWLZX      DI, R8
+	LEAQ         (DX), R9
+	MOVL         R9, (AX)
+	MOVB         $0x00, 4(AX)
+	MOVW         R8, 6(AX)
+	VMOVUPS      X4, 8(AX)
+	VMOVUPS      X3, 24(AX)
+	VMOVUPS      X6, 40(AX)
+	VMOVUPS      X2, 56(AX)
+	XORL         R9, R9
+	TESTL        R8, R8
+	SETNE        R9
+	ADDQ         R9, CX
+	LEAQ         (R9)(R9*8), R9
+	LEAQ         (AX)(R9*8), AX
+	SHRL         $0x10, DI
+	LEAQ         16(DX), R8
+	MOVL         R8, (AX)
+	MOVB         $0x00, 4(AX)
+	MOVW         DI, 6(AX)
+	VEXTRACTF128 $0x01, Y4, 8(AX)
+	VEXTRACTF128 $0x01, Y3, 24(AX)
+	VEXTRACTF128 $0x01, Y6, 40(AX)
+	VEXTRACTF128 $0x01, Y2, 56(AX)
+	XORL         R8, R8
+	TESTL        DI, DI
+	SETNE        R8
+	ADDQ         R8, CX
+	LEAQ         (R8)(R8*8), R8
+	LEAQ         (AX)(R8*8), AX
+
+none0:
+	VBROADCASTSS 4(SI), Y1
+	VCMPPS       $0x11, 128(BX), Y1, Y2
+	VCMPPS       $0x11, 160(BX), Y1, Y3
+	VORPS        Y3, Y2, Y2
+	VCMPPS       $0x11, 192(BX), Y1, Y3
+	VORPS        Y3, Y2, Y2
+	VCMPPS       $0x11, 224(BX), Y1, Y3
+	VORPS        Y3, Y2, Y2
+	VMOVMSKPS    Y2, DI
+	TESTL        DI, DI
+	JZ           none1
+	VMOVUPS      128(BX), Y2
+	VMOVUPS      160(BX), Y3
+	VMOVUPS      192(BX), Y4
+	VMOVUPS      224(BX), Y5
+	VUNPCKLPS    Y3, Y2, Y6
+	VUNPCKHPS    Y3, Y2, Y2
+	VUNPCKLPS    Y5, Y4, Y3
+	VUNPCKHPS    Y5, Y4, Y5
+	VUNPCKLPD    Y3, Y6, Y4
+	VUNPCKHPD    Y3, Y6, Y3
+	VUNPCKLPD    Y5, Y2, Y6
+	VUNPCKHPD    Y5, Y2, Y2
+	VCMPPS       $0x11, Y4, Y1, Y5
+	VCMPPS       $0x11, Y3, Y1, Y7
+	VCMPPS       $0x11, Y6, Y1, Y8
+	VCMPPS       $0x11, Y2, Y1, Y1
+	VPACKSSDW    Y7, Y5, Y5
+	VPACKSSDW    Y1, Y8, Y8
+	VPACKSSWB    Y8, Y5, Y5
+	VPMOVMSKB    Y5, DI
+	MOVWLZX      DI, R8
+	LEAQ         (DX), R9
+	MOVL         R9, (AX)
+	MOVB         $0x01, 4(AX)
+	MOVW         R8, 6(AX)
+	VMOVUPS      X4, 8(AX)
+	VMOVUPS      X3, 24(AX)
+	VMOVUPS      X6, 40(AX)
+	VMOVUPS      X2, 56(AX)
+	XORL         R9, R9
+	TESTL        R8, R8
+	SETNE        R9
+	ADDQ         R9, CX
+	LEAQ         (R9)(R9*8), R9
+	LEAQ         (AX)(R9*8), AX
+	SHRL         $0x10, DI
+	LEAQ         16(DX), R8
+	MOVL         R8, (AX)
+	MOVB         $0x01, 4(AX)
+	MOVW         DI, 6(AX)
+	VEXTRACTF128 $0x01, Y4, 8(AX)
+	VEXTRACTF128 $0x01, Y3, 24(AX)
+	VEXTRACTF128 $0x01, Y6, 40(AX)
+	VEXTRACTF128 $0x01, Y2, 56(AX)
+	XORL         R8, R8
+	TESTL        DI, DI
+	SETNE        R8
+	ADDQ         R8, CX
+	LEAQ         (R8)(R8*8), R8
+	LEAQ         (AX)(R8*8), AX
+
+none1:
+	VBROADCASTSS 8(SI), Y1
+	VCMPPS       $0x11, 256(BX), Y1, Y2
+	VCMPPS       $0x11, 288(BX), Y1, Y3
+	VORPS        Y3, Y2, Y2
+	VCMPPS       $0x11, 320(BX), Y1, Y3
+	VORPS        Y3, Y2, Y2
+	VCMPPS       $0x11, 352(BX), Y1, Y3
+	VORPS        Y3, Y2, Y2
+	VMOVMSKPS    Y2, SI
+	TESTL        SI, SI
+	JZ           none2
+	VMOVUPS      256(BX), Y2
+	VMOVUPS      288(BX), Y3
+	VMOVUPS      320(BX), Y4
+	VMOVUPS      352(BX), Y5
+	VUNPCKLPS    Y3, Y2, Y6
+	VUNPCKHPS    Y3, Y2, Y2
+	VUNPCKLPS    Y5, Y4, Y3
+	VUNPCKHPS    Y5, Y4, Y5
+	VUNPCKLPD    Y3, Y6, Y4
+	VUNPCKHPD    Y3, Y6, Y3
+	VUNPCKLPD    Y5, Y2, Y6
+	VUNPCKHPD    Y5, Y2, Y2
+	VCMPPS       $0x11, Y4, Y1, Y5
+	VCMPPS       $0x11, Y3, Y1, Y7
+	VCMPPS       $0x11, Y6, Y1, Y8
+	VCMPPS       $0x11, Y2, Y1, Y1
+	VPACKSSDW    Y7, Y5, Y5
+	VPACKSSDW    Y1, Y8, Y8
+	VPACKSSWB    Y8, Y5, Y5
+	VPMOVMSKB    Y5, BX
+	MOVWLZX      BX, SI
+	LEAQ         (DX), DI
+	MOVL         DI, (AX)
+	MOVB         $0x02, 4(AX)
+	MOVW         SI, 6(AX)
+	VMOVUPS      X4, 8(AX)
+	VMOVUPS      X3, 24(AX)
+	VMOVUPS      X6, 40(AX)
+	VMOVUPS      X2, 56(AX)
+	XORL         DI, DI
+	TESTL        SI, SI
+	SETNE        DI
+	ADDQ         DI, CX
+	LEAQ         (DI)(DI*8), DI
+	LEAQ         (AX)(DI*8), AX
+	SHRL         $0x10, BX
+	LEAQ         16(DX), SI
+	MOVL         SI, (AX)
+	MOVB         $0x02, 4(AX)
+	MOVW         BX, 6(AX)
+	VEXTRACTF128 $0x01, Y4, 8(AX)
+	VEXTRACTF128 $0x01, Y3, 24(AX)
+	VEXTRACTF128 $0x01, Y6, 40(AX)
+	VEXTRACTF128 $0x01, Y2, 56(AX)
+	XORL         SI, SI
+	TESTL        BX, BX
+	SETNE        SI
+	ADDQ         SI, CX
+	LEAQ         (SI)(SI*8), SI
+	LEAQ         (AX)(SI*8), AX
+
+none2:
+	ADDQ $0x20, DX
+	MOVQ groups+24(FP), BX
+	SHLQ $0x06, BX
+	CMPQ DX, BX
+	JL   rows
+	VZEROUPPER
+	MOVQ CX, matches+48(FP)
+	RET
+
+// func scan4AVX2(out *byte, tile *byte, rows *byte, groups int, ahead int, limits *float32) (matches int)
+// Requires: AVX, AVX2, F16C, MMX+
+TEXT ·scan4AVX2(SB), NOSPLIT, $0-56
+	MOVQ out+0(FP), AX
+	XORQ CX, CX
+	XORQ DX, DX
+
+rows:
+	MOVQ           rows+16(FP), SI
+	MOVQ           tile+8(FP), DI
+	MOVQ           96(DI), BX
+	MOVQ           24(SI), R8
+	LEAQ           (R8)(DX*4), R8
+	VBROADCASTF128 (R8), Y0
+	VINSERTF128    $0x01, 64(R8), Y0, Y0
+	VBROADCASTF128 16(R8), Y1
+	VINSERTF128    $0x01, 80(R8), Y1, Y1
+	VBROADCASTF128 32(R8), Y2
+	VINSERTF128    $0x01, 96(R8), Y2, Y2
+	VBROADCASTF128 48(R8), Y3
+	VINSERTF128    $0x01, 112(R8), Y3, Y3
+	VUNPCKLPS      Y1, Y0, Y4
+	VUNPCKHPS      Y1, Y0, Y0
+	VUNPCKLPS      Y3, Y2, Y1
+	VUNPCKHPS      Y3, Y2, Y3
+	VUNPCKLPD      Y1, Y4, Y2
+	VUNPCKHPD      Y1, Y4, Y1
+	VUNPCKLPD      Y3, Y0, Y4
+	VUNPCKHPD      Y3, Y0, Y0
+	VBROADCASTSS   80(DI), Y3
+	VMULPS         Y3, Y2, Y5
+	VMOVUPS        Y5, (BX)
+	VMULPS         Y3, Y1, Y5
+	VMOVUPS        Y5, 32(BX)
+	VMULPS         Y3, Y4, Y5
+	VMOVUPS        Y5, 64(BX)
+	VMULPS         Y3, Y0, Y3
+	VMOVUPS        Y3, 96(BX)
+	VBROADCASTSS   84(DI), Y3
+	VMULPS         Y3, Y2, Y5
+	VMOVUPS        Y5, 128(BX)
+	VMULPS         Y3, Y1, Y5
+	VMOVUPS        Y5, 160(BX)
+	VMULPS         Y3, Y4, Y5
+	VMOVUPS        Y5, 192(BX)
+	VMULPS         Y3, Y0, Y3
+	VMOVUPS        Y3, 224(BX)
+	VBROADCASTSS   88(DI), Y3
+	VMULPS         Y3, Y2, Y5
+	VMOVUPS        Y5, 256(BX)
+	VMULPS         Y3, Y1, Y5
+	VMOVUPS        Y5, 288(BX)
+	VMULPS         Y3, Y4, Y5
+	VMOVUPS        Y5, 320(BX)
+	VMULPS         Y3, Y0, Y3
+	VMOVUPS        Y3, 352(BX)
+	VBROADCASTSS   92(DI), Y3
+	VMULPS         Y3, Y2, Y2
+	VMOVUPS        Y2, 384(BX)
+	VMULPS         Y3, Y1, Y1
+	VMOVUPS        Y1, 416(BX)
+	VMULPS         Y3, Y4, Y1
+	VMOVUPS        Y1, 448(BX)
+	VMULPS         Y3, Y0, Y0
+	VMOVUPS        Y0, 480(BX)
+	MOVQ           (SI), R8
+	MOVQ           8(SI), SI
+	MOVQ           32(DI), R9
+	MOVQ           56(DI), DI
+
+column:
+	MOVQ  32(R8), R13
+	MOVQ  24(R8), R12
+	IMULQ R13, R12
+	SHLQ  $0x09, R12
+	MOVQ  DX, R14
+	ANDQ  $0x3f, R14
+	MOVQ  DX, R10
+	SHRQ  $0x06, R10
+	IMULQ R12, R10
+	ADDQ  (R8), R10
+	ADDQ  R14, R10
+	MOVQ  ahead+32(FP), R11
+	IMULQ R12, R11
+	ADDQ  R10, R11
+	ADDQ  R14, R11
 	VPXOR Y0, Y0, Y0
 	VPXOR Y1, Y1, Y1
 	VPXOR Y2, Y2, Y2
@@ -2274,1605 +4343,931 @@ groups_by4:
 	VPXOR Y5, Y5, Y5
 	VPXOR Y6, Y6, Y6
 	VPXOR Y7, Y7, Y7
-	MOVQ  DX, R9
-	MOVQ  BX, R10
-	MOVQ  CX, R11
+	MOVQ  R9, R12
 
-column_by4:
-	MOVQ  24(R9), R12
-	SHLQ  $0x06, R12
-	MOVQ  R8, R15
-	IMULQ R12, R15
-	ADDQ  (R9), R15
-	LEAQ  (R12)(R12*2), BP
-	MOVQ  32(R9), R13
-	MOVQ  ahead+40(FP), R14
-	IMULQ R12, R14
-	ADDQ  R15, R14
+plane:
+	MOVQ R12, R9
+	MOVQ 24(R8), R14
 
-word0_by4:
-	VMOVDQU        (R15), Y8
-	VSHUFPS        $0x88, 32(R15), Y8, Y8
-	VPSHUFB        turnBytes<>+0(SB), Y8, Y8
-	VMOVDQU        (R15)(R12*1), Y9
-	VSHUFPS        $0x88, 32(R15)(R12*1), Y9, Y9
-	VPSHUFB        turnBytes<>+0(SB), Y9, Y9
-	VMOVDQU        (R15)(R12*2), Y10
-	VSHUFPS        $0x88, 32(R15)(R12*2), Y10, Y10
-	VPSHUFB        turnBytes<>+0(SB), Y10, Y10
-	VMOVDQU        (R15)(BP*1), Y11
-	VSHUFPS        $0x88, 32(R15)(BP*1), Y11, Y11
-	VPSHUFB        turnBytes<>+0(SB), Y11, Y11
-	VPUNPCKLDQ     Y9, Y8, Y12
-	VPUNPCKLDQ     Y11, Y10, Y13
-	VPUNPCKLQDQ    Y13, Y12, Y14
-	VPUNPCKHQDQ    Y13, Y12, Y12
-	VPUNPCKHDQ     Y9, Y8, Y8
-	VPUNPCKHDQ     Y11, Y10, Y9
-	VPUNPCKLQDQ    Y9, Y8, Y10
-	VPUNPCKHQDQ    Y9, Y8, Y8
-	PREFETCHT0     (R14)
-	ADDQ           $0x40, R14
-	VPSRLW         $0x04, Y14, Y9
-	VPAND          nibbleMask<>+0(SB), Y14, Y14
-	VPAND          nibbleMask<>+0(SB), Y9, Y9
-	VPSRLW         $0x04, Y12, Y11
-	VPAND          nibbleMask<>+0(SB), Y12, Y12
-	VPAND          nibbleMask<>+0(SB), Y11, Y11
-	VBROADCASTI128 (R11), Y13
-	VPSHUFB        Y14, Y13, Y13
-	VBROADCASTI128 16(R11), Y15
-	VPSHUFB        Y9, Y15, Y15
-	VPADDB         Y15, Y13, Y13
-	VBROADCASTI128 32(R11), Y15
-	VPSHUFB        Y12, Y15, Y15
-	VPADDB         Y15, Y13, Y13
-	VBROADCASTI128 48(R11), Y15
-	VPSHUFB        Y11, Y15, Y15
-	VPADDB         Y15, Y13, Y13
-	VPADDW         Y13, Y0, Y0
-	VPSRLW         $0x08, Y13, Y13
-	VPADDW         Y13, Y1, Y1
-	VBROADCASTI128 256(R11), Y13
-	VPSHUFB        Y14, Y13, Y13
-	VBROADCASTI128 272(R11), Y15
-	VPSHUFB        Y9, Y15, Y15
-	VPADDB         Y15, Y13, Y13
-	VBROADCASTI128 288(R11), Y15
-	VPSHUFB        Y12, Y15, Y15
-	VPADDB         Y15, Y13, Y13
-	VBROADCASTI128 304(R11), Y15
-	VPSHUFB        Y11, Y15, Y15
-	VPADDB         Y15, Y13, Y13
-	VPADDW         Y13, Y2, Y2
-	VPSRLW         $0x08, Y13, Y13
-	VPADDW         Y13, Y3, Y3
-	VBROADCASTI128 512(R11), Y13
-	VPSHUFB        Y14, Y13, Y13
-	VBROADCASTI128 528(R11), Y15
-	VPSHUFB        Y9, Y15, Y15
-	VPADDB         Y15, Y13, Y13
-	VBROADCASTI128 544(R11), Y15
-	VPSHUFB        Y12, Y15, Y15
-	VPADDB         Y15, Y13, Y13
-	VBROADCASTI128 560(R11), Y15
-	VPSHUFB        Y11, Y15, Y15
-	VPADDB         Y15, Y13, Y13
-	VPADDW         Y13, Y4, Y4
-	VPSRLW         $0x08, Y13, Y13
-	VPADDW         Y13, Y5, Y5
-	VBROADCASTI128 768(R11), Y13
-	VPSHUFB        Y14, Y13, Y13
-	VBROADCASTI128 784(R11), Y14
-	VPSHUFB        Y9, Y14, Y14
-	VPADDB         Y14, Y13, Y13
-	VBROADCASTI128 800(R11), Y9
-	VPSHUFB        Y12, Y9, Y9
-	VPADDB         Y9, Y13, Y13
-	VBROADCASTI128 816(R11), Y9
-	VPSHUFB        Y11, Y9, Y9
-	VPADDB         Y9, Y13, Y13
-	VPADDW         Y13, Y6, Y6
-	VPSRLW         $0x08, Y13, Y13
-	VPADDW         Y13, Y7, Y7
-	PREFETCHT0     (R14)
-	ADDQ           $0x40, R14
-	VPSRLW         $0x04, Y10, Y9
-	VPAND          nibbleMask<>+0(SB), Y10, Y10
-	VPAND          nibbleMask<>+0(SB), Y9, Y9
-	VPSRLW         $0x04, Y8, Y11
+word:
+	PREFETCHT0     (R11)
+	VMOVDQU        (R10), Y8
+	VPSRLW         $0x04, Y8, Y9
 	VPAND          nibbleMask<>+0(SB), Y8, Y8
+	VPAND          nibbleMask<>+0(SB), Y9, Y9
+	VMOVDQU        64(R10), Y10
+	VPSRLW         $0x04, Y10, Y11
+	VPAND          nibbleMask<>+0(SB), Y10, Y10
 	VPAND          nibbleMask<>+0(SB), Y11, Y11
-	VBROADCASTI128 64(R11), Y12
-	VPSHUFB        Y10, Y12, Y12
-	VBROADCASTI128 80(R11), Y13
+	VBROADCASTI128 (R9), Y12
+	VPSHUFB        Y8, Y12, Y12
+	VBROADCASTI128 16(R9), Y13
 	VPSHUFB        Y9, Y13, Y13
 	VPADDB         Y13, Y12, Y12
-	VBROADCASTI128 96(R11), Y13
-	VPSHUFB        Y8, Y13, Y13
+	VBROADCASTI128 32(R9), Y13
+	VPSHUFB        Y10, Y13, Y13
 	VPADDB         Y13, Y12, Y12
-	VBROADCASTI128 112(R11), Y13
+	VBROADCASTI128 48(R9), Y13
 	VPSHUFB        Y11, Y13, Y13
 	VPADDB         Y13, Y12, Y12
 	VPADDW         Y12, Y0, Y0
 	VPSRLW         $0x08, Y12, Y12
 	VPADDW         Y12, Y1, Y1
-	VBROADCASTI128 320(R11), Y12
-	VPSHUFB        Y10, Y12, Y12
-	VBROADCASTI128 336(R11), Y13
+	VBROADCASTI128 64(R9), Y12
+	VPSHUFB        Y8, Y12, Y12
+	VBROADCASTI128 80(R9), Y13
 	VPSHUFB        Y9, Y13, Y13
 	VPADDB         Y13, Y12, Y12
-	VBROADCASTI128 352(R11), Y13
-	VPSHUFB        Y8, Y13, Y13
+	VBROADCASTI128 96(R9), Y13
+	VPSHUFB        Y10, Y13, Y13
 	VPADDB         Y13, Y12, Y12
-	VBROADCASTI128 368(R11), Y13
+	VBROADCASTI128 112(R9), Y13
 	VPSHUFB        Y11, Y13, Y13
 	VPADDB         Y13, Y12, Y12
 	VPADDW         Y12, Y2, Y2
 	VPSRLW         $0x08, Y12, Y12
 	VPADDW         Y12, Y3, Y3
-	VBROADCASTI128 576(R11), Y12
-	VPSHUFB        Y10, Y12, Y12
-	VBROADCASTI128 592(R11), Y13
+	VBROADCASTI128 128(R9), Y12
+	VPSHUFB        Y8, Y12, Y12
+	VBROADCASTI128 144(R9), Y13
 	VPSHUFB        Y9, Y13, Y13
 	VPADDB         Y13, Y12, Y12
-	VBROADCASTI128 608(R11), Y13
-	VPSHUFB        Y8, Y13, Y13
+	VBROADCASTI128 160(R9), Y13
+	VPSHUFB        Y10, Y13, Y13
 	VPADDB         Y13, Y12, Y12
-	VBROADCASTI128 624(R11), Y13
+	VBROADCASTI128 176(R9), Y13
 	VPSHUFB        Y11, Y13, Y13
 	VPADDB         Y13, Y12, Y12
 	VPADDW         Y12, Y4, Y4
 	VPSRLW         $0x08, Y12, Y12
 	VPADDW         Y12, Y5, Y5
-	VBROADCASTI128 832(R11), Y12
-	VPSHUFB        Y10, Y12, Y10
-	VBROADCASTI128 848(R11), Y12
-	VPSHUFB        Y9, Y12, Y12
-	VPADDB         Y12, Y10, Y10
-	VBROADCASTI128 864(R11), Y9
-	VPSHUFB        Y8, Y9, Y9
-	VPADDB         Y9, Y10, Y10
-	VBROADCASTI128 880(R11), Y8
+	VBROADCASTI128 192(R9), Y12
+	VPSHUFB        Y8, Y12, Y12
+	VBROADCASTI128 208(R9), Y8
+	VPSHUFB        Y9, Y8, Y8
+	VPADDB         Y8, Y12, Y12
+	VBROADCASTI128 224(R9), Y8
+	VPSHUFB        Y10, Y8, Y8
+	VPADDB         Y8, Y12, Y12
+	VBROADCASTI128 240(R9), Y8
 	VPSHUFB        Y11, Y8, Y8
-	VPADDB         Y8, Y10, Y10
-	VPADDW         Y10, Y6, Y6
-	VPSRLW         $0x08, Y10, Y10
-	VPADDW         Y10, Y7, Y7
-	VMOVDQU        (R15), Y8
-	VSHUFPS        $0xdd, 32(R15), Y8, Y8
-	VPSHUFB        turnBytes<>+0(SB), Y8, Y8
-	VMOVDQU        (R15)(R12*1), Y9
-	VSHUFPS        $0xdd, 32(R15)(R12*1), Y9, Y9
-	VPSHUFB        turnBytes<>+0(SB), Y9, Y9
-	VMOVDQU        (R15)(R12*2), Y10
-	VSHUFPS        $0xdd, 32(R15)(R12*2), Y10, Y10
-	VPSHUFB        turnBytes<>+0(SB), Y10, Y10
-	VMOVDQU        (R15)(BP*1), Y11
-	VSHUFPS        $0xdd, 32(R15)(BP*1), Y11, Y11
-	VPSHUFB        turnBytes<>+0(SB), Y11, Y11
-	VPUNPCKLDQ     Y9, Y8, Y12
-	VPUNPCKLDQ     Y11, Y10, Y13
-	VPUNPCKLQDQ    Y13, Y12, Y14
-	VPUNPCKHQDQ    Y13, Y12, Y12
-	VPUNPCKHDQ     Y9, Y8, Y8
-	VPUNPCKHDQ     Y11, Y10, Y9
-	VPUNPCKLQDQ    Y9, Y8, Y10
-	VPUNPCKHQDQ    Y9, Y8, Y8
-	PREFETCHT0     (R14)
-	ADDQ           $0x40, R14
-	VPSRLW         $0x04, Y14, Y9
-	VPAND          nibbleMask<>+0(SB), Y14, Y14
-	VPAND          nibbleMask<>+0(SB), Y9, Y9
-	VPSRLW         $0x04, Y12, Y11
-	VPAND          nibbleMask<>+0(SB), Y12, Y12
-	VPAND          nibbleMask<>+0(SB), Y11, Y11
-	VBROADCASTI128 128(R11), Y13
-	VPSHUFB        Y14, Y13, Y13
-	VBROADCASTI128 144(R11), Y15
-	VPSHUFB        Y9, Y15, Y15
-	VPADDB         Y15, Y13, Y13
-	VBROADCASTI128 160(R11), Y15
-	VPSHUFB        Y12, Y15, Y15
-	VPADDB         Y15, Y13, Y13
-	VBROADCASTI128 176(R11), Y15
-	VPSHUFB        Y11, Y15, Y15
-	VPADDB         Y15, Y13, Y13
-	VPADDW         Y13, Y0, Y0
-	VPSRLW         $0x08, Y13, Y13
-	VPADDW         Y13, Y1, Y1
-	VBROADCASTI128 384(R11), Y13
-	VPSHUFB        Y14, Y13, Y13
-	VBROADCASTI128 400(R11), Y15
-	VPSHUFB        Y9, Y15, Y15
-	VPADDB         Y15, Y13, Y13
-	VBROADCASTI128 416(R11), Y15
-	VPSHUFB        Y12, Y15, Y15
-	VPADDB         Y15, Y13, Y13
-	VBROADCASTI128 432(R11), Y15
-	VPSHUFB        Y11, Y15, Y15
-	VPADDB         Y15, Y13, Y13
-	VPADDW         Y13, Y2, Y2
-	VPSRLW         $0x08, Y13, Y13
-	VPADDW         Y13, Y3, Y3
-	VBROADCASTI128 640(R11), Y13
-	VPSHUFB        Y14, Y13, Y13
-	VBROADCASTI128 656(R11), Y15
-	VPSHUFB        Y9, Y15, Y15
-	VPADDB         Y15, Y13, Y13
-	VBROADCASTI128 672(R11), Y15
-	VPSHUFB        Y12, Y15, Y15
-	VPADDB         Y15, Y13, Y13
-	VBROADCASTI128 688(R11), Y15
-	VPSHUFB        Y11, Y15, Y15
-	VPADDB         Y15, Y13, Y13
-	VPADDW         Y13, Y4, Y4
-	VPSRLW         $0x08, Y13, Y13
-	VPADDW         Y13, Y5, Y5
-	VBROADCASTI128 896(R11), Y13
-	VPSHUFB        Y14, Y13, Y13
-	VBROADCASTI128 912(R11), Y14
-	VPSHUFB        Y9, Y14, Y14
-	VPADDB         Y14, Y13, Y13
-	VBROADCASTI128 928(R11), Y9
-	VPSHUFB        Y12, Y9, Y9
-	VPADDB         Y9, Y13, Y13
-	VBROADCASTI128 944(R11), Y9
-	VPSHUFB        Y11, Y9, Y9
-	VPADDB         Y9, Y13, Y13
-	VPADDW         Y13, Y6, Y6
-	VPSRLW         $0x08, Y13, Y13
-	VPADDW         Y13, Y7, Y7
-	PREFETCHT0     (R14)
-	ADDQ           $0x40, R14
-	VPSRLW         $0x04, Y10, Y9
-	VPAND          nibbleMask<>+0(SB), Y10, Y10
-	VPAND          nibbleMask<>+0(SB), Y9, Y9
-	VPSRLW         $0x04, Y8, Y11
+	VPADDB         Y8, Y12, Y12
+	VPADDW         Y12, Y6, Y6
+	VPSRLW         $0x08, Y12, Y12
+	VPADDW         Y12, Y7, Y7
+	PREFETCHT0     128(R11)
+	VMOVDQU        128(R10), Y8
+	VPSRLW         $0x04, Y8, Y9
 	VPAND          nibbleMask<>+0(SB), Y8, Y8
+	VPAND          nibbleMask<>+0(SB), Y9, Y9
+	VMOVDQU        192(R10), Y10
+	VPSRLW         $0x04, Y10, Y11
+	VPAND          nibbleMask<>+0(SB), Y10, Y10
 	VPAND          nibbleMask<>+0(SB), Y11, Y11
-	VBROADCASTI128 192(R11), Y12
-	VPSHUFB        Y10, Y12, Y12
-	VBROADCASTI128 208(R11), Y13
+	VBROADCASTI128 256(R9), Y12
+	VPSHUFB        Y8, Y12, Y12
+	VBROADCASTI128 272(R9), Y13
 	VPSHUFB        Y9, Y13, Y13
 	VPADDB         Y13, Y12, Y12
-	VBROADCASTI128 224(R11), Y13
-	VPSHUFB        Y8, Y13, Y13
+	VBROADCASTI128 288(R9), Y13
+	VPSHUFB        Y10, Y13, Y13
 	VPADDB         Y13, Y12, Y12
-	VBROADCASTI128 240(R11), Y13
+	VBROADCASTI128 304(R9), Y13
 	VPSHUFB        Y11, Y13, Y13
 	VPADDB         Y13, Y12, Y12
 	VPADDW         Y12, Y0, Y0
 	VPSRLW         $0x08, Y12, Y12
 	VPADDW         Y12, Y1, Y1
-	VBROADCASTI128 448(R11), Y12
-	VPSHUFB        Y10, Y12, Y12
-	VBROADCASTI128 464(R11), Y13
+	VBROADCASTI128 320(R9), Y12
+	VPSHUFB        Y8, Y12, Y12
+	VBROADCASTI128 336(R9), Y13
 	VPSHUFB        Y9, Y13, Y13
 	VPADDB         Y13, Y12, Y12
-	VBROADCASTI128 480(R11), Y13
-	VPSHUFB        Y8, Y13, Y13
+	VBROADCASTI128 352(R9), Y13
+	VPSHUFB        Y10, Y13, Y13
 	VPADDB         Y13, Y12, Y12
-	VBROADCASTI128 496(R11), Y13
+	VBROADCASTI128 368(R9), Y13
 	VPSHUFB        Y11, Y13, Y13
 	VPADDB         Y13, Y12, Y12
 	VPADDW         Y12, Y2, Y2
 	VPSRLW         $0x08, Y12, Y12
 	VPADDW         Y12, Y3, Y3
-	VBROADCASTI128 704(R11), Y12
-	VPSHUFB        Y10, Y12, Y12
-	VBROADCASTI128 720(R11), Y13
+	VBROADCASTI128 384(R9), Y12
+	VPSHUFB        Y8, Y12, Y12
+	VBROADCASTI128 400(R9), Y13
 	VPSHUFB        Y9, Y13, Y13
 	VPADDB         Y13, Y12, Y12
-	VBROADCASTI128 736(R11), Y13
-	VPSHUFB        Y8, Y13, Y13
+	VBROADCASTI128 416(R9), Y13
+	VPSHUFB        Y10, Y13, Y13
 	VPADDB         Y13, Y12, Y12
-	VBROADCASTI128 752(R11), Y13
+	VBROADCASTI128 432(R9), Y13
 	VPSHUFB        Y11, Y13, Y13
 	VPADDB         Y13, Y12, Y12
 	VPADDW         Y12, Y4, Y4
 	VPSRLW         $0x08, Y12, Y12
 	VPADDW         Y12, Y5, Y5
-	VBROADCASTI128 960(R11), Y12
-	VPSHUFB        Y10, Y12, Y10
-	VBROADCASTI128 976(R11), Y12
-	VPSHUFB        Y9, Y12, Y12
-	VPADDB         Y12, Y10, Y10
-	VBROADCASTI128 992(R11), Y9
-	VPSHUFB        Y8, Y9, Y9
-	VPADDB         Y9, Y10, Y10
-	VBROADCASTI128 1008(R11), Y8
+	VBROADCASTI128 448(R9), Y12
+	VPSHUFB        Y8, Y12, Y12
+	VBROADCASTI128 464(R9), Y8
+	VPSHUFB        Y9, Y8, Y8
+	VPADDB         Y8, Y12, Y12
+	VBROADCASTI128 480(R9), Y8
+	VPSHUFB        Y10, Y8, Y8
+	VPADDB         Y8, Y12, Y12
+	VBROADCASTI128 496(R9), Y8
 	VPSHUFB        Y11, Y8, Y8
-	VPADDB         Y8, Y10, Y10
-	VPADDW         Y10, Y6, Y6
-	VPSRLW         $0x08, Y10, Y10
-	VPADDW         Y10, Y7, Y7
-	ADDQ           $0x40, R15
-	ADDQ           $0x00000400, R11
+	VPADDB         Y8, Y12, Y12
+	VPADDW         Y12, Y6, Y6
+	VPSRLW         $0x08, Y12, Y12
+	VPADDW         Y12, Y7, Y7
+	PREFETCHT0     256(R11)
+	VMOVDQU        256(R10), Y8
+	VPSRLW         $0x04, Y8, Y9
+	VPAND          nibbleMask<>+0(SB), Y8, Y8
+	VPAND          nibbleMask<>+0(SB), Y9, Y9
+	VMOVDQU        320(R10), Y10
+	VPSRLW         $0x04, Y10, Y11
+	VPAND          nibbleMask<>+0(SB), Y10, Y10
+	VPAND          nibbleMask<>+0(SB), Y11, Y11
+	VBROADCASTI128 512(R9), Y12
+	VPSHUFB        Y8, Y12, Y12
+	VBROADCASTI128 528(R9), Y13
+	VPSHUFB        Y9, Y13, Y13
+	VPADDB         Y13, Y12, Y12
+	VBROADCASTI128 544(R9), Y13
+	VPSHUFB        Y10, Y13, Y13
+	VPADDB         Y13, Y12, Y12
+	VBROADCASTI128 560(R9), Y13
+	VPSHUFB        Y11, Y13, Y13
+	VPADDB         Y13, Y12, Y12
+	VPADDW         Y12, Y0, Y0
+	VPSRLW         $0x08, Y12, Y12
+	VPADDW         Y12, Y1, Y1
+	VBROADCASTI128 576(R9), Y12
+	VPSHUFB        Y8, Y12, Y12
+	VBROADCASTI128 592(R9), Y13
+	VPSHUFB        Y9, Y13, Y13
+	VPADDB         Y13, Y12, Y12
+	VBROADCASTI128 608(R9), Y13
+	VPSHUFB        Y10, Y13, Y13
+	VPADDB         Y13, Y12, Y12
+	VBROADCASTI128 624(R9), Y13
+	VPSHUFB        Y11, Y13, Y13
+	VPADDB         Y13, Y12, Y12
+	VPADDW         Y12, Y2, Y2
+	VPSRLW         $0x08, Y12, Y12
+	VPADDW         Y12, Y3, Y3
+	VBROADCASTI128 640(R9), Y12
+	VPSHUFB        Y8, Y12, Y12
+	VBROADCASTI128 656(R9), Y13
+	VPSHUFB        Y9, Y13, Y13
+	VPADDB         Y13, Y12, Y12
+	VBROADCASTI128 672(R9), Y13
+	VPSHUFB        Y10, Y13, Y13
+	VPADDB         Y13, Y12, Y12
+	VBROADCASTI128 688(R9), Y13
+	VPSHUFB        Y11, Y13, Y13
+	VPADDB         Y13, Y12, Y12
+	VPADDW         Y12, Y4, Y4
+	VPSRLW         $0x08, Y12, Y12
+	VPADDW         Y12, Y5, Y5
+	VBROADCASTI128 704(R9), Y12
+	VPSHUFB        Y8, Y12, Y12
+	VBROADCASTI128 720(R9), Y8
+	VPSHUFB        Y9, Y8, Y8
+	VPADDB         Y8, Y12, Y12
+	VBROADCASTI128 736(R9), Y8
+	VPSHUFB        Y10, Y8, Y8
+	VPADDB         Y8, Y12, Y12
+	VBROADCASTI128 752(R9), Y8
+	VPSHUFB        Y11, Y8, Y8
+	VPADDB         Y8, Y12, Y12
+	VPADDW         Y12, Y6, Y6
+	VPSRLW         $0x08, Y12, Y12
+	VPADDW         Y12, Y7, Y7
+	PREFETCHT0     384(R11)
+	VMOVDQU        384(R10), Y8
+	VPSRLW         $0x04, Y8, Y9
+	VPAND          nibbleMask<>+0(SB), Y8, Y8
+	VPAND          nibbleMask<>+0(SB), Y9, Y9
+	VMOVDQU        448(R10), Y10
+	VPSRLW         $0x04, Y10, Y11
+	VPAND          nibbleMask<>+0(SB), Y10, Y10
+	VPAND          nibbleMask<>+0(SB), Y11, Y11
+	VBROADCASTI128 768(R9), Y12
+	VPSHUFB        Y8, Y12, Y12
+	VBROADCASTI128 784(R9), Y13
+	VPSHUFB        Y9, Y13, Y13
+	VPADDB         Y13, Y12, Y12
+	VBROADCASTI128 800(R9), Y13
+	VPSHUFB        Y10, Y13, Y13
+	VPADDB         Y13, Y12, Y12
+	VBROADCASTI128 816(R9), Y13
+	VPSHUFB        Y11, Y13, Y13
+	VPADDB         Y13, Y12, Y12
+	VPADDW         Y12, Y0, Y0
+	VPSRLW         $0x08, Y12, Y12
+	VPADDW         Y12, Y1, Y1
+	VBROADCASTI128 832(R9), Y12
+	VPSHUFB        Y8, Y12, Y12
+	VBROADCASTI128 848(R9), Y13
+	VPSHUFB        Y9, Y13, Y13
+	VPADDB         Y13, Y12, Y12
+	VBROADCASTI128 864(R9), Y13
+	VPSHUFB        Y10, Y13, Y13
+	VPADDB         Y13, Y12, Y12
+	VBROADCASTI128 880(R9), Y13
+	VPSHUFB        Y11, Y13, Y13
+	VPADDB         Y13, Y12, Y12
+	VPADDW         Y12, Y2, Y2
+	VPSRLW         $0x08, Y12, Y12
+	VPADDW         Y12, Y3, Y3
+	VBROADCASTI128 896(R9), Y12
+	VPSHUFB        Y8, Y12, Y12
+	VBROADCASTI128 912(R9), Y13
+	VPSHUFB        Y9, Y13, Y13
+	VPADDB         Y13, Y12, Y12
+	VBROADCASTI128 928(R9), Y13
+	VPSHUFB        Y10, Y13, Y13
+	VPADDB         Y13, Y12, Y12
+	VBROADCASTI128 944(R9), Y13
+	VPSHUFB        Y11, Y13, Y13
+	VPADDB         Y13, Y12, Y12
+	VPADDW         Y12, Y4, Y4
+	VPSRLW         $0x08, Y12, Y12
+	VPADDW         Y12, Y5, Y5
+	VBROADCASTI128 960(R9), Y12
+	VPSHUFB        Y8, Y12, Y12
+	VBROADCASTI128 976(R9), Y8
+	VPSHUFB        Y9, Y8, Y8
+	VPADDB         Y8, Y12, Y12
+	VBROADCASTI128 992(R9), Y8
+	VPSHUFB        Y10, Y8, Y8
+	VPADDB         Y8, Y12, Y12
+	VBROADCASTI128 1008(R9), Y8
+	VPSHUFB        Y11, Y8, Y8
+	VPADDB         Y8, Y12, Y12
+	VPADDW         Y12, Y6, Y6
+	VPSRLW         $0x08, Y12, Y12
+	VPADDW         Y12, Y7, Y7
+	ADDQ           $0x00000400, R9
+	ADDQ           $0x00000200, R10
+	ADDQ           $0x00000200, R11
+	DECQ           R14
+	JNZ            word
 	DECQ           R13
-	JNZ            word0_by4
-	ADDQ           $0x28, R9
-	DECQ           R10
-	JZ             emit_by4
-	MOVQ           24(R9), R12
-	SHLQ           $0x06, R12
-	MOVQ           R8, R15
-	IMULQ          R12, R15
-	ADDQ           (R9), R15
-	LEAQ           (R12)(R12*2), BP
-	MOVQ           32(R9), R13
-	MOVQ           ahead+40(FP), R14
-	IMULQ          R12, R14
-	ADDQ           R15, R14
+	JZ             planes_done
+	VPADDW         Y0, Y0, Y0
+	VPADDW         Y1, Y1, Y1
+	VPADDW         Y2, Y2, Y2
+	VPADDW         Y3, Y3, Y3
+	VPADDW         Y4, Y4, Y4
+	VPADDW         Y5, Y5, Y5
+	VPADDW         Y6, Y6, Y6
+	VPADDW         Y7, Y7, Y7
+	JMP            plane
 
-word1_by4:
-	VMOVDQU        (R15), Y8
-	VSHUFPS        $0x88, 32(R15), Y8, Y8
-	VPSHUFB        turnBytes<>+0(SB), Y8, Y8
-	VMOVDQU        (R15)(R12*1), Y9
-	VSHUFPS        $0x88, 32(R15)(R12*1), Y9, Y9
-	VPSHUFB        turnBytes<>+0(SB), Y9, Y9
-	VMOVDQU        (R15)(R12*2), Y10
-	VSHUFPS        $0x88, 32(R15)(R12*2), Y10, Y10
-	VPSHUFB        turnBytes<>+0(SB), Y10, Y10
-	VMOVDQU        (R15)(BP*1), Y11
-	VSHUFPS        $0x88, 32(R15)(BP*1), Y11, Y11
-	VPSHUFB        turnBytes<>+0(SB), Y11, Y11
-	VPUNPCKLDQ     Y9, Y8, Y12
-	VPUNPCKLDQ     Y11, Y10, Y13
-	VPUNPCKLQDQ    Y13, Y12, Y14
-	VPUNPCKHQDQ    Y13, Y12, Y12
-	VPUNPCKHDQ     Y9, Y8, Y8
-	VPUNPCKHDQ     Y11, Y10, Y9
-	VPUNPCKLQDQ    Y9, Y8, Y10
-	VPUNPCKHQDQ    Y9, Y8, Y8
-	PREFETCHT0     (R14)
-	ADDQ           $0x40, R14
-	VPSRLW         $0x04, Y14, Y9
-	VPAND          nibbleMask<>+0(SB), Y14, Y14
-	VPAND          nibbleMask<>+0(SB), Y9, Y9
-	VPSRLW         $0x04, Y12, Y11
-	VPAND          nibbleMask<>+0(SB), Y12, Y12
-	VPAND          nibbleMask<>+0(SB), Y11, Y11
-	VBROADCASTI128 (R11), Y13
-	VPSHUFB        Y14, Y13, Y13
-	VBROADCASTI128 16(R11), Y15
-	VPSHUFB        Y9, Y15, Y15
-	VPADDB         Y15, Y13, Y13
-	VBROADCASTI128 32(R11), Y15
-	VPSHUFB        Y12, Y15, Y15
-	VPADDB         Y15, Y13, Y13
-	VBROADCASTI128 48(R11), Y15
-	VPSHUFB        Y11, Y15, Y15
-	VPADDB         Y15, Y13, Y13
-	VPADDW         Y13, Y0, Y0
-	VPSRLW         $0x08, Y13, Y13
-	VPADDW         Y13, Y1, Y1
-	VBROADCASTI128 256(R11), Y13
-	VPSHUFB        Y14, Y13, Y13
-	VBROADCASTI128 272(R11), Y15
-	VPSHUFB        Y9, Y15, Y15
-	VPADDB         Y15, Y13, Y13
-	VBROADCASTI128 288(R11), Y15
-	VPSHUFB        Y12, Y15, Y15
-	VPADDB         Y15, Y13, Y13
-	VBROADCASTI128 304(R11), Y15
-	VPSHUFB        Y11, Y15, Y15
-	VPADDB         Y15, Y13, Y13
-	VPADDW         Y13, Y2, Y2
-	VPSRLW         $0x08, Y13, Y13
-	VPADDW         Y13, Y3, Y3
-	VBROADCASTI128 512(R11), Y13
-	VPSHUFB        Y14, Y13, Y13
-	VBROADCASTI128 528(R11), Y15
-	VPSHUFB        Y9, Y15, Y15
-	VPADDB         Y15, Y13, Y13
-	VBROADCASTI128 544(R11), Y15
-	VPSHUFB        Y12, Y15, Y15
-	VPADDB         Y15, Y13, Y13
-	VBROADCASTI128 560(R11), Y15
-	VPSHUFB        Y11, Y15, Y15
-	VPADDB         Y15, Y13, Y13
-	VPADDW         Y13, Y4, Y4
-	VPSRLW         $0x08, Y13, Y13
-	VPADDW         Y13, Y5, Y5
-	VBROADCASTI128 768(R11), Y13
-	VPSHUFB        Y14, Y13, Y13
-	VBROADCASTI128 784(R11), Y14
-	VPSHUFB        Y9, Y14, Y14
-	VPADDB         Y14, Y13, Y13
-	VBROADCASTI128 800(R11), Y9
-	VPSHUFB        Y12, Y9, Y9
-	VPADDB         Y9, Y13, Y13
-	VBROADCASTI128 816(R11), Y9
-	VPSHUFB        Y11, Y9, Y9
-	VPADDB         Y9, Y13, Y13
-	VPADDW         Y13, Y6, Y6
-	VPSRLW         $0x08, Y13, Y13
-	VPADDW         Y13, Y7, Y7
-	PREFETCHT0     (R14)
-	ADDQ           $0x40, R14
-	VPSRLW         $0x04, Y10, Y9
-	VPAND          nibbleMask<>+0(SB), Y10, Y10
-	VPAND          nibbleMask<>+0(SB), Y9, Y9
-	VPSRLW         $0x04, Y8, Y11
-	VPAND          nibbleMask<>+0(SB), Y8, Y8
-	VPAND          nibbleMask<>+0(SB), Y11, Y11
-	VBROADCASTI128 64(R11), Y12
-	VPSHUFB        Y10, Y12, Y12
-	VBROADCASTI128 80(R11), Y13
-	VPSHUFB        Y9, Y13, Y13
-	VPADDB         Y13, Y12, Y12
-	VBROADCASTI128 96(R11), Y13
-	VPSHUFB        Y8, Y13, Y13
-	VPADDB         Y13, Y12, Y12
-	VBROADCASTI128 112(R11), Y13
-	VPSHUFB        Y11, Y13, Y13
-	VPADDB         Y13, Y12, Y12
-	VPADDW         Y12, Y0, Y0
-	VPSRLW         $0x08, Y12, Y12
-	VPADDW         Y12, Y1, Y1
-	VBROADCASTI128 320(R11), Y12
-	VPSHUFB        Y10, Y12, Y12
-	VBROADCASTI128 336(R11), Y13
-	VPSHUFB        Y9, Y13, Y13
-	VPADDB         Y13, Y12, Y12
-	VBROADCASTI128 352(R11), Y13
-	VPSHUFB        Y8, Y13, Y13
-	VPADDB         Y13, Y12, Y12
-	VBROADCASTI128 368(R11), Y13
-	VPSHUFB        Y11, Y13, Y13
-	VPADDB         Y13, Y12, Y12
-	VPADDW         Y12, Y2, Y2
-	VPSRLW         $0x08, Y12, Y12
-	VPADDW         Y12, Y3, Y3
-	VBROADCASTI128 576(R11), Y12
-	VPSHUFB        Y10, Y12, Y12
-	VBROADCASTI128 592(R11), Y13
-	VPSHUFB        Y9, Y13, Y13
-	VPADDB         Y13, Y12, Y12
-	VBROADCASTI128 608(R11), Y13
-	VPSHUFB        Y8, Y13, Y13
-	VPADDB         Y13, Y12, Y12
-	VBROADCASTI128 624(R11), Y13
-	VPSHUFB        Y11, Y13, Y13
-	VPADDB         Y13, Y12, Y12
-	VPADDW         Y12, Y4, Y4
-	VPSRLW         $0x08, Y12, Y12
-	VPADDW         Y12, Y5, Y5
-	VBROADCASTI128 832(R11), Y12
-	VPSHUFB        Y10, Y12, Y10
-	VBROADCASTI128 848(R11), Y12
-	VPSHUFB        Y9, Y12, Y12
-	VPADDB         Y12, Y10, Y10
-	VBROADCASTI128 864(R11), Y9
-	VPSHUFB        Y8, Y9, Y9
-	VPADDB         Y9, Y10, Y10
-	VBROADCASTI128 880(R11), Y8
-	VPSHUFB        Y11, Y8, Y8
-	VPADDB         Y8, Y10, Y10
-	VPADDW         Y10, Y6, Y6
-	VPSRLW         $0x08, Y10, Y10
-	VPADDW         Y10, Y7, Y7
-	VMOVDQU        (R15), Y8
-	VSHUFPS        $0xdd, 32(R15), Y8, Y8
-	VPSHUFB        turnBytes<>+0(SB), Y8, Y8
-	VMOVDQU        (R15)(R12*1), Y9
-	VSHUFPS        $0xdd, 32(R15)(R12*1), Y9, Y9
-	VPSHUFB        turnBytes<>+0(SB), Y9, Y9
-	VMOVDQU        (R15)(R12*2), Y10
-	VSHUFPS        $0xdd, 32(R15)(R12*2), Y10, Y10
-	VPSHUFB        turnBytes<>+0(SB), Y10, Y10
-	VMOVDQU        (R15)(BP*1), Y11
-	VSHUFPS        $0xdd, 32(R15)(BP*1), Y11, Y11
-	VPSHUFB        turnBytes<>+0(SB), Y11, Y11
-	VPUNPCKLDQ     Y9, Y8, Y12
-	VPUNPCKLDQ     Y11, Y10, Y13
-	VPUNPCKLQDQ    Y13, Y12, Y14
-	VPUNPCKHQDQ    Y13, Y12, Y12
-	VPUNPCKHDQ     Y9, Y8, Y8
-	VPUNPCKHDQ     Y11, Y10, Y9
-	VPUNPCKLQDQ    Y9, Y8, Y10
-	VPUNPCKHQDQ    Y9, Y8, Y8
-	PREFETCHT0     (R14)
-	ADDQ           $0x40, R14
-	VPSRLW         $0x04, Y14, Y9
-	VPAND          nibbleMask<>+0(SB), Y14, Y14
-	VPAND          nibbleMask<>+0(SB), Y9, Y9
-	VPSRLW         $0x04, Y12, Y11
-	VPAND          nibbleMask<>+0(SB), Y12, Y12
-	VPAND          nibbleMask<>+0(SB), Y11, Y11
-	VBROADCASTI128 128(R11), Y13
-	VPSHUFB        Y14, Y13, Y13
-	VBROADCASTI128 144(R11), Y15
-	VPSHUFB        Y9, Y15, Y15
-	VPADDB         Y15, Y13, Y13
-	VBROADCASTI128 160(R11), Y15
-	VPSHUFB        Y12, Y15, Y15
-	VPADDB         Y15, Y13, Y13
-	VBROADCASTI128 176(R11), Y15
-	VPSHUFB        Y11, Y15, Y15
-	VPADDB         Y15, Y13, Y13
-	VPADDW         Y13, Y0, Y0
-	VPSRLW         $0x08, Y13, Y13
-	VPADDW         Y13, Y1, Y1
-	VBROADCASTI128 384(R11), Y13
-	VPSHUFB        Y14, Y13, Y13
-	VBROADCASTI128 400(R11), Y15
-	VPSHUFB        Y9, Y15, Y15
-	VPADDB         Y15, Y13, Y13
-	VBROADCASTI128 416(R11), Y15
-	VPSHUFB        Y12, Y15, Y15
-	VPADDB         Y15, Y13, Y13
-	VBROADCASTI128 432(R11), Y15
-	VPSHUFB        Y11, Y15, Y15
-	VPADDB         Y15, Y13, Y13
-	VPADDW         Y13, Y2, Y2
-	VPSRLW         $0x08, Y13, Y13
-	VPADDW         Y13, Y3, Y3
-	VBROADCASTI128 640(R11), Y13
-	VPSHUFB        Y14, Y13, Y13
-	VBROADCASTI128 656(R11), Y15
-	VPSHUFB        Y9, Y15, Y15
-	VPADDB         Y15, Y13, Y13
-	VBROADCASTI128 672(R11), Y15
-	VPSHUFB        Y12, Y15, Y15
-	VPADDB         Y15, Y13, Y13
-	VBROADCASTI128 688(R11), Y15
-	VPSHUFB        Y11, Y15, Y15
-	VPADDB         Y15, Y13, Y13
-	VPADDW         Y13, Y4, Y4
-	VPSRLW         $0x08, Y13, Y13
-	VPADDW         Y13, Y5, Y5
-	VBROADCASTI128 896(R11), Y13
-	VPSHUFB        Y14, Y13, Y13
-	VBROADCASTI128 912(R11), Y14
-	VPSHUFB        Y9, Y14, Y14
-	VPADDB         Y14, Y13, Y13
-	VBROADCASTI128 928(R11), Y9
-	VPSHUFB        Y12, Y9, Y9
-	VPADDB         Y9, Y13, Y13
-	VBROADCASTI128 944(R11), Y9
-	VPSHUFB        Y11, Y9, Y9
-	VPADDB         Y9, Y13, Y13
-	VPADDW         Y13, Y6, Y6
-	VPSRLW         $0x08, Y13, Y13
-	VPADDW         Y13, Y7, Y7
-	PREFETCHT0     (R14)
-	ADDQ           $0x40, R14
-	VPSRLW         $0x04, Y10, Y9
-	VPAND          nibbleMask<>+0(SB), Y10, Y10
-	VPAND          nibbleMask<>+0(SB), Y9, Y9
-	VPSRLW         $0x04, Y8, Y11
-	VPAND          nibbleMask<>+0(SB), Y8, Y8
-	VPAND          nibbleMask<>+0(SB), Y11, Y11
-	VBROADCASTI128 192(R11), Y12
-	VPSHUFB        Y10, Y12, Y12
-	VBROADCASTI128 208(R11), Y13
-	VPSHUFB        Y9, Y13, Y13
-	VPADDB         Y13, Y12, Y12
-	VBROADCASTI128 224(R11), Y13
-	VPSHUFB        Y8, Y13, Y13
-	VPADDB         Y13, Y12, Y12
-	VBROADCASTI128 240(R11), Y13
-	VPSHUFB        Y11, Y13, Y13
-	VPADDB         Y13, Y12, Y12
-	VPADDW         Y12, Y0, Y0
-	VPSRLW         $0x08, Y12, Y12
-	VPADDW         Y12, Y1, Y1
-	VBROADCASTI128 448(R11), Y12
-	VPSHUFB        Y10, Y12, Y12
-	VBROADCASTI128 464(R11), Y13
-	VPSHUFB        Y9, Y13, Y13
-	VPADDB         Y13, Y12, Y12
-	VBROADCASTI128 480(R11), Y13
-	VPSHUFB        Y8, Y13, Y13
-	VPADDB         Y13, Y12, Y12
-	VBROADCASTI128 496(R11), Y13
-	VPSHUFB        Y11, Y13, Y13
-	VPADDB         Y13, Y12, Y12
-	VPADDW         Y12, Y2, Y2
-	VPSRLW         $0x08, Y12, Y12
-	VPADDW         Y12, Y3, Y3
-	VBROADCASTI128 704(R11), Y12
-	VPSHUFB        Y10, Y12, Y12
-	VBROADCASTI128 720(R11), Y13
-	VPSHUFB        Y9, Y13, Y13
-	VPADDB         Y13, Y12, Y12
-	VBROADCASTI128 736(R11), Y13
-	VPSHUFB        Y8, Y13, Y13
-	VPADDB         Y13, Y12, Y12
-	VBROADCASTI128 752(R11), Y13
-	VPSHUFB        Y11, Y13, Y13
-	VPADDB         Y13, Y12, Y12
-	VPADDW         Y12, Y4, Y4
-	VPSRLW         $0x08, Y12, Y12
-	VPADDW         Y12, Y5, Y5
-	VBROADCASTI128 960(R11), Y12
-	VPSHUFB        Y10, Y12, Y10
-	VBROADCASTI128 976(R11), Y12
-	VPSHUFB        Y9, Y12, Y12
-	VPADDB         Y12, Y10, Y10
-	VBROADCASTI128 992(R11), Y9
-	VPSHUFB        Y8, Y9, Y9
-	VPADDB         Y9, Y10, Y10
-	VBROADCASTI128 1008(R11), Y8
-	VPSHUFB        Y11, Y8, Y8
-	VPADDB         Y8, Y10, Y10
-	VPADDW         Y10, Y6, Y6
-	VPSRLW         $0x08, Y10, Y10
-	VPADDW         Y10, Y7, Y7
-	ADDQ           $0x40, R15
-	ADDQ           $0x00000400, R11
-	DECQ           R13
-	JNZ            word1_by4
-	ADDQ           $0x28, R9
-	DECQ           R10
-	JZ             emit_by4
-	MOVQ           24(R9), R12
-	SHLQ           $0x06, R12
-	MOVQ           R8, R15
-	IMULQ          R12, R15
-	ADDQ           (R9), R15
-	LEAQ           (R12)(R12*2), BP
-	MOVQ           32(R9), R13
-	MOVQ           ahead+40(FP), R14
-	IMULQ          R12, R14
-	ADDQ           R15, R14
-
-word2_by4:
-	VMOVDQU        (R15), Y8
-	VSHUFPS        $0x88, 32(R15), Y8, Y8
-	VPSHUFB        turnBytes<>+0(SB), Y8, Y8
-	VMOVDQU        (R15)(R12*1), Y9
-	VSHUFPS        $0x88, 32(R15)(R12*1), Y9, Y9
-	VPSHUFB        turnBytes<>+0(SB), Y9, Y9
-	VMOVDQU        (R15)(R12*2), Y10
-	VSHUFPS        $0x88, 32(R15)(R12*2), Y10, Y10
-	VPSHUFB        turnBytes<>+0(SB), Y10, Y10
-	VMOVDQU        (R15)(BP*1), Y11
-	VSHUFPS        $0x88, 32(R15)(BP*1), Y11, Y11
-	VPSHUFB        turnBytes<>+0(SB), Y11, Y11
-	VPUNPCKLDQ     Y9, Y8, Y12
-	VPUNPCKLDQ     Y11, Y10, Y13
-	VPUNPCKLQDQ    Y13, Y12, Y14
-	VPUNPCKHQDQ    Y13, Y12, Y12
-	VPUNPCKHDQ     Y9, Y8, Y8
-	VPUNPCKHDQ     Y11, Y10, Y9
-	VPUNPCKLQDQ    Y9, Y8, Y10
-	VPUNPCKHQDQ    Y9, Y8, Y8
-	PREFETCHT0     (R14)
-	ADDQ           $0x40, R14
-	VPSRLW         $0x04, Y14, Y9
-	VPAND          nibbleMask<>+0(SB), Y14, Y14
-	VPAND          nibbleMask<>+0(SB), Y9, Y9
-	VPSRLW         $0x04, Y12, Y11
-	VPAND          nibbleMask<>+0(SB), Y12, Y12
-	VPAND          nibbleMask<>+0(SB), Y11, Y11
-	VBROADCASTI128 (R11), Y13
-	VPSHUFB        Y14, Y13, Y13
-	VBROADCASTI128 16(R11), Y15
-	VPSHUFB        Y9, Y15, Y15
-	VPADDB         Y15, Y13, Y13
-	VBROADCASTI128 32(R11), Y15
-	VPSHUFB        Y12, Y15, Y15
-	VPADDB         Y15, Y13, Y13
-	VBROADCASTI128 48(R11), Y15
-	VPSHUFB        Y11, Y15, Y15
-	VPADDB         Y15, Y13, Y13
-	VPADDW         Y13, Y0, Y0
-	VPSRLW         $0x08, Y13, Y13
-	VPADDW         Y13, Y1, Y1
-	VBROADCASTI128 256(R11), Y13
-	VPSHUFB        Y14, Y13, Y13
-	VBROADCASTI128 272(R11), Y15
-	VPSHUFB        Y9, Y15, Y15
-	VPADDB         Y15, Y13, Y13
-	VBROADCASTI128 288(R11), Y15
-	VPSHUFB        Y12, Y15, Y15
-	VPADDB         Y15, Y13, Y13
-	VBROADCASTI128 304(R11), Y15
-	VPSHUFB        Y11, Y15, Y15
-	VPADDB         Y15, Y13, Y13
-	VPADDW         Y13, Y2, Y2
-	VPSRLW         $0x08, Y13, Y13
-	VPADDW         Y13, Y3, Y3
-	VBROADCASTI128 512(R11), Y13
-	VPSHUFB        Y14, Y13, Y13
-	VBROADCASTI128 528(R11), Y15
-	VPSHUFB        Y9, Y15, Y15
-	VPADDB         Y15, Y13, Y13
-	VBROADCASTI128 544(R11), Y15
-	VPSHUFB        Y12, Y15, Y15
-	VPADDB         Y15, Y13, Y13
-	VBROADCASTI128 560(R11), Y15
-	VPSHUFB        Y11, Y15, Y15
-	VPADDB         Y15, Y13, Y13
-	VPADDW         Y13, Y4, Y4
-	VPSRLW         $0x08, Y13, Y13
-	VPADDW         Y13, Y5, Y5
-	VBROADCASTI128 768(R11), Y13
-	VPSHUFB        Y14, Y13, Y13
-	VBROADCASTI128 784(R11), Y14
-	VPSHUFB        Y9, Y14, Y14
-	VPADDB         Y14, Y13, Y13
-	VBROADCASTI128 800(R11), Y9
-	VPSHUFB        Y12, Y9, Y9
-	VPADDB         Y9, Y13, Y13
-	VBROADCASTI128 816(R11), Y9
-	VPSHUFB        Y11, Y9, Y9
-	VPADDB         Y9, Y13, Y13
-	VPADDW         Y13, Y6, Y6
-	VPSRLW         $0x08, Y13, Y13
-	VPADDW         Y13, Y7, Y7
-	PREFETCHT0     (R14)
-	ADDQ           $0x40, R14
-	VPSRLW         $0x04, Y10, Y9
-	VPAND          nibbleMask<>+0(SB), Y10, Y10
-	VPAND          nibbleMask<>+0(SB), Y9, Y9
-	VPSRLW         $0x04, Y8, Y11
-	VPAND          nibbleMask<>+0(SB), Y8, Y8
-	VPAND          nibbleMask<>+0(SB), Y11, Y11
-	VBROADCASTI128 64(R11), Y12
-	VPSHUFB        Y10, Y12, Y12
-	VBROADCASTI128 80(R11), Y13
-	VPSHUFB        Y9, Y13, Y13
-	VPADDB         Y13, Y12, Y12
-	VBROADCASTI128 96(R11), Y13
-	VPSHUFB        Y8, Y13, Y13
-	VPADDB         Y13, Y12, Y12
-	VBROADCASTI128 112(R11), Y13
-	VPSHUFB        Y11, Y13, Y13
-	VPADDB         Y13, Y12, Y12
-	VPADDW         Y12, Y0, Y0
-	VPSRLW         $0x08, Y12, Y12
-	VPADDW         Y12, Y1, Y1
-	VBROADCASTI128 320(R11), Y12
-	VPSHUFB        Y10, Y12, Y12
-	VBROADCASTI128 336(R11), Y13
-	VPSHUFB        Y9, Y13, Y13
-	VPADDB         Y13, Y12, Y12
-	VBROADCASTI128 352(R11), Y13
-	VPSHUFB        Y8, Y13, Y13
-	VPADDB         Y13, Y12, Y12
-	VBROADCASTI128 368(R11), Y13
-	VPSHUFB        Y11, Y13, Y13
-	VPADDB         Y13, Y12, Y12
-	VPADDW         Y12, Y2, Y2
-	VPSRLW         $0x08, Y12, Y12
-	VPADDW         Y12, Y3, Y3
-	VBROADCASTI128 576(R11), Y12
-	VPSHUFB        Y10, Y12, Y12
-	VBROADCASTI128 592(R11), Y13
-	VPSHUFB        Y9, Y13, Y13
-	VPADDB         Y13, Y12, Y12
-	VBROADCASTI128 608(R11), Y13
-	VPSHUFB        Y8, Y13, Y13
-	VPADDB         Y13, Y12, Y12
-	VBROADCASTI128 624(R11), Y13
-	VPSHUFB        Y11, Y13, Y13
-	VPADDB         Y13, Y12, Y12
-	VPADDW         Y12, Y4, Y4
-	VPSRLW         $0x08, Y12, Y12
-	VPADDW         Y12, Y5, Y5
-	VBROADCASTI128 832(R11), Y12
-	VPSHUFB        Y10, Y12, Y10
-	VBROADCASTI128 848(R11), Y12
-	VPSHUFB        Y9, Y12, Y12
-	VPADDB         Y12, Y10, Y10
-	VBROADCASTI128 864(R11), Y9
-	VPSHUFB        Y8, Y9, Y9
-	VPADDB         Y9, Y10, Y10
-	VBROADCASTI128 880(R11), Y8
-	VPSHUFB        Y11, Y8, Y8
-	VPADDB         Y8, Y10, Y10
-	VPADDW         Y10, Y6, Y6
-	VPSRLW         $0x08, Y10, Y10
-	VPADDW         Y10, Y7, Y7
-	VMOVDQU        (R15), Y8
-	VSHUFPS        $0xdd, 32(R15), Y8, Y8
-	VPSHUFB        turnBytes<>+0(SB), Y8, Y8
-	VMOVDQU        (R15)(R12*1), Y9
-	VSHUFPS        $0xdd, 32(R15)(R12*1), Y9, Y9
-	VPSHUFB        turnBytes<>+0(SB), Y9, Y9
-	VMOVDQU        (R15)(R12*2), Y10
-	VSHUFPS        $0xdd, 32(R15)(R12*2), Y10, Y10
-	VPSHUFB        turnBytes<>+0(SB), Y10, Y10
-	VMOVDQU        (R15)(BP*1), Y11
-	VSHUFPS        $0xdd, 32(R15)(BP*1), Y11, Y11
-	VPSHUFB        turnBytes<>+0(SB), Y11, Y11
-	VPUNPCKLDQ     Y9, Y8, Y12
-	VPUNPCKLDQ     Y11, Y10, Y13
-	VPUNPCKLQDQ    Y13, Y12, Y14
-	VPUNPCKHQDQ    Y13, Y12, Y12
-	VPUNPCKHDQ     Y9, Y8, Y8
-	VPUNPCKHDQ     Y11, Y10, Y9
-	VPUNPCKLQDQ    Y9, Y8, Y10
-	VPUNPCKHQDQ    Y9, Y8, Y8
-	PREFETCHT0     (R14)
-	ADDQ           $0x40, R14
-	VPSRLW         $0x04, Y14, Y9
-	VPAND          nibbleMask<>+0(SB), Y14, Y14
-	VPAND          nibbleMask<>+0(SB), Y9, Y9
-	VPSRLW         $0x04, Y12, Y11
-	VPAND          nibbleMask<>+0(SB), Y12, Y12
-	VPAND          nibbleMask<>+0(SB), Y11, Y11
-	VBROADCASTI128 128(R11), Y13
-	VPSHUFB        Y14, Y13, Y13
-	VBROADCASTI128 144(R11), Y15
-	VPSHUFB        Y9, Y15, Y15
-	VPADDB         Y15, Y13, Y13
-	VBROADCASTI128 160(R11), Y15
-	VPSHUFB        Y12, Y15, Y15
-	VPADDB         Y15, Y13, Y13
-	VBROADCASTI128 176(R11), Y15
-	VPSHUFB        Y11, Y15, Y15
-	VPADDB         Y15, Y13, Y13
-	VPADDW         Y13, Y0, Y0
-	VPSRLW         $0x08, Y13, Y13
-	VPADDW         Y13, Y1, Y1
-	VBROADCASTI128 384(R11), Y13
-	VPSHUFB        Y14, Y13, Y13
-	VBROADCASTI128 400(R11), Y15
-	VPSHUFB        Y9, Y15, Y15
-	VPADDB         Y15, Y13, Y13
-	VBROADCASTI128 416(R11), Y15
-	VPSHUFB        Y12, Y15, Y15
-	VPADDB         Y15, Y13, Y13
-	VBROADCASTI128 432(R11), Y15
-	VPSHUFB        Y11, Y15, Y15
-	VPADDB         Y15, Y13, Y13
-	VPADDW         Y13, Y2, Y2
-	VPSRLW         $0x08, Y13, Y13
-	VPADDW         Y13, Y3, Y3
-	VBROADCASTI128 640(R11), Y13
-	VPSHUFB        Y14, Y13, Y13
-	VBROADCASTI128 656(R11), Y15
-	VPSHUFB        Y9, Y15, Y15
-	VPADDB         Y15, Y13, Y13
-	VBROADCASTI128 672(R11), Y15
-	VPSHUFB        Y12, Y15, Y15
-	VPADDB         Y15, Y13, Y13
-	VBROADCASTI128 688(R11), Y15
-	VPSHUFB        Y11, Y15, Y15
-	VPADDB         Y15, Y13, Y13
-	VPADDW         Y13, Y4, Y4
-	VPSRLW         $0x08, Y13, Y13
-	VPADDW         Y13, Y5, Y5
-	VBROADCASTI128 896(R11), Y13
-	VPSHUFB        Y14, Y13, Y13
-	VBROADCASTI128 912(R11), Y14
-	VPSHUFB        Y9, Y14, Y14
-	VPADDB         Y14, Y13, Y13
-	VBROADCASTI128 928(R11), Y9
-	VPSHUFB        Y12, Y9, Y9
-	VPADDB         Y9, Y13, Y13
-	VBROADCASTI128 944(R11), Y9
-	VPSHUFB        Y11, Y9, Y9
-	VPADDB         Y9, Y13, Y13
-	VPADDW         Y13, Y6, Y6
-	VPSRLW         $0x08, Y13, Y13
-	VPADDW         Y13, Y7, Y7
-	PREFETCHT0     (R14)
-	ADDQ           $0x40, R14
-	VPSRLW         $0x04, Y10, Y9
-	VPAND          nibbleMask<>+0(SB), Y10, Y10
-	VPAND          nibbleMask<>+0(SB), Y9, Y9
-	VPSRLW         $0x04, Y8, Y11
-	VPAND          nibbleMask<>+0(SB), Y8, Y8
-	VPAND          nibbleMask<>+0(SB), Y11, Y11
-	VBROADCASTI128 192(R11), Y12
-	VPSHUFB        Y10, Y12, Y12
-	VBROADCASTI128 208(R11), Y13
-	VPSHUFB        Y9, Y13, Y13
-	VPADDB         Y13, Y12, Y12
-	VBROADCASTI128 224(R11), Y13
-	VPSHUFB        Y8, Y13, Y13
-	VPADDB         Y13, Y12, Y12
-	VBROADCASTI128 240(R11), Y13
-	VPSHUFB        Y11, Y13, Y13
-	VPADDB         Y13, Y12, Y12
-	VPADDW         Y12, Y0, Y0
-	VPSRLW         $0x08, Y12, Y12
-	VPADDW         Y12, Y1, Y1
-	VBROADCASTI128 448(R11), Y12
-	VPSHUFB        Y10, Y12, Y12
-	VBROADCASTI128 464(R11), Y13
-	VPSHUFB        Y9, Y13, Y13
-	VPADDB         Y13, Y12, Y12
-	VBROADCASTI128 480(R11), Y13
-	VPSHUFB        Y8, Y13, Y13
-	VPADDB         Y13, Y12, Y12
-	VBROADCASTI128 496(R11), Y13
-	VPSHUFB        Y11, Y13, Y13
-	VPADDB         Y13, Y12, Y12
-	VPADDW         Y12, Y2, Y2
-	VPSRLW         $0x08, Y12, Y12
-	VPADDW         Y12, Y3, Y3
-	VBROADCASTI128 704(R11), Y12
-	VPSHUFB        Y10, Y12, Y12
-	VBROADCASTI128 720(R11), Y13
-	VPSHUFB        Y9, Y13, Y13
-	VPADDB         Y13, Y12, Y12
-	VBROADCASTI128 736(R11), Y13
-	VPSHUFB        Y8, Y13, Y13
-	VPADDB         Y13, Y12, Y12
-	VBROADCASTI128 752(R11), Y13
-	VPSHUFB        Y11, Y13, Y13
-	VPADDB         Y13, Y12, Y12
-	VPADDW         Y12, Y4, Y4
-	VPSRLW         $0x08, Y12, Y12
-	VPADDW         Y12, Y5, Y5
-	VBROADCASTI128 960(R11), Y12
-	VPSHUFB        Y10, Y12, Y10
-	VBROADCASTI128 976(R11), Y12
-	VPSHUFB        Y9, Y12, Y12
-	VPADDB         Y12, Y10, Y10
-	VBROADCASTI128 992(R11), Y9
-	VPSHUFB        Y8, Y9, Y9
-	VPADDB         Y9, Y10, Y10
-	VBROADCASTI128 1008(R11), Y8
-	VPSHUFB        Y11, Y8, Y8
-	VPADDB         Y8, Y10, Y10
-	VPADDW         Y10, Y6, Y6
-	VPSRLW         $0x08, Y10, Y10
-	VPADDW         Y10, Y7, Y7
-	ADDQ           $0x40, R15
-	ADDQ           $0x00000400, R11
-	DECQ           R13
-	JNZ            word2_by4
-	ADDQ           $0x28, R9
-	DECQ           R10
-	JZ             emit_by4
-	MOVQ           24(R9), R12
-	SHLQ           $0x06, R12
-	MOVQ           R8, R15
-	IMULQ          R12, R15
-	ADDQ           (R9), R15
-	LEAQ           (R12)(R12*2), BP
-	MOVQ           32(R9), R13
-	MOVQ           ahead+40(FP), R14
-	IMULQ          R12, R14
-	ADDQ           R15, R14
-
-word3_by4:
-	VMOVDQU        (R15), Y8
-	VSHUFPS        $0x88, 32(R15), Y8, Y8
-	VPSHUFB        turnBytes<>+0(SB), Y8, Y8
-	VMOVDQU        (R15)(R12*1), Y9
-	VSHUFPS        $0x88, 32(R15)(R12*1), Y9, Y9
-	VPSHUFB        turnBytes<>+0(SB), Y9, Y9
-	VMOVDQU        (R15)(R12*2), Y10
-	VSHUFPS        $0x88, 32(R15)(R12*2), Y10, Y10
-	VPSHUFB        turnBytes<>+0(SB), Y10, Y10
-	VMOVDQU        (R15)(BP*1), Y11
-	VSHUFPS        $0x88, 32(R15)(BP*1), Y11, Y11
-	VPSHUFB        turnBytes<>+0(SB), Y11, Y11
-	VPUNPCKLDQ     Y9, Y8, Y12
-	VPUNPCKLDQ     Y11, Y10, Y13
-	VPUNPCKLQDQ    Y13, Y12, Y14
-	VPUNPCKHQDQ    Y13, Y12, Y12
-	VPUNPCKHDQ     Y9, Y8, Y8
-	VPUNPCKHDQ     Y11, Y10, Y9
-	VPUNPCKLQDQ    Y9, Y8, Y10
-	VPUNPCKHQDQ    Y9, Y8, Y8
-	PREFETCHT0     (R14)
-	ADDQ           $0x40, R14
-	VPSRLW         $0x04, Y14, Y9
-	VPAND          nibbleMask<>+0(SB), Y14, Y14
-	VPAND          nibbleMask<>+0(SB), Y9, Y9
-	VPSRLW         $0x04, Y12, Y11
-	VPAND          nibbleMask<>+0(SB), Y12, Y12
-	VPAND          nibbleMask<>+0(SB), Y11, Y11
-	VBROADCASTI128 (R11), Y13
-	VPSHUFB        Y14, Y13, Y13
-	VBROADCASTI128 16(R11), Y15
-	VPSHUFB        Y9, Y15, Y15
-	VPADDB         Y15, Y13, Y13
-	VBROADCASTI128 32(R11), Y15
-	VPSHUFB        Y12, Y15, Y15
-	VPADDB         Y15, Y13, Y13
-	VBROADCASTI128 48(R11), Y15
-	VPSHUFB        Y11, Y15, Y15
-	VPADDB         Y15, Y13, Y13
-	VPADDW         Y13, Y0, Y0
-	VPSRLW         $0x08, Y13, Y13
-	VPADDW         Y13, Y1, Y1
-	VBROADCASTI128 256(R11), Y13
-	VPSHUFB        Y14, Y13, Y13
-	VBROADCASTI128 272(R11), Y15
-	VPSHUFB        Y9, Y15, Y15
-	VPADDB         Y15, Y13, Y13
-	VBROADCASTI128 288(R11), Y15
-	VPSHUFB        Y12, Y15, Y15
-	VPADDB         Y15, Y13, Y13
-	VBROADCASTI128 304(R11), Y15
-	VPSHUFB        Y11, Y15, Y15
-	VPADDB         Y15, Y13, Y13
-	VPADDW         Y13, Y2, Y2
-	VPSRLW         $0x08, Y13, Y13
-	VPADDW         Y13, Y3, Y3
-	VBROADCASTI128 512(R11), Y13
-	VPSHUFB        Y14, Y13, Y13
-	VBROADCASTI128 528(R11), Y15
-	VPSHUFB        Y9, Y15, Y15
-	VPADDB         Y15, Y13, Y13
-	VBROADCASTI128 544(R11), Y15
-	VPSHUFB        Y12, Y15, Y15
-	VPADDB         Y15, Y13, Y13
-	VBROADCASTI128 560(R11), Y15
-	VPSHUFB        Y11, Y15, Y15
-	VPADDB         Y15, Y13, Y13
-	VPADDW         Y13, Y4, Y4
-	VPSRLW         $0x08, Y13, Y13
-	VPADDW         Y13, Y5, Y5
-	VBROADCASTI128 768(R11), Y13
-	VPSHUFB        Y14, Y13, Y13
-	VBROADCASTI128 784(R11), Y14
-	VPSHUFB        Y9, Y14, Y14
-	VPADDB         Y14, Y13, Y13
-	VBROADCASTI128 800(R11), Y9
-	VPSHUFB        Y12, Y9, Y9
-	VPADDB         Y9, Y13, Y13
-	VBROADCASTI128 816(R11), Y9
-	VPSHUFB        Y11, Y9, Y9
-	VPADDB         Y9, Y13, Y13
-	VPADDW         Y13, Y6, Y6
-	VPSRLW         $0x08, Y13, Y13
-	VPADDW         Y13, Y7, Y7
-	PREFETCHT0     (R14)
-	ADDQ           $0x40, R14
-	VPSRLW         $0x04, Y10, Y9
-	VPAND          nibbleMask<>+0(SB), Y10, Y10
-	VPAND          nibbleMask<>+0(SB), Y9, Y9
-	VPSRLW         $0x04, Y8, Y11
-	VPAND          nibbleMask<>+0(SB), Y8, Y8
-	VPAND          nibbleMask<>+0(SB), Y11, Y11
-	VBROADCASTI128 64(R11), Y12
-	VPSHUFB        Y10, Y12, Y12
-	VBROADCASTI128 80(R11), Y13
-	VPSHUFB        Y9, Y13, Y13
-	VPADDB         Y13, Y12, Y12
-	VBROADCASTI128 96(R11), Y13
-	VPSHUFB        Y8, Y13, Y13
-	VPADDB         Y13, Y12, Y12
-	VBROADCASTI128 112(R11), Y13
-	VPSHUFB        Y11, Y13, Y13
-	VPADDB         Y13, Y12, Y12
-	VPADDW         Y12, Y0, Y0
-	VPSRLW         $0x08, Y12, Y12
-	VPADDW         Y12, Y1, Y1
-	VBROADCASTI128 320(R11), Y12
-	VPSHUFB        Y10, Y12, Y12
-	VBROADCASTI128 336(R11), Y13
-	VPSHUFB        Y9, Y13, Y13
-	VPADDB         Y13, Y12, Y12
-	VBROADCASTI128 352(R11), Y13
-	VPSHUFB        Y8, Y13, Y13
-	VPADDB         Y13, Y12, Y12
-	VBROADCASTI128 368(R11), Y13
-	VPSHUFB        Y11, Y13, Y13
-	VPADDB         Y13, Y12, Y12
-	VPADDW         Y12, Y2, Y2
-	VPSRLW         $0x08, Y12, Y12
-	VPADDW         Y12, Y3, Y3
-	VBROADCASTI128 576(R11), Y12
-	VPSHUFB        Y10, Y12, Y12
-	VBROADCASTI128 592(R11), Y13
-	VPSHUFB        Y9, Y13, Y13
-	VPADDB         Y13, Y12, Y12
-	VBROADCASTI128 608(R11), Y13
-	VPSHUFB        Y8, Y13, Y13
-	VPADDB         Y13, Y12, Y12
-	VBROADCASTI128 624(R11), Y13
-	VPSHUFB        Y11, Y13, Y13
-	VPADDB         Y13, Y12, Y12
-	VPADDW         Y12, Y4, Y4
-	VPSRLW         $0x08, Y12, Y12
-	VPADDW         Y12, Y5, Y5
-	VBROADCASTI128 832(R11), Y12
-	VPSHUFB        Y10, Y12, Y10
-	VBROADCASTI128 848(R11), Y12
-	VPSHUFB        Y9, Y12, Y12
-	VPADDB         Y12, Y10, Y10
-	VBROADCASTI128 864(R11), Y9
-	VPSHUFB        Y8, Y9, Y9
-	VPADDB         Y9, Y10, Y10
-	VBROADCASTI128 880(R11), Y8
-	VPSHUFB        Y11, Y8, Y8
-	VPADDB         Y8, Y10, Y10
-	VPADDW         Y10, Y6, Y6
-	VPSRLW         $0x08, Y10, Y10
-	VPADDW         Y10, Y7, Y7
-	VMOVDQU        (R15), Y8
-	VSHUFPS        $0xdd, 32(R15), Y8, Y8
-	VPSHUFB        turnBytes<>+0(SB), Y8, Y8
-	VMOVDQU        (R15)(R12*1), Y9
-	VSHUFPS        $0xdd, 32(R15)(R12*1), Y9, Y9
-	VPSHUFB        turnBytes<>+0(SB), Y9, Y9
-	VMOVDQU        (R15)(R12*2), Y10
-	VSHUFPS        $0xdd, 32(R15)(R12*2), Y10, Y10
-	VPSHUFB        turnBytes<>+0(SB), Y10, Y10
-	VMOVDQU        (R15)(BP*1), Y11
-	VSHUFPS        $0xdd, 32(R15)(BP*1), Y11, Y11
-	VPSHUFB        turnBytes<>+0(SB), Y11, Y11
-	VPUNPCKLDQ     Y9, Y8, Y12
-	VPUNPCKLDQ     Y11, Y10, Y13
-	VPUNPCKLQDQ    Y13, Y12, Y14
-	VPUNPCKHQDQ    Y13, Y12, Y12
-	VPUNPCKHDQ     Y9, Y8, Y8
-	VPUNPCKHDQ     Y11, Y10, Y9
-	VPUNPCKLQDQ    Y9, Y8, Y10
-	VPUNPCKHQDQ    Y9, Y8, Y8
-	PREFETCHT0     (R14)
-	ADDQ           $0x40, R14
-	VPSRLW         $0x04, Y14, Y9
-	VPAND          nibbleMask<>+0(SB), Y14, Y14
-	VPAND          nibbleMask<>+0(SB), Y9, Y9
-	VPSRLW         $0x04, Y12, Y11
-	VPAND          nibbleMask<>+0(SB), Y12, Y12
-	VPAND          nibbleMask<>+0(SB), Y11, Y11
-	VBROADCASTI128 128(R11), Y13
-	VPSHUFB        Y14, Y13, Y13
-	VBROADCASTI128 144(R11), Y15
-	VPSHUFB        Y9, Y15, Y15
-	VPADDB         Y15, Y13, Y13
-	VBROADCASTI128 160(R11), Y15
-	VPSHUFB        Y12, Y15, Y15
-	VPADDB         Y15, Y13, Y13
-	VBROADCASTI128 176(R11), Y15
-	VPSHUFB        Y11, Y15, Y15
-	VPADDB         Y15, Y13, Y13
-	VPADDW         Y13, Y0, Y0
-	VPSRLW         $0x08, Y13, Y13
-	VPADDW         Y13, Y1, Y1
-	VBROADCASTI128 384(R11), Y13
-	VPSHUFB        Y14, Y13, Y13
-	VBROADCASTI128 400(R11), Y15
-	VPSHUFB        Y9, Y15, Y15
-	VPADDB         Y15, Y13, Y13
-	VBROADCASTI128 416(R11), Y15
-	VPSHUFB        Y12, Y15, Y15
-	VPADDB         Y15, Y13, Y13
-	VBROADCASTI128 432(R11), Y15
-	VPSHUFB        Y11, Y15, Y15
-	VPADDB         Y15, Y13, Y13
-	VPADDW         Y13, Y2, Y2
-	VPSRLW         $0x08, Y13, Y13
-	VPADDW         Y13, Y3, Y3
-	VBROADCASTI128 640(R11), Y13
-	VPSHUFB        Y14, Y13, Y13
-	VBROADCASTI128 656(R11), Y15
-	VPSHUFB        Y9, Y15, Y15
-	VPADDB         Y15, Y13, Y13
-	VBROADCASTI128 672(R11), Y15
-	VPSHUFB        Y12, Y15, Y15
-	VPADDB         Y15, Y13, Y13
-	VBROADCASTI128 688(R11), Y15
-	VPSHUFB        Y11, Y15, Y15
-	VPADDB         Y15, Y13, Y13
-	VPADDW         Y13, Y4, Y4
-	VPSRLW         $0x08, Y13, Y13
-	VPADDW         Y13, Y5, Y5
-	VBROADCASTI128 896(R11), Y13
-	VPSHUFB        Y14, Y13, Y13
-	VBROADCASTI128 912(R11), Y14
-	VPSHUFB        Y9, Y14, Y14
-	VPADDB         Y14, Y13, Y13
-	VBROADCASTI128 928(R11), Y9
-	VPSHUFB        Y12, Y9, Y9
-	VPADDB         Y9, Y13, Y13
-	VBROADCASTI128 944(R11), Y9
-	VPSHUFB        Y11, Y9, Y9
-	VPADDB         Y9, Y13, Y13
-	VPADDW         Y13, Y6, Y6
-	VPSRLW         $0x08, Y13, Y13
-	VPADDW         Y13, Y7, Y7
-	PREFETCHT0     (R14)
-	ADDQ           $0x40, R14
-	VPSRLW         $0x04, Y10, Y9
-	VPAND          nibbleMask<>+0(SB), Y10, Y10
-	VPAND          nibbleMask<>+0(SB), Y9, Y9
-	VPSRLW         $0x04, Y8, Y11
-	VPAND          nibbleMask<>+0(SB), Y8, Y8
-	VPAND          nibbleMask<>+0(SB), Y11, Y11
-	VBROADCASTI128 192(R11), Y12
-	VPSHUFB        Y10, Y12, Y12
-	VBROADCASTI128 208(R11), Y13
-	VPSHUFB        Y9, Y13, Y13
-	VPADDB         Y13, Y12, Y12
-	VBROADCASTI128 224(R11), Y13
-	VPSHUFB        Y8, Y13, Y13
-	VPADDB         Y13, Y12, Y12
-	VBROADCASTI128 240(R11), Y13
-	VPSHUFB        Y11, Y13, Y13
-	VPADDB         Y13, Y12, Y12
-	VPADDW         Y12, Y0, Y0
-	VPSRLW         $0x08, Y12, Y12
-	VPADDW         Y12, Y1, Y1
-	VBROADCASTI128 448(R11), Y12
-	VPSHUFB        Y10, Y12, Y12
-	VBROADCASTI128 464(R11), Y13
-	VPSHUFB        Y9, Y13, Y13
-	VPADDB         Y13, Y12, Y12
-	VBROADCASTI128 480(R11), Y13
-	VPSHUFB        Y8, Y13, Y13
-	VPADDB         Y13, Y12, Y12
-	VBROADCASTI128 496(R11), Y13
-	VPSHUFB        Y11, Y13, Y13
-	VPADDB         Y13, Y12, Y12
-	VPADDW         Y12, Y2, Y2
-	VPSRLW         $0x08, Y12, Y12
-	VPADDW         Y12, Y3, Y3
-	VBROADCASTI128 704(R11), Y12
-	VPSHUFB        Y10, Y12, Y12
-	VBROADCASTI128 720(R11), Y13
-	VPSHUFB        Y9, Y13, Y13
-	VPADDB         Y13, Y12, Y12
-	VBROADCASTI128 736(R11), Y13
-	VPSHUFB        Y8, Y13, Y13
-	VPADDB         Y13, Y12, Y12
-	VBROADCASTI128 752(R11), Y13
-	VPSHUFB        Y11, Y13, Y13
-	VPADDB         Y13, Y12, Y12
-	VPADDW         Y12, Y4, Y4
-	VPSRLW         $0x08, Y12, Y12
-	VPADDW         Y12, Y5, Y5
-	VBROADCASTI128 960(R11), Y12
-	VPSHUFB        Y10, Y12, Y10
-	VBROADCASTI128 976(R11), Y12
-	VPSHUFB        Y9, Y12, Y12
-	VPADDB         Y12, Y10, Y10
-	VBROADCASTI128 992(R11), Y9
-	VPSHUFB        Y8, Y9, Y9
-	VPADDB         Y9, Y10, Y10
-	VBROADCASTI128 1008(R11), Y8
-	VPSHUFB        Y11, Y8, Y8
-	VPADDB         Y8, Y10, Y10
-	VPADDW         Y10, Y6, Y6
-	VPSRLW         $0x08, Y10, Y10
-	VPADDW         Y10, Y7, Y7
-	ADDQ           $0x40, R15
-	ADDQ           $0x00000400, R11
-	DECQ           R13
-	JNZ            word3_by4
-	ADDQ           $0x28, R9
-	DECQ           R10
-	JNZ            column_by4
-
-emit_by4:
-	VPSLLW       $0x08, Y1, Y8
-	VPSUBW       Y8, Y0, Y0
-	MOVQ         limits+48(FP), R9
-	VPBROADCASTW (R9), Y8
-	VPMINUW      Y0, Y1, Y9
-	VPSUBUSW     Y9, Y8, Y9
-	VPTEST       Y9, Y9
-	JZ           none14
-	VPXOR        Y10, Y10, Y10
-	VPUNPCKLWD   Y1, Y0, Y9
-	VPERMQ       $0xd8, Y9, Y9
-	VPSHUFD      $0xd8, Y9, Y9
-	VPSUBUSW     Y9, Y8, Y11
-	VPCMPEQW     Y10, Y11, Y11
-	VPUNPCKHWD   Y1, Y0, Y0
-	VPERMQ       $0xd8, Y0, Y0
-	VPSHUFD      $0xd8, Y0, Y0
-	VPSUBUSW     Y0, Y8, Y1
-	VPCMPEQW     Y10, Y1, Y1
-	VPACKSSWB    Y1, Y11, Y8
-	VPMOVMSKB    Y8, R9
-	NOTL         R9
-	MOVQ         R8, R10
-	MOVL         R9, R11
-	SHRL         $0x00, R11
-	ANDL         $0xff, R11
-	JZ           skip15
-	MOVL         R10, (AX)
-	MOVB         $0x00, 4(AX)
-	MOVB         R11, 5(AX)
-	VPMOVZXWD    X9, Y1
-	VMOVDQU      Y1, 8(AX)
-	ADDQ         $0x28, AX
-	INCQ         DI
-
-skip15:
-	INCQ         R10
-	MOVL         R9, R11
-	SHRL         $0x10, R11
-	ANDL         $0xff, R11
-	JZ           skip16
-	VEXTRACTI128 $0x01, Y9, X1
-	MOVL         R10, (AX)
-	MOVB         $0x00, 4(AX)
-	MOVB         R11, 5(AX)
-	VPMOVZXWD    X1, Y1
-	VMOVDQU      Y1, 8(AX)
-	ADDQ         $0x28, AX
-	INCQ         DI
-
-skip16:
-	INCQ      R10
-	MOVL      R9, R11
-	SHRL      $0x08, R11
-	ANDL      $0xff, R11
-	JZ        skip17
-	MOVL      R10, (AX)
-	MOVB      $0x00, 4(AX)
-	MOVB      R11, 5(AX)
-	VPMOVZXWD X0, Y1
-	VMOVDQU   Y1, 8(AX)
-	ADDQ      $0x28, AX
-	INCQ      DI
-
-skip17:
-	INCQ         R10
-	SHRL         $0x18, R9
-	ANDL         $0xff, R9
-	JZ           skip18
-	VEXTRACTI128 $0x01, Y0, X0
-	MOVL         R10, (AX)
-	MOVB         $0x00, 4(AX)
-	MOVB         R9, 5(AX)
-	VPMOVZXWD    X0, Y0
-	VMOVDQU      Y0, 8(AX)
-	ADDQ         $0x28, AX
-	INCQ         DI
-
-skip18:
-	INCQ R10
-
-none14:
+planes_done:
+	MOVQ         40(R8), R10
+	LEAQ         (R10)(DX*2), R10
+	VMOVUPS      (R10), Y8
+	VMOVUPS      32(R10), Y9
+	VSHUFPS      $0x88, Y9, Y8, Y10
+	VPERMQ       $0xd8, Y10, Y10
+	VPSLLD       $0x10, Y10, Y11
+	VPAND        highHalves<>+0(SB), Y10, Y10
+	VSHUFPS      $0xdd, Y9, Y8, Y8
+	VPERMQ       $0xd8, Y8, Y8
+	VPSLLD       $0x10, Y8, Y9
+	VPAND        highHalves<>+0(SB), Y8, Y8
+	VPSLLW       $0x08, Y1, Y12
+	VPSUBW       Y12, Y0, Y0
+	VPAND        lowHalves<>+0(SB), Y0, Y12
+	VCVTDQ2PS    Y12, Y12
+	VBROADCASTSS 4(DI), Y13
+	VMULPS       Y13, Y12, Y12
+	VBROADCASTSS (DI), Y13
+	VADDPS       Y13, Y12, Y12
+	VMULPS       Y11, Y12, Y12
+	VADDPS       (BX), Y12, Y12
+	VMOVUPS      Y12, (BX)
+	VPAND        lowHalves<>+0(SB), Y1, Y12
+	VCVTDQ2PS    Y12, Y12
+	VBROADCASTSS 4(DI), Y13
+	VMULPS       Y13, Y12, Y12
+	VBROADCASTSS (DI), Y13
+	VADDPS       Y13, Y12, Y12
+	VMULPS       Y10, Y12, Y12
+	VADDPS       32(BX), Y12, Y12
+	VMOVUPS      Y12, 32(BX)
+	VPSRLD       $0x10, Y0, Y0
+	VCVTDQ2PS    Y0, Y0
+	VBROADCASTSS 4(DI), Y12
+	VMULPS       Y12, Y0, Y0
+	VBROADCASTSS (DI), Y12
+	VADDPS       Y12, Y0, Y0
+	VMULPS       Y9, Y0, Y0
+	VADDPS       64(BX), Y0, Y0
+	VMOVUPS      Y0, 64(BX)
+	VPSRLD       $0x10, Y1, Y0
+	VCVTDQ2PS    Y0, Y0
+	VBROADCASTSS 4(DI), Y1
+	VMULPS       Y1, Y0, Y0
+	VBROADCASTSS (DI), Y1
+	VADDPS       Y1, Y0, Y0
+	VMULPS       Y8, Y0, Y0
+	VADDPS       96(BX), Y0, Y0
+	VMOVUPS      Y0, 96(BX)
 	VPSLLW       $0x08, Y3, Y0
 	VPSUBW       Y0, Y2, Y2
-	MOVQ         limits+48(FP), R9
-	VPBROADCASTW 8(R9), Y0
-	VPMINUW      Y2, Y3, Y1
-	VPSUBUSW     Y1, Y0, Y1
-	VPTEST       Y1, Y1
-	JZ           none19
-	VPXOR        Y8, Y8, Y8
-	VPUNPCKLWD   Y3, Y2, Y1
-	VPERMQ       $0xd8, Y1, Y1
-	VPSHUFD      $0xd8, Y1, Y1
-	VPSUBUSW     Y1, Y0, Y9
-	VPCMPEQW     Y8, Y9, Y9
-	VPUNPCKHWD   Y3, Y2, Y2
-	VPERMQ       $0xd8, Y2, Y2
-	VPSHUFD      $0xd8, Y2, Y2
-	VPSUBUSW     Y2, Y0, Y0
-	VPCMPEQW     Y8, Y0, Y0
-	VPACKSSWB    Y0, Y9, Y0
-	VPMOVMSKB    Y0, R9
-	NOTL         R9
-	MOVQ         R8, R10
-	MOVL         R9, R11
-	SHRL         $0x00, R11
-	ANDL         $0xff, R11
-	JZ           skip20
-	MOVL         R10, (AX)
-	MOVB         $0x01, 4(AX)
-	MOVB         R11, 5(AX)
-	VPMOVZXWD    X1, Y0
-	VMOVDQU      Y0, 8(AX)
-	ADDQ         $0x28, AX
-	INCQ         DI
-
-skip20:
-	INCQ         R10
-	MOVL         R9, R11
-	SHRL         $0x10, R11
-	ANDL         $0xff, R11
-	JZ           skip21
-	VEXTRACTI128 $0x01, Y1, X0
-	MOVL         R10, (AX)
-	MOVB         $0x01, 4(AX)
-	MOVB         R11, 5(AX)
-	VPMOVZXWD    X0, Y0
-	VMOVDQU      Y0, 8(AX)
-	ADDQ         $0x28, AX
-	INCQ         DI
-
-skip21:
-	INCQ      R10
-	MOVL      R9, R11
-	SHRL      $0x08, R11
-	ANDL      $0xff, R11
-	JZ        skip22
-	MOVL      R10, (AX)
-	MOVB      $0x01, 4(AX)
-	MOVB      R11, 5(AX)
-	VPMOVZXWD X2, Y0
-	VMOVDQU   Y0, 8(AX)
-	ADDQ      $0x28, AX
-	INCQ      DI
-
-skip22:
-	INCQ         R10
-	SHRL         $0x18, R9
-	ANDL         $0xff, R9
-	JZ           skip23
-	VEXTRACTI128 $0x01, Y2, X0
-	MOVL         R10, (AX)
-	MOVB         $0x01, 4(AX)
-	MOVB         R9, 5(AX)
-	VPMOVZXWD    X0, Y0
-	VMOVDQU      Y0, 8(AX)
-	ADDQ         $0x28, AX
-	INCQ         DI
-
-skip23:
-	INCQ R10
-
-none19:
+	VPAND        lowHalves<>+0(SB), Y2, Y0
+	VCVTDQ2PS    Y0, Y0
+	VBROADCASTSS 12(DI), Y1
+	VMULPS       Y1, Y0, Y0
+	VBROADCASTSS 8(DI), Y1
+	VADDPS       Y1, Y0, Y0
+	VMULPS       Y11, Y0, Y0
+	VADDPS       128(BX), Y0, Y0
+	VMOVUPS      Y0, 128(BX)
+	VPAND        lowHalves<>+0(SB), Y3, Y0
+	VCVTDQ2PS    Y0, Y0
+	VBROADCASTSS 12(DI), Y1
+	VMULPS       Y1, Y0, Y0
+	VBROADCASTSS 8(DI), Y1
+	VADDPS       Y1, Y0, Y0
+	VMULPS       Y10, Y0, Y0
+	VADDPS       160(BX), Y0, Y0
+	VMOVUPS      Y0, 160(BX)
+	VPSRLD       $0x10, Y2, Y0
+	VCVTDQ2PS    Y0, Y0
+	VBROADCASTSS 12(DI), Y1
+	VMULPS       Y1, Y0, Y0
+	VBROADCASTSS 8(DI), Y1
+	VADDPS       Y1, Y0, Y0
+	VMULPS       Y9, Y0, Y0
+	VADDPS       192(BX), Y0, Y0
+	VMOVUPS      Y0, 192(BX)
+	VPSRLD       $0x10, Y3, Y0
+	VCVTDQ2PS    Y0, Y0
+	VBROADCASTSS 12(DI), Y1
+	VMULPS       Y1, Y0, Y0
+	VBROADCASTSS 8(DI), Y1
+	VADDPS       Y1, Y0, Y0
+	VMULPS       Y8, Y0, Y0
+	VADDPS       224(BX), Y0, Y0
+	VMOVUPS      Y0, 224(BX)
 	VPSLLW       $0x08, Y5, Y0
 	VPSUBW       Y0, Y4, Y4
-	MOVQ         limits+48(FP), R9
-	VPBROADCASTW 16(R9), Y0
-	VPMINUW      Y4, Y5, Y1
-	VPSUBUSW     Y1, Y0, Y1
-	VPTEST       Y1, Y1
-	JZ           none24
-	VPXOR        Y2, Y2, Y2
-	VPUNPCKLWD   Y5, Y4, Y1
-	VPERMQ       $0xd8, Y1, Y1
-	VPSHUFD      $0xd8, Y1, Y1
-	VPSUBUSW     Y1, Y0, Y3
-	VPCMPEQW     Y2, Y3, Y3
-	VPUNPCKHWD   Y5, Y4, Y4
-	VPERMQ       $0xd8, Y4, Y4
-	VPSHUFD      $0xd8, Y4, Y4
-	VPSUBUSW     Y4, Y0, Y0
-	VPCMPEQW     Y2, Y0, Y0
-	VPACKSSWB    Y0, Y3, Y0
-	VPMOVMSKB    Y0, R9
-	NOTL         R9
-	MOVQ         R8, R10
-	MOVL         R9, R11
-	SHRL         $0x00, R11
-	ANDL         $0xff, R11
-	JZ           skip25
-	MOVL         R10, (AX)
-	MOVB         $0x02, 4(AX)
-	MOVB         R11, 5(AX)
-	VPMOVZXWD    X1, Y0
-	VMOVDQU      Y0, 8(AX)
-	ADDQ         $0x28, AX
-	INCQ         DI
-
-skip25:
-	INCQ         R10
-	MOVL         R9, R11
-	SHRL         $0x10, R11
-	ANDL         $0xff, R11
-	JZ           skip26
-	VEXTRACTI128 $0x01, Y1, X0
-	MOVL         R10, (AX)
-	MOVB         $0x02, 4(AX)
-	MOVB         R11, 5(AX)
-	VPMOVZXWD    X0, Y0
-	VMOVDQU      Y0, 8(AX)
-	ADDQ         $0x28, AX
-	INCQ         DI
-
-skip26:
-	INCQ      R10
-	MOVL      R9, R11
-	SHRL      $0x08, R11
-	ANDL      $0xff, R11
-	JZ        skip27
-	MOVL      R10, (AX)
-	MOVB      $0x02, 4(AX)
-	MOVB      R11, 5(AX)
-	VPMOVZXWD X4, Y0
-	VMOVDQU   Y0, 8(AX)
-	ADDQ      $0x28, AX
-	INCQ      DI
-
-skip27:
-	INCQ         R10
-	SHRL         $0x18, R9
-	ANDL         $0xff, R9
-	JZ           skip28
-	VEXTRACTI128 $0x01, Y4, X0
-	MOVL         R10, (AX)
-	MOVB         $0x02, 4(AX)
-	MOVB         R9, 5(AX)
-	VPMOVZXWD    X0, Y0
-	VMOVDQU      Y0, 8(AX)
-	ADDQ         $0x28, AX
-	INCQ         DI
-
-skip28:
-	INCQ R10
-
-none24:
+	VPAND        lowHalves<>+0(SB), Y4, Y0
+	VCVTDQ2PS    Y0, Y0
+	VBROADCASTSS 20(DI), Y1
+	VMULPS       Y1, Y0, Y0
+	VBROADCASTSS 16(DI), Y1
+	VADDPS       Y1, Y0, Y0
+	VMULPS       Y11, Y0, Y0
+	VADDPS       256(BX), Y0, Y0
+	VMOVUPS      Y0, 256(BX)
+	VPAND        lowHalves<>+0(SB), Y5, Y0
+	VCVTDQ2PS    Y0, Y0
+	VBROADCASTSS 20(DI), Y1
+	VMULPS       Y1, Y0, Y0
+	VBROADCASTSS 16(DI), Y1
+	VADDPS       Y1, Y0, Y0
+	VMULPS       Y10, Y0, Y0
+	VADDPS       288(BX), Y0, Y0
+	VMOVUPS      Y0, 288(BX)
+	VPSRLD       $0x10, Y4, Y0
+	VCVTDQ2PS    Y0, Y0
+	VBROADCASTSS 20(DI), Y1
+	VMULPS       Y1, Y0, Y0
+	VBROADCASTSS 16(DI), Y1
+	VADDPS       Y1, Y0, Y0
+	VMULPS       Y9, Y0, Y0
+	VADDPS       320(BX), Y0, Y0
+	VMOVUPS      Y0, 320(BX)
+	VPSRLD       $0x10, Y5, Y0
+	VCVTDQ2PS    Y0, Y0
+	VBROADCASTSS 20(DI), Y1
+	VMULPS       Y1, Y0, Y0
+	VBROADCASTSS 16(DI), Y1
+	VADDPS       Y1, Y0, Y0
+	VMULPS       Y8, Y0, Y0
+	VADDPS       352(BX), Y0, Y0
+	VMOVUPS      Y0, 352(BX)
 	VPSLLW       $0x08, Y7, Y0
 	VPSUBW       Y0, Y6, Y6
-	MOVQ         limits+48(FP), R9
-	VPBROADCASTW 24(R9), Y0
-	VPMINUW      Y6, Y7, Y1
-	VPSUBUSW     Y1, Y0, Y1
-	VPTEST       Y1, Y1
-	JZ           none29
-	VPXOR        Y2, Y2, Y2
-	VPUNPCKLWD   Y7, Y6, Y1
-	VPERMQ       $0xd8, Y1, Y1
-	VPSHUFD      $0xd8, Y1, Y1
-	VPSUBUSW     Y1, Y0, Y3
-	VPCMPEQW     Y2, Y3, Y3
-	VPUNPCKHWD   Y7, Y6, Y4
-	VPERMQ       $0xd8, Y4, Y4
-	VPSHUFD      $0xd8, Y4, Y4
-	VPSUBUSW     Y4, Y0, Y0
-	VPCMPEQW     Y2, Y0, Y0
-	VPACKSSWB    Y0, Y3, Y0
-	VPMOVMSKB    Y0, R9
-	NOTL         R9
-	MOVQ         R8, R10
-	MOVL         R9, R11
-	SHRL         $0x00, R11
-	ANDL         $0xff, R11
-	JZ           skip30
-	MOVL         R10, (AX)
+	VPAND        lowHalves<>+0(SB), Y6, Y0
+	VCVTDQ2PS    Y0, Y0
+	VBROADCASTSS 28(DI), Y1
+	VMULPS       Y1, Y0, Y0
+	VBROADCASTSS 24(DI), Y1
+	VADDPS       Y1, Y0, Y0
+	VMULPS       Y11, Y0, Y0
+	VADDPS       384(BX), Y0, Y0
+	VMOVUPS      Y0, 384(BX)
+	VPAND        lowHalves<>+0(SB), Y7, Y0
+	VCVTDQ2PS    Y0, Y0
+	VBROADCASTSS 28(DI), Y1
+	VMULPS       Y1, Y0, Y0
+	VBROADCASTSS 24(DI), Y1
+	VADDPS       Y1, Y0, Y0
+	VMULPS       Y10, Y0, Y0
+	VADDPS       416(BX), Y0, Y0
+	VMOVUPS      Y0, 416(BX)
+	VPSRLD       $0x10, Y6, Y0
+	VCVTDQ2PS    Y0, Y0
+	VBROADCASTSS 28(DI), Y1
+	VMULPS       Y1, Y0, Y0
+	VBROADCASTSS 24(DI), Y1
+	VADDPS       Y1, Y0, Y0
+	VMULPS       Y9, Y0, Y0
+	VADDPS       448(BX), Y0, Y0
+	VMOVUPS      Y0, 448(BX)
+	VPSRLD       $0x10, Y7, Y0
+	VCVTDQ2PS    Y0, Y0
+	VBROADCASTSS 28(DI), Y1
+	VMULPS       Y1, Y0, Y0
+	VBROADCASTSS 24(DI), Y1
+	VADDPS       Y1, Y0, Y0
+	VMULPS       Y8, Y0, Y0
+	VADDPS       480(BX), Y0, Y0
+	VMOVUPS      Y0, 480(BX)
+	ADDQ         $0x20, DI
+	ADDQ         $0x40, R8
+	DECQ         SI
+	JNZ          column
+	MOVQ         rows+16(FP), SI
+	MOVQ         48(SI), SI
+	TESTQ        SI, SI
+	JZ           scaled
+	LEAQ         (SI)(DX*2), SI
+	VMOVQ        (SI), X0
+	VPINSRQ      $0x01, 32(SI), X0, X0
+	VCVTPH2PS    X0, Y0
+	VMOVQ        8(SI), X1
+	VPINSRQ      $0x01, 40(SI), X1, X1
+	VCVTPH2PS    X1, Y1
+	VMOVQ        16(SI), X2
+	VPINSRQ      $0x01, 48(SI), X2, X2
+	VCVTPH2PS    X2, Y2
+	VMOVQ        24(SI), X3
+	VPINSRQ      $0x01, 56(SI), X3, X3
+	VCVTPH2PS    X3, Y3
+	VUNPCKLPS    Y1, Y0, Y4
+	VUNPCKHPS    Y1, Y0, Y0
+	VUNPCKLPS    Y3, Y2, Y1
+	VUNPCKHPS    Y3, Y2, Y3
+	VUNPCKLPD    Y1, Y4, Y2
+	VUNPCKHPD    Y1, Y4, Y1
+	VUNPCKLPD    Y3, Y0, Y4
+	VUNPCKHPD    Y3, Y0, Y0
+	VMULPS       (BX), Y2, Y3
+	VMOVUPS      Y3, (BX)
+	VMULPS       128(BX), Y2, Y3
+	VMOVUPS      Y3, 128(BX)
+	VMULPS       256(BX), Y2, Y3
+	VMOVUPS      Y3, 256(BX)
+	VMULPS       384(BX), Y2, Y2
+	VMOVUPS      Y2, 384(BX)
+	VMULPS       32(BX), Y1, Y2
+	VMOVUPS      Y2, 32(BX)
+	VMULPS       160(BX), Y1, Y2
+	VMOVUPS      Y2, 160(BX)
+	VMULPS       288(BX), Y1, Y2
+	VMOVUPS      Y2, 288(BX)
+	VMULPS       416(BX), Y1, Y1
+	VMOVUPS      Y1, 416(BX)
+	VMULPS       64(BX), Y4, Y1
+	VMOVUPS      Y1, 64(BX)
+	VMULPS       192(BX), Y4, Y1
+	VMOVUPS      Y1, 192(BX)
+	VMULPS       320(BX), Y4, Y1
+	VMOVUPS      Y1, 320(BX)
+	VMULPS       448(BX), Y4, Y1
+	VMOVUPS      Y1, 448(BX)
+	VMULPS       96(BX), Y0, Y1
+	VMOVUPS      Y1, 96(BX)
+	VMULPS       224(BX), Y0, Y1
+	VMOVUPS      Y1, 224(BX)
+	VMULPS       352(BX), Y0, Y1
+	VMOVUPS      Y1, 352(BX)
+	VMULPS       480(BX), Y0, Y0
+	VMOVUPS      Y0, 480(BX)
+
+scaled:
+	MOVQ         limits+40(FP), SI
+	VBROADCASTSS (SI), Y0
+	VCMPPS       $0x11, (BX), Y0, Y1
+	VCMPPS       $0x11, 32(BX), Y0, Y2
+	VORPS        Y2, Y1, Y1
+	VCMPPS       $0x11, 64(BX), Y0, Y2
+	VORPS        Y2, Y1, Y1
+	VCMPPS       $0x11, 96(BX), Y0, Y2
+	VORPS        Y2, Y1, Y1
+	VMOVMSKPS    Y1, DI
+	TESTL        DI, DI
+	JZ           none0
+	VMOVUPS      (BX), Y1
+	VMOVUPS      32(BX), Y2
+	VMOVUPS      64(BX), Y3
+	VMOVUPS      96(BX), Y4
+	VUNPCKLPS    Y2, Y1, Y5
+	VUNPCKHPS    Y2, Y1, Y1
+	VUNPCKLPS    Y4, Y3, Y2
+	VUNPCKHPS    Y4, Y3, Y4
+	VUNPCKLPD    Y2, Y5, Y3
+	VUNPCKHPD    Y2, Y5, Y2
+	VUNPCKLPD    Y4, Y1, Y5
+	VUNPCKHPD    Y4, Y1, Y1
+	VCMPPS       $0x11, Y3, Y0, Y4
+	VCMPPS       $0x11, Y2, Y0, Y6
+	VCMPPS       $0x11, Y5, Y0, Y7
+	VCMPPS       $0x11, Y1, Y0, Y0
+	VPACKSSDW    Y6, Y4, Y4
+	VPACKSSDW    Y0, Y7, Y7
+	VPACKSSWB    Y7, Y4, Y4
+	VPMOVMSKB    Y4, DI
+	MOVWLZX      DI, R8
+	LEAQ         (DX), R9
+	MOVL         R9, (AX)
+	MOVB         $0x00, 4(AX)
+	MOVW         R8, 6(AX)
+	VMOVUPS      X3, 8(AX)
+	VMOVUPS      X2, 24(AX)
+	VMOVUPS      X5, 40(AX)
+	VMOVUPS      X1, 56(AX)
+	XORL         R9, R9
+	TESTL        R8, R8
+	SETNE        R9
+	ADDQ         R9, CX
+	LEAQ         (R9)(R9*8), R9
+	LEAQ         (AX)(R9*8), AX
+	SHRL         $0x10, DI
+	LEAQ         16(DX), R8
+	MOVL         R8, (AX)
+	MOVB         $0x00, 4(AX)
+	MOVW         DI, 6(AX)
+	VEXTRACTF128 $0x01, Y3, 8(AX)
+	VEXTRACTF128 $0x01, Y2, 24(AX)
+	VEXTRACTF128 $0x01, Y5, 40(AX)
+	VEXTRACTF128 $0x01, Y1, 56(AX)
+	XORL         R8, R8
+	TESTL        DI, DI
+	SETNE        R8
+	ADDQ         R8, CX
+	LEAQ         (R8)(R8*8), R8
+	LEAQ         (AX)(R8*8), AX
+
+none0:
+	VBROADCASTSS 4(SI), Y0
+	VCMPPS       $0x11, 128(BX), Y0, Y1
+	VCMPPS       $0x11, 160(BX), Y0, Y2
+	VORPS        Y2, Y1, Y1
+	VCMPPS       $0x11, 192(BX), Y0, Y2
+	VORPS        Y2, Y1, Y1
+	VCMPPS       $0x11, 224(BX), Y0, Y2
+	VORPS        Y2, Y1, Y1
+	VMOVMSKPS    Y1, DI
+	TESTL        DI, DI
+	JZ           none1
+	VMOVUPS      128(BX), Y1
+	VMOVUPS      160(BX), Y2
+	VMOVUPS      192(BX), Y3
+	VMOVUPS      224(BX), Y4
+	VUNPCKLPS    Y2, Y1, Y5
+	VUNPCKHPS    Y2, Y1, Y1
+	VUNPCKLPS    Y4, Y3, Y2
+	VUNPCKHPS    Y4, Y3, Y4
+	VUNPCKLPD    Y2, Y5, Y3
+	VUNPCKHPD    Y2, Y5, Y2
+	VUNPCKLPD    Y4, Y1, Y5
+	VUNPCKHPD    Y4, Y1, Y1
+	VCMPPS       $0x11, Y3, Y0, Y4
+	VCMPPS       $0x11, Y2, Y0, Y6
+	VCMPPS       $0x11, Y5, Y0, Y7
+	VCMPPS       $0x11, Y1, Y0, Y0
+	VPACKSSDW    Y6, Y4, Y4
+	VPACKSSDW    Y0, Y7, Y7
+	VPACKSSWB    Y7, Y4, Y4
+	VPMOVMSKB    Y4, DI
+	MOVWLZX      DI, R8
+	LEAQ         (DX), R9
+	MOVL         R9, (AX)
+	MOVB         $0x01, 4(AX)
+	MOVW         R8, 6(AX)
+	VMOVUPS      X3, 8(AX)
+	VMOVUPS      X2, 24(AX)
+	VMOVUPS      X5, 40(AX)
+	VMOVUPS      X1, 56(AX)
+	XORL         R9, R9
+	TESTL        R8, R8
+	SETNE        R9
+	ADDQ         R9, CX
+	LEAQ         (R9)(R9*8), R9
+	LEAQ         (AX)(R9*8), AX
+	SHRL         $0x10, DI
+	LEAQ         16(DX), R8
+	MOVL         R8, (AX)
+	MOVB         $0x01, 4(AX)
+	MOVW         DI, 6(AX)
+	VEXTRACTF128 $0x01, Y3, 8(AX)
+	VEXTRACTF128 $0x01, Y2, 24(AX)
+	VEXTRACTF128 $0x01, Y5, 40(AX)
+	VEXTRACTF128 $0x01, Y1, 56(AX)
+	XORL         R8, R8
+	TESTL        DI, DI
+	SETNE        R8
+	ADDQ         R8, CX
+	LEAQ         (R8)(R8*8), R8
+	LEAQ         (AX)(R8*8), AX
+
+none1:
+	VBROADCASTSS 8(SI), Y0
+	VCMPPS       $0x11, 256(BX), Y0, Y1
+	VCMPPS       $0x11, 288(BX), Y0, Y2
+	VORPS        Y2, Y1, Y1
+	VCMPPS       $0x11, 320(BX), Y0, Y2
+	VORPS        Y2, Y1, Y1
+	VCMPPS       $0x11, 352(BX), Y0, Y2
+	VORPS        Y2, Y1, Y1
+	VMOVMSKPS    Y1, DI
+	TESTL        DI, DI
+	JZ           none2
+	VMOVUPS      256(BX), Y1
+	VMOVUPS      288(BX), Y2
+	VMOVUPS      320(BX), Y3
+	VMOVUPS      352(BX), Y4
+	VUNPCKLPS    Y2, Y1, Y5
+	VUNPCKHPS    Y2, Y1, Y1
+	VUNPCKLPS    Y4, Y3, Y2
+	VUNPCKHPS    Y4, Y3, Y4
+	VUNPCKLPD    Y2, Y5, Y3
+	VUNPCKHPD    Y2, Y5, Y2
+	VUNPCKLPD    Y4, Y1, Y5
+	VUNPCKHPD    Y4, Y1, Y1
+	VCMPPS       $0x11, Y3, Y0, Y4
+	VCMPPS       $0x11, Y2, Y0, Y6
+	VCMPPS       $0x11, Y5, Y0, Y7
+	VCMPPS       $0x11, Y1, Y0, Y0
+	VPACKSSDW    Y6, Y4, Y4
+	VPACKSSDW    Y0, Y7, Y7
+	VPACKSSWB    Y7, Y4, Y4
+	VPMOVMSKB    Y4, DI
+	MOVWLZX      DI, R8
+	LEAQ         (DX), R9
+	MOVL         R9, (AX)
+	MOVB         $0x02, 4(AX)
+	MOVW         R8, 6(AX)
+	VMOVUPS      X3, 8(AX)
+	VMOVUPS      X2, 24(AX)
+	VMOVUPS      X5, 40(AX)
+	VMOVUPS      X1, 56(AX)
+	XORL         R9, R9
+	TESTL        R8, R8
+	SETNE        R9
+	ADDQ         R9, CX
+	LEAQ         (R9)(R9*8), R9
+	LEAQ         (AX)(R9*8), AX
+	SHRL         $0x10, DI
+	LEAQ         16(DX), R8
+	MOVL         R8, (AX)
+	MOVB         $0x02, 4(AX)
+	MOVW         DI, 6(AX)
+	VEXTRACTF128 $0x01, Y3, 8(AX)
+	VEXTRACTF128 $0x01, Y2, 24(AX)
+	VEXTRACTF128 $0x01, Y5, 40(AX)
+	VEXTRACTF128 $0x01, Y1, 56(AX)
+	XORL         R8, R8
+	TESTL        DI, DI
+	SETNE        R8
+	ADDQ         R8, CX
+	LEAQ         (R8)(R8*8), R8
+	LEAQ         (AX)(R8*8), AX
+
+none2:
+	VBROADCASTSS 12(SI), Y0
+	VCMPPS       $0x11, 384(BX), Y0, Y1
+	VCMPPS       $0x11, 416(BX), Y0, Y2
+	VORPS        Y2, Y1, Y1
+	VCMPPS       $0x11, 448(BX), Y0, Y2
+	VORPS        Y2, Y1, Y1
+	VCMPPS       $0x11, 480(BX), Y0, Y2
+	VORPS        Y2, Y1, Y1
+	VMOVMSKPS    Y1, SI
+	TESTL        SI, SI
+	JZ           none3
+	VMOVUPS      384(BX), Y1
+	VMOVUPS      416(BX), Y2
+	VMOVUPS      448(BX), Y3
+	VMOVUPS      480(BX), Y4
+	VUNPCKLPS    Y2, Y1, Y5
+	VUNPCKHPS    Y2, Y1, Y1
+	VUNPCKLPS    Y4, Y3, Y2
+	VUNPCKHPS    Y4, Y3, Y4
+	VUNPCKLPD    Y2, Y5, Y3
+	VUNPCKHPD    Y2, Y5, Y2
+	VUNPCKLPD    Y4, Y1, Y5
+	VUNPCKHPD    Y4, Y1, Y1
+	VCMPPS       $0x11, Y3, Y0, Y4
+	VCMPPS       $0x11, Y2, Y0, Y6
+	VCMPPS       $0x11, Y5, Y0, Y7
+	VCMPPS       $0x11, Y1, Y0, Y0
+	VPACKSSDW    Y6, Y4, Y4
+	VPACKSSDW    Y0, Y7, Y7
+	VPACKSSWB    Y7, Y4, Y4
+	VPMOVMSKB    Y4, BX
+	MOVWLZX      BX, SI
+	LEAQ         (DX), DI
+	MOVL         DI, (AX)
 	MOVB         $0x03, 4(AX)
-	MOVB         R11, 5(AX)
-	VPMOVZXWD    X1, Y0
-	VMOVDQU      Y0, 8(AX)
-	ADDQ         $0x28, AX
-	INCQ         DI
-
-skip30:
-	INCQ         R10
-	MOVL         R9, R11
-	SHRL         $0x10, R11
-	ANDL         $0xff, R11
-	JZ           skip31
-	VEXTRACTI128 $0x01, Y1, X0
-	MOVL         R10, (AX)
+	MOVW         SI, 6(AX)
+	VMOVUPS      X3, 8(AX)
+	VMOVUPS      X2, 24(AX)
+	VMOVUPS      X5, 40(AX)
+	VMOVUPS      X1, 56(AX)
+	XORL         DI, DI
+	TESTL        SI, SI
+	SETNE        DI
+	ADDQ         DI, CX
+	LEAQ         (DI)(DI*8), DI
+	LEAQ         (AX)(DI*8), AX
+	SHRL         $0x10, BX
+	LEAQ         16(DX), SI
+	MOVL         SI, (AX)
 	MOVB         $0x03, 4(AX)
-	MOVB         R11, 5(AX)
-	VPMOVZXWD    X0, Y0
-	VMOVDQU      Y0, 8(AX)
-	ADDQ         $0x28, AX
-	INCQ         DI
+	MOVW         BX, 6(AX)
+	VEXTRACTF128 $0x01, Y3, 8(AX)
+	VEXTRACTF128 $0x01, Y2, 24(AX)
+	VEXTRACTF128 $0x01, Y5, 40(AX)
+	VEXTRACTF128 $0x01, Y1, 56(AX)
+	XORL         SI, SI
+	TESTL        BX, BX
+	SETNE        SI
+	ADDQ         SI, CX
+	LEAQ         (SI)(SI*8), SI
+	LEAQ         (AX)(SI*8), AX
 
-skip31:
-	INCQ      R10
-	MOVL      R9, R11
-	SHRL      $0x08, R11
-	ANDL      $0xff, R11
-	JZ        skip32
-	MOVL      R10, (AX)
-	MOVB      $0x03, 4(AX)
-	MOVB      R11, 5(AX)
-	VPMOVZXWD X4, Y0
-	VMOVDQU   Y0, 8(AX)
-	ADDQ      $0x28, AX
-	INCQ      DI
-
-skip32:
-	INCQ         R10
-	SHRL         $0x18, R9
-	ANDL         $0xff, R9
-	JZ           skip33
-	VEXTRACTI128 $0x01, Y4, X0
-	MOVL         R10, (AX)
-	MOVB         $0x03, 4(AX)
-	MOVB         R9, 5(AX)
-	VPMOVZXWD    X0, Y0
-	VMOVDQU      Y0, 8(AX)
-	ADDQ         $0x28, AX
-	INCQ         DI
-
-skip33:
-	INCQ R10
-
-none29:
-	ADDQ $0x04, R8
-	JMP  groups_by4
-
-done_by4:
+none3:
+	ADDQ $0x20, DX
+	MOVQ groups+24(FP), BX
+	SHLQ $0x06, BX
+	CMPQ DX, BX
+	JL   rows
 	VZEROUPPER
-	MOVQ DI, matches+56(FP)
+	MOVQ CX, matches+48(FP)
+	RET
+
+// func sumSetAVX512(z *float32, words *uint64, n int) float32
+// Requires: AVX, AVX512DQ, AVX512F, SSE
+TEXT ·sumSetAVX512(SB), NOSPLIT, $0-28
+	MOVQ   z+0(FP), AX
+	MOVQ   words+8(FP), CX
+	MOVQ   n+16(FP), DX
+	VXORPS Z0, Z0, Z0
+	VXORPS Z1, Z1, Z1
+	VXORPS Z2, Z2, Z2
+	VXORPS Z3, Z3, Z3
+
+word:
+	KMOVW         (CX), K1
+	VADDPS        (AX), Z0, K1, Z0
+	KMOVW         2(CX), K1
+	VADDPS        64(AX), Z1, K1, Z1
+	KMOVW         4(CX), K1
+	VADDPS        128(AX), Z2, K1, Z2
+	KMOVW         6(CX), K1
+	VADDPS        192(AX), Z3, K1, Z3
+	ADDQ          $0x00000100, AX
+	ADDQ          $0x08, CX
+	DECQ          DX
+	JNZ           word
+	VADDPS        Z2, Z0, Z0
+	VADDPS        Z3, Z1, Z1
+	VADDPS        Z1, Z0, Z0
+	VEXTRACTF64X4 $0x01, Z0, Y1
+	VADDPS        Y1, Y0, Y0
+	VEXTRACTF128  $0x01, Y0, X1
+	VADDPS        X1, X0, X0
+	VMOVHLPS      X0, X0, X1
+	VADDPS        X1, X0, X0
+	VMOVSHDUP     X0, X1
+	VADDSS        X1, X0, X0
+	VZEROUPPER
+	MOVSS         X0, ret+24(FP)
+	RET
+
+// func sumSetAVX2(z *float32, words *uint64, n int) float32
+// Requires: AVX, AVX2, SSE
+TEXT ·sumSetAVX2(SB), NOSPLIT, $0-28
+	MOVQ    z+0(FP), AX
+	MOVQ    words+8(FP), CX
+	MOVQ    n+16(FP), DX
+	VXORPS  Y0, Y0, Y0
+	VXORPS  Y1, Y1, Y1
+	VXORPS  Y2, Y2, Y2
+	VXORPS  Y3, Y3, Y3
+	VXORPS  Y4, Y4, Y4
+	VXORPS  Y5, Y5, Y5
+	VXORPS  Y6, Y6, Y6
+	VXORPS  Y7, Y7, Y7
+	VMOVDQU shifts<>+0(SB), Y8
+	VMOVDQU shifts<>+32(SB), Y9
+	VMOVDQU shifts<>+64(SB), Y10
+	VMOVDQU shifts<>+96(SB), Y11
+
+word:
+	VPBROADCASTD (CX), Y12
+	VPSLLVD      Y8, Y12, Y13
+	VMASKMOVPS   (AX), Y13, Y13
+	VADDPS       Y13, Y0, Y0
+	VPSLLVD      Y9, Y12, Y13
+	VMASKMOVPS   32(AX), Y13, Y13
+	VADDPS       Y13, Y1, Y1
+	VPSLLVD      Y10, Y12, Y13
+	VMASKMOVPS   64(AX), Y13, Y13
+	VADDPS       Y13, Y2, Y2
+	VPSLLVD      Y11, Y12, Y12
+	VMASKMOVPS   96(AX), Y12, Y12
+	VADDPS       Y12, Y3, Y3
+	VPBROADCASTD 4(CX), Y12
+	VPSLLVD      Y8, Y12, Y13
+	VMASKMOVPS   128(AX), Y13, Y13
+	VADDPS       Y13, Y4, Y4
+	VPSLLVD      Y9, Y12, Y13
+	VMASKMOVPS   160(AX), Y13, Y13
+	VADDPS       Y13, Y5, Y5
+	VPSLLVD      Y10, Y12, Y13
+	VMASKMOVPS   192(AX), Y13, Y13
+	VADDPS       Y13, Y6, Y6
+	VPSLLVD      Y11, Y12, Y12
+	VMASKMOVPS   224(AX), Y12, Y12
+	VADDPS       Y12, Y7, Y7
+	ADDQ         $0x00000100, AX
+	ADDQ         $0x08, CX
+	DECQ         DX
+	JNZ          word
+	VADDPS       Y4, Y0, Y0
+	VADDPS       Y5, Y1, Y1
+	VADDPS       Y6, Y2, Y2
+	VADDPS       Y7, Y3, Y3
+	VADDPS       Y2, Y0, Y0
+	VADDPS       Y3, Y1, Y1
+	VADDPS       Y1, Y0, Y0
+	VEXTRACTF128 $0x01, Y0, X1
+	VADDPS       X1, X0, X0
+	VMOVHLPS     X0, X0, X1
+	VADDPS       X1, X0, X0
+	VMOVSHDUP    X0, X1
+	VADDSS       X1, X0, X0
+	VZEROUPPER
+	MOVSS        X0, ret+24(FP)
+	RET
+
+DATA shifts<>+0(SB)/4, $0x0000001f
+DATA shifts<>+4(SB)/4, $0x0000001e
+DATA shifts<>+8(SB)/4, $0x0000001d
+DATA shifts<>+12(SB)/4, $0x0000001c
+DATA shifts<>+16(SB)/4, $0x0000001b
+DATA shifts<>+20(SB)/4, $0x0000001a
+DATA shifts<>+24(SB)/4, $0x00000019
+DATA shifts<>+28(SB)/4, $0x00000018
+DATA shifts<>+32(SB)/4, $0x00000017
+DATA shifts<>+36(SB)/4, $0x00000016
+DATA shifts<>+40(SB)/4, $0x00000015
+DATA shifts<>+44(SB)/4, $0x00000014
+DATA shifts<>+48(SB)/4, $0x00000013
+DATA shifts<>+52(SB)/4, $0x00000012
+DATA shifts<>+56(SB)/4, $0x00000011
+DATA shifts<>+60(SB)/4, $0x00000010
+DATA shifts<>+64(SB)/4, $0x0000000f
+DATA shifts<>+68(SB)/4, $0x0000000e
+DATA shifts<>+72(SB)/4, $0x0000000d
+DATA shifts<>+76(SB)/4, $0x0000000c
+DATA shifts<>+80(SB)/4, $0x0000000b
+DATA shifts<>+84(SB)/4, $0x0000000a
+DATA shifts<>+88(SB)/4, $0x00000009
+DATA shifts<>+92(SB)/4, $0x00000008
+DATA shifts<>+96(SB)/4, $0x00000007
+DATA shifts<>+100(SB)/4, $0x00000006
+DATA shifts<>+104(SB)/4, $0x00000005
+DATA shifts<>+108(SB)/4, $0x00000004
+DATA shifts<>+112(SB)/4, $0x00000003
+DATA shifts<>+116(SB)/4, $0x00000002
+DATA shifts<>+120(SB)/4, $0x00000001
+DATA shifts<>+124(SB)/4, $0x00000000
+GLOBL shifts<>(SB), RODATA|NOPTR, $128
+
+// func prefetch(p *byte, n int)
+// Requires: MMX+
+TEXT ·prefetch(SB), NOSPLIT, $0-16
+	MOVQ p+0(FP), AX
+	MOVQ n+8(FP), CX
+	ADDQ AX, CX
+	ANDQ $-64, AX
+
+line:
+	PREFETCHT0 (AX)
+	ADDQ       $0x40, AX
+	CMPQ       AX, CX
+	JCS        line
 	RET

@@ -2,17 +2,32 @@
 
 package hamming
 
-// Compares a tile of 1: see scanGeneric.
+// Scans for a tile of 1: see scanGeneric.
 //
 //go:noescape
-func scan1NEON(out *byte, tile *uint64, columns *byte, ncolumns int, groups int, limits *int64) (matches int)
+func scan1NEON(out, tile, rows *byte, groups int, limits *float32) (matches int)
 
-// Compares a tile of 4: see scanGeneric.
+// Scans for a tile of 2: see scanGeneric.
 //
 //go:noescape
-func scan4NEON(out *byte, tile *uint64, columns *byte, ncolumns int, groups int, limits *int64) (matches int)
+func scan2NEON(out, tile, rows *byte, groups int, limits *float32) (matches int)
 
-// Compares a query with magnitudes: see scanGeneric.
+// Scans for a tile of 3: see scanGeneric.
 //
 //go:noescape
-func planesNEON(out *byte, tile *uint64, columns *byte, ncolumns int, groups int, limits *int64) (matches int)
+func scan3NEON(out, tile, rows *byte, groups int, limits *float32) (matches int)
+
+// Scans for a tile of 4: see scanGeneric.
+//
+//go:noescape
+func scan4NEON(out, tile, rows *byte, groups int, limits *float32) (matches int)
+
+// Sums over n words, 1 or more: see sumSetGeneric.
+//
+//go:noescape
+func sumSetNEON(z *float32, words *uint64, n int) float32
+
+// Asks for the lines of n bytes, 1 or more.
+//
+//go:noescape
+func prefetch(p *byte, n int)

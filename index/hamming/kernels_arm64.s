@@ -3,415 +3,441 @@
 #include "go_asm.h"
 #include "textflag.h"
 
-// The scan kernels of package hamming for NEON, by hand: the generator of the amd64
-// kernels knows no arm64. What a kernel computes is written in generic.go, where
-// every argument is a slice; sizes have been checked by Tile.Scan.
+// The kernels of package hamming for NEON, by hand: the generator of the amd64 kernels
+// knows no arm64. What a kernel computes is written in generic.go; sizes have been checked
+// by Tile.Scan and SumSet.
 //
-//	func(out *byte, tile *uint64, columns *byte, ncolumns, groups int, limits *int64) (matches int)
+//	func(out, tile, rows *byte, groups int, limits *float32) (matches int)
 //
-// out is []Match, columns []Column; their offsets come from go_asm.h, which the
-// compiler writes. ncolumns, groups and every Used are 1 or more.
+// out is []Match, tile a *Tile and rows a *Rows; their offsets come from go_asm.h, which the
+// compiler writes. groups, the columns and their widths and planes are 1 or more.
 //
 // # Algorithm
 //
-// A line of eight rows, one word each, is four registers of two rows. Combined with
-// a query (XOR; for magnitudes XOR with the signs, then AND with each plane), VCNT
-// leaves the bits set in each byte, eight bytes a row. VADDP adds neighbouring bytes of
-// two registers into one, so that a tree of them brings rows together:
+// Half a group is taken at a time, 32 rows: of two lines that is four registers of bytes,
+// which become eight of half bytes, once for all queries of the tile. For each query TBL
+// looks them up in four tables of 16 bytes, four bytes a row are added, at most 4*60, and
+// UADDW and UADDW2 add the sums to the distances, 16 bits a row, in the order of rows.
+// Between two planes distances double. At a column's end they become float32s, and the
+// scores, which lie in memory, get their part.
 //
-//	VCNT     8 registers, 2 rows each   8 bytes a row   at most  8 a byte
-//	VADDP    4 registers, 4 rows each   4 bytes a row   at most 16
-//	VADDP    2 registers, 8 rows each   2 bytes a row   at most 32
-//	VADDP    1 register, 8 rows twice   1 byte a row    at most 64
+// Products are rounded before they are added, as in the twin: the fused VFMLA would round
+// once and give other bits.
 //
-// The last step joins two lines' results: one line under two queries, or, when there
-// is one query, two groups' lines. VUADDW and VUADDW2 then add the low and the high
-// eight bytes to the counts, 16 bits a row: one register holds a group's counts.
-//
-// This takes one instruction in 25 more than ending in the pairwise UADALP, which the
-// assembler does not know, and needs no step of widening in any but the longest rows.
-// Sixteen bits are enough for 1023 words, 1023*64 = 65472 bits; then, and after the
-// last word, WIDEN moves counts to sums of 32 bits.
-//
-// The sums of a scan start at minus the limit, so that a row passes if its sum is
-// negative: the sign bits of 16 rows are narrowed into one register, and 64 rows' or
-// fewer into one general register of one mask a byte, without a comparison. The
-// limit comes back on only in a match. For that limits are clamped to 2^31-1,
-// which changes no answer while sums stay below 2^31-1: rows have fewer than 2^21 words
-// (magnitudes sum to at most 15*64 a word), 16 MiB.
-//
-// Several lines are worked on side by side in each step, so that a processor which
-// does not reorder instructions has others to issue while one completes.
+// The assembler has no FMUL, FADD and FCMGT for vectors, and none of the conversions: the
+// macros below write their words, with operands in the assembler's order and registers by
+// number, 0 to 31.
 //
 // # Bounds
 //
-// Only whole lines of words in use are read, 64 bytes each, and the tile's words in
-// order, once a group. Nothing is read ahead. A match is 40 bytes, of which bytes 6
-// and 7 are left alone. No alignment is needed beyond that of the types.
+// Only lines, factors, offsets and scales of the groups are read, and nothing ahead. A
+// match is written whole but for its byte 5. One whose mask turns out to be zero is
+// overwritten by the next: there is room for all.
 //
-// # Registers, in all kernels
+// # Registers of the scans
 //
-//	R0   where the next match goes     R9   the tile's next word
-//	R1   tile                          R10  the group's next line
-//	R2   columns                       R11  the next group's next line (scan1)
-//	R3   ncolumns                      R12  words left in the column
-//	R4   groups                        R13  words left before WIDEN
-//	R5   the group's number            R14  words left in this run: the lesser
-//	R6   matches                       R15  bytes of a group in the column
-//	R7   the column                    R16, R17, R19  scratch; R16 the masks at last
-//	R8   columns left
+//	R0   where the next match goes     R8   columns left
+//	R1   tile                          R9   the next tables
+//	R2   rows                          R10  the next line
+//	R3   rows in all                   R11  the tables of the column
+//	R4   limits                        R12  planes left
+//	R5   the first row at hand         R13  pairs of lines left in the plane
+//	R6   matches                       R14  the next terms
+//	R7   the column                    R15  scores
+//	                                   R16, R17, R19-R21  scratch
 //
-//	V0-V3    counts, 8 lanes of 16 bits: of query or plane 0 to 3 (scan1: of two groups in
-//	         V0, V1)
-//	V4-V11   sums, 8 lanes of 32 bits in a pair of registers, for each of V0-V3
-//	V12-V15  minus the limit of query 0 to 3, 4 lanes of 32 bits
-//	V16-V19  a line, and V20, V21 two words of the tile, in both lanes
-//	V22-V29  scratch
-//	V30      1, 2, 4 .. 128, twice: the bit of each lane in a mask
-//	V31      0x80 in each byte: a sign bit
+//	V0-V15   distances of the 32 rows, 8 lanes of 16 bits, four registers a query
+//	V16-V23  half bytes: of the first line the low ones and the high ones, then of the second
+//	V24-V27  tables
+//	V28-V30  scratch
+//	V31      0x0f in each byte
 //
-// scan1 has no use for V8-V11 as sums and keeps its second line there.
+// Behind the last column all but V31 is scratch.
 
-// RUN words are as many as 16 bits can count.
-#define RUN 1023
+// FMUL4(m, n, d): FMUL Vd.4S, Vn.4S, Vm.4S
+#define FMUL4(m, n, d) WORD $(0x6e20dc00 | m<<16 | n<<5 | d)
 
-// MINUS_LIMIT sets neg to minus limit j, at most 2^31-1, for limits at R16. It
-// overwrites R17 and R19.
-#define MINUS_LIMIT(j, neg) \
-	MOVD (8*j)(R16), R17; \
-	MOVD $0x7fffffff, R19; \
-	CMP  R19, R17; \
-	CSEL GT, R19, R17, R17; \
-	NEG  R17, R17; \
-	VDUP R17, neg.S4
+// FADD4(m, n, d): FADD Vd.4S, Vn.4S, Vm.4S
+#define FADD4(m, n, d) WORD $(0x4e20d400 | m<<16 | n<<5 | d)
 
-// CONSTANTS sets V30 and V31. It overwrites R16.
-#define CONSTANTS \
-	MOVD  $0x8040201008040201, R16; \
-	VDUP  R16, V30.D2; \
-	VMOVI $0x80, V31.B16
+// FCMGT4(m, n, d): FCMGT Vd.4S, Vn.4S, Vm.4S, that is n > m
+#define FCMGT4(m, n, d) WORD $(0x6ea0e400 | m<<16 | n<<5 | d)
 
-// ADD_BITS combines line a0-a3 with the tile's word qa and b0-b3 with qb, and adds the
-// bits set to the counts na and nb. It overwrites V22-V29.
-#define ADD_BITS(OP, a0, a1, a2, a3, qa, na, b0, b1, b2, b3, qb, nb) \
-	OP      qa.B16, a0.B16, V22.B16; \
-	OP      qa.B16, a1.B16, V23.B16; \
-	OP      qa.B16, a2.B16, V24.B16; \
-	OP      qa.B16, a3.B16, V25.B16; \
-	OP      qb.B16, b0.B16, V26.B16; \
-	OP      qb.B16, b1.B16, V27.B16; \
-	OP      qb.B16, b2.B16, V28.B16; \
-	OP      qb.B16, b3.B16, V29.B16; \
-	VCNT    V22.B16, V22.B16; \
-	VCNT    V23.B16, V23.B16; \
-	VCNT    V24.B16, V24.B16; \
-	VCNT    V25.B16, V25.B16; \
-	VCNT    V26.B16, V26.B16; \
-	VCNT    V27.B16, V27.B16; \
-	VCNT    V28.B16, V28.B16; \
-	VCNT    V29.B16, V29.B16; \
-	VADDP   V23.B16, V22.B16, V22.B16; \
-	VADDP   V25.B16, V24.B16, V24.B16; \
-	VADDP   V27.B16, V26.B16, V26.B16; \
-	VADDP   V29.B16, V28.B16, V28.B16; \
-	VADDP   V24.B16, V22.B16, V22.B16; \
-	VADDP   V28.B16, V26.B16, V26.B16; \
-	VADDP   V26.B16, V22.B16, V22.B16; \
-	VUADDW  V22.B8, na.H8, na.H8; \
-	VUADDW2 V22.B16, nb.H8, nb.H8
+// UCVTF4(n, d): UCVTF Vd.4S, Vn.4S
+#define UCVTF4(n, d) WORD $(0x6e21d800 | n<<5 | d)
 
-// LOAD_LINE loads the group's next line into V16-V19.
-#define LOAD_LINE \
-	VLD1.P 64(R10), [V16.B16, V17.B16, V18.B16, V19.B16]
+// FCVTL4(n, d): FCVTL Vd.4S, Vn.4H, the lower four halves; FCVTL4H the higher
+#define FCVTL4(n, d)  WORD $(0x0e217800 | n<<5 | d)
+#define FCVTL4H(n, d) WORD $(0x4e217800 | n<<5 | d)
 
-// ADD_BITS_4 does ADD_BITS for the line in V16-V19 and four words of the tile, which R9
-// walks, and V0-V3.
-#define ADD_BITS_4(OP) \
-	VLD1R.P 8(R9), [V20.D2]; \
-	VLD1R.P 8(R9), [V21.D2]; \
-	ADD_BITS(OP, V16, V17, V18, V19, V20, V0, V16, V17, V18, V19, V21, V1); \
-	VLD1R.P 8(R9), [V20.D2]; \
-	VLD1R.P 8(R9), [V21.D2]; \
-	ADD_BITS(OP, V16, V17, V18, V19, V20, V2, V16, V17, V18, V19, V21, V3)
+// SHLL4(n, d): SHLL Vd.4S, Vn.4H, #16, the lower four; SHLL4H the higher
+#define SHLL4(n, d)  WORD $(0x2e613800 | n<<5 | d)
+#define SHLL4H(n, d) WORD $(0x6e613800 | n<<5 | d)
 
-#define CLEAR(v) VEOR v.B16, v.B16, v.B16
+// ONE to FOUR do M for each query of a tile: its number, its four registers of distances,
+// and a label.
+#define ONE(M)   M(0, V0, V1, V2, V3, none0)
+#define TWO(M)   ONE(M); M(1, V4, V5, V6, V7, none1)
+#define THREE(M) TWO(M); M(2, V8, V9, V10, V11, none2)
+#define FOUR(M)  THREE(M); M(3, V12, V13, V14, V15, none3)
 
-// START_2 starts the sums lo and hi at v.
-#define START_2(v, lo, hi) \
-	VMOV v.B16, lo.B16; \
-	VMOV v.B16, hi.B16
+// START sets the scores of query j to the products of its offset with those of the rows, at
+// R16. R17 is the next scores.
+#define START(j, a, b, c, d, label) \
+	ADD     $(Tile_offsets+4*j), R1, R19; \
+	VLD1R   (R19), [V28.S4]; \
+	MOVD    R16, R20; \
+	VLD1.P  64(R20), [V16.S4, V17.S4, V18.S4, V19.S4]; \
+	VLD1    (R20), [V20.S4, V21.S4, V22.S4, V23.S4]; \
+	FMUL4(28, 16, 16); \
+	FMUL4(28, 17, 17); \
+	FMUL4(28, 18, 18); \
+	FMUL4(28, 19, 19); \
+	FMUL4(28, 20, 20); \
+	FMUL4(28, 21, 21); \
+	FMUL4(28, 22, 22); \
+	FMUL4(28, 23, 23); \
+	VST1.P  [V16.S4, V17.S4, V18.S4, V19.S4], 64(R17); \
+	VST1.P  [V20.S4, V21.S4, V22.S4, V23.S4], 64(R17)
 
-// WIDEN moves the counts n to the sums lo, of lanes 0 to 3, and hi, of 4 to 7.
-#define WIDEN(n, lo, hi) \
-	VUADDW  n.H4, lo.S4, lo.S4; \
-	VUADDW2 n.H8, hi.S4, hi.S4; \
-	CLEAR(n)
+#define CLEAR(j, a, b, c, d, label) \
+	VEOR a.B16, a.B16, a.B16; \
+	VEOR b.B16, b.B16, b.B16; \
+	VEOR c.B16, c.B16, c.B16; \
+	VEOR d.B16, d.B16, d.B16
 
-#define WIDEN_4 \
-	WIDEN(V0, V4, V5); \
-	WIDEN(V1, V6, V7); \
-	WIDEN(V2, V8, V9); \
-	WIDEN(V3, V10, V11)
+#define DOUBLE(j, a, b, c, d, label) \
+	VADD a.H8, a.H8, a.H8; \
+	VADD b.H8, b.H8, b.H8; \
+	VADD c.H8, c.H8, c.H8; \
+	VADD d.H8, d.H8, d.H8
 
-// SIGNS sets v to the bits, of V30, of the lanes that are negative: those of lo and
-// hi in the low eight bytes, of lo2 and hi2 in the high. A sign is the top bit of an
-// odd half and then of an odd byte. It overwrites V22 and V23.
-#define SIGNS(lo, hi, lo2, hi2, v) \
-	VUZP2  hi.H8, lo.H8, V22.H8; \
-	VUZP2  hi2.H8, lo2.H8, V23.H8; \
-	VUZP2  V23.B16, V22.B16, v.B16; \
-	VCMTST V31.B16, v.B16, v.B16; \
-	VAND   V30.B16, v.B16, v.B16
+// NIBBLES loads two lines into V16-V23.
+#define NIBBLES \
+	ADD   $const_Lanes, R10, R16; \
+	VLD1  (R10), [V16.B16, V17.B16]; \
+	VLD1  (R16), [V20.B16, V21.B16]; \
+	ADD   $(2*const_Lanes), R10; \
+	VUSHR $4, V16.B16, V18.B16; \
+	VUSHR $4, V17.B16, V19.B16; \
+	VUSHR $4, V20.B16, V22.B16; \
+	VUSHR $4, V21.B16, V23.B16; \
+	VAND  V31.B16, V16.B16, V16.B16; \
+	VAND  V31.B16, V17.B16, V17.B16; \
+	VAND  V31.B16, V20.B16, V20.B16; \
+	VAND  V31.B16, V21.B16, V21.B16
 
-// MASKS sets R16 to masks, a byte each: of the low and high half of v and then of w.
-#define MASKS(v, w) \
-	VADDP w.B16, v.B16, v.B16; \
-	VADDP v.B16, v.B16, v.B16; \
-	VADDP v.B16, v.B16, v.B16; \
-	VMOV  v.S[0], R16
+// LOOK_UP adds to the distances of a query what the half bytes in V16-V23 add.
+#define LOOK_UP(j, a, b, c, d, label) \
+	VLD1.P  64(R9), [V24.B16, V25.B16, V26.B16, V27.B16]; \
+	VTBL    V16.B16, [V24.B16], V28.B16; \
+	VTBL    V17.B16, [V24.B16], V29.B16; \
+	VTBL    V18.B16, [V25.B16], V24.B16; \
+	VTBL    V19.B16, [V25.B16], V25.B16; \
+	VTBL    V20.B16, [V26.B16], V30.B16; \
+	VTBL    V21.B16, [V26.B16], V26.B16; \
+	VADD    V24.B16, V28.B16, V28.B16; \
+	VADD    V25.B16, V29.B16, V29.B16; \
+	VTBL    V22.B16, [V27.B16], V24.B16; \
+	VTBL    V23.B16, [V27.B16], V25.B16; \
+	VADD    V30.B16, V28.B16, V28.B16; \
+	VADD    V26.B16, V29.B16, V29.B16; \
+	VADD    V24.B16, V28.B16, V28.B16; \
+	VADD    V25.B16, V29.B16, V29.B16; \
+	VUADDW  V28.B8, a.H8, a.H8; \
+	VUADDW2 V28.B16, b.H8, b.H8; \
+	VUADDW  V29.B8, c.H8, c.H8; \
+	VUADDW2 V29.B16, d.H8, d.H8
 
-// MATCH writes the match of query j of which byte i of R16 is the mask, unless that is
-// zero. lo and hi, a pair in sequence, are sums that started at neg.
-#define MATCH(i, j, lo, hi, neg, none) \
-	UBFX $(8*i), R16, $8, R17; \
-	CBZ  R17, none; \
-	MOVD $j, R19; \
-	MOVW R5, Match_Group(R0); \
-	MOVB R19, Match_Query(R0); \
-	MOVB R17, Match_Mask(R0); \
-	VSUB neg.S4, lo.S4, lo.S4; \
-	VSUB neg.S4, hi.S4, hi.S4; \
-	ADD  $Match_Distances, R0, R19; \
-	VST1 [lo.S4, hi.S4], (R19); \
-	ADD  $Match__size, R0; \
-	ADD  $1, R6; \
-none:
+// PART adds to eight scores, at R17, what the distances in n make with the factors in f, of
+// that number. A is in V16, and -B in V17.
+#define PART(n, f) \
+	VUXTL  n.H4, V28.S4; \
+	VUXTL2 n.H8, V29.S4; \
+	UCVTF4(28, 28); \
+	UCVTF4(29, 29); \
+	VLD1   (R17), [V18.S4, V19.S4]; \
+	FMUL4(17, 28, 28); \
+	FMUL4(17, 29, 29); \
+	SHLL4(f, 20); \
+	SHLL4H(f, 21); \
+	FADD4(28, 16, 28); \
+	FADD4(29, 16, 29); \
+	FMUL4(28, 20, 28); \
+	FMUL4(29, 21, 29); \
+	FADD4(28, 18, 18); \
+	FADD4(29, 19, 19); \
+	VST1.P [V18.S4, V19.S4], 32(R17)
 
-// ARGUMENTS loads all but limits, and sets what counts.
+// FINISH does PART for a query, with the factors in V24-V27.
+#define FINISH(j, a, b, c, d, label) \
+	VLD1R.P 4(R14), [V16.S4]; \
+	VLD1R.P 4(R14), [V17.S4]; \
+	PART(a, 24); \
+	PART(b, 25); \
+	PART(c, 26); \
+	PART(d, 27)
+
+// SCALE multiplies the scores of a query, at R17, with V0-V7.
+#define SCALE(j, a, b, c, d, label) \
+	MOVD   R17, R20; \
+	VLD1.P 64(R20), [V16.S4, V17.S4, V18.S4, V19.S4]; \
+	VLD1   (R20), [V20.S4, V21.S4, V22.S4, V23.S4]; \
+	FMUL4(0, 16, 16); \
+	FMUL4(1, 17, 17); \
+	FMUL4(2, 18, 18); \
+	FMUL4(3, 19, 19); \
+	FMUL4(4, 20, 20); \
+	FMUL4(5, 21, 21); \
+	FMUL4(6, 22, 22); \
+	FMUL4(7, 23, 23); \
+	VST1.P [V16.S4, V17.S4, V18.S4, V19.S4], 64(R17); \
+	VST1.P [V20.S4, V21.S4, V22.S4, V23.S4], 64(R17)
+
+// RUN writes the match of query j that begins at row first of those at hand, if the mask in
+// R16, of 16 bits, is not zero. R20 is its scores' end, and R19 its scores.
+#define RUN(j, first) \
+	ADD     $first, R5, R20; \
+	MOVW    R20, Match_Row(R0); \
+	MOVD    $j, R20; \
+	MOVB    R20, Match_Query(R0); \
+	MOVH    R16, Match_Mask(R0); \
+	VLD1.P  64(R19), [V0.S4, V1.S4, V2.S4, V3.S4]; \
+	ADD     $Match_Scores, R0, R20; \
+	VST1    [V0.S4, V1.S4, V2.S4, V3.S4], (R20); \
+	CMP     $0, R16; \
+	CSET    NE, R20; \
+	ADD     R20, R6; \
+	MOVD    $Match__size, R16; \
+	MADD    R16, R0, R20, R0
+
+// MATCHES writes the matches of query j, whose scores are at R17. V30 has the bit of each
+// lane of a byte, twice.
+#define MATCHES(j, a, b, c, d, label) \
+	ADD    $(4*j), R4, R16; \
+	VLD1R  (R16), [V16.S4]; \
+	MOVD   R17, R19; \
+	VLD1.P 64(R17), [V0.S4, V1.S4, V2.S4, V3.S4]; \
+	VLD1.P 64(R17), [V4.S4, V5.S4, V6.S4, V7.S4]; \
+	FCMGT4(16, 0, 0); \
+	FCMGT4(16, 1, 1); \
+	FCMGT4(16, 2, 2); \
+	FCMGT4(16, 3, 3); \
+	FCMGT4(16, 4, 4); \
+	FCMGT4(16, 5, 5); \
+	FCMGT4(16, 6, 6); \
+	FCMGT4(16, 7, 7); \
+	VUZP1  V1.H8, V0.H8, V0.H8; \
+	VUZP1  V3.H8, V2.H8, V2.H8; \
+	VUZP1  V5.H8, V4.H8, V4.H8; \
+	VUZP1  V7.H8, V6.H8, V6.H8; \
+	VUZP1  V2.B16, V0.B16, V0.B16; \
+	VUZP1  V6.B16, V4.B16, V4.B16; \
+	VAND   V30.B16, V0.B16, V0.B16; \
+	VAND   V30.B16, V4.B16, V4.B16; \
+	VADDP  V4.B16, V0.B16, V0.B16; \
+	VADDP  V0.B16, V0.B16, V0.B16; \
+	VADDP  V0.B16, V0.B16, V0.B16; \
+	VMOV   V0.S[0], R16; \
+	CBZ    R16, label; \
+	LSR    $16, R16, R21; \
+	AND    $0xffff, R16; \
+	RUN(j, 0); \
+	MOVD   R21, R16; \
+	RUN(j, 16); \
+label:
+
 #define ARGUMENTS \
-	MOVD out+0(FP), R0; \
-	MOVD tile+8(FP), R1; \
-	MOVD columns+16(FP), R2; \
-	MOVD ncolumns+24(FP), R3; \
-	MOVD groups+32(FP), R4; \
-	MOVD ZR, R5; \
-	MOVD ZR, R6
+	MOVD  out+0(FP), R0; \
+	MOVD  tile+8(FP), R1; \
+	MOVD  rows+16(FP), R2; \
+	MOVD  groups+24(FP), R3; \
+	MOVD  limits+32(FP), R4; \
+	LSL   $6, R3, R3; \
+	MOVD  ZR, R5; \
+	MOVD  ZR, R6; \
+	MOVD  Tile_scores(R1), R15; \
+	VMOVI $0x0f, V31.B16
 
-// TILE starts a group's walk: from the first column and word.
-#define TILE \
-	MOVD R1, R9; \
-	MOVD R2, R7; \
-	MOVD R3, R8; \
-	MOVD $RUN, R13
+// SCAN does everything for a tile of EACH, ONE to FOUR.
+#define SCAN(EACH) \
+rows: \
+	MOVD Rows_Offsets(R2), R16; \
+	ADD  R5<<2, R16, R16; \
+	MOVD R15, R17; \
+	EACH(START); \
+	MOVD Rows_Columns(R2), R7; \
+	MOVD (Rows_Columns+8)(R2), R8; \
+	MOVD Tile_tables(R1), R9; \
+	MOVD Tile_terms(R1), R14; \
+column: \
+	MOVD Column_Lines(R7), R10; \
+	MOVD Column_Width(R7), R16; \
+	MOVD Column_Planes(R7), R12; \
+	MUL  R12, R16, R16; \
+	LSL  $9, R16, R16; \
+	LSR  $6, R5, R17; \
+	MUL  R17, R16, R16; \
+	ADD  R16, R10, R10; \
+	AND  $(const_Lanes-1), R5, R16; \
+	ADD  R16, R10, R10; \
+	MOVD R9, R11; \
+	EACH(CLEAR); \
+plane: \
+	MOVD R11, R9; \
+	MOVD Column_Width(R7), R13; \
+	LSL  $2, R13, R13; \
+pair: \
+	NIBBLES; \
+	EACH(LOOK_UP); \
+	SUBS $1, R13, R13; \
+	BNE  pair; \
+	SUBS $1, R12, R12; \
+	BEQ  finish; \
+	EACH(DOUBLE); \
+	B    plane; \
+finish: \
+	MOVD Column_Factors(R7), R16; \
+	ADD  R5<<1, R16, R16; \
+	VLD1 (R16), [V24.H8, V25.H8, V26.H8, V27.H8]; \
+	MOVD R15, R17; \
+	EACH(FINISH); \
+	ADD  $Column__size, R7; \
+	SUBS $1, R8, R8; \
+	BNE  column; \
+	MOVD Rows_Scales(R2), R16; \
+	CBZ  R16, scaled; \
+	ADD  R5<<1, R16, R16; \
+	VLD1 (R16), [V24.H8, V25.H8, V26.H8, V27.H8]; \
+	FCVTL4(24, 0); \
+	FCVTL4H(24, 1); \
+	FCVTL4(25, 2); \
+	FCVTL4H(25, 3); \
+	FCVTL4(26, 4); \
+	FCVTL4H(26, 5); \
+	FCVTL4(27, 6); \
+	FCVTL4H(27, 7); \
+	MOVD R15, R17; \
+	EACH(SCALE); \
+scaled: \
+	MOVD $0x8040201008040201, R16; \
+	VDUP R16, V30.D2; \
+	MOVD R15, R17; \
+	EACH(MATCHES); \
+	ADD  $32, R5; \
+	CMP  R3, R5; \
+	BLT  rows
 
-// LINES sets R10, R12 and R15 for the column at R7. It overwrites R16.
-#define LINES \
-	MOVD Column_Words(R7), R10; \
-	MOVD Column_Stride(R7), R15; \
-	MOVD Column_Used(R7), R12; \
-	LSL  $6, R15, R15; \
-	MUL  R15, R5, R16; \
-	ADD  R16, R10, R10
-
-// TAKE_RUN sets R14 to the words that can be counted now, the lesser of R12 and R13, and
-// takes them from both.
-#define TAKE_RUN \
-	CMP  R13, R12; \
-	CSEL LT, R12, R13, R14; \
-	SUB  R14, R12, R12; \
-	SUB  R14, R13, R13
-
-// func scan1NEON(out *byte, tile *uint64, columns *byte, ncolumns int, groups int, limits *int64) (matches int)
-//
-// Two groups at a time, R5 and the next. When R5 is the last, the second line is the
-// first again, and its result is not looked at.
-TEXT ·scan1NEON(SB), NOSPLIT, $0-56
+// func scan1NEON(out, tile, rows *byte, groups int, limits *float32) (matches int)
+TEXT ·scan1NEON(SB), NOSPLIT, $0-48
 	ARGUMENTS
-	MOVD limits+40(FP), R16
-	MINUS_LIMIT(0, V12)
-	CONSTANTS
-
-group:
-	CLEAR(V0)
-	CLEAR(V1)
-	START_2(V12, V4, V5)
-	START_2(V12, V6, V7)
-	TILE
-
-column:
-	LINES
-	ADD  $1, R5, R16
-	CMP  R4, R16
-	CSEL LT, R15, ZR, R15
-	ADD  R15, R10, R11
-
-run:
-	TAKE_RUN
-
-word:
-	LOAD_LINE
-	VLD1.P  64(R11), [V8.B16, V9.B16, V10.B16, V11.B16]
-	VLD1R.P 8(R9), [V20.D2]
-	ADD_BITS(VEOR, V16, V17, V18, V19, V20, V0, V8, V9, V10, V11, V20, V1)
-	SUBS    $1, R14, R14
-	BNE     word
-	CBNZ    R13, counted
-	WIDEN(V0, V4, V5)
-	WIDEN(V1, V6, V7)
-	MOVD    $RUN, R13
-
-counted:
-	CBNZ R12, run
-	ADD  $Column__size, R7
-	SUBS $1, R8, R8
-	BNE  column
-
-	WIDEN(V0, V4, V5)
-	WIDEN(V1, V6, V7)
-	SIGNS(V4, V5, V6, V7, V24)
-	MASKS(V24, V24)
-	MATCH(0, 0, V4, V5, V12, second)
-	ADD  $1, R5
-	CMP  R4, R5
-	BEQ  done
-	MATCH(1, 0, V6, V7, V12, next)
-	ADD  $1, R5
-	CMP  R4, R5
-	BLT  group
-
-done:
-	MOVD R6, matches+48(FP)
+	SCAN(ONE)
+	MOVD R6, matches+40(FP)
 	RET
 
-// func scan4NEON(out *byte, tile *uint64, columns *byte, ncolumns int, groups int, limits *int64) (matches int)
-//
-// One group at a time, four queries: the line is loaded once.
-TEXT ·scan4NEON(SB), NOSPLIT, $0-56
+// func scan2NEON(out, tile, rows *byte, groups int, limits *float32) (matches int)
+TEXT ·scan2NEON(SB), NOSPLIT, $0-48
 	ARGUMENTS
-	MOVD limits+40(FP), R16
-	MINUS_LIMIT(0, V12)
-	MINUS_LIMIT(1, V13)
-	MINUS_LIMIT(2, V14)
-	MINUS_LIMIT(3, V15)
-	CONSTANTS
-
-group:
-	CLEAR(V0)
-	CLEAR(V1)
-	CLEAR(V2)
-	CLEAR(V3)
-	START_2(V12, V4, V5)
-	START_2(V13, V6, V7)
-	START_2(V14, V8, V9)
-	START_2(V15, V10, V11)
-	TILE
-
-column:
-	LINES
-
-run:
-	TAKE_RUN
-
-word:
-	LOAD_LINE
-	ADD_BITS_4(VEOR)
-	SUBS $1, R14, R14
-	BNE  word
-	CBNZ R13, counted
-	WIDEN_4
-	MOVD $RUN, R13
-
-counted:
-	CBNZ R12, run
-	ADD  $Column__size, R7
-	SUBS $1, R8, R8
-	BNE  column
-
-	WIDEN_4
-	SIGNS(V4, V5, V6, V7, V24)
-	SIGNS(V8, V9, V10, V11, V25)
-	MASKS(V24, V25)
-	CBZ  R16, next
-	MATCH(0, 0, V4, V5, V12, none0)
-	MATCH(1, 1, V6, V7, V13, none1)
-	MATCH(2, 2, V8, V9, V14, none2)
-	MATCH(3, 3, V10, V11, V15, none3)
-
-next:
-	ADD  $1, R5
-	CMP  R4, R5
-	BLT  group
-
-	MOVD R6, matches+48(FP)
+	SCAN(TWO)
+	MOVD R6, matches+40(FP)
 	RET
 
-// func planesNEON(out *byte, tile *uint64, columns *byte, ncolumns int, groups int, limits *int64) (matches int)
-//
-// As scan4NEON, with planes for queries and the line's difference from the signs for
-// the line. The sums become one, n3*8 + n2*4 + n1*2 + n0 by Horner, in V10 and V11: only
-// that of plane 0 starts at minus the limit.
-TEXT ·planesNEON(SB), NOSPLIT, $0-56
+// func scan3NEON(out, tile, rows *byte, groups int, limits *float32) (matches int)
+TEXT ·scan3NEON(SB), NOSPLIT, $0-48
 	ARGUMENTS
-	MOVD limits+40(FP), R16
-	MINUS_LIMIT(0, V12)
-	CONSTANTS
+	SCAN(THREE)
+	MOVD R6, matches+40(FP)
+	RET
 
-group:
-	CLEAR(V0)
-	CLEAR(V1)
-	CLEAR(V2)
-	CLEAR(V3)
-	START_2(V12, V4, V5)
-	START_2(V0, V6, V7)
-	START_2(V0, V8, V9)
-	START_2(V0, V10, V11)
-	TILE
+// func scan4NEON(out, tile, rows *byte, groups int, limits *float32) (matches int)
+TEXT ·scan4NEON(SB), NOSPLIT, $0-48
+	ARGUMENTS
+	SCAN(FOUR)
+	MOVD R6, matches+40(FP)
+	RET
 
-column:
-	LINES
+// ADD_SET adds four of 32 numbers, in x, to the lanes s, both by name and number, where the
+// half of a word in V24 has the bits.
+#define ADD_SET(bits, x, xn, sn) \
+	VCMTST bits.S4, V24.S4, V29.S4; \
+	VAND   V29.B16, x.B16, x.B16; \
+	FADD4(xn, sn, sn)
 
-run:
-	TAKE_RUN
+// ADD_HALF adds 32 numbers to the lanes of eight registers.
+#define ADD_HALF(s0, s1, s2, s3, s4, s5, s6, s7) \
+	VLD1R.P 4(R1), [V24.S4]; \
+	VLD1.P  64(R0), [V25.S4, V26.S4, V27.S4, V28.S4]; \
+	ADD_SET(V16, V25, 25, s0); \
+	ADD_SET(V17, V26, 26, s1); \
+	ADD_SET(V18, V27, 27, s2); \
+	ADD_SET(V19, V28, 28, s3); \
+	VLD1.P  64(R0), [V25.S4, V26.S4, V27.S4, V28.S4]; \
+	ADD_SET(V20, V25, 25, s4); \
+	ADD_SET(V21, V26, 26, s5); \
+	ADD_SET(V22, V27, 27, s6); \
+	ADD_SET(V23, V28, 28, s7)
+
+// func sumSetNEON(z *float32, words *uint64, n int) float32
+//
+// V0-V15 are the 64 lanes, and V16-V23 the bits of 32 numbers, four a register.
+TEXT ·sumSetNEON(SB), NOSPLIT, $0-28
+	MOVD z+0(FP), R0
+	MOVD words+8(FP), R1
+	MOVD n+16(FP), R2
+	CLEAR(0, V0, V1, V2, V3, none)
+	CLEAR(0, V4, V5, V6, V7, none)
+	CLEAR(0, V8, V9, V10, V11, none)
+	CLEAR(0, V12, V13, V14, V15, none)
+	MOVD $0x0000000200000001, R3
+	MOVD $0x0000000800000004, R4
+	VMOV R3, V16.D[0]
+	VMOV R4, V16.D[1]
+	VSHL $4, V16.S4, V17.S4
+	VSHL $8, V16.S4, V18.S4
+	VSHL $12, V16.S4, V19.S4
+	VSHL $16, V16.S4, V20.S4
+	VSHL $20, V16.S4, V21.S4
+	VSHL $24, V16.S4, V22.S4
+	VSHL $28, V16.S4, V23.S4
 
 word:
-	LOAD_LINE
-	VLD1R.P 8(R9), [V20.D2]
-	VEOR    V20.B16, V16.B16, V16.B16
-	VEOR    V20.B16, V17.B16, V17.B16
-	VEOR    V20.B16, V18.B16, V18.B16
-	VEOR    V20.B16, V19.B16, V19.B16
-	ADD_BITS_4(VAND)
-	SUBS $1, R14, R14
+	ADD_HALF(0, 1, 2, 3, 4, 5, 6, 7)
+	ADD_HALF(8, 9, 10, 11, 12, 13, 14, 15)
+	SUBS $1, R2, R2
 	BNE  word
-	CBNZ R13, counted
-	WIDEN_4
-	MOVD $RUN, R13
 
-counted:
-	CBNZ R12, run
-	ADD  $Column__size, R7
-	SUBS $1, R8, R8
-	BNE  column
+	FADD4(8, 0, 0)
+	FADD4(9, 1, 1)
+	FADD4(10, 2, 2)
+	FADD4(11, 3, 3)
+	FADD4(12, 4, 4)
+	FADD4(13, 5, 5)
+	FADD4(14, 6, 6)
+	FADD4(15, 7, 7)
+	FADD4(4, 0, 0)
+	FADD4(5, 1, 1)
+	FADD4(6, 2, 2)
+	FADD4(7, 3, 3)
+	FADD4(2, 0, 0)
+	FADD4(3, 1, 1)
+	FADD4(1, 0, 0)
+	VDUP  V0.D[1], V1.D2
+	FADD4(1, 0, 0)
+	VDUP  V0.S[1], V1.S4
+	FADDS F1, F0, F0
+	FMOVS F0, ret+24(FP)
+	RET
 
-	WIDEN_4
-	VADD V10.S4, V10.S4, V10.S4
-	VADD V11.S4, V11.S4, V11.S4
-	VADD V8.S4, V10.S4, V10.S4
-	VADD V9.S4, V11.S4, V11.S4
-	VADD V10.S4, V10.S4, V10.S4
-	VADD V11.S4, V11.S4, V11.S4
-	VADD V6.S4, V10.S4, V10.S4
-	VADD V7.S4, V11.S4, V11.S4
-	VADD V10.S4, V10.S4, V10.S4
-	VADD V11.S4, V11.S4, V11.S4
-	VADD V4.S4, V10.S4, V10.S4
-	VADD V5.S4, V11.S4, V11.S4
-	SIGNS(V10, V11, V10, V11, V24)
-	MASKS(V24, V24)
-	MATCH(0, 0, V10, V11, V12, none)
-	ADD  $1, R5
-	CMP  R4, R5
-	BLT  group
+// func prefetch(p *byte, n int)
+TEXT ·prefetch(SB), NOSPLIT, $0-16
+	MOVD p+0(FP), R0
+	MOVD n+8(FP), R1
+	ADD  R0, R1
+	AND  $~63, R0
 
-	MOVD R6, matches+48(FP)
+line:
+	PRFM (R0), PLDL1KEEP
+	ADD  $64, R0
+	CMP  R1, R0
+	BLO  line
 	RET

@@ -3,49 +3,68 @@
 package hamming
 
 import (
+	"math"
 	"math/rand/v2"
+	"os"
 	"testing"
 	"unsafe"
 
 	"github.com/hamnest/hamnest/encoder/isa/isatest"
 )
 
-func TestKernelsTouchNothingOutsideTheirColumns(t *testing.T) {
+// guarded is isatest.Guarded for numbers of other types.
+func guarded[T any](t *testing.T, v []T, atEnd bool) []T {
+	t.Helper()
+	size := int(unsafe.Sizeof(*new(T)))
+	b := isatest.Guarded(t, unsafe.Slice((*byte)(unsafe.Pointer(unsafe.SliceData(v))), size*len(v)), atEnd)
+	return unsafe.Slice((*T)(unsafe.Pointer(unsafe.SliceData(b))), len(v))
+}
+
+func TestKernelsTouchNothingOutsideTheirRows(t *testing.T) {
 	isatest.Each(t, &active, func(t *testing.T) {
-		r := rand.New(rand.NewPCG(11, 12))
-		all := [TileQueries]uint32{1 << 30, 1 << 30, 1 << 30, 1 << 30}
+		r := rand.New(rand.NewPCG(25, 26))
+		none := float32(math.Inf(-1))
 		for _, atEnd := range []bool{false, true} {
-			for _, s := range shapes {
-				for _, rows := range []int{8, 24, 32, 40} { // of 32 the kernels for four groups read the last
-					d := newData(r, s, rows)
-					words := 0
-					for c := range d.columns {
-						d.columns[c].Words = isatest.Guarded(t, d.columns[c].Words, atEnd)
-						words += s.used[c]
-					}
-					// scan runs the tile, whose words, tables and matches are guarded too.
-					scan := func(tile *Tile) []Match {
-						matches := rows / Lanes * tile.matches()
-						tile.words = isatest.Guarded(t, tile.words, atEnd)
-						tile.makeTables()
-						tile.tables = isatest.Guarded(t, tile.tables, atEnd)
-						room := isatest.Guarded(t, make([]uint64, matches*int(unsafe.Sizeof(Match{}))/8), atEnd)
-						return tile.Scan(unsafe.Slice((*Match)(unsafe.Pointer(&room[0])), matches), d.columns, rows/Lanes, &all)
-					}
-					for _, n := range []int{1, TileQueries} {
-						var tile Tile
-						tile.Reset(randomQueries(r, n, words)...)
-						if got := scan(&tile); len(got) != rows/Lanes*n {
-							t.Errorf("%v: %d matches, want all %d", s, len(got), rows/Lanes*n)
+			for _, shape := range shapes {
+				for n := 1; n <= TileQueries; n++ {
+					for _, groups := range []int{1, 3} {
+						d := newData(r, shape, groups, n%2 == 0, false)
+						for c := range d.Columns {
+							d.Columns[c].Lines = guarded(t, d.Columns[c].Lines, atEnd)
+							d.Columns[c].Factors = guarded(t, d.Columns[c].Factors, atEnd)
 						}
-						tile = Tile{}
-						tile.ResetWeighted(randomWeighted(r, n, words)...)
-						if got := scan(&tile); len(got) != rows/Lanes*n {
-							t.Errorf("%v: %d matches of queries with magnitudes, want all %d", s, len(got), rows/Lanes*n)
+						d.Columns = guarded(t, d.Columns, atEnd)
+						d.Offsets = guarded(t, d.Offsets, atEnd)
+						if d.Scales != nil {
+							d.Scales = guarded(t, d.Scales, atEnd)
+						}
+						var tile Tile
+						tile.Reset(randomQueries(r, n, shape, false)...)
+						tile.tables = guarded(t, tile.tables, atEnd)
+						tile.terms = guarded(t, tile.terms, atEnd)
+						tile.scores = guarded(t, tile.scores, atEnd)
+						dst := room(groups, n)
+						dst = guarded(t, dst[:cap(dst)], atEnd)
+						limits := guarded(t, []float32{none, none, none, none}, atEnd)
+						got := tile.Scan(dst, &d.Rows, groups, (*[TileQueries]float32)(limits))
+						if len(got) != cap(dst) {
+							t.Errorf("%v, %d queries: %d matches, want all %d", shape, n, len(got), cap(dst))
 						}
 					}
 				}
 			}
+			for n := 1; n < 5; n++ {
+				SumSet(guarded(t, randomNumbers(r, 64*n, false), atEnd), guarded(t, randomWords(r, n), atEnd))
+			}
 		}
 	})
+}
+
+func TestToPrefetchDoesNotTouch(t *testing.T) {
+	page := os.Getpagesize()
+	edge := guarded(t, make([]byte, page), true)
+	for _, n := range []int{-1, 0, 1, 64, page, 3 * page} {
+		Prefetch(&edge[0], n)
+		Prefetch(&edge[page-1], n)
+	}
 }

@@ -7,6 +7,7 @@ package topk
 import (
 	"math"
 	"math/bits"
+	"slices"
 )
 
 // Hit is a row at a distance from a query.
@@ -49,12 +50,13 @@ func cut(hits []Hit, k, ties int) (kept []Hit, limit uint32) {
 
 // kth returns the distance of the k-th nearest of hits, 1 <= k <= len(hits), and how
 // many are nearer. It counts hits by the leading bits of their distances, then those
-// that agree in these by the next, until one distance is left.
+// that agree in these by the next, until so few are left that they can be sorted.
 func kth(hits []Hit, k int) (distance uint32, nearer int) {
 	low, high := hits[0].Distance, hits[0].Distance
 	for _, h := range hits {
 		low, high = min(low, h.Distance), max(high, h.Distance)
 	}
+	var few [128]uint32
 	for {
 		var counts [256]int
 		shift := max(bits.Len32(high-low), 8) - 8
@@ -73,6 +75,18 @@ func kth(hits []Hit, k int) (distance uint32, nearer int) {
 			return low, nearer
 		}
 		high = low + min(high-low, 1<<shift-1)
+		if n := counts[bin]; n <= len(few) {
+			left := few[:0]
+			for _, h := range hits {
+				if h.Distance >= low && h.Distance <= high {
+					left = append(left, h.Distance)
+				}
+			}
+			slices.Sort(left)
+			distance = left[k-nearer-1]
+			first, _ := slices.BinarySearch(left, distance)
+			return distance, nearer + first
+		}
 	}
 }
 

@@ -26,7 +26,7 @@ type backend interface {
 	// Drop deletes a collection and everything in it.
 	Drop(ctx context.Context, name string) error
 	Stats(ctx context.Context, name string) (index.Stats, error)
-	// Calibrate measures which settings of a search reach which recall.
+	// Calibrate measures what searches find and what they cost.
 	Calibrate(ctx context.Context, name string, opts index.CalibrateOptions) (*index.Calibration, error)
 	Check(ctx context.Context, name string) (index.CheckReport, error)
 

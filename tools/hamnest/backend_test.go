@@ -23,7 +23,7 @@ func TestExactlyOneOfDirectoryAndServerIsWanted(t *testing.T) {
 				{"collection", "list"},
 				{"collection", "create", "c", "--dims", "8"},
 				{"collection", "describe", "c"},
-				{"collection", "update", "c", "--profile", "nested"},
+				{"collection", "update", "c", "--profile", "signs"},
 				{"collection", "delete", "c", "--yes"},
 				{"search", "c", "--id", "a"},
 				{"get", "c", "a"},

@@ -41,7 +41,7 @@ smaller from first to last, as those of models trained for Matryoshka prefixes d
               all bits of a code together tell less
 
 With the defaults, of 100,000 vectors of 1024 dimensions, 400 candidates by plain signs
-hold 0.97 of the 10 nearest (0.87 by their first 256 bits).`,
+hold 0.97 of the 10 nearest.`,
 		Example: `  hamnest bench data --rows 100000 --dims 1024 --out ./set
   hamnest bench data --rows 1000000 --dims 768 --seed 7 --float16 --out ./set --format json`,
 		Args: wantArgs(0, 0),

@@ -25,11 +25,11 @@ import (
 
 // benchScanFlags are the flags of bench scan.
 type benchScanFlags struct {
-	rows, bits, queries, threads, candidates int
+	rows, queries, threads, candidates int
 	// Every combination of these is measured, with 1 and queries queries on 1 and
 	// threads threads.
-	kernels             []string
-	queryBits, prefixes []int
+	kernels []string
+	bits    []int
 	// time is how long each line is measured at least.
 	time time.Duration
 }
@@ -43,11 +43,11 @@ func benchScanCommand(format *outputFormat) *cobra.Command {
 makes the engine's passes over them: blocks of rows against tiles of queries, of which
 each keeps its nearest --candidates. In the same process, in turns with the passes, it
 measures how fast this machine reads and counts. It prints a line for each kernel, size
-of query, prefix, number of queries and number of threads:
+of code, number of queries and number of threads:
 
   kernel              generic (pure Go), avx2 or avx512, each in a process of its own
-  query_bits          bits a dimension of the queries: 1, or a sign and 4 of magnitude
-  bits                leading bits of the codes that are compared
+  query_bits          bits of a component of a query, beside its sign: 4
+  bits                bits a code that are scanned, one a dimension
   rows                codes
   queries             how many are compared together; a pass serves 64 at most
   threads             cores used; each takes 4,096 rows at a time, so that fewer rows
@@ -59,8 +59,8 @@ of query, prefix, number of queries and number of threads:
                       and at most 1 GiB) by the widest loads there are, in large pages
   popcount_gb_per_s   the limit of counting bits by the instructions of the set: codes
                       in the L1 cache against 4 queries, and nothing but load, exclusive
-                      or, count and add. Queries of 4 bits need 4 counts: a quarter. AVX2
-                      looks sums of 4 dimensions up instead, and so can exceed it
+                      or, count and add; a quarter of that, for queries of 4 bits need 4
+                      counts. A kernel that looks sums up instead can exceed it
   ratio_to_bandwidth, ratio_to_popcount
                       gb_per_s over these two. Several queries share each read, so that
                       the first may exceed 1; so may codes that fit into a cache
@@ -69,7 +69,7 @@ A number is the median of passes: at least 5, and as many as fill --time, spread
 the whole run. GB are 10^9 bytes. One million codes of 1,024 bits take one to two minutes
 and 400 MB of memory.`,
 		Example: `  hamnest bench scan --rows 1000000 --bits 1024
-  hamnest bench scan --rows 1000000 --bits 1024 --kernel avx512 --query-bits 1 --threads 2 --format json`,
+  hamnest bench scan --rows 1000000 --bits 1024 --kernel avx512 --threads 2 --format json`,
 		Args: wantArgs(0, 0),
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if err := flags.check(); err != nil {
@@ -80,13 +80,11 @@ and 400 MB of memory.`,
 	}
 	f := cmd.Flags()
 	f.IntVar(&flags.rows, "rows", 1_000_000, "codes to scan")
-	f.IntVar(&flags.bits, "bits", 1024, "bits a code")
+	f.IntSliceVar(&flags.bits, "bits", []int{1024}, "bits a code")
 	f.IntVar(&flags.queries, "queries", 64, "measure so many queries together, and one alone")
 	f.IntVar(&flags.threads, "threads", 0, "measure on so many threads, and on one (default all cores)")
 	f.IntVar(&flags.candidates, "candidates", 400, "rows that each query keeps")
 	f.StringSliceVar(&flags.kernels, "kernel", nil, "kernels to measure (default $"+isa.Variable+", or all that this machine can run)")
-	f.IntSliceVar(&flags.queryBits, "query-bits", []int{1, 4}, "bits a dimension of the queries, 1 or 4")
-	f.IntSliceVar(&flags.prefixes, "prefixes", nil, "leading bits to compare, ladder steps or multiples of 64 (default 256, 512, 1024, ... below bits, then bits)")
 	f.DurationVar(&flags.time, "time", 500*time.Millisecond, "how long to measure each line at least")
 	return cmd
 }
@@ -98,7 +96,6 @@ func (f *benchScanFlags) check() error {
 		value, least, most int
 	}{
 		{"--rows", f.rows, 1, math.MaxInt32},
-		{"--bits", f.bits, 1, encoder.MaxDims},
 		{"--queries", f.queries, 1, maxBenchQueries},
 		{"--threads", f.threads, 0, runtime.GOMAXPROCS(0)},
 		{"--candidates", f.candidates, 1, math.MaxInt32},
@@ -113,21 +110,9 @@ func (f *benchScanFlags) check() error {
 	if f.time <= 0 || f.time > time.Hour {
 		return fmt.Errorf("--time is %v, want more than 0s and at most 1h", f.time)
 	}
-	for _, n := range f.queryBits {
-		if n != 1 && n != 4 {
-			return fmt.Errorf("--query-bits has %d, want 1 or 4", n)
-		}
-	}
-	profile, err := encoder.NewProfile(encoder.Plain, encoder.Cosine, f.bits, nil)
-	if err != nil {
-		return fmt.Errorf("--bits is %d: %w", f.bits, err)
-	}
-	if len(f.prefixes) == 0 {
-		f.prefixes = profile.Ladder()
-	}
-	for _, n := range f.prefixes {
-		if err := profile.CheckPrefix(n); err != nil {
-			return fmt.Errorf("--prefixes has %d: %w", n, err)
+	for _, n := range f.bits {
+		if n < 1 || n > encoder.MaxDims {
+			return fmt.Errorf("--bits has %d, want 1 to %d", n, encoder.MaxDims)
 		}
 	}
 	usable := usableKernels()
@@ -229,8 +214,8 @@ func (f *benchScanFlags) lines(ctx context.Context, kernel string) ([]scanLine, 
 	}
 	var stdout, stderr bytes.Buffer
 	child := exec.CommandContext(ctx, self, "bench", "scan", "--format", "json", "--kernel", kernel,
-		"--rows", strconv.Itoa(f.rows), "--bits", strconv.Itoa(f.bits), "--queries", strconv.Itoa(f.queries), "--threads", strconv.Itoa(f.threads),
-		"--candidates", strconv.Itoa(f.candidates), "--query-bits", joinInts(f.queryBits), "--prefixes", joinInts(f.prefixes), "--time", f.time.String())
+		"--rows", strconv.Itoa(f.rows), "--bits", joinInts(f.bits), "--queries", strconv.Itoa(f.queries), "--threads", strconv.Itoa(f.threads),
+		"--candidates", strconv.Itoa(f.candidates), "--time", f.time.String())
 	child.Env = append(os.Environ(), isa.Variable+"="+kernel)
 	child.Stdout, child.Stderr = &stdout, &stderr
 	err = child.Run()
@@ -260,20 +245,33 @@ const (
 	maxReadBytes = 1 << 30
 )
 
+// scanQueryBits is how many bits a component of a query has in the scan beside its sign.
+const scanQueryBits = 4
+
 // linesHere measures the kernel of this process.
 func (f *benchScanFlags) linesHere(ctx context.Context) (lines []scanLine, err error) {
-	ladder := encoder.DefaultLadder(f.bits)
-	codes, err := index.NewScanBench(uint32(f.rows), ladder, 1)
-	if err != nil {
-		return nil, err
-	}
-	defer func() { err = errors.Join(err, codes.Close()) }()
-	memory, err := machine.NewMemory(min(max(f.rows*f.bits/8, minReadBytes), maxReadBytes))
+	memory, err := machine.NewMemory(min(max(f.rows*slices.Max(f.bits)/8, minReadBytes), maxReadBytes))
 	if err != nil {
 		return nil, err
 	}
 	defer func() { err = errors.Join(err, memory.Close()) }()
+	for _, bits := range f.bits {
+		more, err := f.linesOf(ctx, memory, bits)
+		if err != nil {
+			return nil, err
+		}
+		lines = append(lines, more...)
+	}
+	return lines, nil
+}
 
+// linesOf measures codes of so many bits.
+func (f *benchScanFlags) linesOf(ctx context.Context, memory *machine.Memory, bits int) (lines []scanLine, err error) {
+	codes, err := index.NewScanBench(uint32(f.rows), bits, 1)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { err = errors.Join(err, codes.Close()) }()
 	kernel := isa.Active()
 	counted, _ := machine.Count(kernel, 1)
 	var turns turns
@@ -284,18 +282,10 @@ func (f *benchScanFlags) linesHere(ctx context.Context) (lines []scanLine, err e
 		popcount[n] = turns.add(float64(n*counted), func() { machine.Count(kernel, n) })
 	}
 	var passes []*measurement
-	for _, queryBits := range f.queryBits {
-		run := codes.Run
-		if queryBits > 1 {
-			run = codes.RunPlanes
-		}
-		for _, bits := range f.prefixes {
-			for _, queries := range oneAnd(f.queries) {
-				for _, n := range threads {
-					lines = append(lines, scanLine{Kernel: kernel.String(), QueryBits: queryBits, Bits: bits, Rows: f.rows, Queries: queries, Threads: n})
-					passes = append(passes, turns.add(float64(f.rows)*float64(bits)/8*float64(queries), func() { run(ctx, queries, bits, n, f.candidates) }))
-				}
-			}
+	for _, queries := range oneAnd(f.queries) {
+		for _, n := range threads {
+			lines = append(lines, scanLine{Kernel: kernel.String(), QueryBits: scanQueryBits, Bits: bits, Rows: f.rows, Queries: queries, Threads: n})
+			passes = append(passes, turns.add(float64(f.rows)*float64(bits)/8*float64(queries), func() { codes.Run(ctx, queries, n, f.candidates) }))
 		}
 	}
 	if err := turns.take(ctx, f.time); err != nil {
@@ -306,7 +296,7 @@ func (f *benchScanFlags) linesHere(ctx context.Context) (lines []scanLine, err e
 		line.MSPerQuery = milliseconds(passes[i].median()) / float64(line.Queries)
 		line.GBPerS = passes[i].gbPerS()
 		line.BandwidthGBPerS = bandwidth[line.Threads].gbPerS()
-		line.PopcountGBPerS = popcount[line.Threads].gbPerS() / float64(line.QueryBits)
+		line.PopcountGBPerS = popcount[line.Threads].gbPerS() / scanQueryBits
 		line.RatioToBandwidth = line.GBPerS / line.BandwidthGBPerS
 		line.RatioToPopcount = line.GBPerS / line.PopcountGBPerS
 	}

@@ -5,12 +5,9 @@ import (
 	"errors"
 	"fmt"
 	"strconv"
-	"strings"
-	"time"
 
 	"github.com/spf13/cobra"
 
-	"github.com/hamnest/hamnest/encoder"
 	"github.com/hamnest/hamnest/index"
 )
 
@@ -18,7 +15,6 @@ import (
 type calibrateFlags struct {
 	queries                   string
 	queriesSkip, queriesLimit int
-	profiles                  []string
 	plot                      string
 	opts                      index.CalibrateOptions
 }
@@ -28,38 +24,32 @@ func calibrateCommand(format *outputFormat) *cobra.Command {
 	var flags calibrateFlags
 	cmd := &cobra.Command{
 		Use:   "calibrate NAME",
-		Short: "Measure which settings of a search reach which recall, for --target-recall",
-		Long: `Calibrate searches for many queries, compares the answers with exact ones, and prints the
-settings for which none that is cheaper reaches as much:
+		Short: "Measure what searches find and cost, for each prefix and target recall",
+		Long: `Calibrate searches for many queries, at every step of the ladder and for several target
+recalls, compares the answers with exact ones, and prints a line for each:
 
-  dims           leading dimensions that the scan looks at
-  scan_bits      form of the query in the scan
-  candidates     how many the scan keeps
-  rescore        how many the whole codes let through to the stored vectors at most
-  bound          when the reading of vectors stops
-  recall         share of the right answers found
+  dims           dimensions of the queries: with fewer than the collection's, searches
+                 are for that prefix
+  target_recall  what was asked for
+  recall         share of the right answers, those of the whole vectors, that were found
+  prefix_recall  share of the right answers of the prefix, which is what the target is
+                 about; one that scores as the last of them does is right too
   vectors_read   stored vectors read a query
-  microseconds   of one search that has the machine to itself and the vectors in memory,
-                 without the look-up of ids
+  microseconds   of one search at a time, all of it
   bytes          of codes and vectors read a query
 
-The result is stored with the collection, in the place of the one before, and
---target-recall of search and eval picks from it. Each line of the table misses a fifth
-fewer of the right answers than the one before; --format json has all, prefix by prefix.
+It shows what shorter queries and lower targets are worth on these vectors. Nothing
+depends on it and nothing is stored: --target-recall of hamnest search holds without.
 
-What to search for are the rows of --queries; without it stored vectors, each left out of
-its own answer. Queries of another kind, questions say, may be harder to answer: give
-real ones where there are any, a few hundred or more. With 1000 of them a recall of 0.99
-is uncertain by 0.002.
+What to search for are the rows of --queries; without it stored vectors. Queries of
+another kind, questions say, may take more work: give real ones where there are any, a
+few hundred or more. With 1000 of them a recall of 0.99 is uncertain by 0.002.
 
-The stored vectors are read once and compared with every query, on half of the cores.
-Searches and writes go on; when calibrate is interrupted nothing has changed.
-
---profiles measures other profiles on the same queries too. They are printed for
-comparison; hamnest collection update changes the profile.`,
+The stored vectors are read once for each step of the ladder and compared with every
+query. Searches and writes go on meanwhile.`,
 		Example: `  hamnest calibrate packages --queries queries.npy --data ./vectors
   hamnest calibrate packages --sample 500 -k 20 --server localhost:7700
-  hamnest calibrate packages --queries queries.npy --profiles all --plot recall.html --data ./vectors`,
+  hamnest calibrate packages --queries queries.npy --plot recall.html --data ./vectors`,
 		Args: wantArgs(1, 1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if err := flags.complete(); err != nil {
@@ -87,21 +77,9 @@ comparison; hamnest collection update changes the profile.`,
 	f.IntVar(&flags.opts.Sample, "sample", 0, fmt.Sprintf("how many stored vectors stand in for queries (default %d)", index.DefaultCalibrationQueries))
 	f.BoolVar(&flags.opts.Live, "live", false, "take the queries that were searched for last, where hamnest serve --live-queries remembers them")
 	f.IntVarP(&flags.opts.K, "k", "k", index.DefaultCalibrationK, "how many hits recall is measured over")
-	f.StringSliceVar(&flags.profiles, "profiles", nil, "`profiles` to measure beside the collection's own: all, or some of "+strings.Join(profileNames(), ", "))
-	f.StringVar(&flags.plot, "plot", "", "write a picture of recall against microseconds and bytes to this `file`, .svg or .html")
+	f.StringVar(&flags.plot, "plot", "", "write a picture of dims and target recalls, by what they find and cost, to this `file`, .svg or .html")
 	cmd.MarkFlagsMutuallyExclusive("queries", "sample", "live")
 	return cmd
-}
-
-// measurable are the profiles that a calibration can compare.
-var measurable = []encoder.Kind{encoder.Plain, encoder.Centred, encoder.Nested, encoder.NestedCentred, encoder.Full, encoder.FullCentred}
-
-func profileNames() []string {
-	names := make([]string, len(measurable))
-	for i, kind := range measurable {
-		names[i] = kind.String()
-	}
-	return names
 }
 
 // complete checks the flags and reads the queries.
@@ -116,17 +94,6 @@ func (f *calibrateFlags) complete() error {
 	}
 	if _, err := plotFormat(f.plot); err != nil {
 		return err
-	}
-	for _, name := range f.profiles {
-		if name == "all" {
-			f.opts.Profiles = measurable
-			break
-		}
-		kind, err := encoder.ParseKind(name)
-		if err != nil || kind == encoder.Auto {
-			return fmt.Errorf("--profiles has %q, want all or some of %s", name, strings.Join(profileNames(), ", "))
-		}
-		f.opts.Profiles = append(f.opts.Profiles, kind)
 	}
 	if f.queries == "" {
 		return nil
@@ -148,92 +115,50 @@ func (f *calibrateFlags) complete() error {
 
 // calibrationJSON is a calibration as --format json prints it.
 type calibrationJSON struct {
-	Created            time.Time             `json:"created"`
-	Rows               uint64                `json:"rows"`
-	Queries            int                   `json:"queries"`
-	Source             string                `json:"source"`
-	K                  int                   `json:"k"`
-	Profile            string                `json:"profile"`
-	ProfileFingerprint string                `json:"profile_fingerprint"`
-	Kernel             string                `json:"kernel"`
-	Settings           []index.Setting       `json:"settings"`
-	Compared           []profileSettingsJSON `json:"compared,omitempty"`
+	Rows               uint64        `json:"rows"`
+	Queries            int           `json:"queries"`
+	Source             string        `json:"source"`
+	K                  int           `json:"k"`
+	Profile            string        `json:"profile"`
+	ProfileFingerprint string        `json:"profile_fingerprint"`
+	Kernel             string        `json:"kernel"`
+	Settings           []settingJSON `json:"settings"`
 }
 
-type profileSettingsJSON struct {
-	Profile  string          `json:"profile"`
-	Settings []index.Setting `json:"settings"`
+// settingJSON is index.Setting.
+type settingJSON struct {
+	Dims         int     `json:"dims"`
+	TargetRecall float64 `json:"target_recall"` // 0: none
+	Recall       float64 `json:"recall"`
+	PrefixRecall float64 `json:"prefix_recall"`
+	VectorsRead  float64 `json:"vectors_read"`
+	Microseconds float64 `json:"microseconds"`
+	Bytes        float64 `json:"bytes"`
 }
 
 func printCalibration(out output, c *index.Calibration) error {
 	if out.json {
-		j := calibrationJSON{c.Created, c.Rows, c.Queries, string(c.Source), c.K, c.Profile, c.Fingerprint, c.Kernel, c.Settings, nil}
-		for _, p := range c.Compared {
-			j.Compared = append(j.Compared, profileSettingsJSON{p.Profile.String(), p.Settings})
+		j := calibrationJSON{c.Rows, c.Queries, string(c.Source), c.K, c.Profile.String(), c.Fingerprint, c.Kernel, nil}
+		for _, s := range c.Settings {
+			j.Settings = append(j.Settings, settingJSON(s))
 		}
 		return out.object(j)
 	}
-	if err := out.printf("%d %s queries of %d vectors, recall@%d, profile %s, kernel %s\n", c.Queries, c.Source, c.Rows, c.K, c.Profile, c.Kernel); err != nil {
+	if err := out.printf("%d %s queries of %d vectors, recall@%d, profile %v, kernel %s\n", c.Queries, c.Source, c.Rows, c.K, c.Profile, c.Kernel); err != nil {
 		return err
 	}
-	for _, p := range profilesOf(c) {
-		front := (&index.Calibration{Settings: p.Settings}).Front()
-		if len(c.Compared) > 0 {
-			if err := out.printf("\n%s\n", p.Profile); err != nil {
-				return err
-			}
-		}
-		if err := out.numbers(settingHeader, settingRows(front)); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-// profilesOf returns what was measured of the collection's own profile, and of the others
-// that it was compared with.
-func profilesOf(c *index.Calibration) []profileSettingsJSON {
-	all := []profileSettingsJSON{{c.Profile, c.Settings}}
-	for _, p := range c.Compared {
-		if p.Profile.String() != c.Profile {
-			all = append(all, profileSettingsJSON{p.Profile.String(), p.Settings})
-		}
-	}
-	return all
-}
-
-var settingHeader = []string{"dims", "scan_bits", "candidates", "rescore", "bound", "recall", "vectors_read", "microseconds", "bytes"}
-
-// A table of settings begins at this recall, and each line misses so many of the right
-// hits that the one before misses: more than a person reads would follow otherwise.
-const (
-	leastShown = 0.7
-	shownStep  = 0.8
-)
-
-func settingRows(front []index.Setting) [][]string {
 	var rows [][]string
-	missed := 1 - leastShown
-	for i, s := range front {
-		if 1-s.Recall > missed && i < len(front)-1 {
-			continue
-		}
-		missed = shownStep * (1 - s.Recall)
+	for _, s := range c.Settings {
 		rows = append(rows, settingCells(s))
 	}
-	return rows
+	return out.numbers(settingHeader, rows)
 }
 
+var settingHeader = []string{"dims", "target_recall", "recall", "prefix_recall", "vectors_read", "microseconds", "bytes"}
+
 func settingCells(s index.Setting) []string {
-	rescore, bound := "all", "off"
-	if s.RescoreCandidates > 0 {
-		rescore = strconv.Itoa(s.RescoreCandidates)
-	}
-	if s.Bound > 0 {
-		bound = strconv.FormatFloat(s.Bound, 'g', -1, 64)
-	}
 	return []string{
-		strconv.Itoa(s.Dims), strconv.Itoa(s.ScanBits), strconv.Itoa(s.Candidates), rescore, bound,
-		fmt.Sprintf("%.4f", s.Recall), mean(s.VectorsRead), mean(s.Microseconds), fmt.Sprintf("%.0f", s.Bytes),
+		strconv.Itoa(s.Dims), orNone(s.TargetRecall), fmt.Sprintf("%.4f", s.Recall), fmt.Sprintf("%.4f", s.PrefixRecall),
+		mean(s.VectorsRead), mean(s.Microseconds), fmt.Sprintf("%.0f", s.Bytes),
 	}
 }

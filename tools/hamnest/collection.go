@@ -49,28 +49,26 @@ with a letter or digit. Of its shape only the profile and the stored precision c
 changed later; see hamnest collection update.
 
 The ladder lists the prefixes at which vectors are meant to be cut: a query may have as
-many dimensions as one of its steps, and a search may look at the first 256 bits of
-every vector only. Take the sizes that the embedding model was trained for (its
-Matryoshka dimensions). Each step but the last is a multiple of 64.
+many dimensions as one of its steps, and its answer is about that prefix. Take the sizes
+that the embedding model was trained for (its Matryoshka dimensions). Each step but the
+last is a multiple of 64.
 
 The profile says how vectors become bits:
 
-  plain           bit i is 1 when component i is above 0
-  centred         the same after subtracting the mean of the vectors
-  nested          the same after rotating blocks of at least 256 dimensions that end at
-                  ladder steps: for models with Matryoshka dimensions
-  nested+centred  both
-  full            the same after rotating all dimensions together: for other models
-  full+centred    both
-  auto            the one of these that measures best on the collection's own vectors and
-                  keeps every step of the ladder
+  learned  what the first vectors have in common is taken out, their principal components
+           get more bits than the rest, and each code has numbers beside it that make its
+           estimates unbiased and their errors known, so that a search knows when it may
+           stop. --bits is the budget: with fewer, codes take less memory and searches
+           read more vectors
+  signs    bit i is 1 when component i is above 0: for codes that others made. Nothing is
+           known of their errors, so that no recall is promised
 
-Those with a mean, and auto, need vectors to look at: codes are plain until there are
-1024, and are then made anew in the background. All but plain keep numbers beside each
-code that correct what its bits say, and let searches stop at the end of a block and
-nowhere in between.`,
+Codes are made in the background once there are vectors enough, of more than 1,048,576
+components in all. Before that, and always up to 16 dimensions, searches compare all
+vectors, which is cheaper: profile exact is in force. Where no vectors are stored
+(--store none), codes are plain signs.`,
 		Example: `  hamnest collection create packages --dims 768 --data ./vectors
-  hamnest collection create packages --dims 768 --profile nested --data ./vectors
+  hamnest collection create packages --dims 768 --bits 512 --data ./vectors
   hamnest collection create packages --dims 768 --ladder 128,256,512 --label model=static-mrl-768 --server localhost:7700`,
 		Args: wantArgs(1, 1),
 		RunE: func(cmd *cobra.Command, args []string) error {
@@ -93,9 +91,10 @@ nowhere in between.`,
 	}
 	store.register(cmd)
 	cmd.Flags().IntVar(&spec.Dims, "dims", 0, "dimensions a vector, 1 to 65536 (required)")
-	cmd.Flags().IntSliceVar(&spec.Ladder, "ladder", nil, "prefix sizes in dimensions, ascending (default 256, 512, 1024, ... below dims, then dims)")
+	cmd.Flags().IntSliceVar(&spec.Ladder, "ladder", nil, "prefix sizes in dimensions, ascending (default 64, 128, 256, 512, ... below dims, then dims)")
+	cmd.Flags().IntVar(&spec.Bits, "bits", 0, "budget of a learned code in bits a vector, from half of dims to 4 times dims and 256 more (default dims and 256 more)")
 	cmd.Flags().TextVar(&spec.Metric, "metric", encoder.Cosine, "`metric` that says what scores mean: cosine, dot, or l2 (minus the squared Euclidean distance)")
-	cmd.Flags().StringVar(&profile, "profile", encoder.Auto.String(), "`profile` that says how vectors become bits: auto, plain, centred, nested, nested+centred, full or full+centred")
+	cmd.Flags().StringVar(&profile, "profile", encoder.Learned.String(), "`profile` that says how vectors become bits: learned or signs")
 	cmd.Flags().StringVar(&precision, "store", encoder.Float32.String(), "`precision` in which vectors are stored: float32, float16, bfloat16, int8, or none for codes alone")
 	cmd.Flags().StringToStringVar(&spec.Labels, "label", nil, "a note as `key=value`; may be given several times")
 	cmd.Flags().Lookup("label").DefValue = "" // an empty map would be shown as []
@@ -172,10 +171,10 @@ type collectionJSON struct {
 	Name               string            `json:"name"`
 	Dims               int               `json:"dims"`
 	Ladder             []int             `json:"ladder"`
+	Bits               int               `json:"bits,omitempty"` // of a learned code
 	Metric             encoder.Metric    `json:"metric"`
 	Profile            string            `json:"profile"`
 	ProfileInForce     string            `json:"profile_in_force"`
-	ProfileReason      string            `json:"profile_reason,omitempty"`
 	ProfileFingerprint string            `json:"profile_fingerprint"`
 	Store              encoder.Precision `json:"store"`
 	Labels             map[string]string `json:"labels,omitempty"`
@@ -183,14 +182,18 @@ type collectionJSON struct {
 }
 
 func infoToJSON(info index.Info) collectionJSON {
+	bits := info.Bits
+	if info.Profile != encoder.Learned {
+		bits = 0
+	}
 	return collectionJSON{
 		Name:               info.Name,
 		Dims:               info.Dims,
 		Ladder:             info.Ladder,
+		Bits:               bits,
 		Metric:             info.Metric,
 		Profile:            info.Profile.String(),
 		ProfileInForce:     info.ProfileInForce.String(),
-		ProfileReason:      info.ProfileReason,
 		ProfileFingerprint: info.ProfileFingerprint,
 		Store:              info.Store,
 		Labels:             info.Labels,
@@ -214,8 +217,8 @@ func describe(out output, info index.Info) error {
 		{"store", info.Store.String()},
 		{"created", info.Created.Format(time.RFC3339)},
 	}
-	if info.ProfileReason != "" {
-		rows = append(rows, []string{"profile reason", info.ProfileReason})
+	if info.Profile == encoder.Learned {
+		rows = append(rows, []string{"bits", strconv.Itoa(info.Bits)})
 	}
 	for _, key := range slices.Sorted(maps.Keys(info.Labels)) {
 		rows = append(rows, []string{"label " + printable(key), printable(info.Labels[key])})
@@ -234,15 +237,15 @@ func collectionUpdateCommand(format *outputFormat) *cobra.Command {
 vectors, into a second file that takes the place of the first; searches and writes go on
 meanwhile. In the end the space of replaced and deleted vectors is given back too.
 
-The profile says how vectors become bits; see hamnest collection create. Profile auto
-measures again and takes what is best now. The stored precision can only be lowered, in
-the order float32, float16, bfloat16, int8, none: what is rounded away is gone.
+The profile says how vectors become bits; see hamnest collection create. Profile learned
+is learnt anew from the vectors there are now. The stored precision can only be lowered,
+in the order float32, float16, bfloat16, int8, none: what is rounded away is gone.
 
 A server begins the change and goes on with it in the background, also after a crash;
 hamnest stats shows how far it is, and --wait waits for the end. With --data the
 command always waits.`,
-		Example: `  hamnest collection update packages --profile nested+centred --data ./vectors
-  hamnest collection update packages --profile auto --store int8 --wait --server localhost:7700`,
+		Example: `  hamnest collection update packages --profile learned --data ./vectors
+  hamnest collection update packages --store int8 --wait --server localhost:7700`,
 		Args: wantArgs(1, 1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			var change index.Change
@@ -281,7 +284,7 @@ command always waits.`,
 		},
 	}
 	store.register(cmd)
-	cmd.Flags().StringVar(&profile, "profile", "", "`profile` that says how vectors become bits: plain, centred, nested, nested+centred, full, full+centred or auto")
+	cmd.Flags().StringVar(&profile, "profile", "", "`profile` that says how vectors become bits: learned, which is learnt anew, or signs")
 	cmd.Flags().StringVar(&precision, "store", "", "`precision` in which vectors are stored, lower than now: float16, bfloat16, int8 or none")
 	cmd.Flags().BoolVar(&wait, "wait", false, "wait until the change is through")
 	return cmd

@@ -12,13 +12,13 @@ import (
 func TestCollectionIsMadeListedDescribedAndDeleted(t *testing.T) {
 	eachTarget(t, func(t *testing.T, target []string) {
 		created := decode[collectionJSON](t, must(t, on(target, "collection", "create", "docs", "--dims", "768", "--ladder", "128,256",
-			"--metric", "dot", "--label", "model=m1", "--label", "owner=me", "--format", "json")...))
+			"--bits", "900", "--metric", "dot", "--label", "model=m1", "--label", "owner=me", "--format", "json")...))
 		must(t, on(target, "collection", "create", "abc", "--dims", "100")...)
 
 		described := decode[collectionJSON](t, must(t, on(target, "collection", "describe", "docs", "--format", "json")...))
 		for _, got := range []collectionJSON{created[0], described[0]} {
 			if got.Name != "docs" || got.Dims != 768 || !slices.Equal(got.Ladder, []int{128, 256, 768}) || got.Metric != encoder.Dot ||
-				got.Profile != "auto" || got.ProfileInForce != "plain" || got.ProfileFingerprint == "" || len(got.Labels) != 2 || got.Labels["model"] != "m1" || got.Created.IsZero() {
+				got.Profile != "learned" || got.ProfileInForce != "exact" || got.Bits != 900 || got.ProfileFingerprint == "" || len(got.Labels) != 2 || got.Labels["model"] != "m1" || got.Created.IsZero() {
 				t.Errorf("collection is %+v", got)
 			}
 		}
@@ -33,20 +33,15 @@ func TestCollectionIsMadeListedDescribedAndDeleted(t *testing.T) {
 		if len(list) != 2 || list[0].Name != "abc" || list[1].Name != "docs" {
 			t.Errorf("list is %+v, want abc and docs", list)
 		}
-		if table := must(t, on(target, "collection", "list")...); !strings.Contains(table, "docs  768   128,256,768  dot     auto") {
+		if table := must(t, on(target, "collection", "list")...); !strings.Contains(table, "docs  768   128,256,768  dot     learned") {
 			t.Errorf("list is %q", table)
 		}
 
-		rotated := decode[collectionJSON](t, must(t, on(target, "collection", "create", "rotated", "--dims", "100", "--profile", "full", "--format", "json")...))[0]
-		if rotated.Profile != "full" || rotated.ProfileInForce != "full" || rotated.ProfileFingerprint == created[0].ProfileFingerprint {
-			t.Errorf("collection is %+v, want profile full", rotated)
+		signs := decode[collectionJSON](t, must(t, on(target, "collection", "create", "signs", "--dims", "100", "--profile", "signs", "--format", "json")...))[0]
+		if signs.Profile != "signs" || signs.ProfileInForce != "signs" || signs.ProfileFingerprint == created[0].ProfileFingerprint {
+			t.Errorf("collection is %+v, want profile signs", signs)
 		}
-		must(t, on(target, "collection", "delete", "rotated", "--yes")...)
-		auto := decode[collectionJSON](t, must(t, on(target, "collection", "create", "auto", "--dims", "100", "--profile", "auto", "--format", "json")...))[0]
-		if auto.Profile != "auto" || auto.ProfileInForce != "plain" || auto.ProfileReason != "" {
-			t.Errorf("collection is %+v, want profile auto and plain in force while there are no vectors", auto)
-		}
-		must(t, on(target, "collection", "delete", "auto", "--yes")...)
+		must(t, on(target, "collection", "delete", "signs", "--yes")...)
 		must(t, on(target, "collection", "delete", "docs", "--yes")...)
 		list = decode[collectionJSON](t, must(t, on(target, "collection", "list", "--format", "json")...))
 		if len(list) != 1 || list[0].Name != "abc" {
@@ -62,16 +57,16 @@ func TestCollectionIsUpdated(t *testing.T) {
 			return decode[statsJSON](t, must(t, on(target, "stats", "c", "--format", "json")...))[0]
 		}
 		before := stats()
-		got := decode[collectionJSON](t, must(t, on(target, "collection", "update", "c", "--profile", "nested", "--store", "float16", "--wait", "--format", "json")...))[0]
-		if got.Profile != "nested" || got.ProfileInForce != "nested" || got.Store != encoder.Float16 {
-			t.Errorf("updated to %+v, want nested and float16", got)
+		got := decode[collectionJSON](t, must(t, on(target, "collection", "update", "c", "--profile", "learned", "--store", "float16", "--wait", "--format", "json")...))[0]
+		if got.Profile != "learned" || got.ProfileInForce != "exact" || got.Store != encoder.Float16 {
+			t.Errorf("updated to %+v, want learned, so few of which have no codes, and float16", got)
 		}
 		if after := stats(); after.Vectors != before.Vectors || after.Rewrite != nil || after.RewriteError != "" || 2*after.VectorBytesPerVector != before.VectorBytesPerVector {
 			t.Errorf("stats are %+v, were %+v", after, before)
 		}
-		must(t, on(target, "collection", "update", "c", "--profile", "auto", "--wait")...)
-		if got := must(t, on(target, "collection", "describe", "c")...); !strings.Contains(got, "auto") {
-			t.Errorf("description %q does not have auto", got)
+		must(t, on(target, "collection", "update", "c", "--profile", "signs", "--wait")...)
+		if got := must(t, on(target, "collection", "describe", "c")...); !strings.Contains(got, "signs") {
+			t.Errorf("description %q does not have signs", got)
 		}
 		must(t, on(target, "delete", "c", "doc1")...)
 		must(t, on(target, "collection", "update", "c", "--store", "int8", "--wait")...)
@@ -85,6 +80,7 @@ func TestCollectionIsUpdated(t *testing.T) {
 		}{
 			{"nothing", "want --profile or --store", []string{"c"}},
 			{"a collection that is not there", `collection "nope": index: not found`, []string{"nope", "--store", "int8"}},
+			{"a profile that nobody can ask for", "profile: exact, want learned or signs", []string{"c", "--profile", "exact"}},
 			{"an unknown profile", `unknown profile "cubist"`, []string{"c", "--profile", "cubist"}},
 			{"an unknown precision", `unknown precision "float8"`, []string{"c", "--store", "float8"}},
 			{"a precision raised", "float32, want int8 or less: what was rounded away", []string{"c", "--store", "float32"}},
@@ -109,6 +105,7 @@ func TestBadCollectionsAreRefused(t *testing.T) {
 			{"a name with a space", `"a b", want 1 to 128 of`, []string{"create", "a b", "--dims", "8"}},
 			{"no dimensions", "0, want 1 to 65536", []string{"create", "new", "--dims", "0"}},
 			{"dimensions left out", `required flag(s) "dims" not set`, []string{"create", "new"}},
+			{"fewer bits than half of dims", "383 bits a vector of 768 dimensions, want 384 to 3328", []string{"create", "new", "--dims", "768", "--bits", "383"}},
 			{"a ladder that is no ladder", "ladder step 128 follows 256", []string{"create", "new", "--dims", "768", "--ladder", "256,128"}},
 			{"an unknown metric", `unknown metric "manhattan"`, []string{"create", "new", "--dims", "8", "--metric", "manhattan"}},
 			{"an unknown profile", `unknown profile "cubist"`, []string{"create", "new", "--dims", "8", "--profile", "cubist"}},
@@ -159,12 +156,12 @@ func TestStatsMeasureTheCollection(t *testing.T) {
 		searchable(t, target)
 		must(t, on(target, "delete", "c", "doc1", "doc2")...)
 		got := decode[statsJSON](t, must(t, on(target, "stats", "c", "--format", "json")...))[0]
-		if got.Vectors != 198 || got.Retired != 2 || got.CodeBytesPerVector != 16 || got.VectorBytesPerVector != 512 || got.Commits == 0 ||
+		if got.Vectors != 198 || got.Retired != 2 || got.CodeBytesPerVector != 22 || got.VectorBytesPerVector != 512 || got.Commits == 0 ||
 			got.MemoryBytes == 0 || got.DiskBytes == 0 || got.Kernel == "" || got.ProfileFingerprint == "" {
 			t.Errorf("stats are %+v", got)
 		}
 		table := must(t, on(target, "stats", "c")...)
-		for _, want := range []string{"vectors              198\n", "retired              2\n", "code, a vector       16 B\n"} {
+		for _, want := range []string{"vectors              198\n", "retired              2\n", "code, a vector       22 B\n"} {
 			if !strings.Contains(table, want) {
 				t.Errorf("table %q does not have %q", table, want)
 			}

@@ -29,24 +29,47 @@ const (
 	demoK          = 10
 )
 
-// demoPrefixes are sizes that the model of the sample was trained for.
-var demoPrefixes = []int{256, 512, 768}
+// demoPrefix is one of the sizes that the model of the sample was trained for.
+const demoPrefix = 256
+
+// demoSearch is a way to search that the demo shows.
+type demoSearch struct {
+	name string
+	dims int // of the queries; 0: all
+	q    index.Query
+}
+
+// demoSearches go from the default to what is cheaper; the last is the reference.
+var demoSearches = []demoSearch{
+	{name: "by default", q: index.Query{K: demoK}},
+	{name: "target 0.95", q: index.Query{K: demoK, TargetRecall: 0.95}},
+	{name: "target 0.9", q: index.Query{K: demoK, TargetRecall: 0.9}},
+	{name: "codes alone", q: index.Query{K: demoK, Rescore: index.RescoreCodes}},
+	{name: fmt.Sprintf("first %d dims", demoPrefix), dims: demoPrefix, q: index.Query{K: demoK}},
+	{name: "all vectors", q: index.Query{K: demoK, Exact: true}},
+}
 
 func demoCommand(format *outputFormat) *cobra.Command {
 	return &cobra.Command{
 		Use:   "demo",
 		Short: "Show in a minute what binary codes keep of real vectors",
 		Long: `Demo stores 5,000 real vectors (descriptions of Debian packages, which are part of this
-program) in a temporary directory, lets the collection choose its profile, searches for
-300 real queries with the first 256, 512 and all 768 bits of each code, and compares the
-answers with those of the float32 vectors:
+program) in a temporary directory, searches for 300 real queries in several ways, and
+compares the answers with those of the float32 vectors:
 
-  recall@10  share of the 10 nearest vectors found
-  nDCG@10    how high the package stands that the query looks for; 1 is always first
+  by default     by the codes in memory, and then the stored vectors of the few rows that
+                 the codes cannot tell apart, until 0.995 of the right answers can be
+                 expected to be found; nothing was set or measured before
+  target ...     the same for less recall, which reads fewer vectors
+  codes alone    without any stored vector
+  first ... dims queries cut to that size, which the model was trained for: the nearest
+                 by the first dimensions, and recall says how many are so by all
+  all vectors    the reference, which reads every vector
 
-Each size is searched twice: by codes alone, and as a search is by default, which scores
-the best candidates again by their stored vectors, until the rest cannot matter. It needs
-no network and leaves nothing behind.`,
+  recall@10      share of the 10 nearest vectors found
+  nDCG@10        how high the package stands that the query looks for; 1 is always first
+
+It needs no network and leaves nothing behind.`,
 		Example: `  hamnest demo
   hamnest demo --format json`,
 		Args: wantArgs(0, 0),
@@ -58,11 +81,12 @@ no network and leaves nothing behind.`,
 
 // demoRow is one line of the demo's table.
 type demoRow struct {
-	Codes          string  `json:"codes"` // "bits", or "float32" for the reference
-	Dims           int     `json:"dims"`
-	BytesPerVector int     `json:"bytes_per_vector"`
+	Search         string  `json:"search"`
+	Dims           int     `json:"dims"`             // of the queries
+	TargetRecall   float64 `json:"target_recall"`    // 0: none
+	BytesPerVector int     `json:"bytes_per_vector"` // that every search goes through
 	TimesSmaller   float64 `json:"times_smaller"`
-	Rescored       int     `json:"rescored"`
+	VectorsRead    float64 `json:"vectors_read"`
 	Recall         float64 `json:"recall"`
 	NDCG           float64 `json:"ndcg"`
 	NDCGKept       float64 `json:"ndcg_kept"`
@@ -88,7 +112,7 @@ func runDemo(cmd *cobra.Command, out output) (err error) {
 	if err != nil {
 		return err
 	}
-	info, err := b.Create(ctx, index.Spec{Name: demoCollection, Dims: layout.dims, Ladder: demoPrefixes})
+	info, err := b.Create(ctx, index.Spec{Name: demoCollection, Dims: layout.dims})
 	if err != nil {
 		return err
 	}
@@ -119,8 +143,8 @@ func runDemo(cmd *cobra.Command, out output) (err error) {
 		return nil
 	}
 	return errors.Join(
-		out.printf("%d descriptions of Debian packages as vectors of %d dimensions, stored durably in %.2f s under\nprofile %v. %d queries; the nearest %d of each by codes, kernel %s, and by the float32 vectors:\n\n",
-			summary.Vectors, info.Dims, summary.Seconds, info.ProfileInForce, len(d.queries), demoK, rows[0].Kernel),
+		out.printf("%d descriptions of Debian packages as vectors of %d dimensions, stored durably in %.2f s. Their codes are %.1f\ntimes smaller, and all that is kept in memory. The nearest %d of %d queries, kernel %s, beside those of the float32 vectors:\n\n",
+			summary.Vectors, info.Dims, summary.Seconds, rows[0].TimesSmaller, demoK, len(d.queries), rows[0].Kernel),
 		printDemoTable(out, rows),
 		d.printExamples(ctx, out),
 		out.printf("%s", demoNext),
@@ -218,40 +242,34 @@ func readJudgements(name string) (map[string]map[string]float64, error) {
 	return judgements, err
 }
 
-// measure searches at every prefix, without and with rescoring, and last by the
-// stored vectors alone.
+// measure searches in every way, the last of which is the reference.
 func (d *demo) measure(ctx context.Context, cmd *cobra.Command) ([]demoRow, error) {
-	p := newProgress(cmd, "searching", int64((2*len(demoPrefixes)+1)*len(d.queries)), false)
+	p := newProgress(cmd, "searching", int64(len(demoSearches)*len(d.queries)), false)
 	defer p.done()
-	var rows []demoRow
 	stats, err := d.backend.Stats(ctx, demoCollection)
 	if err != nil {
 		return nil, err
 	}
 	vectorBytes := 4 * d.info.Dims
-	for _, dims := range demoPrefixes {
-		for _, q := range []index.Query{
-			{K: demoK, Dims: dims, Rescore: index.RescoreNone},
-			{K: demoK, Dims: dims},
-		} {
-			run, err := measure(ctx, d.backend, demoCollection, q, byVector(d.queries), 1, p)
-			if err != nil {
-				return nil, err
-			}
-			row := d.row(run)
-			// In memory, with the scalars of the blocks: each prefix has its share.
-			row.Codes, row.BytesPerVector = "bits", int(stats.MemoryBytes/stats.Vectors)*dims/d.info.Dims
-			row.TimesSmaller = float64(vectorBytes) / float64(row.BytesPerVector)
-			rows = append(rows, row)
+	var rows []demoRow
+	for _, s := range demoSearches {
+		queries, err := cutTo(d.queries, s.dims)
+		if err != nil {
+			return nil, err
 		}
+		run, err := measure(ctx, d.backend, demoCollection, s.q, byVector(queries), 1, p)
+		if err != nil {
+			return nil, err
+		}
+		row := d.row(run)
+		row.Search, row.Dims, row.BytesPerVector = s.name, len(queries[0]), int(stats.MemoryBytes/stats.Vectors)
+		if s.q.Exact {
+			row.BytesPerVector = vectorBytes
+		}
+		row.TimesSmaller = float64(vectorBytes) / float64(row.BytesPerVector)
+		rows = append(rows, row)
 	}
-	exact, err := measure(ctx, d.backend, demoCollection, index.Query{K: demoK, Exact: true}, byVector(d.queries), 1, p)
-	if err != nil {
-		return nil, err
-	}
-	reference := d.row(exact)
-	reference.Codes, reference.BytesPerVector, reference.TimesSmaller = "float32", vectorBytes, 1
-	rows = append(rows, reference)
+	reference := rows[len(rows)-1]
 	for i := range rows {
 		rows[i].NDCGKept = rows[i].NDCG / reference.NDCG
 	}
@@ -268,48 +286,38 @@ func (d *demo) row(run *measured) demoRow {
 			judged++
 		}
 	}
-	row := demoRow{Dims: e.Dims, Recall: e.Recall, NDCG: sum / float64(judged), MedianMS: e.P50MS, Kernel: e.Kernel}
-	if !run.q.Exact {
-		row.Rescored = int(e.VectorsReadMean)
+	if run.q.Rescore == index.RescoreCodes { // which promises nothing about vectors
+		e.TargetRecall = 0
 	}
-	return row
+	return demoRow{TargetRecall: e.TargetRecall, VectorsRead: e.VectorsReadMean, Recall: e.Recall, NDCG: sum / float64(judged), MedianMS: e.P50MS, Kernel: e.Kernel}
 }
 
 func printDemoTable(out output, rows []demoRow) error {
-	header := []string{"codes", "bytes a vector", "smaller", "rescored", "recall@10", "nDCG@10", "nDCG kept", "median ms"}
+	header := []string{"search", "bytes a vector", "vectors read", "recall@10", "nDCG@10", "nDCG kept", "median ms"}
 	var cells [][]string
 	for _, r := range rows {
-		codes, rescored := fmt.Sprintf("%d bits", r.Dims), strconv.Itoa(r.Rescored)
-		if r.Codes != "bits" {
-			codes, rescored = r.Codes, "all"
-		} else if r.Rescored == 0 {
-			rescored = "none"
-		}
 		cells = append(cells, []string{
-			codes, strconv.Itoa(r.BytesPerVector), fmt.Sprintf("%.0fx", r.TimesSmaller), rescored,
+			r.Search, strconv.Itoa(r.BytesPerVector), mean(r.VectorsRead),
 			fmt.Sprintf("%.3f", r.Recall), fmt.Sprintf("%.3f", r.NDCG), fmt.Sprintf("%.1f %%", 100*r.NDCGKept), fmt.Sprintf("%.3f", r.MedianMS),
 		})
 	}
 	return out.numbers(header, cells)
 }
 
-// demoExamples are the ids of queries that speak for themselves; demoExampleDims is
-// the prefix they are searched with.
+// demoExamples are the ids of queries that speak for themselves.
 var demoExamples = []string{"apostrophe", "i8kutils", "pianobooster"}
-
-const demoExampleDims = 256
 
 // demoTextWidth is how much of a description an example shows.
 const demoTextWidth = 100
 
 func (d *demo) printExamples(ctx context.Context, out output) error {
-	if err := out.printf("\nThree of the queries, by %d bits and vectors as needed:\n", demoExampleDims); err != nil {
+	if err := out.printf("\nThree of the queries:\n"); err != nil {
 		return err
 	}
 	for _, id := range demoExamples {
 		i := slices.Index(d.ids, id)
 		result, err := d.backend.Search(ctx, demoCollection, index.Query{
-			Vector: d.queries[i], K: 3, Dims: demoExampleDims, WithMetadata: true,
+			Vector: d.queries[i], K: 3, WithMetadata: true,
 		})
 		if err != nil {
 			return err
@@ -338,7 +346,7 @@ The same by hand, with the sample's files in tools/hamnest/demodata (or your own
   export HAMNEST_SERVER=127.0.0.1:7700
   hamnest ingest packages base.npy --ids docs.jsonl --create
   hamnest search packages --query queries.npy --row 0 --with-metadata
-  hamnest eval packages --queries queries.npy --truth truth.npy --dims 256,768
+  hamnest eval packages --queries queries.npy --truth truth.npy --target-recall 0.9,0.99
 
 hamnest --help tells the rest.
 `

@@ -9,24 +9,29 @@ import (
 
 func TestDemoShowsWhatIsKnownOfTheSample(t *testing.T) {
 	rows := decode[demoRow](t, must(t, "demo", "--format", "json"))
+	// The recall is at least that of the target; the numbers that follow are in the middle of
+	// those that were seen: what is learnt depends on which rows the first commits bring.
 	want := []demoRow{
-		{Codes: "bits", Dims: 256, Recall: 0.698, NDCG: 0.764, BytesPerVector: 36},
-		{Codes: "bits", Dims: 256, Rescored: 76, Recall: 0.999, NDCG: 0.805, BytesPerVector: 36},
-		{Codes: "bits", Dims: 512, Recall: 0.743, NDCG: 0.791, BytesPerVector: 72},
-		{Codes: "bits", Dims: 512, Rescored: 75, Recall: 1, NDCG: 0.808, BytesPerVector: 72},
-		{Codes: "bits", Dims: 768, Recall: 0.755, NDCG: 0.797, BytesPerVector: 108},
-		{Codes: "bits", Dims: 768, Rescored: 75, Recall: 1, NDCG: 0.808, BytesPerVector: 108},
-		{Codes: "float32", Dims: 768, Recall: 1, NDCG: 0.808, BytesPerVector: 3072},
+		{Search: "by default", Dims: 768, TargetRecall: .995, VectorsRead: 18, Recall: .999, NDCG: .805, BytesPerVector: 147},
+		{Search: "target 0.95", Dims: 768, TargetRecall: .95, VectorsRead: 15, Recall: .991, NDCG: .805, BytesPerVector: 147},
+		{Search: "target 0.9", Dims: 768, TargetRecall: .9, VectorsRead: 15, Recall: .987, NDCG: .805, BytesPerVector: 147},
+		{Search: "codes alone", Dims: 768, Recall: .895, NDCG: .802, BytesPerVector: 147},
+		{Search: "first 256 dims", Dims: 256, TargetRecall: .995, VectorsRead: 19, Recall: .914, NDCG: .802, BytesPerVector: 147},
+		{Search: "all vectors", Dims: 768, VectorsRead: 5000, Recall: 1, NDCG: .808, BytesPerVector: 3072},
 	}
 	if len(rows) != len(want) {
-		t.Fatalf("%d rows, want two a prefix and the reference", len(rows))
+		t.Fatalf("%d rows, want %d", len(rows), len(want))
 	}
 	for i, w := range want {
 		got := rows[i]
-		if got.Codes != w.Codes || got.Dims != w.Dims || got.BytesPerVector != w.BytesPerVector || math.Abs(got.TimesSmaller-3072/float64(w.BytesPerVector)) > 1e-9 ||
-			math.Abs(float64(got.Rescored-w.Rescored)) > 5 || math.Abs(got.Recall-w.Recall) > .005 || math.Abs(got.NDCG-w.NDCG) > .005 {
+		if got.Search != w.Search || got.Dims != w.Dims || got.TargetRecall != w.TargetRecall || math.Abs(float64(got.BytesPerVector-w.BytesPerVector)) > 3 ||
+			math.Abs(got.TimesSmaller-3072/float64(got.BytesPerVector)) > 1e-9 ||
+			math.Abs(got.VectorsRead-w.VectorsRead) > 5 || math.Abs(got.Recall-w.Recall) > .015 || math.Abs(got.NDCG-w.NDCG) > .01 {
 			t.Errorf("row is %+v, want %+v", got, w)
 		}
+	}
+	if first := rows[0]; first.Recall < .99 {
+		t.Errorf("by default %+v, want a recall of 0.99 at least", first)
 	}
 	if last := rows[len(rows)-1]; last.Recall != 1 || last.NDCGKept != 1 {
 		t.Errorf("the reference is %+v, want recall 1 and all of its nDCG", last)
@@ -38,7 +43,8 @@ func TestDemoLeavesNothingBehindAndSaysWhatIsNext(t *testing.T) {
 	got := must(t, "demo")
 	for _, want := range []string{
 		"5000 descriptions of Debian packages as vectors of 768 dimensions",
-		"float32            3072       1x       all      1.000    0.808    100.0 %",
+		"all vectors            3072          5000      1.000    0.808    100.0 %",
+		"\n      by default             147",
 		"\n  \"Distraction free Markdown editor\"\n    1. apostrophe (0.",
 		"hamnest eval packages --queries queries.npy --truth truth.npy",
 	} {

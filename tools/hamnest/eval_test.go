@@ -91,8 +91,8 @@ func TestEvalMeasuresEveryCombination(t *testing.T) {
 	s := newEvalSet()
 	base, queries, truth := s.base.file(t, "base.npy"), s.queries.file(t, "queries.npy"), s.truthFile(t, 20)
 	eachTarget(t, func(t *testing.T, target []string) {
-		must(t, on(target, "ingest", "c", base, "--create", "--ladder", "64")...)
-		stdout := must(t, on(target, "eval", "c", "--queries", queries, "--truth", truth, "--dims", "64,0", "--candidates", "10,100,300",
+		must(t, on(target, "ingest", "c", base, "--create", "--ladder", "64", "--profile", "signs")...)
+		stdout := must(t, on(target, "eval", "c", "--queries", queries, "--truth", truth, "--prefix", "64,0", "--candidates", "20,100,300",
 			"--concurrency", "1,3", "--queries-limit", "30", "--format", "json")...)
 		rows := decode[evalRow](t, stdout)
 		if len(rows) != 12 {
@@ -100,13 +100,13 @@ func TestEvalMeasuresEveryCombination(t *testing.T) {
 		}
 		i := 0
 		for _, dims := range []int{64, 128} {
-			for _, candidates := range []float64{10, 100, 300} {
+			for _, candidates := range []float64{20, 100, 300} {
 				recall := rows[i].Recall
 				for _, concurrency := range []int{1, 3} {
 					r := rows[i]
-					if r.Dims != dims || r.K != 10 || r.Candidates != candidates || r.RescoreCandidates != candidates || r.Concurrency != concurrency || r.Queries != 30 ||
+					if r.Prefix != dims || r.Dims != dims || r.K != 10 || r.Candidates != candidates || r.RescoreCandidates != candidates || r.Concurrency != concurrency || r.Queries != 30 ||
 						r.VectorsReadMean != candidates || r.Kernel == "" || r.QPS <= 0 || r.P50MS <= 0 || r.P99MS < r.P50MS {
-						t.Errorf("line %d is %+v, want dims %d, candidates %v, concurrency %d", i, r, dims, candidates, concurrency)
+						t.Errorf("line %d is %+v, want prefix %d, candidates %v, concurrency %d", i, r, dims, candidates, concurrency)
 					}
 					if r.Recall != recall || (candidates == 300) != (recall == 1) {
 						t.Errorf("line %d has recall %v, want the same at every concurrency, and 1 only with all rows as candidates", i, r.Recall)
@@ -129,8 +129,8 @@ func TestEvalMeasuresEveryCombination(t *testing.T) {
 				names = append(names, token.(string))
 			}
 		}
-		want := "dims, k, candidates, rescore_candidates, concurrency, queries, recall, qps, p50_ms, p99_ms, vectors_read_mean, kernel"
-		more := want + ", profile, scan_bits, refine_bits, bound, code_bytes_read_mean, vector_bytes_read_mean"
+		want := "prefix, dims, k, target_recall, candidates, rescore_candidates, concurrency, queries, recall, expected_recall, qps, p50_ms, p99_ms, vectors_read_mean, kernel"
+		more := want + ", profile, bound, passes_mean, code_bytes_read_mean, vector_bytes_read_mean"
 		if got := strings.Join(names, ", "); got != more {
 			t.Errorf("fields are %s, want %s", got, more)
 		}
@@ -141,27 +141,32 @@ func TestEvalMeasuresEveryCombination(t *testing.T) {
 	})
 }
 
-func TestEvalReportsTheStagesAndTheirBytes(t *testing.T) {
-	s := newEvalSet()
-	base, queries, truth := s.base.file(t, "base.npy"), s.queries.file(t, "queries.npy"), s.truthFile(t, 20)
+func TestEvalHoldsTheRecallThatWasAskedFor(t *testing.T) {
 	eachTarget(t, func(t *testing.T, target []string) {
-		must(t, on(target, "collection", "create", "c", "--dims", "128", "--profile", "nested")...)
-		must(t, on(target, "ingest", "c", base)...)
-		eval := func(args ...string) evalRow {
+		learned(t, target)
+		queries := spectralMatrix(33, 60, 1024).file(t, "queries.npy")
+		eval := func(args ...string) []evalRow {
 			t.Helper()
-			args = append([]string{"eval", "c", "--queries", queries, "--truth", truth, "--candidates", "100", "--format", "json"}, args...)
-			return decode[evalRow](t, must(t, on(target, args...)...))[0]
+			args = append([]string{"eval", "l", "--queries", queries, "--format", "json"}, args...)
+			return decode[evalRow](t, must(t, on(target, args...)...))
 		}
-		bounded := eval("--scan-bits", "1", "--refine-bits", "32", "--rescore-oversampling", "5", "--bound", "1.5")
-		// 128 bits of 300 rows, and 128 bits and one scalar of 100.
-		if r := bounded; r.Profile != "nested" || r.ScanBits != 1 || r.RefineBits != 32 || r.Bound != 1.5 || r.RescoreCandidates != 50 ||
-			r.CodeBytesReadMean != 300*16+100*20 || r.VectorBytesReadMean != 512*r.VectorsReadMean {
-			t.Errorf("eval prints %+v", r)
+		rows := eval("--target-recall", "0.9,0.99", "--prefix", "64,256,0")
+		if len(rows) != 6 {
+			t.Fatalf("%d lines, want 3 x 2", len(rows))
 		}
-		off, tight := eval("--bound", "off"), eval("--bound", "0.5")
-		if off.Bound != 0 || off.VectorsReadMean != 100 || tight.VectorsReadMean >= 100 || off.Recall < tight.Recall {
-			t.Errorf("without a bound %v vectors are read for a recall of %v, with a tight one %v for %v, want more for more",
-				off.VectorsReadMean, off.Recall, tight.VectorsReadMean, tight.Recall)
+		for i, r := range rows {
+			prefix, target := []int{64, 256, 1024}[i/2], []float64{.9, .99}[i%2]
+			if r.Prefix != prefix || r.TargetRecall != target || r.ExpectedRecall < target || r.Recall < target-.03 || r.Profile != "learned" || r.PassesMean < 1 {
+				t.Errorf("line %d is %+v, want a recall of %v at prefix %d", i, r, target, prefix)
+			}
+			if r.VectorBytesReadMean != float64(4*prefix)*r.VectorsReadMean || r.CodeBytesReadMean <= 0 || r.RescoreCandidates < r.VectorsReadMean {
+				t.Errorf("line %d is %+v, want the bytes of what was read", i, r)
+			}
+		}
+		loose, tight := eval("--bound", "3")[0], eval("--bound", "0.5")[0]
+		if loose.Bound != 3 || loose.TargetRecall != 0 || loose.VectorsReadMean <= tight.VectorsReadMean || loose.Recall < tight.Recall {
+			t.Errorf("a loose bound reads %v vectors for a recall of %v, a tight one %v for %v, want more for more",
+				loose.VectorsReadMean, loose.Recall, tight.VectorsReadMean, tight.Recall)
 		}
 	})
 }
@@ -185,15 +190,15 @@ func TestEvalSearchesByCodes(t *testing.T) {
 	base, queries, truth := s.base.file(t, "base.npy"), s.queries.file(t, "queries.npy"), s.truthFile(t, 20)
 	codes, few := codesOf(t, "faiss", "|u1", s.queries), codesOf(t, "numpy", "|u1", matrix{39, s.queries.cols, s.queries.data})
 	eachTarget(t, func(t *testing.T, target []string) {
-		must(t, on(target, "ingest", "c", base, "--create")...)
+		must(t, on(target, "ingest", "c", base, "--create", "--profile", "signs")...)
 		eval := func(args ...string) evalRow {
 			t.Helper()
 			args = append([]string{"eval", "c", "--queries", queries, "--truth", truth, "--candidates", "300", "--format", "json"}, args...)
 			return decode[evalRow](t, must(t, on(target, args...)...))[0]
 		}
-		byCode, bySigns := eval("--codes", codes, "--dialect", "faiss"), eval("--scan-bits", "1", "--rescore", "none")
-		if byCode.Recall != bySigns.Recall || byCode.ScanBits != 1 || byCode.VectorsReadMean != 0 {
-			t.Errorf("codes give %+v, want the recall of signs, %v", byCode, bySigns.Recall)
+		byCode, byVector := eval("--codes", codes, "--dialect", "faiss"), eval("--rescore", "codes")
+		if byCode.Recall <= .2 || byCode.Recall >= byVector.Recall || byCode.VectorsReadMean != 0 {
+			t.Errorf("codes give %+v, want a good part of what the magnitudes of the queries find, %v", byCode, byVector.Recall)
 		}
 		with := func(args ...string) []string {
 			return on(target, append([]string{"eval", "c", "--queries", queries, "--truth", truth}, args...)...)
@@ -201,13 +206,14 @@ func TestEvalSearchesByCodes(t *testing.T) {
 		mustFail(t, "found 39 codes, want 40: one for each query", with("--codes", few, "--dialect", "numpy")...)
 		mustFail(t, "nothing in a code tells how it is packed", with("--codes", codes)...)
 		mustFail(t, "want --codes with it", with("--dialect", "numpy")...)
+		mustFail(t, "--prefix has 64", with("--codes", codes, "--dialect", "faiss", "--prefix", "64")...)
 	})
 }
 
 func TestRecallOfEvalIsThatOfCountingByHand(t *testing.T) {
 	s := newEvalSet()
 	target := []string{"--data", t.TempDir()}
-	must(t, on(target, "ingest", "c", s.base.file(t, "base.npy"), "--create")...)
+	must(t, on(target, "ingest", "c", s.base.file(t, "base.npy"), "--create", "--profile", "signs")...)
 	queries := s.queries.file(t, "queries.npy")
 	row := decode[evalRow](t, must(t, on(target, "eval", "c", "--queries", queries, "--truth", s.truthFile(t, 20), "--rescore", "none", "-k", "5", "--format", "json")...))[0]
 	right := 0
@@ -239,7 +245,7 @@ func TestPrefixQueriesAreMeasuredAgainstPrefixes(t *testing.T) {
 	queries := matrix{s.queries.rows, 64, prefixes}.file(t, "short.npy")
 	r := hamnest(t, on(target, "eval", "c", "--queries", queries, "--candidates", "300", "--format", "json")...)
 	row := decode[evalRow](t, r.stdout)[0]
-	if row.Dims != 64 || row.Recall != 1 {
+	if row.Prefix != 64 || row.Dims != 64 || row.Recall != 1 {
 		t.Errorf("queries of 64 dimensions give %+v, want recall 1 at 64 dimensions", row)
 	}
 	if r.stderr != "no --truth: the collection's own exact search says what is right\n" {
@@ -273,18 +279,21 @@ func TestBadEvaluationsAreRefused(t *testing.T) {
 		{"a row that the ids have not", "want less than 100: the rows of ", []string{"--queries", queries, "--truth", truth, "--ids", ids(100)}},
 		{"ids that the collection has not", `is right but not in collection "c"`, []string{"--queries", queries, "--truth", truth, "--ids", writeFile(t, "ids.txt", idLines("x", 300))}},
 		{"ids without a truth", "want --truth with it", []string{"--queries", queries, "--ids", ids(300)}},
-		{"queries of wrong dims", `short.npy: found queries of 100 dimensions, want 128 or a shorter step of the ladder 128 of collection "c"`, []string{"--queries", randomMatrix(1, 4, 100).file(t, "short.npy")}},
+		{"queries of wrong dims", `short.npy: found queries of 100 dimensions, want 128 or a shorter step of the ladder 64,128 of collection "c"`, []string{"--queries", randomMatrix(1, 4, 100).file(t, "short.npy")}},
 		{"no rows", "queries.npy: found 0 rows, want at least one query", []string{"--queries", npyFile(t, "queries.npy", "<f4", "(0, 128)", []float32{})}},
 		{"a truncated file", "the file is truncated", []string{"--queries", writeFile(t, "q.npy", npyBytes(t, "<f4", "False", "(2, 128)", make([]float32, 255)))}},
 		{"a concurrency of none", "--concurrency has 0, want at least 1", []string{"--queries", queries, "--concurrency", "1,0"}},
 		{"a limit below none", "--queries-limit is -1", []string{"--queries", queries, "--queries-limit", "-1"}},
 		{"candidates for an exact search", "do not go with it", []string{"--queries", queries, "--exact", "--candidates", "50"}},
 		{"rescoring for an exact search", "do not go with it", []string{"--queries", queries, "--exact", "--rescore", "none"}},
-		{"a bound for an exact search", "do not go with it", []string{"--queries", queries, "--exact", "--bound", "off"}},
-		{"a form for an exact search", "do not go with it", []string{"--queries", queries, "--exact", "--scan-bits", "4"}},
-		{"3 bits in the scan", "scan_bits: 3, want 1 or 4", []string{"--queries", queries, "--truth", truth, "--scan-bits", "3"}},
+		{"a bound for an exact search", "do not go with it", []string{"--queries", queries, "--exact", "--bound", "2"}},
+		{"a target for an exact search", "do not go with it", []string{"--queries", queries, "--exact", "--target-recall", "0.9"}},
+		{"more than all", "--target-recall has 1.5, want more than 0 and at most 1", []string{"--queries", queries, "--target-recall", "0.9,1.5"}},
+		{"a prefix below none", "--prefix has -64", []string{"--queries", queries, "--prefix", "-64"}},
+		{"a prefix longer than the queries", "--prefix has 256, want at most the 128 dimensions of the queries", []string{"--queries", queries, "--prefix", "256"}},
+		{"a prefix that is no step", "found queries of 100 dimensions, want 128 or a shorter step", []string{"--queries", queries, "--prefix", "100"}},
 		{"fewer candidates than k", "query 0: ", []string{"--queries", queries, "--truth", truth, "--candidates", "9"}},
-		{"a prefix that is none", "no prefix of 100 dimensions", []string{"--queries", queries, "--truth", truth, "--dims", "100"}},
+		{"dims that are none", "dims: 100, want a multiple of 64", []string{"--queries", queries, "--truth", truth, "--dims", "100"}},
 	}
 	eachTarget(t, func(t *testing.T, target []string) {
 		base := s.base.file(t, "base.npy")
@@ -341,9 +350,10 @@ func TestDebianKeepsItsRecall(t *testing.T) {
 	}
 
 	eval := []string{"eval", "debian", "--queries", file("queries.npy"), "--truth", file("truth.npy"), "--format", "json"}
-	approximate := decode[evalRow](t, must(t, on(target, append(eval, "--candidates", "400")...)...))[0]
-	if approximate.Recall < 0.98 || approximate.Queries != 2000 {
-		t.Errorf("400 candidates find %v of %d queries' answers, want at least 0.98 of 2000's", approximate.Recall, approximate.Queries)
+	for _, r := range decode[evalRow](t, must(t, on(target, append(eval, "--target-recall", "0.9,0.99,0")...)...)) {
+		if r.Recall < r.TargetRecall-.005 || r.Queries != 2000 {
+			t.Errorf("%d queries have a recall of %v where %v was asked for", r.Queries, r.Recall, r.TargetRecall)
+		}
 	}
 	exact := decode[evalRow](t, must(t, on(target, append(eval, "--exact", "--queries-limit", "200", "--concurrency", "4")...)...))[0]
 	if exact.Recall != 1 {

@@ -39,9 +39,9 @@ func exportCommand(format *outputFormat) *cobra.Command {
 in which they were stored:
 
   --what vectors  float32, as they are stored
-  --what codes    one bit a dimension, packed as --dialect says: uint8, or int8 for
-                  numpy-signed. They are the codes of the profile in force; those of
-                  profile plain are the signs of the vectors.
+  --what codes    one bit a dimension, the signs of the vectors, packed as --dialect
+                  says: uint8, or int8 for numpy-signed. The collection's own codes have
+                  more bits, and a meaning nowhere else
 
 --ids writes who the rows are, a line each: an .txt file the id, a .jsonl file an object
 with the id and the metadata's own members. Both are what hamnest ingest --ids reads.

@@ -155,13 +155,14 @@ func TestCodesMustBeThoseOfTheirVectors(t *testing.T) {
 			})
 		}
 		mustFail(t, "rounded.npy: row 12: code differs in 1 of 75 bits from the signs of the vector stored as int8",
-			on(target, "ingest", "nope", rounded, "--codes", signs, "--dialect", "numpy", "--create", "--profile", "plain", "--store", "int8")...)
+			on(target, "ingest", "nope", rounded, "--codes", signs, "--dialect", "numpy", "--create", "--profile", "signs", "--store", "int8")...)
 		if now := snapshot(t, target); now != before {
 			t.Errorf("the store changed from %s to %s", before, now)
 		}
-		// Where signs are not all there is to a code, only the collection can tell.
-		must(t, on(target, "collection", "create", "rotated", "--dims", "75", "--profile", "full")...)
-		mustFail(t, "bits from the one that profile full makes of the vector", on(target, "ingest", "rotated", base, "--codes", codes, "--dialect", "numpy-signed")...)
+		// Whatever the profile makes of vectors, codes that are given are signs.
+		must(t, on(target, "collection", "create", "learned", "--dims", "75")...)
+		must(t, on(target, "ingest", "learned", base, "--codes", codes, "--dialect", "numpy-signed")...)
+		mustFail(t, "code differs in 1 of 75 bits from the signs", on(target, "ingest", "learned", base, "--codes", other, "--dialect", "pgvector")...)
 	})
 }
 
@@ -176,7 +177,7 @@ func TestBadCodesAreRefused(t *testing.T) {
 	eachTarget(t, func(t *testing.T, target []string) {
 		must(t, on(target, "collection", "create", "bits", "--dims", "75", "--store", "none")...)
 		must(t, on(target, "collection", "create", "vectors", "--dims", "75")...)
-		must(t, on(target, "collection", "create", "rotated", "--dims", "75", "--store", "none", "--profile", "full")...)
+		must(t, on(target, "collection", "create", "learned", "--dims", "75")...)
 		must(t, on(target, "collection", "create", "dot", "--dims", "75", "--store", "none", "--metric", "dot")...)
 		before := snapshot(t, target)
 		for _, tt := range []struct {
@@ -190,8 +191,8 @@ func TestBadCodesAreRefused(t *testing.T) {
 			{"padding that is set", "padded.npy: row 3: code byte 9 has 1 bits set past dimension 74", []string{"bits", padded, "--dialect", "numpy"}},
 			{"codes of another size", "found codes of 2 bytes, want 10 for 75 dimensions", []string{"bits", codesOf(t, "numpy", "|u1", matrix{1, 16, m.data}), "--dialect", "numpy"}},
 			{"lines", "--dialect goes with .npy files of codes", []string{"bits", lines, "--dialect", "numpy"}},
-			{"a collection of vectors", "stored precision float32, want cosine, plain and none", []string{"vectors", codes, "--dialect", "numpy"}},
-			{"a collection that rotates", "profile full", []string{"rotated", codes, "--dialect", "numpy"}},
+			{"a collection of vectors", "stored precision float32, want cosine, signs and none", []string{"vectors", codes, "--dialect", "numpy"}},
+			{"a collection that learns", "profile learned", []string{"learned", codes, "--dialect", "numpy"}},
 			{"a metric that needs lengths", "metric dot", []string{"dot", codes, "--dialect", "numpy"}},
 		} {
 			t.Run(tt.name, func(t *testing.T) {

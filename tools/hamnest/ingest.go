@@ -24,6 +24,7 @@ type ingestFlags struct {
 	create bool
 	dims   int
 	ladder []int
+	bits   int
 	metric encoder.Metric
 
 	profile, store string
@@ -65,9 +66,9 @@ Without --ids a row's id is its number over all files, from 0.
 
 With --dialect, the .npy files have packed codes that were made elsewhere, of uint8 or
 int8, instead of vectors. They go into a collection that stores no vectors (--store
-none), under metric cosine and profile plain; --create makes one. With --codes FILE.npy
+none), under metric cosine and profile signs; --create makes one. With --codes FILE.npy
 too, that file has the codes, row i that of vector i over all files, and a code that is
-not the one that the collection makes of its vector is refused.`,
+not the signs of its vector is refused.`,
 		Example: `  hamnest ingest packages base.npy --ids docs.jsonl --create --data ./vectors
   hamnest ingest packages base.npy --ids docs.jsonl --metadata docs.jsonl --server localhost:7700
   hamnest ingest packages base.npy --ids docs.jsonl --resume --data ./vectors
@@ -93,8 +94,8 @@ not the one that the collection makes of its vector is refused.`,
 				if err != nil {
 					return err
 				}
-				if in.codeDims = info.Dims; in.codes && (info.Store != encoder.None || info.Metric != encoder.Cosine || info.Profile != encoder.Plain) {
-					return fmt.Errorf("collection %q has metric %v, profile %v and stored precision %v, want cosine, plain and none: others keep more of a vector than its code tells",
+				if in.codeDims = info.Dims; in.codes && (info.Store != encoder.None || info.Metric != encoder.Cosine || info.Profile != encoder.Signs) {
+					return fmt.Errorf("collection %q has metric %v, profile %v and stored precision %v, want cosine, signs and none: others keep more of a vector than its code tells",
 						info.Name, info.Metric, info.Profile, info.Store)
 				}
 				if err := in.check(ctx, info.Spec, newProgress(cmd, "checking", layout.bytes, true)); err != nil {
@@ -118,7 +119,7 @@ not the one that the collection makes of its vector is refused.`,
 				if err := summary.print(newOutput(cmd, format)); err != nil {
 					return err
 				}
-				if _, embedded := b.(*local); embedded { // there may be a profile to fit, and nobody else to do it
+				if _, embedded := b.(*local); embedded { // there may be a profile to learn, and nobody else to do it
 					return waitForRewrite(ctx, cmd, b, args[0])
 				}
 				return nil
@@ -133,9 +134,10 @@ not the one that the collection makes of its vector is refused.`,
 	cmd.Flags().BoolVar(&flags.resume, "resume", false, "skip the vectors before the first whose id is not there yet")
 	cmd.Flags().BoolVar(&flags.create, "create", false, "make the collection when it is not there")
 	cmd.Flags().IntVar(&flags.dims, "dims", 0, "with --create: dimensions a vector (default those of the first file)")
-	cmd.Flags().IntSliceVar(&flags.ladder, "ladder", nil, "with --create: prefix sizes in dimensions, ascending (default 256, 512, 1024, ... below dims, then dims)")
+	cmd.Flags().IntSliceVar(&flags.ladder, "ladder", nil, "with --create: prefix sizes in dimensions, ascending (default 64, 128, 256, 512, ... below dims, then dims)")
+	cmd.Flags().IntVar(&flags.bits, "bits", 0, "with --create: budget of a learned code in bits a vector (default dims and 256 more)")
 	cmd.Flags().TextVar(&flags.metric, "metric", encoder.Cosine, "with --create: `metric` that says what scores mean: cosine, dot or l2")
-	cmd.Flags().StringVar(&flags.profile, "profile", "", "with --create: `profile` that says how vectors become bits, such as nested (default auto, of codes plain)")
+	cmd.Flags().StringVar(&flags.profile, "profile", "", "with --create: `profile` that says how vectors become bits, learned or signs (default learned, of codes signs)")
 	cmd.Flags().StringVar(&flags.store, "store", "", "with --create: `precision` in which vectors are stored, such as int8 (default float32, of codes alone none)")
 	return cmd
 }
@@ -144,12 +146,12 @@ not the one that the collection makes of its vector is refused.`,
 // to be made.
 func (f *ingestFlags) collection(ctx context.Context, cmd *cobra.Command, b backend, name string, l layout) (info index.Info, create bool, err error) {
 	shape := func(flag string) bool { return cmd.Flags().Changed(flag) }
-	if !f.create && (shape("dims") || shape("ladder") || shape("metric") || shape("profile") || shape("store")) {
-		return index.Info{}, false, errors.New("--dims, --ladder, --metric, --profile and --store shape a new collection, want --create with them")
+	if !f.create && (shape("dims") || shape("ladder") || shape("bits") || shape("metric") || shape("profile") || shape("store")) {
+		return index.Info{}, false, errors.New("--dims, --ladder, --bits, --metric, --profile and --store shape a new collection, want --create with them")
 	}
-	profile, store := encoder.Auto, encoder.Float32
+	profile, store := encoder.Learned, encoder.Float32
 	if f.dialect != "" {
-		profile = encoder.Plain
+		profile = encoder.Signs
 	}
 	if f.codesAlone {
 		store = encoder.None
@@ -176,7 +178,7 @@ func (f *ingestFlags) collection(ctx context.Context, cmd *cobra.Command, b back
 		if dims == 0 {
 			return index.Info{}, false, fmt.Errorf("%s: no vector tells the dimensions of the new collection, want --dims", strings.Join(cmd.Flags().Args()[1:], ", "))
 		}
-		return index.Info{Spec: index.Spec{Name: name, Dims: dims, Ladder: f.ladder, Metric: f.metric, Profile: profile, Store: store}}, true, nil
+		return index.Info{Spec: index.Spec{Name: name, Dims: dims, Ladder: f.ladder, Bits: f.bits, Metric: f.metric, Profile: profile, Store: store}}, true, nil
 	}
 	if err != nil {
 		return index.Info{}, false, err
@@ -190,6 +192,9 @@ func (f *ingestFlags) collection(ctx context.Context, cmd *cobra.Command, b back
 	}
 	if shape("ladder") && !sameLadder(f.ladder, info.Ladder) {
 		return index.Info{}, false, fmt.Errorf("collection %q is there with ladder %s, want --ladder %s", name, joinInts(info.Ladder), joinInts(f.ladder))
+	}
+	if shape("bits") && f.bits != info.Bits {
+		return index.Info{}, false, fmt.Errorf("collection %q is there with a budget of %d bits, want --bits %d", name, info.Bits, info.Bits)
 	}
 	if shape("profile") && profile != info.Profile {
 		return index.Info{}, false, fmt.Errorf("collection %q is there with profile %v, want --profile %v (hamnest collection update changes it)", name, info.Profile, profile)
@@ -228,7 +233,7 @@ func (in input) check(ctx context.Context, spec index.Spec, p *progress) error {
 				return at.errorf("vector %w", err)
 			}
 		}
-		if rec.Code != nil && len(rec.Vector) > 0 && spec.Profile == encoder.Plain {
+		if rec.Code != nil && len(rec.Vector) > 0 {
 			code.Signs(signs, asKept(rec.Vector, spec.Store))
 			if d := code.Distance(signs, rec.Code); d != 0 {
 				return at.errorf("code differs in %d of %d bits from the signs of the vector stored as %v", d, spec.Dims, spec.Store)

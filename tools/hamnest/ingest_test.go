@@ -114,19 +114,19 @@ func TestIDsAndMetadataComeFromWhereTheHelpSays(t *testing.T) {
 	}
 }
 
-func TestIngestFitsTheProfileOfItsCollection(t *testing.T) {
+func TestIngestLearnsTheProfileOfItsCollection(t *testing.T) {
 	dir := t.TempDir()
-	file := randomMatrix(4, 1500, 64).file(t, "base.npy")
-	must(t, "ingest", "c", file, "--create", "--profile", "centred", "--store", "int8", "--data", dir)
-	must(t, "ingest", "d", file, "--create", "--profile", "auto", "--data", dir)
+	file := spectralMatrix(4, 1100, 1024).file(t, "base.npy")
+	must(t, "ingest", "c", file, "--create", "--bits", "700", "--store", "int8", "--data", dir)
 	c := decode[collectionJSON](t, must(t, "collection", "describe", "c", "--format", "json", "--data", dir))[0]
-	d := decode[collectionJSON](t, must(t, "collection", "describe", "d", "--format", "json", "--data", dir))[0]
-	if c.ProfileInForce != "centred" || c.Store != encoder.Int8 || d.Profile != "auto" || d.ProfileReason == "" {
-		t.Errorf("collections are %+v and %+v, want centred in int8, and one that has chosen", c, d)
+	if c.Profile != "learned" || c.ProfileInForce != "learned" || c.Bits != 700 || c.Store != encoder.Int8 {
+		t.Errorf("collection is %+v, want learned in int8 with 700 bits", c)
 	}
-	mustFail(t, "is there with profile centred", "ingest", "c", file, "--create", "--profile", "nested", "--data", dir)
+	mustFail(t, "is there with profile learned", "ingest", "c", file, "--create", "--profile", "signs", "--data", dir)
+	mustFail(t, "is there with a budget of 700 bits, want --bits 700", "ingest", "c", file, "--create", "--bits", "800", "--data", dir)
 	mustFail(t, "is there with stored precision int8", "ingest", "c", file, "--create", "--store", "none", "--data", dir)
-	mustFail(t, "want --create with them", "ingest", "c", file, "--profile", "nested", "--data", dir)
+	mustFail(t, "want --create with them", "ingest", "c", file, "--profile", "signs", "--data", dir)
+	mustFail(t, "want --create with them", "ingest", "c", file, "--bits", "700", "--data", dir)
 }
 
 func TestIngestOfManyBlocksAndBatchesStoresEveryRow(t *testing.T) {

@@ -206,6 +206,36 @@ func randomMatrix(seed uint64, rows, cols int) matrix {
 	return m
 }
 
+// spectralMatrix returns rows of normally distributed components that get smaller from
+// first to last, as those of models for Matryoshka prefixes do.
+func spectralMatrix(seed uint64, rows, cols int) matrix {
+	m := randomMatrix(seed, rows, cols)
+	for row := range rows {
+		for i := range m.row(row) {
+			m.row(row)[i] /= float32(1 + i)
+		}
+	}
+	return m
+}
+
+// learned makes a collection l that is just large enough to have learned codes, and returns
+// its vectors. Its ladder is 64,256,1024.
+func learned(t testing.TB, target []string) matrix {
+	t.Helper()
+	m := spectralMatrix(51, 1100, 1024)
+	must(t, on(target, "ingest", "l", m.file(t, "base.npy"), "--create", "--ladder", "64,256")...)
+	for {
+		info := decode[collectionJSON](t, must(t, on(target, "collection", "describe", "l", "--format", "json")...))[0]
+		if info.ProfileInForce == "learned" {
+			return m
+		}
+		stats := decode[statsJSON](t, must(t, on(target, "stats", "l", "--format", "json")...))[0]
+		if stats.RewriteError != "" {
+			t.Fatal(stats.RewriteError)
+		}
+	}
+}
+
 func (m matrix) row(i int) []float32 { return m.data[i*m.cols:][:m.cols] }
 
 func (m matrix) shape() string { return fmt.Sprintf("(%d, %d)", m.rows, m.cols) }

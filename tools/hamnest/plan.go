@@ -50,19 +50,20 @@ store the vectors, and how fast searches will be. It needs neither vectors nor a
 
 Sizes are computed from the shape of the collection. Times come from this machine, in
 some seconds: the scan is timed on random codes, as by hamnest bench scan; everything
-else in a rehearsal, a small collection of random vectors that is stored, searched and
-removed again. The rehearsal is made in --data, so that its disk is what is measured, or
-where temporary files go. Each number says what it was derived from.
+else in a rehearsal, a small collection of vectors as hamnest bench data makes them, that
+is stored, searched and removed again. The rehearsal is made in --data, so that its disk
+is what is measured, or where temporary files go. Each number says what it was derived
+from.
 
-Searches are the default ones, for k results. They find the stored vectors in the page
+The search is the default one, for k results. It finds the stored vectors in the page
 cache, which must have room for them: a search that has to read them from the disk waits
-for up to as many reads as it reads vectors. Random vectors let no search stop early:
-under profiles that rotate, real ones are read far less. Other work on the machine
-makes all of it slower, also while it is measured.
+for up to as many reads as it reads vectors. How many that are depends on the vectors:
+those that are made up for the rehearsal are about as hard as those of embedding models.
+Other work on the machine makes all of it slower, also while it is measured.
 
-What recall a search has cannot be planned: hamnest eval measures it.`,
+The recall that a search is to have is set, by --target-recall, and not planned.`,
 		Example: `  hamnest plan --rows 1000000 --dims 1024
-  hamnest plan --rows 10000000 --dims 768 --profile nested --store float16 --id-bytes 36 --metadata-bytes 400 --data ./vectors
+  hamnest plan --rows 10000000 --dims 768 --bits 512 --store float16 --id-bytes 36 --metadata-bytes 400 --data ./vectors
   hamnest plan --rows 1000000 --dims 1024 --store none --format json`,
 		Args: wantArgs(0, 0),
 		RunE: func(cmd *cobra.Command, _ []string) error {
@@ -80,12 +81,14 @@ What recall a search has cannot be planned: hamnest eval measures it.`,
 	f := cmd.Flags()
 	f.Uint64Var(&flags.rows, "rows", 0, "vectors to come (required)")
 	f.IntVar(&flags.spec.Dims, "dims", 0, "dimensions a vector (required)")
-	f.IntSliceVar(&flags.spec.Ladder, "ladder", nil, "prefix sizes in dimensions, ascending (default 256, 512, 1024, ... below dims, then dims)")
+	f.IntSliceVar(&flags.spec.Ladder, "ladder", nil, "prefix sizes in dimensions, ascending (default 64, 128, 256, 512, ... below dims, then dims)")
+	f.IntVar(&flags.spec.Bits, "bits", 0, "budget of a learned code in bits a vector (default dims and 256 more)")
 	f.TextVar(&flags.spec.Metric, "metric", encoder.Cosine, "`metric` that says what scores mean: cosine, dot or l2")
-	f.StringVar(&flags.profile, "profile", encoder.Plain.String(), "`profile` that says how vectors become bits: plain, centred, nested, nested+centred, full, full+centred or auto")
+	f.StringVar(&flags.profile, "profile", encoder.Learned.String(), "`profile` that says how vectors become bits: learned or signs")
 	f.TextVar(&flags.spec.Store, "store", encoder.Float32, "`precision` of the stored vectors: float32, float16, bfloat16, int8 or none")
 	f.IntVarP(&flags.query.K, "k", "k", 10, "results a search")
-	f.IntVar(&flags.query.Candidates, "candidates", 0, "rows that the scan keeps, at least k (default 40 for each of k, 100 to 10000)")
+	f.Float64Var(&flags.query.TargetRecall, "target-recall", 0, fmt.Sprintf("share of the right hits to find in the mean (default %v)", index.DefaultTargetRecall))
+	f.IntVar(&flags.query.Candidates, "candidates", 0, "rows that the scan keeps at first, at least k (default 40 for each of k, 100 to 10000)")
 	f.IntVar(&flags.metadataBytes, "metadata-bytes", 0, "bytes of metadata a vector, in the mean")
 	f.IntVar(&flags.idBytes, "id-bytes", 0, "bytes of an id, in the mean (default: those of row numbers)")
 	f.StringVar(&flags.data, "data", "", "`directory` on the disk that is meant, which need not be there (default $"+envData+", or that of temporary files)")
@@ -103,6 +106,7 @@ type planned struct {
 	Rows           uint64         `json:"rows"`
 	Dims           int            `json:"dims"`
 	Ladder         []int          `json:"ladder"`
+	Bits           int            `json:"bits"` // of the budget, 0: the default
 	Metric         encoder.Metric `json:"metric"`
 	Profile        string         `json:"profile"`
 	ProfilePlanned string         `json:"profile_planned"`
@@ -123,15 +127,20 @@ type estimate struct {
 	From  string  `json:"from"`
 }
 
-// plannedSearch is searches over the first Dims dimensions.
+// plannedSearch is the default search, which looks at the first Dims dimensions of codes.
 type plannedSearch struct {
-	Dims       int `json:"dims"`
-	ScanBits   int `json:"scan_bits"`
-	Candidates int `json:"candidates"`
-	// VectorsReadMax is the most that a search of the rehearsal read.
-	VectorsReadMax uint64 `json:"vectors_read_max"`
+	Dims int `json:"dims"`
+	// Medians of the rehearsal. CodeBytes is what a pass reads of a row's code, and Exact the
+	// share of the searches that compare all vectors after all, which the times below leave
+	// out.
+	CodeBytes   float64 `json:"code_bytes"`
+	Candidates  uint64  `json:"candidates"`
+	Refined     uint64  `json:"refined"`
+	Passes      uint64  `json:"passes"`
+	VectorsRead uint64  `json:"vectors_read"`
+	Exact       float64 `json:"exact"`
 	// A search alone, on ScanThreads cores: the time to encode its query, for the scan and
-	// for the rest, and their sum.
+	// for the rest, and their sum. Without codes, the scan is that of the vectors.
 	ScanThreads int     `json:"scan_threads"`
 	EncodeMS    float64 `json:"encode_ms"`
 	ScanMS      float64 `json:"scan_ms"`
@@ -169,25 +178,23 @@ func (f *planFlags) plan(cmd *cobra.Command) (*planned, error) {
 	if err != nil {
 		return nil, err
 	}
-	spec := f.spec
-	spec.Profile = footprint.Profile
 	b := newProgress(cmd, "rehearsing", 2, false)
 	defer b.done()
 	data := cmp.Or(f.data, os.Getenv(envData), os.TempDir())
-	r, err := f.rehearse(cmd.Context(), data, spec, rows.IDBytes, cmd.ErrOrStderr())
+	r, err := f.rehearse(cmd.Context(), data, footprint.Profile, rows.IDBytes, cmd.ErrOrStderr())
 	if err != nil {
 		return nil, err
 	}
 	b.add(1)
 	b.describe("scanning")
 	p := &planned{
-		Rows: f.rows, Dims: spec.Dims, Metric: spec.Metric, Profile: f.profile, ProfilePlanned: spec.Profile.String(), Store: spec.Store.String(),
-		K: f.query.K, Kernel: isa.Active().String(), Ladder: r.Ladder, Estimates: make(map[string]estimate),
+		Rows: f.rows, Dims: f.spec.Dims, Metric: f.spec.Metric, Profile: f.profile, ProfilePlanned: footprint.Profile.String(), Store: f.spec.Store.String(),
+		K: f.query.K, Kernel: isa.Active().String(), Ladder: r.Ladder, Bits: f.spec.Bits, Estimates: make(map[string]estimate),
 	}
 	p.addMemory(footprint)
 	p.addDisk(footprint, rows)
 	p.addIngest(r)
-	if err := p.addSearches(cmd.Context(), footprint, r, f.effort()); err != nil {
+	if err := p.addSearch(cmd.Context(), footprint, r, f.effort()); err != nil {
 		return nil, err
 	}
 	b.add(1)
@@ -203,18 +210,17 @@ const (
 )
 
 func (p *planned) addMemory(f index.Footprint) {
-	p.bytes("memory_codes", f.Codes, "%d rows of %d words of 8 bytes", p.Rows, f.Words)
-	p.bytes("memory_scalars", f.CodeScalars, "%d rows of %d numbers of 4 bytes: profile %s, metric %v", p.Rows, f.Scalars, p.ProfilePlanned, p.Metric)
+	p.bytes("memory_codes", f.Codes, "%d rows of %d bytes of code and of the numbers beside it: profile %s, metric %v", p.Rows, f.RowBytes, p.ProfilePlanned, p.Metric)
 	p.bytes("memory_rounding", f.Rounding, "pages of the last 65,536 rows that are begun and not filled")
 	p.bytes("memory_process", processBytes, "hamnest serve with 64 searches under way, measured once: docs/planning.md")
-	p.bytes("memory_resident", f.Codes+f.CodeScalars+f.Rounding+processBytes, "the sum; stored vectors are in the page cache, which the system takes back when it must")
+	p.bytes("memory_resident", f.Codes+f.Rounding+processBytes, "the sum; stored vectors are in the page cache, which the system takes back when it must")
 	p.bytes("memory_retired_max", f.Retired, "8 KiB for every 65,536 rows of which one was replaced or deleted; not in the sum")
 	p.bytes("memory_ingest_max", ingestBytes, "more while vectors stream in, given back after; not in the sum")
 }
 
 func (p *planned) addDisk(f index.Footprint, rows index.Rows) {
 	d := f.Disk
-	p.bytes("disk_codes", d.Codes, "blocks of rows of %d bytes, in pages of 4 KiB", 8*f.Words+4*f.Scalars)
+	p.bytes("disk_codes", d.Codes, "blocks of rows of %d bytes and what fills their last word, in pages of 4 KiB", f.RowBytes)
 	p.bytes("disk_vectors", d.Vectors, "blocks of rows of %d bytes of %s and 8 of checksum, in pages", f.VectorBytes, p.Store)
 	p.bytes("disk_tail", d.Tail, "rows that fill no block yet")
 	p.bytes("disk_rows", d.Rows, "%d bytes of id and %d of metadata a row, and 30 that find them", rows.IDBytes, rows.MetadataBytes)
@@ -225,9 +231,10 @@ func (p *planned) addDisk(f index.Footprint, rows index.Rows) {
 }
 
 func (p *planned) addIngest(r rehearsal) {
-	perSecond := float64(r.Rows) / r.Ingest.Seconds()
-	rehearsed := fmt.Sprintf("%d random vectors stored in %s in %.2f s", r.Rows, r.Dir, r.Ingest.Seconds())
-	p.add("ingest_seconds", float64(p.Rows)/perSecond, "seconds", "%d rows at that rate", p.Rows)
+	perSecond := float64(r.Rows-r.First) / r.Ingest.Seconds()
+	rehearsed := fmt.Sprintf("%d made-up vectors stored in %s in %.2f s, after %d", r.Rows-r.First, r.Dir, r.Ingest.Seconds(), r.First)
+	p.add("ingest_first", r.Learn.Seconds(), "seconds", "the first %d, and what is learned from them", r.First)
+	p.add("ingest_seconds", r.Learn.Seconds()+float64(p.Rows-min(p.Rows, uint64(r.First)))/perSecond, "seconds", "those, and the others of %d rows at the rate that follows", p.Rows)
 	p.add("ingest_vectors", perSecond, "per_s", "%s", rehearsed)
 	p.add("ingest_float32", perSecond*float64(4*p.Dims)/1e9, "gb_per_s", "the same, as float32")
 	p.add("ingest_commit", milliseconds(r.Commit), "ms", "one vector, until it is durable, in the same place: median of %d", r.Times)
@@ -245,56 +252,68 @@ const (
 	planScanTime = 150 * time.Millisecond
 )
 
-// addSearches times the scans.
-func (p *planned) addSearches(ctx context.Context, f index.Footprint, r rehearsal, effort float64) (err error) {
-	rows := min(p.Rows, max(uint64(planScanBytes*effort)/uint64(8*f.Words), 1))
-	codes, err := index.NewScanBench(uint32(rows), p.Ladder, 1)
-	if err != nil {
-		return err
-	}
-	defer func() { err = errors.Join(err, codes.Close()) }()
+// addSearch times the scan.
+func (p *planned) addSearch(ctx context.Context, f index.Footprint, r rehearsal, effort float64) (err error) {
 	memory, err := machine.NewMemory(minReadBytes)
 	if err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, memory.Close()) }()
-
-	cores := runtime.GOMAXPROCS(0)
-	alone, shared := min(f.Lanes, codes.MaxThreads()), min(cores, codes.MaxThreads())
 	var turns turns
 	bandwidth := turns.add(float64(memory.Bytes()), func() { memory.Read(f.Lanes) })
 	counted, _ := machine.Count(isa.Active(), 1)
 	popcount := turns.add(float64(counted), func() { machine.Count(isa.Active(), 1) })
-	var one, together []*measurement
-	for _, step := range r.Steps {
-		run := codes.Run
-		if step.ScanBits > 1 {
-			run = codes.RunPlanes
-		}
-		one = append(one, turns.add(0, func() { run(ctx, 1, step.Dims, alone, step.Candidates) }))
-		together = append(together, turns.add(0, func() { run(ctx, planTogether, step.Dims, shared, step.Candidates) }))
+	s := plannedSearch{
+		Dims: r.Search.Dims, CodeBytes: r.Search.RowBytes, Candidates: r.Search.Candidates, Refined: r.Search.Refined,
+		Passes: r.Search.Passes, VectorsRead: r.Search.VectorsRead, Exact: r.Search.Exact, ScanThreads: f.Lanes,
+		EncodeMS: milliseconds(r.Search.Encode), RestMS: milliseconds(r.Search.Rest),
 	}
-	if err := turns.take(ctx, time.Duration(float64(planScanTime)*effort)); err != nil {
+	least := time.Duration(float64(planScanTime) * effort)
+	if r.Search.RowBytes == 0 {
+		err = turns.take(ctx, least)
+		scale := float64(p.Rows) / float64(r.Rows)
+		s.ScanMS, s.VectorsRead = milliseconds(r.Search.Read)*scale, p.Rows
+		s.ScanSharedMS = s.ScanMS
+	} else {
+		err = p.timeScan(ctx, &s, turns, bandwidth, f, least, effort)
+	}
+	if err != nil {
 		return err
 	}
+	cores := float64(runtime.GOMAXPROCS(0))
+	s.LatencyMS = s.EncodeMS + s.ScanMS + s.RestMS
+	s.QPS = 1e3 / (s.ScanSharedMS + (s.EncodeMS+s.RestMS)/cores)
 	p.add("machine_read", bandwidth.gbPerS(), "gb_per_s", "memory read by %d cores, those that one search uses", f.Lanes)
 	p.add("machine_popcount", popcount.gbPerS(), "gb_per_s", "codes in the L1 cache compared by one core, bits counted as %s can", p.Kernel)
-	p.add("machine_scan", float64(rows), "rows", "random codes that the scans below were timed on")
-	scale := float64(p.Rows) / float64(rows)
-	for i, step := range r.Steps {
-		s := plannedSearch{
-			Dims: step.Dims, ScanBits: step.ScanBits, Candidates: step.Candidates, VectorsReadMax: step.VectorsRead, ScanThreads: f.Lanes,
-			EncodeMS: milliseconds(step.Encode), RestMS: milliseconds(step.Rest),
-			ScanMS:       milliseconds(one[i].median()) * scale,
-			ScanSharedMS: milliseconds(together[i].median()) * scale / planTogether * float64(shared) / float64(cores),
-		}
-		if alone < f.Lanes { // codes so wide that few rows were timed: as fast as memory at most
-			least := float64(p.Rows) * float64(step.Dims) / 8 / (bandwidth.gbPerS() * 1e6)
-			s.ScanMS = max(least, s.ScanMS*float64(alone)/float64(f.Lanes))
-		}
-		s.LatencyMS = s.EncodeMS + s.ScanMS + s.RestMS
-		s.QPS = 1e3 / (s.ScanSharedMS + (s.EncodeMS+s.RestMS)/float64(cores))
-		p.Searches = append(p.Searches, s)
+	p.Searches = []plannedSearch{s}
+	return nil
+}
+
+// timeScan times passes over random codes for one search and for many, in turns with what
+// is in turns, and sets what they take in s.
+func (p *planned) timeScan(ctx context.Context, s *plannedSearch, turns turns, bandwidth *measurement, f index.Footprint, least time.Duration, effort float64) (err error) {
+	// Random codes have a bit a dimension, as many in all as a pass reads of a row.
+	bits := min(max(int(8*s.CodeBytes), 1), encoder.MaxDims)
+	rows := min(p.Rows, max(uint64(8*planScanBytes*effort)/uint64(bits), 1))
+	codes, err := index.NewScanBench(uint32(rows), bits, 1)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, codes.Close()) }()
+	cores, candidates := runtime.GOMAXPROCS(0), max(p.K, int(s.Candidates))
+	alone, shared := min(f.Lanes, codes.MaxThreads()), min(cores, codes.MaxThreads())
+	one := turns.add(0, func() { codes.Run(ctx, 1, alone, candidates) })
+	together := turns.add(0, func() { codes.Run(ctx, planTogether, shared, candidates) })
+	if err := turns.take(ctx, least); err != nil {
+		return err
+	}
+	p.add("machine_scan", float64(rows), "rows", "random codes of %d bits that the scan below was timed on", bits)
+	scale := float64(s.Passes) * float64(p.Rows) / float64(rows) * 8 * s.CodeBytes / float64(bits)
+	s.ScanMS = milliseconds(one.median()) * scale
+	s.ScanSharedMS = milliseconds(together.median()) * scale / planTogether * float64(shared) / float64(cores)
+	if alone < f.Lanes { // codes so wide that few rows were timed: as fast as memory at most
+		fastest := float64(s.Passes) * float64(p.Rows) * s.CodeBytes / (bandwidth.gbPerS() * 1e6)
+		s.ScanMS = max(fastest, s.ScanMS*float64(alone)/float64(f.Lanes))
 	}
 	return nil
 }
@@ -318,31 +337,33 @@ func (p *planned) print(out output) error {
 	rows = nil
 	for _, s := range p.Searches {
 		ms := func(x float64) string { return fmt.Sprintf("%.3f", x) }
+		count := func(n uint64) string { return strconv.FormatUint(n, 10) }
 		rows = append(rows, []string{
-			strconv.Itoa(s.Dims), strconv.Itoa(s.ScanBits), strconv.Itoa(s.Candidates), strconv.FormatUint(s.VectorsReadMax, 10), strconv.Itoa(s.ScanThreads),
+			strconv.Itoa(s.Dims), mean(s.CodeBytes), count(s.Candidates), count(s.Refined), count(s.Passes), count(s.VectorsRead), fmt.Sprintf("%.3f", s.Exact), strconv.Itoa(s.ScanThreads),
 			ms(s.EncodeMS), ms(s.ScanMS), ms(s.RestMS), ms(s.LatencyMS), ms(s.ScanSharedMS), fmt.Sprintf("%.0f", s.QPS),
 		})
 	}
 	if err := out.printf("\n"); err != nil {
 		return err
 	}
-	header := []string{"dims", "scan_bits", "candidates", "vectors_read_max", "scan_threads", "encode_ms", "scan_ms", "rest_ms", "latency_ms", "scan_shared_ms", "qps"}
+	header := []string{"dims", "code_bytes", "candidates", "refined", "passes", "vectors_read", "exact", "scan_threads", "encode_ms", "scan_ms", "rest_ms", "latency_ms", "scan_shared_ms", "qps"}
 	if err := out.numbers(header, rows); err != nil {
 		return err
 	}
 	return out.printf(`
 latency_ms is one search alone: encode_ms and rest_ms as in the rehearsal, scan_ms as its codes were
-timed, in proportion to the rows. qps is with %d searches under way: scan_shared_ms is each one's share
+timed, in proportion to the rows. exact is the share of the rehearsed searches that compared all vectors
+after all; the times are of the others. qps is with %d searches under way: scan_shared_ms is each one's share
 of a pass on all %d cores, and the rest is shared out among them. Vectors are in the page cache.
 `, planTogether, runtime.GOMAXPROCS(0))
 }
 
-// profile names the profile, and what it is planned as.
+// profile names the profile, and the one that will be in force.
 func (p *planned) profile() string {
 	if p.Profile == p.ProfilePlanned {
 		return p.Profile
 	}
-	return fmt.Sprintf("%s (planned as %s, the largest it may lead to)", p.Profile, p.ProfilePlanned)
+	return fmt.Sprintf("%s (%s for so many)", p.Profile, p.ProfilePlanned)
 }
 
 func (e estimate) String() string {

@@ -14,7 +14,7 @@ import (
 func TestAPlanIsWhatTheCollectionThenIs(t *testing.T) {
 	dir := t.TempDir()
 	p := decode[planned](t, must(t, "plan", "--rows", "20000", "--dims", "256", "--ladder", "128", "--data", dir, "--time", "100ms", "--format", "json"))[0]
-	file := randomMatrix(1, 20_000, 256).file(t, "base.npy")
+	file := spectralMatrix(1, 20_000, 256).file(t, "base.npy")
 	must(t, "ingest", "c", file, "--create", "--ladder", "128", "--data", dir)
 	stats := decode[statsJSON](t, must(t, "stats", "c", "--data", dir, "--format", "json"))[0]
 	value := func(name string) float64 {
@@ -24,27 +24,23 @@ func TestAPlanIsWhatTheCollectionThenIs(t *testing.T) {
 		}
 		return e.Value
 	}
-	if got := value("memory_codes") + value("memory_scalars"); got != float64(stats.MemoryBytes) {
+	if got := value("memory_codes"); got != float64(stats.MemoryBytes) {
 		t.Errorf("codes take %d bytes of memory, %v were planned", stats.MemoryBytes, got)
 	}
 	used := float64(stats.DiskBytes - stats.DiskFreeBytes)
 	if got := value("disk_total") - value("disk_spare"); got < 0.95*used || got > 1.05*used {
 		t.Errorf("%v bytes of disk are in use, %v were planned", used, got)
 	}
-	var dims []int
-	for _, s := range p.Searches {
-		dims = append(dims, s.Dims)
-	}
-	if want := []int{128, 256}; !slices.Equal(dims, want) {
-		t.Errorf("searches over %v dims are planned, want %v", dims, want)
+	if p.ProfilePlanned != "learned" || !slices.Equal(p.Ladder, []int{128, 256}) {
+		t.Errorf("profile %s and ladder %v are planned, want learned and 128,256", p.ProfilePlanned, p.Ladder)
 	}
 }
 
 func TestAPlanSaysWhatEachNumberIsDerivedFrom(t *testing.T) {
-	args := []string{"plan", "--rows", "70000", "--dims", "512", "--profile", "auto", "--store", "int8", "--candidates", "50", "--metadata-bytes", "100", "--id-bytes", "20", "--time", "100ms", "--data", t.TempDir()}
+	args := []string{"plan", "--rows", "70000", "--dims", "512", "--bits", "600", "--store", "int8", "--candidates", "50", "--metadata-bytes", "100", "--id-bytes", "20", "--time", "100ms", "--data", t.TempDir()}
 	p := decode[planned](t, must(t, append(args, "--format", "json")...))[0]
-	if p.Profile != "auto" || p.ProfilePlanned != "nested+centred" {
-		t.Errorf("profile %q is planned as %q, want auto as nested+centred", p.Profile, p.ProfilePlanned)
+	if p.Profile != "learned" || p.ProfilePlanned != "learned" || p.Bits != 600 {
+		t.Errorf("profile %q is planned as %q with %d bits, want learned with 600", p.Profile, p.ProfilePlanned, p.Bits)
 	}
 	sum := 0.0
 	for name, e := range p.Estimates {
@@ -58,14 +54,15 @@ func TestAPlanSaysWhatEachNumberIsDerivedFrom(t *testing.T) {
 	if total := p.Estimates["disk_total"].Value; sum != total {
 		t.Errorf("the parts of the disk are %v together, want %v", sum, total)
 	}
-	for i, want := range []int{256, 512} {
-		s := p.Searches[i]
-		if s.Dims != want || s.Candidates != 50 || s.VectorsReadMax < 10 || s.VectorsReadMax > 50 {
-			t.Errorf("search %d is %+v, want %d dims, 50 candidates and 10 to 50 vectors", i, s, want)
-		}
-		if s.ScanMS <= 0 || s.RestMS <= 0 || s.EncodeMS <= 0 || !near(s.LatencyMS, s.ScanMS+s.RestMS+s.EncodeMS) || s.QPS <= 0 {
-			t.Errorf("search %d is %+v, want times above 0 and their sum", i, s)
-		}
+	if len(p.Searches) != 1 {
+		t.Fatalf("%d searches, want the default one", len(p.Searches))
+	}
+	s := p.Searches[0]
+	if s.Dims < 64 || s.CodeBytes < 16 || s.Candidates < 50 || s.Passes < 1 || s.VectorsRead < 10 || s.Refined < s.VectorsRead {
+		t.Errorf("search is %+v, want at least 50 candidates and 10 vectors", s)
+	}
+	if s.ScanMS <= 0 || s.RestMS <= 0 || s.EncodeMS <= 0 || !near(s.LatencyMS, s.ScanMS+s.RestMS+s.EncodeMS) || s.QPS <= 0 {
+		t.Errorf("search is %+v, want times above 0 and their sum", s)
 	}
 	table := must(t, args...)
 	for name, e := range p.Estimates {
@@ -76,7 +73,11 @@ func TestAPlanSaysWhatEachNumberIsDerivedFrom(t *testing.T) {
 			t.Errorf("the table lacks what %s is derived from, %q", name, e.From)
 		}
 	}
-	for _, want := range []string{"profile auto (planned as nested+centred, the largest it may lead to)", "latency_ms", "page cache"} {
+	few := must(t, "plan", "--rows", "100", "--dims", "512", "--time", "1ms", "--data", t.TempDir())
+	if want := "profile learned (exact for so many)"; !strings.Contains(few, want) {
+		t.Errorf("the table of few lacks %q", want)
+	}
+	for _, want := range []string{"profile learned, stored as int8", "latency_ms", "page cache"} {
 		if !strings.Contains(table, want) {
 			t.Errorf("the table lacks %q", want)
 		}
@@ -87,8 +88,9 @@ func TestAPlanOfAnyShapeIsMadeAndLeavesNothingBehind(t *testing.T) {
 	dir := t.TempDir()
 	for _, tt := range [][]string{
 		{"--rows", "1", "--dims", "1", "--metric", "dot"},
-		{"--rows", "4294967295", "--dims", "64", "--metric", "l2", "--store", "none", "--profile", "full"},
-		{"--rows", "1000", "--dims", "300", "--profile", "full+centred", "--store", "float16", "-k", "2"},
+		{"--rows", "4294967295", "--dims", "64", "--metric", "l2", "--store", "none", "--profile", "signs"},
+		{"--rows", "1000", "--dims", "300", "--store", "float16", "-k", "2"},
+		{"--rows", "100000", "--dims", "100", "--target-recall", "0.9"},
 		{"--rows", "100000", "--dims", "10000", "--ladder", "64,128", "--store", "bfloat16"},
 	} {
 		args := append([]string{"plan", "--data", filepath.Join(dir, "not", "there"), "--time", "1ms", "--format", "json"}, tt...)
@@ -117,7 +119,8 @@ func TestAPlanOfWhatCannotBeIsRefused(t *testing.T) {
 		{"ids of 0 bytes, want 1 to 512", []string{"--rows", "1", "--dims", "64", "--id-bytes", "0"}},
 		{"metadata of -1 bytes, want 0 to 65536", []string{"--rows", "1", "--dims", "64", "--metadata-bytes", "-1"}},
 		{"unknown profile \"best\"", []string{"--rows", "1", "--dims", "64", "--profile", "best"}},
-		{"store: none, and profile centred is to be fitted", []string{"--rows", "1", "--dims", "64", "--profile", "centred", "--store", "none"}},
+		{"profile: exact, want learned or signs", []string{"--rows", "1", "--dims", "64", "--profile", "exact"}},
+		{"target_recall: 2, want more than 0", []string{"--rows", "1", "--dims", "64", "--target-recall", "2"}},
 		{"candidates: 3, want at least k = 10", []string{"--rows", "1", "--dims", "64", "--candidates", "3"}},
 		{"k: -1, want at least 1", []string{"--rows", "1", "--dims", "64", "-k", "-1"}},
 	} {

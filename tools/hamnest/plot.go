@@ -6,6 +6,7 @@ import (
 	"html/template"
 	"os"
 	"path/filepath"
+	"strconv"
 
 	"gonum.org/v1/plot"
 	"gonum.org/v1/plot/plotter"
@@ -30,13 +31,12 @@ func plotFormat(name string) (string, error) {
 
 const (
 	plotWidth, plotHeight = 24 * vg.Centimeter, 11 * vg.Centimeter
-	// leastPlotted is the lowest recall in the picture: what nobody wants would leave
-	// little room for what people choose from.
-	leastPlotted = 0.7
+	// labelGap is between a point and what is written beside it.
+	labelGap = 1 * vg.Millimeter
 )
 
-// plotCalibration writes a picture of recall against time and bytes, with a line for each
-// prefix of each profile.
+// plotCalibration writes a picture of recall against time and bytes, with a line for the
+// prefixes and one for the target recalls of whole queries.
 func plotCalibration(name, collection string, c *index.Calibration) error {
 	time, err := newPlot(c, "microseconds a query", func(s index.Setting) float64 { return s.Microseconds })
 	if err != nil {
@@ -75,34 +75,63 @@ func plotCalibration(name, collection string, c *index.Calibration) error {
 func newPlot(c *index.Calibration, label string, cost func(index.Setting) float64) (*plot.Plot, error) {
 	p := plot.New()
 	p.X.Label.Text, p.Y.Label.Text = label, fmt.Sprintf("recall@%d", c.K)
-	p.Y.Min, p.Y.Max = leastPlotted, 1
+	p.Y.Max = 1
 	p.Add(plotter.NewGrid())
-	lines := 0 // colours and shapes given out
-	for _, profile := range profilesOf(c) {
-		byDims := make(map[int]plotter.XYs)
-		var steps []int
-		for _, s := range profile.Settings {
-			if s.Recall < leastPlotted {
-				continue
-			}
-			if byDims[s.Dims] == nil {
-				steps = append(steps, s.Dims)
-			}
-			byDims[s.Dims] = append(byDims[s.Dims], plotter.XY{X: cost(s), Y: s.Recall})
+	for i, line := range plottedLines(c) {
+		points := make(plotter.XYs, len(line.settings))
+		labels := make([]string, len(points))
+		for j, s := range line.settings {
+			points[j] = plotter.XY{X: cost(s), Y: s.Recall}
+			labels[j] = line.label(s)
 		}
-		for _, dims := range steps {
-			line, points, err := plotter.NewLinePoints(byDims[dims])
-			if err != nil {
-				return nil, fmt.Errorf("--plot: %w", err)
-			}
-			line.Color, points.Color = plotutil.Color(lines), plotutil.Color(lines)
-			points.Shape, points.Radius = plotutil.Shape(lines), vg.Points(2)
-			p.Add(line, points)
-			p.Legend.Add(fmt.Sprintf("%s, %d dims", profile.Profile, dims), line, points)
-			lines++
+		drawn, marks, err := plotter.NewLinePoints(points)
+		if err != nil {
+			return nil, fmt.Errorf("--plot: %w", err)
+		}
+		drawn.Color, marks.Color = plotutil.Color(i), plotutil.Color(i)
+		marks.Shape, marks.Radius = plotutil.Shape(i), vg.Points(2)
+		names, err := plotter.NewLabels(plotter.XYLabels{XYs: points, Labels: labels})
+		if err != nil {
+			return nil, fmt.Errorf("--plot: %w", err)
+		}
+		names.Offset = vg.Point{X: labelGap, Y: -3 * labelGap}
+		p.Add(drawn, marks, names)
+		p.Legend.Add(line.name, drawn, marks)
+	}
+	p.X.Max += (p.X.Max - p.X.Min) / 10 // for what is written beside the last point
+	return p, nil
+}
+
+// plottedLine is settings of which one thing differs, which is written beside each.
+type plottedLine struct {
+	name     string
+	settings []index.Setting
+	label    func(index.Setting) string
+}
+
+// plottedLines are the prefixes at the default target recall, and the target recalls of
+// whole queries. A line of one point is none.
+func plottedLines(c *index.Calibration) []plottedLine {
+	last := c.Settings[len(c.Settings)-1]
+	prefixes := plottedLine{name: "queries of so many dimensions", label: func(s index.Setting) string { return strconv.Itoa(s.Dims) }}
+	targets := plottedLine{name: "target recalls of whole queries", label: func(s index.Setting) string {
+		if s == last { // which the other line has too
+			return ""
+		}
+		return orNone(s.TargetRecall)
+	}}
+	for _, s := range c.Settings {
+		if s.TargetRecall == last.TargetRecall {
+			prefixes.settings = append(prefixes.settings, s)
+		}
+		if s.Dims == last.Dims {
+			targets.settings = append(targets.settings, s)
 		}
 	}
-	return p, nil
+	if len(targets.settings) == 1 {
+		return []plottedLine{prefixes}
+	}
+	return []plottedLine{prefixes, targets}
 }
 
 // withoutProlog returns the picture from its svg element on, as a page holds it.
@@ -128,10 +157,10 @@ td, th { padding: 0.1em 0.7em; text-align: right }
 </style>
 <h1>{{.Collection}}</h1>
 {{with .Calibration}}<p>recall@{{.K}} of {{.Queries}} {{.Source}} queries over {{.Rows}} vectors, profile {{.Profile}}
-({{.Fingerprint}}), kernel {{.Kernel}}, {{.Created.Format "2006-01-02 15:04:05"}}</p>{{end}}
+({{.Fingerprint}}), kernel {{.Kernel}}</p>{{end}}
 {{.Picture}}
 <table>
-<tr><th>dims<th>scan bits<th>candidates<th>rescored at most<th>bound<th>recall<th>vectors read<th>microseconds<th>bytes</tr>
+<tr><th>dims<th>target recall<th>recall<th>recall at the prefix<th>vectors read<th>microseconds<th>bytes</tr>
 {{range .Calibration.Settings}}<tr>{{range cells .}}<td>{{.}}{{end}}</tr>
 {{end}}</table>
 </html>

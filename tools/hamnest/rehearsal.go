@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"math/rand/v2"
 	"os"
 	"path/filepath"
 	"runtime"
@@ -15,37 +14,40 @@ import (
 	"time"
 
 	"github.com/hamnest/hamnest/encoder"
-	"github.com/hamnest/hamnest/encoder/code"
 	"github.com/hamnest/hamnest/index"
 	"github.com/hamnest/hamnest/tools/hamnest/machine"
+	"github.com/hamnest/hamnest/tools/hamnest/synthetic"
 )
 
-// rehearsal is a small collection of the planned kind, of random vectors, stored and
+// rehearsal is a small collection of the planned kind, of made-up vectors, stored and
 // searched in this process. What it measures is what a plan cannot compute.
 type rehearsal struct {
 	Ladder []int
-	// Rows were stored in Dir's file system, in Ingest.
-	Rows   int
-	Dir    string
-	Times  int // that small things were done
-	Ingest time.Duration
+	// Rows were stored in Dir's file system. First of them, with which codes are learned
+	// where they are, took Learn until that was done, and the others Ingest.
+	Rows, First   int
+	Dir           string
+	Times         int // that small things were done
+	Learn, Ingest time.Duration
 	// Encode is what one core needs to make the code of a vector, Sync what the disk needs
 	// for 4 KiB, and Commit a writer who waits for each vector until it is durable.
 	Encode, Sync, Commit time.Duration
-	Steps                []rehearsedStep
+	Search               rehearsedSearch
 }
 
-// rehearsedStep is the searches over the first Dims dimensions, without the scan:
-// medians. Nothing in random vectors is near the query, so that these searches read
-// all the vectors that they may. When the planned collection is larger than this one,
-// each finds the processor's caches without any of it, as it would there.
-type rehearsedStep struct {
-	Dims, ScanBits int
-	// Candidates are of each search, VectorsRead the most that one read.
-	Candidates  int
-	VectorsRead uint64
-	// Encode makes the query's forms; Rest is all that follows the scan.
-	Encode, Rest time.Duration
+// rehearsedSearch is the default search: medians. When the planned collection is larger
+// than this one, each search finds the processor's caches without any of it, as it would
+// there.
+type rehearsedSearch struct {
+	Dims int // that the scan looked at
+	// RowBytes is what a pass read of a row's code, 0 where there are none.
+	RowBytes                                 float64
+	Candidates, Refined, Passes, VectorsRead uint64
+	// Exact is the share of the searches that found comparing all vectors to be cheaper.
+	Exact float64
+	// Encode makes the query's forms; Rest is all that follows the scan. Without codes, Read
+	// is the pass over the vectors, and not in Rest.
+	Encode, Rest, Read time.Duration
 }
 
 const (
@@ -55,14 +57,16 @@ const (
 	rehearsalTimes = 40
 	// minRehearsalTimes is what a median needs.
 	minRehearsalTimes = 5
-	// A profile that is fitted wants 1,024 rows; more than a segment tells nothing new.
+	// More than a segment tells nothing new.
 	minRehearsalRows = 1280
 	maxRehearsalRows = 65_536
+	// codedFloats is up to how many components in all a collection has no codes yet.
+	codedFloats = 1 << 20
 )
 
-// rehearse measures a collection of spec in a folder of its own, which it removes,
-// in dir or the nearest folder above it that exists.
-func (f *planFlags) rehearse(ctx context.Context, dir string, spec index.Spec, idBytes int, messages io.Writer) (r rehearsal, err error) {
+// rehearse measures a collection of the planned kind in a folder of its own, which it
+// removes, in dir or the nearest folder above it that exists.
+func (f *planFlags) rehearse(ctx context.Context, dir string, kind encoder.Kind, idBytes int, messages io.Writer) (r rehearsal, err error) {
 	for {
 		if _, err := os.Stat(dir); !errors.Is(err, os.ErrNotExist) || dir == filepath.Dir(dir) {
 			break
@@ -83,46 +87,110 @@ func (f *planFlags) rehearse(ctx context.Context, dir string, spec index.Spec, i
 		return r, err
 	}
 	defer func() { err = errors.Join(err, store.Close()) }()
+	spec := f.spec
 	spec.Name = "rehearsal"
 	c, err := store.db.Create(ctx, spec)
 	if err != nil {
 		return r, err
 	}
-	r.Rows = min(max(int(rehearsalBytes*f.effort())/(4*spec.Dims), minRehearsalRows), maxRehearsalRows)
-	random := rand.New(rand.NewPCG(1, 0))
-	records := make([]index.Record, r.Rows+2*r.Times)
-	metadata := planMetadata(f.metadataBytes)
-	for i := range records {
-		records[i] = index.Record{ID: planID(i, idBytes), Vector: randomVector(random, spec.Dims), Metadata: metadata}
-	}
-	records, queries, single := records[:r.Rows], records[r.Rows:r.Rows+r.Times], records[r.Rows+r.Times:]
-	if err := r.store(ctx, store, spec.Name, records); err != nil {
+	r.Ladder = c.Info().Ladder
+	r.Rows, r.First = f.rehearsalRows(kind)
+	records, queries := f.rehearsalRecords(r.Rows+r.Times, r.Times, idBytes)
+	records, single := records[:r.Rows], records[r.Rows:]
+	if r.Learn, err = storeAll(ctx, store, spec.Name, records[:r.First]); err != nil {
 		return r, err
 	}
+	start := time.Now()
 	if err := c.Settle(ctx); err != nil {
 		return r, err
 	}
-	profile, err := encoder.FitProfile(spec.Profile, spec.Metric, spec.Dims, spec.Ladder, [][]float32{records[0].Vector})
+	r.Learn += time.Since(start)
+	if r.Ingest, err = storeAll(ctx, store, spec.Name, records[r.First:]); err != nil {
+		return r, err
+	}
+	profile, err := f.rehearsalProfile(kind, records)
 	if err != nil {
 		return r, err
 	}
-	words, scalars := make([]uint64, code.Words(spec.Dims)), make([]float32, profile.Scalars())
-	r.Encode = medianOf(r.Times, func(i int) { profile.Encode(words, scalars, records[i].Vector) })
-	r.Ladder = profile.Ladder()
-	if err := r.searches(ctx, c, profile, f.query, queries, f.rows > uint64(r.Rows)); err != nil {
+	together := records[:min(len(records), encodeTogether)]
+	rows, vectors := make([][]uint64, len(together)), make([][]float32, len(together))
+	for i, rec := range together {
+		rows[i], vectors[i] = make([]uint64, profile.RowWords()), rec.Vector
+	}
+	r.Encode = medianOf(r.Times, func(int) { profile.Encode(rows, vectors) }) / time.Duration(len(together))
+	if err := r.searches(ctx, c, f.query, queries, f.rows > uint64(r.Rows)); err != nil {
 		return r, err
+	}
+	if kind != encoder.Exact {
+		r.Search.Encode = medianOf(len(queries), func(i int) { profile.Query(queries[i]) })
 	}
 	var failed error
 	r.Commit = medianOf(len(single), func(i int) { failed = errors.Join(failed, c.Upsert(ctx, single[i:i+1])) })
 	return r, failed
 }
 
-// store ingests records as hamnest ingest does.
-func (r *rehearsal) store(ctx context.Context, store *local, name string, records []index.Record) error {
+// encodeTogether is how many vectors are encoded at a time, as an ingest does.
+const encodeTogether = 64
+
+// rehearsalRows returns how many rows to store, and after how many of them codes are made
+// as they are of all the planned ones: those that are learned take some vectors, and where
+// there are none, there must not be too many.
+func (f *planFlags) rehearsalRows(kind encoder.Kind) (rows, first int) {
+	rows = min(max(int(rehearsalBytes*f.effort())/(4*f.spec.Dims), minRehearsalRows), maxRehearsalRows)
+	switch {
+	case kind == encoder.Learned:
+		rows = max(rows, 2*(codedFloats/f.spec.Dims+1))
+	case kind == encoder.Exact && f.rows*uint64(f.spec.Dims) <= codedFloats:
+		rows = max(min(rows, codedFloats/f.spec.Dims), 2)
+	}
+	return rows, rows / 2
+}
+
+// rehearsalRecords makes n records and so many queries up, of vectors that are as those of
+// embedding models are.
+func (f *planFlags) rehearsalRecords(n, queries, idBytes int) (records []index.Record, searched [][]float32) {
+	set := synthetic.Set{
+		Rows: n, Queries: queries, Dims: f.spec.Dims, Seed: 1,
+		Clusters: synthetic.DefaultClusters(n), Noise: synthetic.DefaultNoise, Decay: synthetic.DefaultDecay,
+	}
+	records, searched = make([]index.Record, n), make([][]float32, queries)
+	metadata := planMetadata(f.metadataBytes)
+	set.Vectors(func(base bool, row int, v []float32) {
+		if !base {
+			searched[row] = slices.Clone(v)
+			return
+		}
+		records[row] = index.Record{ID: planID(row, idBytes), Vector: slices.Clone(v), Metadata: metadata}
+	})
+	return records, searched
+}
+
+// rehearsalProfile makes a profile of the kind that the collection has.
+func (f *planFlags) rehearsalProfile(kind encoder.Kind, records []index.Record) (*encoder.Profile, error) {
+	shape := encoder.Shape{Metric: f.spec.Metric, Dims: f.spec.Dims, Ladder: f.spec.Ladder, Bits: f.spec.Bits}
+	switch kind {
+	case encoder.Exact:
+		return encoder.NewExact(shape)
+	case encoder.Signs:
+		return encoder.NewSigns(shape)
+	}
+	sample := make([][]float32, min(len(records), profileSample))
+	for i := range sample {
+		sample[i] = records[i].Vector
+	}
+	return encoder.Learn(shape, sample)
+}
+
+// profileSample is how many vectors a profile is learned from that only its speed matters
+// of.
+const profileSample = 256
+
+// storeAll ingests records as hamnest ingest does, and returns the time it took.
+func storeAll(ctx context.Context, store *local, name string, records []index.Record) (time.Duration, error) {
 	start := time.Now()
 	in, err := store.Ingest(ctx, name)
 	if err != nil {
-		return err
+		return 0, err
 	}
 	for _, rec := range records {
 		if err = in.Add(ctx, rec); err != nil {
@@ -131,17 +199,16 @@ func (r *rehearsal) store(ctx context.Context, store *local, name string, record
 	}
 	durable, closeErr := in.Close(ctx)
 	if err := errors.Join(err, closeErr); err != nil {
-		return err
+		return 0, err
 	}
 	if durable != uint64(len(records)) {
-		return fmt.Errorf("%d of %d random vectors were stored", durable, len(records))
+		return 0, fmt.Errorf("%d of %d made-up vectors were stored", durable, len(records))
 	}
-	r.Ingest = time.Since(start)
-	return nil
+	return time.Since(start), nil
 }
 
-// searches rehearses the searches over each prefix that can be searched.
-func (r *rehearsal) searches(ctx context.Context, c *index.Collection, profile *encoder.Profile, q index.Query, queries []index.Record, larger bool) (err error) {
+// searches rehearses the default search.
+func (r *rehearsal) searches(ctx context.Context, c *index.Collection, q index.Query, queries [][]float32, larger bool) (err error) {
 	clearCaches := func() {}
 	if larger {
 		memory, err := machine.NewMemory(minReadBytes)
@@ -151,63 +218,48 @@ func (r *rehearsal) searches(ctx context.Context, c *index.Collection, profile *
 		defer func() { err = errors.Join(err, memory.Close()) }()
 		clearCaches = func() { memory.Read(runtime.GOMAXPROCS(0)) }
 	}
-	// search returns the median of the time after the scan, and a receipt, in which
-	// VectorsRead is the most of any.
-	search := func(q index.Query) (time.Duration, index.Receipt, error) {
-		var rest []time.Duration
-		var receipt index.Receipt
-		most := uint64(0)
-		for _, record := range queries {
-			clearCaches()
-			q.Vector = record.Vector
-			result, err := c.Search(ctx, q)
-			if err != nil {
-				return 0, receipt, err
-			}
-			receipt = result.Receipt
-			most = max(most, receipt.VectorsRead)
-			rest = append(rest, receipt.Total-receipt.Scan)
-		}
-		receipt.VectorsRead = most
-		slices.Sort(rest)
-		return percentile(rest, 0.5), receipt, nil
-	}
-	for _, dims := range profile.Ladder() {
-		if profile.CheckPrefix(dims) != nil {
-			continue
-		}
-		q.Dims = dims
-		rest, receipt, err := search(q)
+	var rest, read []time.Duration
+	var receipts []index.Receipt
+	exact := 0
+	for _, v := range queries {
+		clearCaches()
+		q.Vector = v
+		result, err := c.Search(ctx, q)
 		if err != nil {
 			return err
 		}
-		step := rehearsedStep{Dims: dims, ScanBits: receipt.ScanBits, Candidates: receipt.Candidates, VectorsRead: receipt.VectorsRead, Rest: rest}
-		if few, some := max(q.K, step.Candidates/16), step.Candidates/4; larger && few < some {
-			if step.Rest, err = extrapolate(search, q, few, some, step.Candidates); err != nil {
-				return err
-			}
+		receipt := result.Receipt
+		after := receipt.Total - receipt.Scan
+		switch {
+		case receipt.Passes == 0: // there are no codes
+			read = append(read, receipt.RescoreTime)
+			after -= receipt.RescoreTime
+		case receipt.Exact:
+			exact++
 		}
-		step.Encode = medianOf(len(queries), func(i int) { profile.Query(queries[i].Vector) })
-		r.Steps = append(r.Steps, step)
+		receipts, rest = append(receipts, receipt), append(rest, after)
+	}
+	median := func(of func(r *index.Receipt) uint64) uint64 {
+		slices.SortFunc(receipts, func(a, b index.Receipt) int { return cmp.Compare(of(&a), of(&b)) })
+		return of(&receipts[len(receipts)/2])
+	}
+	s := &r.Search
+	s.Dims = receipts[0].Dims
+	s.Exact = float64(exact) / float64(len(queries))
+	s.Candidates = median(func(r *index.Receipt) uint64 { return uint64(r.Candidates) })
+	s.Refined = median(func(r *index.Receipt) uint64 { return uint64(r.Refined) })
+	s.Passes = median(func(r *index.Receipt) uint64 { return uint64(r.Passes) })
+	s.VectorsRead = median(func(r *index.Receipt) uint64 { return r.VectorsRead })
+	if s.Passes > 0 {
+		s.RowBytes = float64(median(func(r *index.Receipt) uint64 { return r.CodeBytesRead })) / float64(s.Passes) / float64(receipts[0].RowsScanned)
+	}
+	slices.Sort(rest)
+	s.Rest = percentile(rest, 0.5)
+	if len(read) > 0 {
+		slices.Sort(read)
+		s.Read = percentile(read, 0.5)
 	}
 	return nil
-}
-
-// extrapolate returns what q takes after the scan with all candidates, from what it
-// takes with few and with some. Of all, many would share a block of vectors in the
-// rehearsal, and be cheaper than those of a large collection, which lie far apart.
-func extrapolate(search func(index.Query) (time.Duration, index.Receipt, error), q index.Query, few, some, all int) (time.Duration, error) {
-	q.Candidates = few
-	atFew, _, err := search(q)
-	if err != nil {
-		return 0, err
-	}
-	q.Candidates = some
-	atSome, _, err := search(q)
-	if err != nil {
-		return 0, err
-	}
-	return atSome + max(0, atSome-atFew)*time.Duration(all-some)/time.Duration(some-few), nil
 }
 
 // timeSync is the median time to write 4 KiB to a new file and sync it.
@@ -235,14 +287,6 @@ func medianOf(n int, do func(i int)) time.Duration {
 	}
 	slices.Sort(took)
 	return percentile(took, 0.5)
-}
-
-func randomVector(r *rand.Rand, dims int) []float32 {
-	v := make([]float32, dims)
-	for i := range v {
-		v[i] = r.Float32() - 0.5
-	}
-	return v
 }
 
 // planID is an id of that many bytes, or of as few more as it takes to be another for

@@ -60,8 +60,8 @@ func (r *remote) explain(err error) error {
 		{client.ErrDataLoss, index.ErrCorrupt},
 		{client.ErrNewerFormat, index.ErrVersion},
 		{client.ErrRewriting, index.ErrRewriting},
-		{client.ErrUncalibrated, index.ErrUncalibrated},
 		{client.ErrCalibrating, index.ErrCalibrating},
+		{client.ErrEmpty, index.ErrEmpty},
 		{client.ErrCodesOnly, index.ErrCodesOnly},
 	} {
 		if errors.Is(err, same.client) {
@@ -79,6 +79,7 @@ func (r *remote) Create(ctx context.Context, spec index.Spec) (index.Info, error
 		Name:    spec.Name,
 		Dims:    spec.Dims,
 		Ladder:  spec.Ladder,
+		Bits:    spec.Bits,
 		Metric:  client.Metric(spec.Metric.String()),
 		Profile: client.Profile(spec.Profile.String()),
 		Store:   client.Precision(spec.Store.String()),
@@ -141,13 +142,13 @@ func infoFromClient(c client.Collection) (index.Info, error) {
 			Name:    c.Name,
 			Dims:    c.Dims,
 			Ladder:  c.Ladder,
+			Bits:    c.Bits,
 			Metric:  metric,
 			Profile: profile,
 			Store:   store,
 			Labels:  c.Labels,
 		},
 		ProfileInForce:     inForce,
-		ProfileReason:      c.ProfileReason,
 		ProfileFingerprint: c.ProfileFingerprint,
 		Created:            c.Created,
 	}, nil
@@ -189,19 +190,6 @@ func (r *remote) Stats(ctx context.Context, name string) (index.Stats, error) {
 		}
 		rewrite = &index.RewriteStats{Profile: profile, Store: store, Started: s.Started, Done: s.Done, Total: s.Total}
 	}
-	var calibration *index.CalibrationStats
-	if s := stats.Calibration; s != nil {
-		calibration = &index.CalibrationStats{
-			Created:     s.Created,
-			Rows:        s.Rows,
-			Queries:     s.Queries,
-			Source:      index.CalibrationSource(s.Source),
-			K:           s.K,
-			Profile:     string(s.Profile),
-			Fingerprint: s.ProfileFingerprint,
-			Recalibrate: s.Recalibrate,
-		}
-	}
 	return index.Stats{
 		Vectors:              stats.Vectors,
 		Retired:              stats.Retired,
@@ -216,10 +204,8 @@ func (r *remote) Stats(ctx context.Context, name string) (index.Stats, error) {
 		ProfileFingerprint:   stats.ProfileFingerprint,
 		Dropped:              stats.Dropped,
 		DiskCodes:            stats.DiskCodes,
-		DiskScalars:          stats.DiskScalars,
 		DiskVectors:          stats.DiskVectors,
 		DiskRows:             stats.DiskRows,
-		Calibration:          calibration,
 		Live:                 (*index.LiveStats)(stats.Live),
 		Rewrite:              rewrite,
 		RewriteError:         stats.RewriteError,
@@ -227,51 +213,27 @@ func (r *remote) Stats(ctx context.Context, name string) (index.Stats, error) {
 }
 
 func (r *remote) Calibrate(ctx context.Context, name string, opts index.CalibrateOptions) (*index.Calibration, error) {
-	wanted := client.CalibrateOptions{Queries: opts.Queries, Sample: opts.Sample, Live: opts.Live, K: opts.K}
-	for _, p := range opts.Profiles {
-		wanted.Profiles = append(wanted.Profiles, client.Profile(p.String()))
-	}
-	c, err := r.client.Calibrate(ctx, name, wanted)
+	c, err := r.client.Calibrate(ctx, name, client.CalibrateOptions(opts))
 	if err != nil {
 		return nil, r.explain(err)
 	}
+	profile, err := encoder.ParseKind(string(c.Profile))
+	if err != nil {
+		return nil, fmt.Errorf("calibration: %w", err)
+	}
 	result := &index.Calibration{
-		Created:     c.Created,
 		Rows:        c.Rows,
 		Queries:     c.Queries,
 		Source:      index.CalibrationSource(c.Source),
 		K:           c.K,
-		Profile:     string(c.Profile),
+		Profile:     profile,
 		Fingerprint: c.ProfileFingerprint,
 		Kernel:      c.Kernel,
-		Settings:    settingsFromClient(c.Settings),
 	}
-	for _, p := range c.Compared {
-		kind, err := encoder.ParseKind(string(p.Profile))
-		if err != nil {
-			return nil, fmt.Errorf("calibration: %w", err)
-		}
-		result.Compared = append(result.Compared, index.ProfileSettings{Profile: kind, Settings: settingsFromClient(p.Settings)})
+	for _, s := range c.Settings {
+		result.Settings = append(result.Settings, index.Setting(s))
 	}
 	return result, nil
-}
-
-func settingsFromClient(settings []client.Setting) []index.Setting {
-	same := make([]index.Setting, len(settings))
-	for i, s := range settings {
-		same[i] = index.Setting{
-			Dims:              s.Dims,
-			ScanBits:          s.ScanBits,
-			Candidates:        s.Candidates,
-			RescoreCandidates: s.RescoreCandidates,
-			Bound:             s.Bound,
-			Recall:            s.Recall,
-			VectorsRead:       s.VectorsRead,
-			Microseconds:      s.Microseconds,
-			Bytes:             s.Bytes,
-		}
-	}
-	return same
 }
 
 func (r *remote) Check(ctx context.Context, name string) (index.CheckReport, error) {
@@ -334,25 +296,21 @@ func (r *remote) Search(ctx context.Context, name string, q index.Query) (*index
 		return nil, err
 	}
 	result, err := r.client.Search(ctx, name, client.SearchRequest{
-		Vector:              q.Vector,
-		ID:                  q.ID,
-		Code:                packed,
-		K:                   q.K,
-		Dims:                q.Dims,
-		ScanBits:            q.ScanBits,
-		Candidates:          q.Candidates,
-		Oversampling:        q.Oversampling,
-		RefineBits:          q.RefineBits,
-		RescoreCandidates:   q.RescoreCandidates,
-		RescoreOversampling: q.RescoreOversampling,
-		Bound:               q.Bound,
-		Rescore:             rescore,
-		TargetRecall:        q.TargetRecall,
-		Exact:               q.Exact,
-		MinScore:            q.MinScore,
-		PageToken:           q.PageToken,
-		WithVector:          q.WithVector,
-		WithMetadata:        q.WithMetadata,
+		Vector:       q.Vector,
+		ID:           q.ID,
+		Code:         packed,
+		K:            q.K,
+		Dims:         q.Dims,
+		Candidates:   q.Candidates,
+		Oversampling: q.Oversampling,
+		TargetRecall: q.TargetRecall,
+		Bound:        q.Bound,
+		Rescore:      rescore,
+		Exact:        q.Exact,
+		MinScore:     q.MinScore,
+		PageToken:    q.PageToken,
+		WithVector:   q.WithVector,
+		WithMetadata: q.WithMetadata,
 	})
 	if err != nil {
 		return nil, r.explain(err)
@@ -397,16 +355,17 @@ func (r *remote) ladder(ctx context.Context, name string) ([]int, error) {
 func receiptFromClient(r client.Receipt) (index.Receipt, error) {
 	receipt := index.Receipt{
 		Dims:               r.Dims,
-		ScanBits:           r.ScanBits,
-		RefineBits:         r.RefineBits,
+		TargetRecall:       r.TargetRecall,
 		Bound:              r.Bound,
+		ExpectedRecall:     r.ExpectedRecall,
 		Exact:              r.Exact,
 		Kernel:             r.Kernel,
 		ProfileFingerprint: r.ProfileFingerprint,
 		RowsScanned:        r.RowsScanned,
+		Passes:             r.Passes,
 		CodeBytesRead:      r.CodeBytesRead,
 		Candidates:         r.Candidates,
-		RescoreCandidates:  r.RescoreCandidates,
+		Refined:            r.Refined,
 		VectorsRead:        r.VectorsRead,
 		VectorBytesRead:    r.VectorBytesRead,
 		Scan:               r.Scan,

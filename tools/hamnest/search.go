@@ -7,7 +7,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"math"
 	"strconv"
 	"time"
 
@@ -42,41 +41,6 @@ func parseRescore(name string) (index.Rescore, error) {
 // Type names the value in help texts.
 func (f *rescoreFlag) Type() string { return "auto|none|codes|vectors" }
 
-// boundFlag is index.Query.Bound as a flag.
-type boundFlag float64
-
-// boundOff is the value that asks for no bound.
-const boundOff = "off"
-
-// String, Set and Type make a boundFlag a flag.
-func (f *boundFlag) String() string {
-	switch x := float64(*f); {
-	case x == 0:
-		return ""
-	case math.IsInf(x, 1):
-		return boundOff
-	default:
-		return strconv.FormatFloat(x, 'g', -1, 64)
-	}
-}
-
-// Set takes a number above 0, or off.
-func (f *boundFlag) Set(text string) error {
-	if text == boundOff {
-		*f = boundFlag(math.Inf(1))
-		return nil
-	}
-	x, err := strconv.ParseFloat(text, 64)
-	if err != nil || !(x > 0) || math.IsInf(x, 1) { // not: NaN too
-		return fmt.Errorf("found %q, want a number above 0, or off", text)
-	}
-	*f = boundFlag(x)
-	return nil
-}
-
-// Type names the value in help texts.
-func (f *boundFlag) Type() string { return "number|off" }
-
 // searchFlags are the flags of search.
 type searchFlags struct {
 	query    string
@@ -104,23 +68,23 @@ func searchCommand(format *outputFormat) *cobra.Command {
   --code FILE.npy    every row of a matrix of packed codes, or one with --row; --dialect
                      says how they are packed. The search ends at the codes.
 
-A search goes through up to three stages. It scans the first --dims bits of every code,
-by the query's magnitudes or (--scan-bits 1) its signs alone, and keeps --candidates;
-estimates the scores of those from their whole codes (--refine-bits) and lets at most
---rescore-candidates through; and scores these against the stored vectors, the most
-promising first. Where the profile rotates, it stops reading vectors once each one left
-would have to beat its estimate by more than --bound standard deviations of the error.
---rescore ends a search earlier: after the scan (none) or after the whole codes (codes),
-with estimated scores. --target-recall takes the settings that hamnest calibrate has
-measured. --exact compares the query with every stored vector instead.
+A search goes through up to three stages. It scans the codes, ranks all rows by the best
+score that each may have, and keeps --candidates; compares those with the query by their
+whole codes; and scores the most promising against the stored vectors. It goes on until
+no more hits can be expected to be missed than --target-recall allows, and scans again,
+or compares all vectors, when that takes more than it has kept. --receipt says how far
+it went, and what recall to expect. --rescore ends a search earlier: after the scan
+(none) or after the whole codes (codes), with estimated scores. --exact compares the
+query with every stored vector instead.
 
 A query may be shorter than the vectors when it has as many dimensions as a step of the
-collection's ladder at which its profile has a prefix.`,
+collection's ladder. The answer is about that prefix then: scores are those of the
+prefixes, and the target recall is that of the prefix's own nearest.`,
 		Example: `  hamnest search packages --query queries.npy --row 0 -k 5 --with-metadata --data ./vectors
   hamnest search packages --id vim -k 3 --receipt --data ./vectors
-  hamnest search packages --query queries.npy --dims 256 --candidates 100 --format json --server localhost:7700
+  hamnest search packages --query queries.npy --target-recall 0.95 --format json --server localhost:7700
   hamnest search packages --code ubinary.npy --dialect numpy --data ./vectors
-  hamnest search packages --query queries.npy --row 0 --scan-bits 1 --bound 3 --receipt --data ./vectors
+  hamnest search packages --query queries.npy --row 0 --dims 128 --receipt --data ./vectors
   echo '[0.1, -0.2, 0.3]' | hamnest search small --vector - --data ./vectors`,
 		Args: wantArgs(1, 1),
 		RunE: func(cmd *cobra.Command, args []string) error {
@@ -149,10 +113,11 @@ collection's ladder at which its profile has a prefix.`,
 	f.StringVar(&flags.q.ID, "id", "", "`id` of the stored vector to search for")
 	f.StringVar(&flags.vector, "vector", "", "JSON `array` of numbers to search for, - for standard input")
 	f.IntVarP(&flags.q.K, "k", "k", 10, "how many to return")
-	f.IntVar(&flags.q.Dims, "dims", 0, "leading dimensions that the scan looks at: a ladder step or a multiple of 64, or under a profile that is not plain the end of a block (default all of the query's)")
+	f.IntVar(&flags.q.Dims, "dims", 0, "leading dimensions of the codes that the scan looks at, at most: a ladder step or a multiple of 64; with --exact, of the vectors (default what is cheapest)")
+	f.Float64Var(&flags.q.TargetRecall, "target-recall", 0, fmt.Sprintf("the share of the right hits to find in the mean, above 0 and at most 1 (default %v)", index.DefaultTargetRecall))
 	flags.stages.register(cmd)
-	f.IntVar(&flags.q.Candidates, "candidates", 0, "how many the scan keeps, at least k (default 40 for each of k, 100 to 10000)")
-	f.Float64Var(&flags.q.Oversampling, "oversampling", 0, "how many the scan keeps, as a multiple of k; instead of --candidates")
+	f.IntVar(&flags.q.Candidates, "candidates", 0, "how many the scan keeps at first, at least k (default 40 for each of k, 100 to 10000)")
+	f.Float64Var(&flags.q.Oversampling, "oversampling", 0, "the same as a multiple of k; instead of --candidates")
 	f.Float32Var(&flags.minScore, "min-score", 0, "leave out what scores less, on the metric's scale (default: nothing)")
 	f.StringVar(&flags.q.PageToken, "page-token", "", "continue after an earlier answer to the same query: the `token` that it came with")
 	f.BoolVar(&flags.q.WithVector, "with-vector", false, "return the stored vectors")
@@ -167,41 +132,21 @@ collection's ladder at which its profile has a prefix.`,
 // stageFlags are the flags about the stages of a search that search and eval have in
 // common.
 type stageFlags struct {
-	scanBits, refineBits int
-	rescoreCandidates    int
-	rescoreOversampling  float64
-	bound                boundFlag
-	rescore              rescoreFlag
-	targetRecall         float64
-	exact                bool
+	bound   float64
+	rescore rescoreFlag
+	exact   bool
 }
 
 func (s *stageFlags) register(cmd *cobra.Command) {
 	f := cmd.Flags()
-	f.IntVar(&s.scanBits, "scan-bits", 0, "bits of the query in the scan: 1 for its signs, 4 for its magnitudes too (default 4)")
-	f.IntVar(&s.refineBits, "refine-bits", 0, "bits of the query against whole codes: 4, or 32 for its floats (default 4)")
-	f.IntVar(&s.rescoreCandidates, "rescore-candidates", 0, "how many the whole codes let through to the stored vectors at most, k to candidates (default all)")
-	f.Float64Var(&s.rescoreOversampling, "rescore-oversampling", 0, "the same as a multiple of k; instead of --rescore-candidates")
-	f.Var(&s.bound, "bound", "stop reading vectors once the others would have to beat their estimates by more than so many standard deviations (default 2, off under a profile that does not rotate)")
+	f.Float64Var(&s.bound, "bound", 0, "instead of --target-recall, for those who know what they do: read a vector when its score may be so many standard deviations better than its code says")
 	f.Var(&s.rescore, "rescore", "where a search ends: after the scan (none), the whole codes (codes) or the stored vectors (vectors, auto)")
-	f.Float64Var(&s.targetRecall, "target-recall", 0, "the share of the right hits to find in the mean, instead of settings: the cheapest that hamnest calibrate has measured to reach it are used")
 	f.BoolVar(&s.exact, "exact", false, "compare the query with every stored vector instead of the codes")
-	cmd.MarkFlagsMutuallyExclusive("rescore-candidates", "rescore-oversampling")
 }
 
 // set puts what was given into q.
 func (s *stageFlags) set(q *index.Query) {
-	q.ScanBits, q.RefineBits = s.scanBits, s.refineBits
-	q.RescoreCandidates, q.RescoreOversampling = s.rescoreCandidates, s.rescoreOversampling
-	q.Bound, q.Rescore, q.Exact = float64(s.bound), index.Rescore(s.rescore), s.exact
-	q.TargetRecall = s.targetRecall
-}
-
-// any reports whether a stage was given a setting, which an exact search does not have.
-func (s *stageFlags) any() bool {
-	given := *s
-	given.exact = false
-	return given != stageFlags{}
+	q.Bound, q.Rescore, q.Exact = s.bound, index.Rescore(s.rescore), s.exact
 }
 
 // complete fills in the part of the query that flags cannot hold directly.
@@ -396,20 +341,17 @@ func printReceipt(out output, a answer) error {
 	if r.Exact {
 		mode = "exact"
 	}
-	bound := boundFlag(r.Bound)
-	if bound == 0 {
-		bound = boundFlag(math.Inf(1))
-	}
 	return out.table(nil, [][]string{
 		{"dims", strconv.Itoa(r.Dims)},
 		{"mode", mode},
-		{"scan bits", orNone(r.ScanBits)},
-		{"refine bits", orNone(r.RefineBits)},
-		{"bound", bound.String()},
+		{"target recall", orNone(r.TargetRecall)},
+		{"bound", orNone(r.Bound)},
+		{"expected recall", expectedRecall(r.ExpectedRecall)},
 		{"rows scanned", strconv.FormatUint(r.RowsScanned, 10)},
+		{"passes", strconv.Itoa(r.Passes)},
 		{"code bytes read", byteCount(r.CodeBytesRead)},
 		{"candidates", strconv.Itoa(r.Candidates)},
-		{"rescore candidates", strconv.Itoa(r.RescoreCandidates)},
+		{"refined", strconv.Itoa(r.Refined)},
 		{"vectors read", strconv.FormatUint(r.VectorsRead, 10)},
 		{"vector bytes read", byteCount(r.VectorBytesRead)},
 		{"scan", r.Scan.String()},
@@ -421,12 +363,20 @@ func printReceipt(out output, a answer) error {
 	})
 }
 
-// orNone shows a number of which 0 is none.
-func orNone(n int) string {
-	if n == 0 {
+// orNone shows a setting of which 0 is none.
+func orNone(x float64) string {
+	if x == 0 {
 		return "-"
 	}
-	return strconv.Itoa(n)
+	return strconv.FormatFloat(x, 'g', -1, 64)
+}
+
+// expectedRecall shows what is expected, of which 0 is that nothing is known.
+func expectedRecall(x float64) string {
+	if x == 0 {
+		return "unknown"
+	}
+	return fmt.Sprintf("%.4f", x)
 }
 
 // answerJSON is an answer as --format json prints it.
@@ -446,15 +396,16 @@ type hitJSON struct {
 
 type receiptJSON struct {
 	Dims               int     `json:"dims"`
-	ScanBits           int     `json:"scan_bits"`
-	RefineBits         int     `json:"refine_bits"`
-	Bound              float64 `json:"bound"` // 0: none
+	TargetRecall       float64 `json:"target_recall"`   // 0: none
+	Bound              float64 `json:"bound"`           // 0: none
+	ExpectedRecall     float64 `json:"expected_recall"` // 0: nothing is known
 	Rescore            string  `json:"rescore"`
 	Exact              bool    `json:"exact"`
 	RowsScanned        uint64  `json:"rows_scanned"`
+	Passes             int     `json:"passes"`
 	CodeBytesRead      uint64  `json:"code_bytes_read"`
 	Candidates         int     `json:"candidates"`
-	RescoreCandidates  int     `json:"rescore_candidates"`
+	Refined            int     `json:"refined"`
 	VectorsRead        uint64  `json:"vectors_read"`
 	VectorBytesRead    uint64  `json:"vector_bytes_read"`
 	ScanMS             float64 `json:"scan_ms"`
@@ -477,15 +428,16 @@ func answerToJSON(a answer) answerJSON {
 		NextPageToken: a.result.NextPageToken,
 		Receipt: receiptJSON{
 			Dims:               r.Dims,
-			ScanBits:           r.ScanBits,
-			RefineBits:         r.RefineBits,
+			TargetRecall:       r.TargetRecall,
 			Bound:              r.Bound,
+			ExpectedRecall:     r.ExpectedRecall,
 			Rescore:            r.Rescore.String(),
 			Exact:              r.Exact,
 			RowsScanned:        r.RowsScanned,
+			Passes:             r.Passes,
 			CodeBytesRead:      r.CodeBytesRead,
 			Candidates:         r.Candidates,
-			RescoreCandidates:  r.RescoreCandidates,
+			Refined:            r.Refined,
 			VectorsRead:        r.VectorsRead,
 			VectorBytesRead:    r.VectorBytesRead,
 			ScanMS:             milliseconds(r.Scan),

@@ -26,7 +26,7 @@ func searchable(t *testing.T, target []string) matrix {
 		lines.WriteString(strings.ReplaceAll(string(line), `\n`, "") + "\n")
 	}
 	ids := writeFile(t, "docs.jsonl", []byte(lines.String()))
-	must(t, on(target, "ingest", "c", m.file(t, "base.npy"), "--ids", ids, "--create", "--ladder", "64")...)
+	must(t, on(target, "ingest", "c", m.file(t, "base.npy"), "--ids", ids, "--create", "--ladder", "64", "--profile", "signs")...)
 	return m
 }
 
@@ -115,18 +115,12 @@ func TestSearchSettingsReachTheEngine(t *testing.T) {
 			args []string
 			ok   func(r receiptJSON) bool
 		}{
-			{"dims", []string{"--dims", "64"}, func(r receiptJSON) bool { return r.Dims == 64 }},
 			{"candidates", []string{"--candidates", "33"}, func(r receiptJSON) bool { return r.Candidates == 33 && r.VectorsRead == 33 }},
 			{"oversampling", []string{"--oversampling", "2.5"}, func(r receiptJSON) bool { return r.Candidates == 25 }},
-			{"rescore candidates", []string{"--candidates", "50", "--rescore-candidates", "20"}, func(r receiptJSON) bool { return r.RescoreCandidates == 20 && r.VectorsRead == 20 }},
-			{"rescore oversampling", []string{"--rescore-oversampling", "1.5"}, func(r receiptJSON) bool { return r.RescoreCandidates == 15 && r.VectorsRead == 15 }},
-			{"1 bit in the scan", []string{"--scan-bits", "1"}, func(r receiptJSON) bool { return r.ScanBits == 1 }},
-			{"floats against whole codes", []string{"--refine-bits", "32", "--rescore-candidates", "20"}, func(r receiptJSON) bool { return r.ScanBits == 4 && r.RefineBits == 32 }},
-			{"no bound", []string{"--bound", "off"}, func(r receiptJSON) bool { return r.Bound == 0 && r.RefineBits == 0 }},
 			{"no rescoring", []string{"--rescore", "none"}, func(r receiptJSON) bool { return r.Rescore == "none" && r.VectorsRead == 0 }},
 			{"rescoring by codes", []string{"--rescore", "codes"}, func(r receiptJSON) bool { return r.Rescore == "codes" && r.VectorsRead == 0 }},
 			{"exact", []string{"--exact"}, func(r receiptJSON) bool {
-				return r.Exact && r.VectorsRead == 200 && r.Candidates == 0 && r.ScanBits == 0
+				return r.Exact && r.VectorsRead == 200 && r.Candidates == 0 && r.Passes == 0 && r.ExpectedRecall == 1
 			}},
 		} {
 			t.Run(tt.name, func(t *testing.T) {
@@ -136,16 +130,30 @@ func TestSearchSettingsReachTheEngine(t *testing.T) {
 			})
 		}
 
-		must(t, on(target, "collection", "create", "rotated", "--dims", "128", "--profile", "nested")...)
-		must(t, on(target, "ingest", "rotated", m.file(t, "base.npy"))...)
+		coded := learned(t, target)
+		whole, prefix := matrix{1, coded.cols, coded.row(7)}.file(t, "whole.npy"), matrix{1, 64, coded.row(7)[:64]}.file(t, "prefix.npy")
 		for _, tt := range []struct {
-			bound []string
-			want  float64
-		}{{nil, index.DefaultBound}, {[]string{"--bound", "3.5"}, 3.5}, {[]string{"--bound", "off"}, 0}} {
-			args := append([]string{"search", "rotated", "--query", query, "--format", "json"}, tt.bound...)
-			if a := decode[answerJSON](t, must(t, on(target, args...)...))[0]; a.Receipt.Bound != tt.want {
-				t.Errorf("with %q the bound is %v, want %v", tt.bound, a.Receipt.Bound, tt.want)
-			}
+			name  string
+			query string
+			args  []string
+			ok    func(r receiptJSON) bool
+		}{
+			{"defaults", whole, nil, func(r receiptJSON) bool {
+				return r.TargetRecall == index.DefaultTargetRecall && r.ExpectedRecall >= r.TargetRecall && r.Bound == 0 && r.Passes > 0 && r.Refined > 0
+			}},
+			{"a target recall", whole, []string{"--target-recall", "0.9"}, func(r receiptJSON) bool { return r.TargetRecall == .9 && r.ExpectedRecall >= .9 }},
+			{"a bound", whole, []string{"--bound", "3.5"}, func(r receiptJSON) bool { return r.Bound == 3.5 && r.TargetRecall == 0 }},
+			{"dims", whole, []string{"--dims", "64"}, func(r receiptJSON) bool { return r.Dims == 64 && r.TargetRecall == index.DefaultTargetRecall }},
+			{"a prefix", prefix, nil, func(r receiptJSON) bool { return r.Dims == 64 && r.TargetRecall == index.DefaultTargetRecall }},
+			{"all", whole, []string{"--target-recall", "1"}, func(r receiptJSON) bool { return r.Exact && r.VectorsRead == 1100 }},
+		} {
+			t.Run(tt.name, func(t *testing.T) {
+				args := append([]string{"search", "l", "--query", tt.query, "--format", "json"}, tt.args...)
+				a := decode[answerJSON](t, must(t, on(target, args...)...))[0]
+				if !tt.ok(a.Receipt) || len(a.Hits) != 10 || a.Hits[0].ID != "7" {
+					t.Errorf("%d hits and receipt %+v", len(a.Hits), a.Receipt)
+				}
+			})
 		}
 
 		all := search("-k", "8", "--exact", "--with-vector", "--with-metadata")
@@ -192,7 +200,7 @@ func TestSearchTableHasWhatWasAskedFor(t *testing.T) {
 		{"a stored vector", []string{"--id", "doc0", "-k", "1"}, []string{"RANK  ID", "SCORE\n", "\n1     doc"}},
 		{"all rows", []string{"--query", queries, "-k", "1"}, []string{"QUERY  RANK  ID    SCORE\n", "0      1     doc0  1\n", "1      1     doc1  1\n"}},
 		{"metadata and vectors", []string{"--query", queries, "-k", "1", "--row", "1", "--with-metadata", "--with-vector"}, []string{"VECTOR", "METADATA\n", ` ... 128]  {"n":1}` + "\n"}},
-		{"a receipt", []string{"--id", "doc0", "--receipt"}, []string{"\nreceipt\n", "rows scanned         200\n", "mode                 rescore vectors\n", "scan bits            4\n", "refine bits          -\n", "bound                off\n"}},
+		{"a receipt", []string{"--id", "doc0", "--receipt"}, []string{"\nreceipt\n", "rows scanned         200\n", "mode                 rescore vectors\n", "target recall        -\n", "bound                -\n", "expected recall      unknown\n", "passes               1\n", "refined              "}},
 		{"a receipt a query", []string{"--query", queries, "--exact", "--receipt"}, []string{"\nreceipt of query 0\n", "\nreceipt of query 1\n", "mode                 exact\n"}},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
@@ -243,23 +251,23 @@ func TestBadSearchesAreRefused(t *testing.T) {
 		{"codes of another type", `elements are "|u1", want packed codes of |i1`, []string{"--code", codes, "--dialect", "numpy-signed"}},
 		{"codes that are vectors", "found codes of 128 bytes, want 16 for 128 dimensions or those of a shorter step of the ladder 64,128", []string{"--code", queries, "--dialect", "numpy"}},
 		{"codes of wrong dims", "found codes of 10 bytes, want 16", []string{"--code", wide, "--dialect", "numpy"}},
-		{"codes against vectors", "rescore: vectors for a code", []string{"--code", codes, "--dialect", "numpy", "--rescore", "vectors"}},
+		{"codes against vectors", "set together with exact or rescore vectors", []string{"--code", codes, "--dialect", "numpy", "--rescore", "vectors"}},
 		{"a code of a row that is not there", "--row 2, want 0 to 1", []string{"--code", codes, "--dialect", "numpy", "--row", "2"}},
 		{"a token for many queries", "--page-token continues one answer", []string{"--query", queries, "--page-token", "x"}},
 		{"a token that is none", "page_token", []string{"--id", "doc0", "--page-token", "x"}},
-		{"a prefix that is none", "no prefix of 100 dimensions, want a multiple of 64", []string{"--id", "doc0", "--dims", "100"}},
+		{"a prefix that is none", "dims: 100, want a multiple of 64 or a step of the ladder [64 128]", []string{"--id", "doc0", "--dims", "100"}},
 		{"fewer candidates than results", "want at least k = 10", []string{"--id", "doc0", "--candidates", "5"}},
 		{"candidates given twice", "[candidates oversampling] were all set", []string{"--id", "doc0", "--candidates", "50", "--oversampling", "2"}},
 		{"candidates for an exact search", "exact: ", []string{"--id", "doc0", "--exact", "--candidates", "50"}},
-		{"rescore candidates given twice", "[rescore-candidates rescore-oversampling] were all set", []string{"--id", "doc0", "--rescore-candidates", "50", "--rescore-oversampling", "2"}},
-		{"fewer rescored than results", "rescore_oversampling: 0.5, want at least 1", []string{"--id", "doc0", "--rescore-oversampling", "0.5"}},
-		{"3 bits in the scan", "scan_bits: 3, want 1 or 4", []string{"--id", "doc0", "--scan-bits", "3"}},
-		{"whole codes by 8 bits", "refine_bits: 8, want 4 or 32", []string{"--id", "doc0", "--refine-bits", "8"}},
-		{"a bound of 0", `found "0", want a number above 0, or off`, []string{"--id", "doc0", "--bound", "0"}},
-		{"a bound without end", `found "inf", want a number above 0, or off`, []string{"--id", "doc0", "--bound", "inf"}},
-		{"a bound that is no number", `found "nan", want a number above 0, or off`, []string{"--id", "doc0", "--bound", "nan"}},
-		{"a bound where no error is known", "bound: 2 under profile plain", []string{"--id", "doc0", "--bound", "2"}},
-		{"an exact search with a bound", "exact: ", []string{"--id", "doc0", "--exact", "--bound", "off"}},
+		{"a bound below 0", "bound: -1, want a finite number above 0", []string{"--id", "doc0", "--bound", "-1"}},
+		{"a bound without end", "want a finite number above 0", []string{"--id", "doc0", "--bound", "inf"}},
+		{"a bound that is no number", "want a finite number above 0", []string{"--id", "doc0", "--bound", "nan"}},
+		{"a bound where no error is known", "under profile signs: nothing is known of the errors", []string{"--id", "doc0", "--bound", "2"}},
+		{"a target recall where no error is known", "under profile signs: nothing is known of the errors", []string{"--id", "doc0", "--target-recall", "0.9"}},
+		{"more than all", "target_recall: 1.5, want more than 0 and at most 1", []string{"--id", "doc0", "--target-recall", "1.5"}},
+		{"a bound and a target recall", "bound: set together with target_recall", []string{"--id", "doc0", "--bound", "2", "--target-recall", "0.9"}},
+		{"an exact search with a bound", "exact: ", []string{"--id", "doc0", "--exact", "--bound", "2"}},
+		{"an exact search with a target recall", "exact: ", []string{"--id", "doc0", "--exact", "--target-recall", "0.9"}},
 		{"a stage that is none", `found "some", want auto, none, codes or vectors`, []string{"--id", "doc0", "--rescore", "some"}},
 		{"a format that is none", `found "xml", want table or json`, []string{"--id", "doc0", "--format", "xml"}},
 	}

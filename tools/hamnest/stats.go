@@ -53,11 +53,8 @@ type statsJSON struct {
 	Kernel               string `json:"kernel"`
 	ProfileFingerprint   string `json:"profile_fingerprint"`
 	DiskCodes            uint64 `json:"disk_codes"`
-	DiskScalars          uint64 `json:"disk_scalars"`
 	DiskVectors          uint64 `json:"disk_vectors"`
 	DiskRows             uint64 `json:"disk_rows"`
-	// Calibration is left out when there was none.
-	Calibration *calibrationStateJSON `json:"calibration,omitempty"`
 	// Live is left out when nothing is to be learnt from searches.
 	Live *liveJSON `json:"live,omitempty"`
 	// Rewrite is left out when none is under way, RewriteError when the last went well.
@@ -65,25 +62,12 @@ type statsJSON struct {
 	RewriteError string       `json:"rewrite_error,omitempty"`
 }
 
-// calibrationStateJSON has zeros, and why in Recalibrate, when the calibration is damaged.
-type calibrationStateJSON struct {
-	Created            time.Time `json:"created"`
-	Rows               uint64    `json:"rows"`
-	Queries            int       `json:"queries"`
-	Source             string    `json:"source"`
-	K                  int       `json:"k"`
-	Profile            string    `json:"profile"`
-	ProfileFingerprint string    `json:"profile_fingerprint"`
-	Recalibrate        string    `json:"recalibrate"` // why; empty: no need
-}
-
 type liveJSON struct {
-	Queries        int     `json:"queries"`
-	Checks         int     `json:"checks"`
-	Recall         float64 `json:"recall"`
-	Targeted       int     `json:"targeted"`
-	Target         float64 `json:"target"`
-	TargetedRecall float64 `json:"targeted_recall"`
+	Queries int     `json:"queries"`
+	Checks  int     `json:"checks"`
+	Recall  float64 `json:"recall"`
+	Target  float64 `json:"target"`
+	Short   string  `json:"short"` // why recall is too low; empty: it is not
 }
 
 type rewriteJSON struct {
@@ -109,13 +93,9 @@ func statsToJSON(s index.Stats) statsJSON {
 		ProfileFingerprint:   s.ProfileFingerprint,
 		Dropped:              s.Dropped,
 		DiskCodes:            s.DiskCodes,
-		DiskScalars:          s.DiskScalars,
 		DiskVectors:          s.DiskVectors,
 		DiskRows:             s.DiskRows,
 		RewriteError:         s.RewriteError,
-	}
-	if c := s.Calibration; c != nil {
-		j.Calibration = &calibrationStateJSON{c.Created, c.Rows, c.Queries, string(c.Source), c.K, c.Profile, c.Fingerprint, c.Recalibrate}
 	}
 	j.Live = (*liveJSON)(s.Live)
 	if r := s.Rewrite; r != nil {
@@ -137,7 +117,6 @@ func printStats(out output, s index.Stats) error {
 		{"memory", byteCount(s.MemoryBytes)},
 		{"disk", byteCount(s.DiskBytes)},
 		{"disk, codes", byteCount(s.DiskCodes)},
-		{"disk, scalars", byteCount(s.DiskScalars)},
 		{"disk, vectors", byteCount(s.DiskVectors)},
 		{"disk, ids, metadata", byteCount(s.DiskRows)},
 		{"disk, free", byteCount(s.DiskFreeBytes)},
@@ -147,22 +126,13 @@ func printStats(out output, s index.Stats) error {
 		{"kernel", s.Kernel},
 		{"profile fingerprint", s.ProfileFingerprint},
 	}
-	if c := s.Calibration; c != nil {
-		if !c.Created.IsZero() {
-			rows = append(rows, []string{"calibrated", fmt.Sprintf("%s, on %d %s queries of %d vectors, k = %d, profile %s (%s)",
-				c.Created.Format(time.DateTime), c.Queries, c.Source, c.Rows, c.K, c.Profile, c.Fingerprint)})
-		}
-		if c.Recalibrate != "" {
-			rows = append(rows, []string{"calibrate again", c.Recalibrate})
-		}
-	}
 	if l := s.Live; l != nil {
 		rows = append(rows, []string{"live queries", strconv.Itoa(l.Queries) + " remembered"})
 		if l.Checks > 0 {
-			rows = append(rows, []string{"live recall", fmt.Sprintf("%.4f in the last %d searches that were checked", l.Recall, l.Checks)})
+			rows = append(rows, []string{"live recall", fmt.Sprintf("%.4f in the last %d searches that were checked, which asked for %.4f", l.Recall, l.Checks, l.Target)})
 		}
-		if l.Targeted > 0 {
-			rows = append(rows, []string{"live recall, targeted", fmt.Sprintf("%.4f in %d of them, which asked for %.4f", l.TargetedRecall, l.Targeted, l.Target)})
+		if l.Short != "" {
+			rows = append(rows, []string{"live recall is short", l.Short})
 		}
 	}
 	if r := s.Rewrite; r != nil {

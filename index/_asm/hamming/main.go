@@ -1,217 +1,371 @@
-// Command hamming writes the scan kernels of package hamming.
+// Command hamming writes the kernels of package hamming.
 //
-// Every kernel has the same shape. It walks the groups of a block, a few at a
-// time; for each it walks the columns, and in each column the words compared. A
-// line of eight rows is loaded and combined with every query of the tile;
-// counts stay in registers, a lane a row, until the last word. Then they are
-// compared with the limits, and only groups in which some row passes are
-// written out. So a row that cannot enter an answer costs no store.
+// A scan kernel walks the groups of rows, as many rows at a time as a register has bytes:
+// 64, or twice 32. For each it walks the columns; in a column the planes, and in a plane
+// the words. A line is loaded and cut into half bytes once for all queries of the tile, each
+// half byte is looked up in a table of the query, and the sums stay in registers until the
+// column's end. There they become float32 and a part of the scores, which lie in memory.
+// After the last column the scores are compared with the limits, and only runs of rows of
+// which some pass are written out.
 package main
 
 import (
 	"fmt"
+	"math/bits"
 
 	. "github.com/mmcloughlin/avo/build"
 	. "github.com/mmcloughlin/avo/operand"
 	"github.com/mmcloughlin/avo/reg"
 )
 
-// Offsets in hamming.Column and hamming.Match, and the size of the latter; a test
-// compares them with the types.
+// Offsets in hamming.Column, Rows, Tile and Match, and sizes; a test compares them with the
+// types.
 const (
-	columnWords  = 0
-	columnStride = 24
-	columnUsed   = 32
-	columnSize   = 40
+	columnLines   = 0
+	columnWidth   = 24
+	columnPlanes  = 32
+	columnFactors = 40
+	columnSize    = 64
 
-	matchGroup     = 0
-	matchQuery     = 4
-	matchMask      = 5
-	matchDistances = 8
-	matchSize      = 40
+	rowsColumns    = 0
+	rowsColumnsLen = 8
+	rowsOffsets    = 24
+	rowsScales     = 48
+
+	tileTables  = 32
+	tileTerms   = 56
+	tileOffsets = 80
+	tileScores  = 96
+
+	matchRow    = 0
+	matchQuery  = 4
+	matchMask   = 6
+	matchScores = 8
+	matchSize   = 72
 )
 
-const lineBytes = 64 // one word of each row of a group
+// Sizes that package hamming has too, and names.
+const (
+	lanes       = 64
+	matchLanes  = 16
+	tileQueries = 4
+	wordLines   = 8 // a line is a byte of each lane
+	wordBytes   = wordLines * lanes
+	tableBytes  = 16
+	pairBytes   = 4 * tableBytes // the tables of two lines, for one query
+	queryBytes  = wordLines / 2 * pairBytes
+	factorBytes = 2
+	termBytes   = 8 // A and -B
+)
 
-// isa is what differs between instruction sets.
-type isa interface {
-	// prepare loads constants, once a call.
-	prepare(k *kernel)
-	// clear zeroes the counts of n groups.
-	clear(k *kernel, n int)
-	// word adds one word of n groups: line(g) is where the group's line is, and tile
-	// where the tile's words for it are.
-	word(k *kernel, n int, line func(g int) Mem, tile reg.Register)
-	// emit writes the matches of the n groups at hand, and goes past them in k.group.
-	emit(k *kernel, n int)
+// strides is how many registers strided numbers take: see vector.
+const strides = 4
+
+// less is the comparison of VCMPPS that is false for what is no number.
+const less = 0x11
+
+// vector is what differs between instruction sets.
+//
+// A sum of 16 bits holds the distance of an even row, and another that of the odd row after
+// it. Cut into 32 bits without moving anything sideways they are every fourth row. So scores
+// are computed strided: register c of strides has the rows 4*i + c of those at hand, in
+// lane i.
+type vector interface {
+	suffix() string
+	bytes() int // of a register, and so the rows taken at a time
+	register() reg.VecVirtual
+	clear(x reg.VecVirtual)
+	load(from Mem, x reg.VecVirtual)
+	store(x reg.VecVirtual, to Mem)
+	// prepare loads constants, once a call of a kernel for so many queries.
+	prepare(queries int)
+	// nibbles makes of the bytes in low those of the lower half bytes, and in high the upper.
+	nibbles(low, high reg.VecVirtual)
+	// table loads a table into each 128 bits of x.
+	table(from Mem, x reg.VecVirtual)
+	// lowHalves sets y to the low 16 bits of each 32 of x, and highHalves to the high ones
+	// where they are.
+	lowHalves(x, y reg.VecVirtual)
+	highHalves(x, y reg.VecVirtual)
+	// affine sets x to x*factor + addend, both rounded.
+	affine(x reg.VecVirtual, factor, addend Mem)
+	// floats, halves and brains load float32s, float16s and bfloat16s, strided.
+	floats(from reg.Register) [strides]reg.VecVirtual
+	halves(from reg.Register) [strides]reg.VecVirtual
+	brains(from reg.Register) [strides]reg.VecVirtual
+	// matches writes the matches of strided scores.
+	matches(k *kernel, query int, scores func(c int) Mem, limit Mem)
 }
 
 // kernel is one function being written.
 type kernel struct {
-	isa
-	name    string
-	doc     string
-	queries int // of the tile
-	words   int // that the tile has for each word of a row
-
-	out, count, group reg.GPVirtual
-	soon              reg.GPVirtual // the line to ask for next
+	vector
+	queries         int // of the tile
+	out, count, row reg.GPVirtual
+	// sums are, for each query, the distances of even rows with 256 times those of odd rows
+	// added, modulo 2^16, and those of odd rows.
+	sums [][2]reg.VecVirtual
 }
-
-// planes is hamming.Planes.
-const planes = 4
 
 func main() {
 	ConstraintExpr("!purego")
-	// One query alone waits for memory: it goes group by group. With four, two groups
-	// at a time use each broadcast twice.
-	(&kernel{isa: new(avx512), name: "scan1AVX512", doc: "a query", queries: 1, words: 1}).write(1)
-	(&kernel{isa: new(avx512), name: "scan4AVX512", doc: "four queries", queries: 4, words: 4}).write(2, 1)
-	(&kernel{isa: &avx512{planes: true}, name: "planesAVX512", doc: "a query with magnitudes", queries: 1, words: 1 + planes}).write(2, 1)
-	(&kernel{isa: new(avx2), name: "scan1AVX2", doc: "a query", queries: 1, words: 1}).write(1)
-	(&kernel{isa: new(tables), name: "tables1AVX2", doc: "the tables of a query", queries: 1, words: tableWords}).write(tableGroups)
-	(&kernel{isa: new(tables), name: "tables4AVX2", doc: "the tables of four queries", queries: 4, words: 4 * tableWords}).write(tableGroups)
+	for _, v := range []func() vector{newAVX512, newAVX2} {
+		for n := 1; n <= tileQueries; n++ {
+			(&kernel{vector: v(), queries: n}).write()
+		}
+	}
+	sumSetAVX512()
+	sumSetAVX2()
+	prefetch()
 	Generate()
 }
 
-// write emits the function, which takes as many groups at a time as the first of the
-// numbers says, and of the rest as many as the next says. What is less than the last is
-// left to the caller.
-func (k *kernel) write(several ...int) {
-	TEXT(k.name, NOSPLIT, "func(out *byte, tile *uint64, columns *byte, ncolumns int, groups, ahead int, limits *int64) (matches int)")
+func (k *kernel) write() {
+	TEXT(fmt.Sprintf("scan%d%s", k.queries, k.suffix()), NOSPLIT, "func(out, tile, rows *byte, groups, ahead int, limits *float32) (matches int)")
 	Pragma("noescape")
-	Doc(fmt.Sprintf("Compares %s: see scanGeneric.", k.doc))
+	Doc(fmt.Sprintf("Scans for a tile of %d: see scanGeneric.", k.queries))
 	k.out = Load(Param("out"), GP64()).(reg.GPVirtual)
-	tile := Load(Param("tile"), GP64())
-	columns := Load(Param("columns"), GP64())
-	ncolumns := Load(Param("ncolumns"), GP64())
-	groups := Load(Param("groups"), GP64())
-	k.count, k.group = GP64(), GP64()
+	k.count, k.row = GP64(), GP64()
 	XORQ(k.count, k.count)
-	XORQ(k.group, k.group)
-	k.prepare(k)
-	for _, n := range several {
-		k.loop(n, tile, columns, ncolumns, groups)
+	XORQ(k.row, k.row)
+	k.prepare(k.queries)
+
+	Label("rows")
+	scores, rows := GP64(), Load(Param("rows"), GP64())
+	tile := Load(Param("tile"), GP64())
+	MOVQ(Mem{Base: tile, Disp: tileScores}, scores)
+	k.offsets(rows, tile, scores)
+	column, columns, table, term := GP64(), GP64(), GP64(), GP64()
+	MOVQ(Mem{Base: rows, Disp: rowsColumns}, column)
+	MOVQ(Mem{Base: rows, Disp: rowsColumnsLen}, columns)
+	MOVQ(Mem{Base: tile, Disp: tileTables}, table)
+	MOVQ(Mem{Base: tile, Disp: tileTerms}, term)
+
+	Label("column")
+	k.column(column, table, term, scores)
+	ADDQ(imm(columnSize), column)
+	DECQ(columns)
+	JNZ(LabelRef("column"))
+
+	k.scale(scores)
+	limits := Load(Param("limits"), GP64())
+	for j := range k.queries {
+		k.matches(k, j, func(c int) Mem { return k.score(scores, j, c) }, Mem{Base: limits, Disp: 4 * j})
 	}
+	ADDQ(imm(k.bytes()), k.row)
+	end := Load(Param("groups"), GP64())
+	SHLQ(Imm(log2(lanes)), end)
+	CMPQ(k.row, end)
+	JL(LabelRef("rows"))
 	VZEROUPPER()
 	Store(k.count, ReturnIndex(0))
 	RET()
 }
 
-// loop emits the walk over n groups at a time.
-func (k *kernel) loop(n int, tile, columns, ncolumns, groups reg.Register) {
-	label := func(format string, args ...any) string { return fmt.Sprintf(format+"_by%d", append(args, n)...) }
-	Label(label("groups"))
-	left := GP64()
-	MOVQ(groups, left)
-	SUBQ(k.group, left)
-	CMPQ(left, Imm(uint64(n)))
-	JL(LabelRef(label("done")))
-	k.clear(k, n)
-	column, more, at := GP64(), GP64(), GP64()
-	MOVQ(columns, column)
-	MOVQ(ncolumns, more)
-	MOVQ(tile, at)
-
-	Label(label("column"))
-	for c := range columnLoops {
-		k.column(n, label("word%d", c), column, at)
-		ADDQ(Imm(columnSize), column)
-		DECQ(more)
-		if c < columnLoops-1 {
-			JZ(LabelRef(label("emit")))
-		}
-	}
-	JNZ(LabelRef(label("column")))
-
-	Label(label("emit"))
-	k.emit(k, n)
-	JMP(LabelRef(label("groups")))
-	Label(label("done"))
+// score is where the scores c of query j lie.
+func (k *kernel) score(scores reg.Register, j, c int) Mem {
+	return Mem{Base: scores, Disp: (j*strides + c) * k.bytes()}
 }
 
-// columnLoops is how many columns have a loop of their own before a loop serves a second
-// one. The prefetchers of a processor tell streams apart by the instruction that loads:
-// with one loop for all, three columns of 4 words were read from memory at 0.6 (planes)
-// to 0.8 of the bandwidth, and are at 0.9.
-const columnLoops = 4
+// offsets starts the scores.
+func (k *kernel) offsets(rows, tile, scores reg.Register) {
+	from := GP64()
+	MOVQ(Mem{Base: rows, Disp: rowsOffsets}, from)
+	LEAQ(Mem{Base: from, Index: k.row, Scale: 4}, from)
+	offsets := k.floats(from)
+	for j := range k.queries {
+		query := k.register()
+		VBROADCASTSS(Mem{Base: tile, Disp: tileOffsets + 4*j}, query)
+		for c, o := range offsets {
+			x := k.register()
+			VMULPS(query, o, x)
+			k.store(x, k.score(scores, j, c))
+		}
+	}
+}
 
-// column emits the walk over the words of a column, for n groups at a time.
-func (k *kernel) column(n int, label string, column, at reg.Register) {
-	stride, words := GP64(), GP64() // bytes of a group; words left to compare
-	k.soon = GP64()
-	MOVQ(Mem{Base: column, Disp: columnStride}, stride)
-	SHLQ(Imm(6), stride)
+// column adds to the scores what the column makes, and sets table to the tables of the next
+// and term to its terms.
+func (k *kernel) column(column, table, term, scores reg.Register) {
+	line, soon, size, planes := GP64(), GP64(), GP64(), GP64()
+	MOVQ(Mem{Base: column, Disp: columnPlanes}, planes)
+	MOVQ(Mem{Base: column, Disp: columnWidth}, size) // of a group, in bytes
+	IMULQ(planes, size)
+	SHLQ(Imm(log2(wordBytes)), size)
+	inGroup := GP64()
+	MOVQ(k.row, inGroup)
+	ANDQ(Imm(lanes-1), inGroup)
+	MOVQ(k.row, line)
+	SHRQ(Imm(log2(lanes)), line)
+	IMULQ(size, line)
+	ADDQ(Mem{Base: column, Disp: columnLines}, line)
+	ADDQ(inGroup, line)
+	// Lines are asked for once: those of even numbers with the first half of a group, if
+	// there are halves, and those of odd ones with the second.
+	Load(Param("ahead"), soon)
+	IMULQ(size, soon)
+	ADDQ(line, soon)
+	ADDQ(inGroup, soon)
+
+	k.sums = nil
+	for range k.queries {
+		even, odd := k.register(), k.register()
+		k.clear(even)
+		k.clear(odd)
+		k.sums = append(k.sums, [2]reg.VecVirtual{even, odd})
+	}
 	first := GP64()
-	MOVQ(k.group, first)
-	IMULQ(stride, first)
-	ADDQ(Mem{Base: column, Disp: columnWords}, first)
-	lines := lines(n, first, stride)
-	MOVQ(Mem{Base: column, Disp: columnUsed}, words)
-	Load(Param("ahead"), k.soon)
-	IMULQ(stride, k.soon)
-	ADDQ(first, k.soon)
+	MOVQ(table, first)
 
-	Label(label)
-	k.word(k, n, func(g int) Mem { return lines[g] }, at)
-	for _, line := range lines {
-		if line.Index == nil {
-			ADDQ(Imm(lineBytes), line.Base)
+	Label("plane")
+	words := GP64()
+	MOVQ(first, table)
+	MOVQ(Mem{Base: column, Disp: columnWidth}, words)
+	Label("word")
+	for pair := range wordLines / 2 {
+		for n := range 2 * k.bytes() / lanes {
+			PREFETCHT0(Mem{Base: soon, Disp: (2*pair + n) * lanes})
+		}
+		k.pair(Mem{Base: line, Disp: 2 * pair * lanes}, Mem{Base: table, Disp: pair * k.queries * pairBytes})
+	}
+	ADDQ(imm(k.queries*queryBytes), table)
+	ADDQ(imm(wordBytes), line)
+	ADDQ(imm(wordBytes), soon)
+	DECQ(words)
+	JNZ(LabelRef("word"))
+	DECQ(planes)
+	JZ(LabelRef("planes_done"))
+	for _, s := range k.sums {
+		VPADDW(s[0], s[0], s[0])
+		VPADDW(s[1], s[1], s[1])
+	}
+	JMP(LabelRef("plane"))
+	Label("planes_done")
+
+	from := GP64()
+	MOVQ(Mem{Base: column, Disp: columnFactors}, from)
+	LEAQ(Mem{Base: from, Index: k.row, Scale: factorBytes}, from)
+	factors := k.brains(from)
+	for j, s := range k.sums {
+		even, odd := s[0], s[1]
+		x := k.register()
+		VPSLLW(Imm(8), odd, x)
+		VPSUBW(x, even, even)
+		for c, f := range factors {
+			x := k.register()
+			of := even
+			if c%2 == 1 {
+				of = odd
+			}
+			if c < 2 {
+				k.lowHalves(of, x)
+			} else {
+				VPSRLD(Imm(16), of, x)
+			}
+			VCVTDQ2PS(x, x)
+			k.affine(x, Mem{Base: term, Disp: j*termBytes + 4}, Mem{Base: term, Disp: j * termBytes})
+			VMULPS(f, x, x)
+			VADDPS(k.score(scores, j, c), x, x)
+			k.store(x, k.score(scores, j, c))
 		}
 	}
-	ADDQ(imm(8*k.words), at)
-	DECQ(words)
-	JNZ(LabelRef(label))
+	ADDQ(imm(k.queries*termBytes), term)
 }
 
-// lines returns where the lines of n groups are, which first and stride tell. Four take
-// no register each, for there are not so many.
-func lines(n int, first, stride reg.GPVirtual) []Mem {
-	lines := []Mem{{Base: first}}
-	switch n {
-	case 2:
-		second := GP64()
-		LEAQ(Mem{Base: first, Index: stride, Scale: 1}, second)
-		lines = append(lines, Mem{Base: second})
-	case 4:
-		stride3 := GP64()
-		LEAQ(Mem{Base: stride, Index: stride, Scale: 2}, stride3)
-		lines = append(lines, Mem{Base: first, Index: stride, Scale: 1}, Mem{Base: first, Index: stride, Scale: 2}, Mem{Base: first, Index: stride3, Scale: 1})
+// pair adds to the sums what two lines add to the distances: 4*60 at most from each byte,
+// which fits into one.
+func (k *kernel) pair(line, table Mem) {
+	var index []reg.VecVirtual // half byte by half byte
+	for n := range 2 {
+		low, high := k.register(), k.register()
+		k.load(line.Offset(n*lanes), low)
+		k.nibbles(low, high)
+		index = append(index, low, high)
 	}
-	return lines
+	for j, s := range k.sums {
+		var sum reg.VecVirtual
+		for n, i := range index {
+			x := k.register()
+			k.table(table.Offset(j*pairBytes+n*tableBytes), x)
+			VPSHUFB(i, x, x)
+			if n == 0 {
+				sum = x
+			} else {
+				VPADDB(x, sum, sum)
+			}
+		}
+		VPADDW(sum, s[0], s[0])
+		VPSRLW(Imm(8), sum, sum)
+		VPADDW(sum, s[1], s[1])
+	}
 }
 
-// prefetch asks for one more line of the groups that come ahead of those at hand. It
-// may be past the column's end: a prefetch never faults. Lines are asked for in the
-// order in which they lie, whatever the order in which several groups use them: by
-// turns, a column of 4 words was read from memory at three quarters of the speed. Of
-// groups of which not all words are compared, several at a time, some are left out.
-func (k *kernel) prefetch() {
-	PREFETCHT0(Mem{Base: k.soon})
-	ADDQ(Imm(lineBytes), k.soon)
+// scale multiplies the scores with the scales, if there are any.
+func (k *kernel) scale(scores reg.Register) {
+	from := Load(Param("rows"), GP64())
+	MOVQ(Mem{Base: from, Disp: rowsScales}, from.(reg.GPVirtual))
+	TESTQ(from, from)
+	JZ(LabelRef("scaled"))
+	LEAQ(Mem{Base: from, Index: k.row, Scale: factorBytes}, from.(reg.GPVirtual))
+	for c, w := range k.halves(from) {
+		for j := range k.queries {
+			x := k.register()
+			VMULPS(k.score(scores, j, c), w, x)
+			k.store(x, k.score(scores, j, c))
+		}
+	}
+	Label("scaled")
 }
 
-// match emits the head of a match of query j, whose mask is not zero, and returns
-// where its distances go. The caller stores them and calls advance.
-func (k *kernel) match(j int, mask reg.GPVirtual) (distances Mem) {
-	MOVL(k.group.As32(), Mem{Base: k.out, Disp: matchGroup})
-	MOVB(Imm(uint64(j)), Mem{Base: k.out, Disp: matchQuery})
-	MOVB(mask.As8(), Mem{Base: k.out, Disp: matchMask})
-	return Mem{Base: k.out, Disp: matchDistances}
+// head writes all of a match but its scores.
+func (k *kernel) head(query, run int, mask reg.GPVirtual) {
+	row := GP64()
+	LEAQ(Mem{Base: k.row, Disp: run * matchLanes}, row)
+	MOVL(row.As32(), Mem{Base: k.out, Disp: matchRow})
+	MOVB(Imm(uint64(query)), Mem{Base: k.out, Disp: matchQuery})
+	MOVW(mask.As16(), Mem{Base: k.out, Disp: matchMask})
 }
 
-func (k *kernel) advance() {
-	ADDQ(Imm(matchSize), k.out)
-	INCQ(k.count)
+// advance goes past the match at hand unless its mask, of 16 bits, is zero: there is room
+// for it, and what nothing predicts is no branch.
+func (k *kernel) advance(mask reg.GPVirtual) {
+	one := GP64()
+	XORL(one.As32(), one.As32())
+	TESTL(mask.As32(), mask.As32())
+	SETNE(one.As8())
+	ADDQ(one, k.count)
+	LEAQ(Mem{Base: one, Index: one, Scale: 8}, one)
+	LEAQ(Mem{Base: k.out, Index: one, Scale: matchSize / 9}, k.out)
 }
 
-var labels int
-
-// fresh returns a label that no other has.
-func fresh(name string) string {
-	labels++
-	return fmt.Sprintf("%s%d", name, labels)
+// transpose returns, in each 128 bits, the rows of four registers as columns.
+func transpose(register func() reg.VecVirtual, in [strides]reg.VecVirtual) (out [strides]reg.VecVirtual) {
+	var pairs [strides]reg.VecVirtual
+	for i := range out {
+		pairs[i], out[i] = register(), register()
+	}
+	VUNPCKLPS(in[1], in[0], pairs[0])
+	VUNPCKHPS(in[1], in[0], pairs[1])
+	VUNPCKLPS(in[3], in[2], pairs[2])
+	VUNPCKHPS(in[3], in[2], pairs[3])
+	VUNPCKLPD(pairs[2], pairs[0], out[0])
+	VUNPCKHPD(pairs[2], pairs[0], out[1])
+	VUNPCKLPD(pairs[3], pairs[1], out[2])
+	VUNPCKHPD(pairs[3], pairs[1], out[3])
+	return out
 }
+
+// constant returns the address of n numbers of 32 bits.
+func constant(name string, n int, of func(i int) uint32) Mem {
+	m := GLOBL(name, RODATA|NOPTR)
+	for i := range n {
+		DATA(4*i, U32(of(i)))
+	}
+	return m
+}
+
+// log2 is that of a power of two.
+func log2(n int) uint64 { return uint64(bits.TrailingZeros(uint(n))) }
 
 // imm is n in as few bytes as may be.
 func imm(n int) Constant {

@@ -22,22 +22,28 @@ type width struct {
 	suffix   string
 	bytes    int
 	register func() reg.VecVirtual
-	xor      func(a, b, c Op) // c = a ^ b
+	xor, and func(a, b, c Op) // c = a ^ b, a & b
 	store    func(a, b Op)
+	// broadcast fills b with the 16 bytes at a.
+	broadcast func(a, b Op)
 }
 
 var (
-	zmm = width{"AVX512", 64, ZMM, func(a, b, c Op) { VPXORQ(a, b, c) }, func(a, b Op) { VMOVDQU64(a, b) }}
-	ymm = width{"AVX2", 32, YMM, VPXOR, VMOVDQU}
+	zmm = width{"AVX512", 64, ZMM, quads(VPXORQ), quads(VPANDQ), func(a, b Op) { VMOVDQU64(a, b) }, func(a, b Op) { VBROADCASTI32X4(a, b) }}
+	ymm = width{"AVX2", 32, YMM, VPXOR, VPAND, VMOVDQU, VBROADCASTI128}
 )
+
+// quads is an instruction that could also have a mask, without one.
+func quads(op func(ops ...Op)) func(a, b, c Op) { return func(a, b, c Op) { op(a, b, c) } }
 
 func main() {
 	ConstraintExpr("!purego")
 	for _, w := range []width{zmm, ymm} {
 		w.read()
 	}
-	zmm.count(new(popcount))
-	ymm.count(new(lookup))
+	zmm.count("countVPOPCNTAVX512", new(popcount))
+	zmm.count("countAVX512", new(lookup))
+	ymm.count("countAVX2", new(lookup))
 	Generate()
 }
 
@@ -92,16 +98,16 @@ func (w width) read() {
 // counter is a way to count bits.
 type counter interface {
 	// prepare loads constants.
-	prepare()
+	prepare(w width)
 	// step adds to sums[j], by lane, the bits in which the 256 bytes from at on
 	// differ from query[j].
-	step(at reg.Register, query, sums []reg.VecVirtual)
+	step(w width, at reg.Register, query, sums []reg.VecVirtual)
 }
 
 // count emits a function that compares code words, a register full at a time, with
 // a word of each query, and leaves the sums by query and lane.
-func (w width) count(c counter) {
-	TEXT("count"+w.suffix, NOSPLIT, "func(words *uint64, bytes int, queries *uint64, sums *uint64)")
+func (w width) count(name string, c counter) {
+	TEXT(name, NOSPLIT, "func(words *uint64, bytes int, queries *uint64, sums *uint64)")
 	Pragma("noescape")
 	Doc("Compares bytes, a multiple of 256, with 4 queries: see countGeneric.")
 	at := Load(Param("words"), GP64())
@@ -114,9 +120,9 @@ func (w width) count(c counter) {
 		VPBROADCASTQ(Mem{Base: words, Disp: 8 * j}, query[j])
 	}
 	sums := w.zeros(queries)
-	c.prepare()
+	c.prepare(w)
 	Label("loop")
-	c.step(at, query, sums)
+	c.step(w, at, query, sums)
 	ADDQ(U32(256), at)
 	CMPQ(at, end)
 	JNE(LabelRef("loop"))
@@ -131,14 +137,14 @@ func (w width) count(c counter) {
 // popcount counts with VPOPCNTQ.
 type popcount struct{}
 
-func (*popcount) prepare() {}
+func (*popcount) prepare(width) {}
 
-func (*popcount) step(at reg.Register, query, sums []reg.VecVirtual) {
-	for offset := 0; offset < 256; offset += zmm.bytes {
-		line := ZMM()
+func (*popcount) step(w width, at reg.Register, query, sums []reg.VecVirtual) {
+	for offset := 0; offset < 256; offset += w.bytes {
+		line := w.register()
 		VMOVDQU64(Mem{Base: at, Disp: offset}, line)
 		for j := range queries {
-			bits := ZMM()
+			bits := w.register()
 			VPXORQ(line, query[j], bits)
 			VPOPCNTQ(bits, bits)
 			VPADDQ(bits, sums[j], sums[j])
@@ -146,34 +152,40 @@ func (*popcount) step(at reg.Register, query, sums []reg.VecVirtual) {
 	}
 }
 
-// lookup counts by looking nibbles up, as the kernels of package hamming do, but
-// adds up bytes, which hold the counts of 31 lines, before it widens them.
+// lookup counts by looking nibbles up (Mula, Kurz, Lemire, "Faster Population Counts Using
+// AVX2 Instructions", 2018, section 3), and adds up the bytes of all lines of a step before
+// it widens them.
 type lookup struct{ table, low, zero reg.VecVirtual }
 
-func (l *lookup) prepare() {
-	counts := GLOBL("nibbleCounts", RODATA|NOPTR)
-	for i, n := range []uint8{0, 1, 1, 2, 1, 2, 2, 3, 1, 2, 2, 3, 2, 3, 3, 4} {
+var (
+	nibbleCounts = bytes16("nibbleCounts", 0, 1, 1, 2, 1, 2, 2, 3, 1, 2, 2, 3, 2, 3, 3, 4)
+	nibbleMask   = bytes16("nibbleMask", 15, 15, 15, 15, 15, 15, 15, 15, 15, 15, 15, 15, 15, 15, 15, 15)
+)
+
+func bytes16(name string, b ...uint8) Mem {
+	m := GLOBL(name, RODATA|NOPTR)
+	for i, n := range b {
 		DATA(i, U8(n))
 	}
-	mask := GLOBL("nibbleMask", RODATA|NOPTR)
-	for i := range 16 {
-		DATA(i, U8(0x0f))
-	}
-	l.table, l.low, l.zero = YMM(), YMM(), YMM()
-	VBROADCASTI128(counts, l.table)
-	VBROADCASTI128(mask, l.low)
-	VPXOR(l.zero, l.zero, l.zero)
+	return m
 }
 
-func (l *lookup) step(at reg.Register, query, sums []reg.VecVirtual) {
+func (l *lookup) prepare(w width) {
+	l.table, l.low, l.zero = w.register(), w.register(), w.register()
+	w.broadcast(nibbleCounts, l.table)
+	w.broadcast(nibbleMask, l.low)
+	w.xor(l.zero, l.zero, l.zero)
+}
+
+func (l *lookup) step(w width, at reg.Register, query, sums []reg.VecVirtual) {
 	for j := range queries {
 		var total reg.VecVirtual // by byte
-		for offset := 0; offset < 256; offset += ymm.bytes {
-			bits, high := YMM(), YMM()
-			VPXOR(Mem{Base: at, Disp: offset}, query[j], bits)
+		for offset := 0; offset < 256; offset += w.bytes {
+			bits, high := w.register(), w.register()
+			w.xor(Mem{Base: at, Disp: offset}, query[j], bits)
 			VPSRLW(Imm(4), bits, high)
-			VPAND(l.low, bits, bits)
-			VPAND(l.low, high, high)
+			w.and(l.low, bits, bits)
+			w.and(l.low, high, high)
 			VPSHUFB(bits, l.table, bits)
 			VPSHUFB(high, l.table, high)
 			VPADDB(high, bits, bits)

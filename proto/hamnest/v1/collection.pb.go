@@ -81,56 +81,38 @@ func (Metric) EnumDescriptor() ([]byte, []int) {
 }
 
 // Profile says how vectors become codes.
-//
-// Those with a mean, and PROFILE_AUTO, need vectors to look at: codes are plain until
-// there are 1024, and are then made anew in the background.
-//
-// Every profile but PROFILE_PLAIN works in blocks of at least 256 dimensions that end
-// at ladder steps. A search may stop at the end of a block and nowhere in between, and
-// each code has scalars beside it, 4 bytes a block and 4 more where there is a mean,
-// that correct what its signs say.
 type Profile int32
 
 const (
-	// Taken as PROFILE_AUTO.
+	// Taken as PROFILE_LEARNED.
 	Profile_PROFILE_UNSPECIFIED Profile = 0
-	// Bit i is 1 when component i is above 0.
-	Profile_PROFILE_PLAIN Profile = 1
-	// The mean of the collection's vectors is subtracted first.
-	Profile_PROFILE_CENTRED Profile = 2
-	// Each block is rotated at random first: for models trained for Matryoshka sizes.
-	Profile_PROFILE_NESTED Profile = 3
-	// Both: the mean is subtracted, and then each block rotated.
-	Profile_PROFILE_NESTED_CENTRED Profile = 4
-	// All dimensions are rotated together, as one block: for models without such sizes.
-	Profile_PROFILE_FULL Profile = 5
-	// The mean is subtracted, and then all dimensions rotated together.
-	Profile_PROFILE_FULL_CENTRED Profile = 6
-	// The one of the others that measures best on the collection's own vectors.
-	Profile_PROFILE_AUTO Profile = 7
+	// The signs of the components as they are: bit i is 1 when component i is above 0. For
+	// codes that others made. Nothing is known of the errors of their estimates, so that no
+	// recall can be promised. Called PROFILE_PLAIN before.
+	Profile_PROFILE_SIGNS Profile = 1
+	// What the first vectors have in common is taken out, their principal components get
+	// more bits than the rest, and each code carries the numbers that make its estimates
+	// unbiased and their errors known. Codes are made in the background once comparing the
+	// vectors themselves has become dearer: above 16 dimensions and 1048576 components in
+	// all. Where no vectors are stored it is PROFILE_SIGNS.
+	Profile_PROFILE_LEARNED Profile = 8
+	// Output only. There are no codes yet: searches compare all vectors, which is cheaper.
+	Profile_PROFILE_EXACT Profile = 9
 )
 
 // Enum value maps for Profile.
 var (
 	Profile_name = map[int32]string{
 		0: "PROFILE_UNSPECIFIED",
-		1: "PROFILE_PLAIN",
-		2: "PROFILE_CENTRED",
-		3: "PROFILE_NESTED",
-		4: "PROFILE_NESTED_CENTRED",
-		5: "PROFILE_FULL",
-		6: "PROFILE_FULL_CENTRED",
-		7: "PROFILE_AUTO",
+		1: "PROFILE_SIGNS",
+		8: "PROFILE_LEARNED",
+		9: "PROFILE_EXACT",
 	}
 	Profile_value = map[string]int32{
-		"PROFILE_UNSPECIFIED":    0,
-		"PROFILE_PLAIN":          1,
-		"PROFILE_CENTRED":        2,
-		"PROFILE_NESTED":         3,
-		"PROFILE_NESTED_CENTRED": 4,
-		"PROFILE_FULL":           5,
-		"PROFILE_FULL_CENTRED":   6,
-		"PROFILE_AUTO":           7,
+		"PROFILE_UNSPECIFIED": 0,
+		"PROFILE_SIGNS":       1,
+		"PROFILE_LEARNED":     8,
+		"PROFILE_EXACT":       9,
 	}
 )
 
@@ -176,7 +158,7 @@ const (
 	Precision_PRECISION_BFLOAT16 Precision = 3
 	// Multiples of a 127th of the vector's largest component; 1 byte a component.
 	Precision_PRECISION_INT8 Precision = 4
-	// Not at all: searches end at the codes, and what needs vectors fails with
+	// Not at all: codes are plain signs, searches end at them, and what needs vectors fails with
 	// FAILED_PRECONDITION and a google.rpc.ErrorInfo of reason CODES_ONLY.
 	Precision_PRECISION_NONE Precision = 5
 )
@@ -236,7 +218,7 @@ const (
 	CalibrationSource_CALIBRATION_SOURCE_UNSPECIFIED CalibrationSource = 0
 	// From the request.
 	CalibrationSource_CALIBRATION_SOURCE_GIVEN CalibrationSource = 1
-	// They were vectors of the collection, each left out of its own answer.
+	// They were vectors of the collection.
 	CalibrationSource_CALIBRATION_SOURCE_STORED CalibrationSource = 2
 	// Those that were searched for last.
 	CalibrationSource_CALIBRATION_SOURCE_LIVE CalibrationSource = 3
@@ -294,11 +276,11 @@ type Collection struct {
 	Dims uint32 `protobuf:"varint,2,opt,name=dims,proto3" json:"dims,omitempty"`
 	// Matryoshka prefix sizes in dimensions, ascending; each but the last a
 	// multiple of 64, the last equal to dims (added when left out). At most 16.
-	// Empty: 256, 512, 1024, ... below dims, then dims.
+	// Empty: 64, 128, 256, 512, ... below dims, then dims.
 	Ladder []uint32 `protobuf:"varint,3,rep,packed,name=ladder,proto3" json:"ladder,omitempty"`
 	// What scores mean. Default METRIC_COSINE.
 	Metric Metric `protobuf:"varint,4,opt,name=metric,proto3,enum=hamnest.v1.Metric" json:"metric,omitempty"`
-	// How vectors are to become codes. Default PROFILE_PLAIN.
+	// How vectors are to become codes: PROFILE_LEARNED, the default, or PROFILE_SIGNS.
 	Profile Profile `protobuf:"varint,5,opt,name=profile,proto3,enum=hamnest.v1.Profile" json:"profile,omitempty"`
 	// Output only. Names the frozen encoder state; codes made under different
 	// fingerprints cannot be compared.
@@ -307,14 +289,15 @@ type Collection struct {
 	Labels map[string]string `protobuf:"bytes,7,rep,name=labels,proto3" json:"labels,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"bytes,2,opt,name=value"`
 	// Output only. When the collection was made.
 	CreateTime *timestamppb.Timestamp `protobuf:"bytes,8,opt,name=create_time,json=createTime,proto3" json:"create_time,omitempty"`
-	// Output only. How vectors become codes now: never PROFILE_AUTO.
+	// Output only. How vectors become codes now.
 	ProfileInForce Profile `protobuf:"varint,9,opt,name=profile_in_force,json=profileInForce,proto3,enum=hamnest.v1.Profile" json:"profile_in_force,omitempty"`
-	// Output only. Why PROFILE_AUTO led to it, with what was measured, for people to
-	// read. Empty otherwise.
-	ProfileReason string `protobuf:"bytes,10,opt,name=profile_reason,json=profileReason,proto3" json:"profile_reason,omitempty"`
 	// How exactly vectors are to be stored. Default PRECISION_FLOAT32. An update can
 	// lower it, to one further down the list, and not raise it.
-	Store         Precision `protobuf:"varint,11,opt,name=store,proto3,enum=hamnest.v1.Precision" json:"store,omitempty"`
+	Store Precision `protobuf:"varint,11,opt,name=store,proto3,enum=hamnest.v1.Precision" json:"store,omitempty"`
+	// The budget of a learned code in bits a vector: from half of dims to four times dims and
+	// 256 more. Fewer take less memory, and searches read more vectors. 0: dims and 256 more.
+	// It cannot be changed.
+	Bits          uint32 `protobuf:"varint,12,opt,name=bits,proto3" json:"bits,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -412,18 +395,18 @@ func (x *Collection) GetProfileInForce() Profile {
 	return Profile_PROFILE_UNSPECIFIED
 }
 
-func (x *Collection) GetProfileReason() string {
-	if x != nil {
-		return x.ProfileReason
-	}
-	return ""
-}
-
 func (x *Collection) GetStore() Precision {
 	if x != nil {
 		return x.Store
 	}
 	return Precision_PRECISION_UNSPECIFIED
+}
+
+func (x *Collection) GetBits() uint32 {
+	if x != nil {
+		return x.Bits
+	}
+	return 0
 }
 
 // CreateCollectionRequest names and shapes a new collection.
@@ -1012,7 +995,7 @@ type CollectionStats struct {
 	DiskBytes uint64 `protobuf:"varint,5,opt,name=disk_bytes,json=diskBytes,proto3" json:"disk_bytes,omitempty"`
 	// Bytes inside the files that are free for later writes.
 	DiskFreeBytes uint64 `protobuf:"varint,6,opt,name=disk_free_bytes,json=diskFreeBytes,proto3" json:"disk_free_bytes,omitempty"`
-	// Bytes of one packed code.
+	// Bytes of one code and of the numbers beside it.
 	CodeBytesPerVector uint64 `protobuf:"varint,7,opt,name=code_bytes_per_vector,json=codeBytesPerVector,proto3" json:"code_bytes_per_vector,omitempty"`
 	// Bytes of one stored vector.
 	VectorBytesPerVector uint64 `protobuf:"varint,8,opt,name=vector_bytes_per_vector,json=vectorBytesPerVector,proto3" json:"vector_bytes_per_vector,omitempty"`
@@ -1026,10 +1009,8 @@ type CollectionStats struct {
 	Rewrite *Rewrite `protobuf:"bytes,12,opt,name=rewrite,proto3" json:"rewrite,omitempty"`
 	// Why the last rewrite was given up, since the server started. Empty when it was not.
 	RewriteError string `protobuf:"bytes,13,opt,name=rewrite_error,json=rewriteError,proto3" json:"rewrite_error,omitempty"`
-	// Parts of disk_bytes, beside disk_free_bytes: the codes,
+	// Parts of disk_bytes, beside disk_free_bytes: the codes and the numbers beside them,
 	DiskCodes uint64 `protobuf:"varint,14,opt,name=disk_codes,json=diskCodes,proto3" json:"disk_codes,omitempty"`
-	// the scalars beside them,
-	DiskScalars uint64 `protobuf:"varint,15,opt,name=disk_scalars,json=diskScalars,proto3" json:"disk_scalars,omitempty"`
 	// the vectors with their checksums,
 	DiskVectors uint64 `protobuf:"varint,16,opt,name=disk_vectors,json=diskVectors,proto3" json:"disk_vectors,omitempty"`
 	// and the rest: ids, metadata, and what finds them.
@@ -1037,8 +1018,6 @@ type CollectionStats struct {
 	// Rows of replaced and deleted vectors that rewrites have left out since the
 	// collection was made.
 	Dropped uint64 `protobuf:"varint,18,opt,name=dropped,proto3" json:"dropped,omitempty"`
-	// What was measured last; unset when nothing was.
-	Calibration *CalibrationState `protobuf:"bytes,19,opt,name=calibration,proto3" json:"calibration,omitempty"`
 	// What was learnt from searches; unset when the server is not asked to.
 	Live          *LiveState `protobuf:"bytes,20,opt,name=live,proto3" json:"live,omitempty"`
 	unknownFields protoimpl.UnknownFields
@@ -1173,13 +1152,6 @@ func (x *CollectionStats) GetDiskCodes() uint64 {
 	return 0
 }
 
-func (x *CollectionStats) GetDiskScalars() uint64 {
-	if x != nil {
-		return x.DiskScalars
-	}
-	return 0
-}
-
 func (x *CollectionStats) GetDiskVectors() uint64 {
 	if x != nil {
 		return x.DiskVectors
@@ -1199,13 +1171,6 @@ func (x *CollectionStats) GetDropped() uint64 {
 		return x.Dropped
 	}
 	return 0
-}
-
-func (x *CollectionStats) GetCalibration() *CalibrationState {
-	if x != nil {
-		return x.Calibration
-	}
-	return nil
 }
 
 func (x *CollectionStats) GetLive() *LiveState {
@@ -1297,115 +1262,6 @@ func (x *Rewrite) GetTotal() uint64 {
 	return 0
 }
 
-// CalibrationState describes a calibration without its settings.
-type CalibrationState struct {
-	state protoimpl.MessageState `protogen:"open.v1"`
-	// As in Calibration; unset when it is damaged.
-	CreateTime *timestamppb.Timestamp `protobuf:"bytes,1,opt,name=create_time,json=createTime,proto3" json:"create_time,omitempty"`
-	// Vectors there were.
-	Rows uint64 `protobuf:"varint,2,opt,name=rows,proto3" json:"rows,omitempty"`
-	// Queries that were searched for.
-	Queries uint32 `protobuf:"varint,3,opt,name=queries,proto3" json:"queries,omitempty"`
-	// Where they came from.
-	Source CalibrationSource `protobuf:"varint,4,opt,name=source,proto3,enum=hamnest.v1.CalibrationSource" json:"source,omitempty"`
-	// How many hits recall was measured over.
-	K uint32 `protobuf:"varint,5,opt,name=k,proto3" json:"k,omitempty"`
-	// How codes were made.
-	Profile Profile `protobuf:"varint,6,opt,name=profile,proto3,enum=hamnest.v1.Profile" json:"profile,omitempty"`
-	// The encoder state that was measured.
-	ProfileFingerprint string `protobuf:"bytes,7,opt,name=profile_fingerprint,json=profileFingerprint,proto3" json:"profile_fingerprint,omitempty"`
-	// Why the collection should be calibrated again. Empty: it need not.
-	Recalibrate   string `protobuf:"bytes,8,opt,name=recalibrate,proto3" json:"recalibrate,omitempty"`
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
-}
-
-func (x *CalibrationState) Reset() {
-	*x = CalibrationState{}
-	mi := &file_hamnest_v1_collection_proto_msgTypes[15]
-	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
-	ms.StoreMessageInfo(mi)
-}
-
-func (x *CalibrationState) String() string {
-	return protoimpl.X.MessageStringOf(x)
-}
-
-func (*CalibrationState) ProtoMessage() {}
-
-func (x *CalibrationState) ProtoReflect() protoreflect.Message {
-	mi := &file_hamnest_v1_collection_proto_msgTypes[15]
-	if x != nil {
-		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
-		if ms.LoadMessageInfo() == nil {
-			ms.StoreMessageInfo(mi)
-		}
-		return ms
-	}
-	return mi.MessageOf(x)
-}
-
-// Deprecated: Use CalibrationState.ProtoReflect.Descriptor instead.
-func (*CalibrationState) Descriptor() ([]byte, []int) {
-	return file_hamnest_v1_collection_proto_rawDescGZIP(), []int{15}
-}
-
-func (x *CalibrationState) GetCreateTime() *timestamppb.Timestamp {
-	if x != nil {
-		return x.CreateTime
-	}
-	return nil
-}
-
-func (x *CalibrationState) GetRows() uint64 {
-	if x != nil {
-		return x.Rows
-	}
-	return 0
-}
-
-func (x *CalibrationState) GetQueries() uint32 {
-	if x != nil {
-		return x.Queries
-	}
-	return 0
-}
-
-func (x *CalibrationState) GetSource() CalibrationSource {
-	if x != nil {
-		return x.Source
-	}
-	return CalibrationSource_CALIBRATION_SOURCE_UNSPECIFIED
-}
-
-func (x *CalibrationState) GetK() uint32 {
-	if x != nil {
-		return x.K
-	}
-	return 0
-}
-
-func (x *CalibrationState) GetProfile() Profile {
-	if x != nil {
-		return x.Profile
-	}
-	return Profile_PROFILE_UNSPECIFIED
-}
-
-func (x *CalibrationState) GetProfileFingerprint() string {
-	if x != nil {
-		return x.ProfileFingerprint
-	}
-	return ""
-}
-
-func (x *CalibrationState) GetRecalibrate() string {
-	if x != nil {
-		return x.Recalibrate
-	}
-	return ""
-}
-
 // LiveState is what was learnt from the searches that were answered.
 type LiveState struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -1413,21 +1269,20 @@ type LiveState struct {
 	Queries uint32 `protobuf:"varint,1,opt,name=queries,proto3" json:"queries,omitempty"`
 	// The last searches that were answered again exactly, at most 200.
 	Checks uint32 `protobuf:"varint,2,opt,name=checks,proto3" json:"checks,omitempty"`
-	// What recall they had in the mean.
+	// What recall they had in the mean,
 	Recall float64 `protobuf:"fixed64,3,opt,name=recall,proto3" json:"recall,omitempty"`
-	// How many of them asked for a target recall.
-	Targeted uint32 `protobuf:"varint,4,opt,name=targeted,proto3" json:"targeted,omitempty"`
-	// What those asked for in the mean,
+	// and what they asked for.
 	Target float64 `protobuf:"fixed64,5,opt,name=target,proto3" json:"target,omitempty"`
-	// and what they had.
-	TargetedRecall float64 `protobuf:"fixed64,6,opt,name=targeted_recall,json=targetedRecall,proto3" json:"targeted_recall,omitempty"`
-	unknownFields  protoimpl.UnknownFields
-	sizeCache      protoimpl.SizeCache
+	// Says that recall is below target by more than chance, for people to read. Empty: it is
+	// not.
+	Shortfall     string `protobuf:"bytes,7,opt,name=shortfall,proto3" json:"shortfall,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
 }
 
 func (x *LiveState) Reset() {
 	*x = LiveState{}
-	mi := &file_hamnest_v1_collection_proto_msgTypes[16]
+	mi := &file_hamnest_v1_collection_proto_msgTypes[15]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1439,7 +1294,7 @@ func (x *LiveState) String() string {
 func (*LiveState) ProtoMessage() {}
 
 func (x *LiveState) ProtoReflect() protoreflect.Message {
-	mi := &file_hamnest_v1_collection_proto_msgTypes[16]
+	mi := &file_hamnest_v1_collection_proto_msgTypes[15]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1452,7 +1307,7 @@ func (x *LiveState) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use LiveState.ProtoReflect.Descriptor instead.
 func (*LiveState) Descriptor() ([]byte, []int) {
-	return file_hamnest_v1_collection_proto_rawDescGZIP(), []int{16}
+	return file_hamnest_v1_collection_proto_rawDescGZIP(), []int{15}
 }
 
 func (x *LiveState) GetQueries() uint32 {
@@ -1476,13 +1331,6 @@ func (x *LiveState) GetRecall() float64 {
 	return 0
 }
 
-func (x *LiveState) GetTargeted() uint32 {
-	if x != nil {
-		return x.Targeted
-	}
-	return 0
-}
-
 func (x *LiveState) GetTarget() float64 {
 	if x != nil {
 		return x.Target
@@ -1490,11 +1338,11 @@ func (x *LiveState) GetTarget() float64 {
 	return 0
 }
 
-func (x *LiveState) GetTargetedRecall() float64 {
+func (x *LiveState) GetShortfall() string {
 	if x != nil {
-		return x.TargetedRecall
+		return x.Shortfall
 	}
-	return 0
+	return ""
 }
 
 // CalibrateRequest says what to measure with.
@@ -1502,18 +1350,14 @@ type CalibrateRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Required.
 	Name string `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
-	// What to search for, each of the collection's dims. Empty: stored vectors, each left
-	// out of its own answer. Queries of another kind may be harder to answer: give
-	// queries where there are any.
+	// What to search for, each of the collection's dims. Empty: stored vectors. Queries of
+	// another kind, questions say, may take more work: give queries where there are any.
 	Queries []*Vector `protobuf:"bytes,2,rep,name=queries,proto3" json:"queries,omitempty"`
 	// How many stored vectors, spread over the collection, stand in for queries, at most the
 	// server's batch limit (default 10000). 0: 1000. Not with queries.
 	Sample uint32 `protobuf:"varint,3,opt,name=sample,proto3" json:"sample,omitempty"`
 	// How many hits recall is measured over, at most 1000. 0: 10.
 	K uint32 `protobuf:"varint,4,opt,name=k,proto3" json:"k,omitempty"`
-	// Profiles to measure beside the collection's own, for comparison. Each takes as much
-	// memory meanwhile as codes under it do.
-	Profiles []Profile `protobuf:"varint,5,rep,packed,name=profiles,proto3,enum=hamnest.v1.Profile" json:"profiles,omitempty"`
 	// Search for the queries that were searched for last, as many as the server is asked to
 	// remember. Not with queries or sample.
 	Live          bool `protobuf:"varint,6,opt,name=live,proto3" json:"live,omitempty"`
@@ -1523,7 +1367,7 @@ type CalibrateRequest struct {
 
 func (x *CalibrateRequest) Reset() {
 	*x = CalibrateRequest{}
-	mi := &file_hamnest_v1_collection_proto_msgTypes[17]
+	mi := &file_hamnest_v1_collection_proto_msgTypes[16]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1535,7 +1379,7 @@ func (x *CalibrateRequest) String() string {
 func (*CalibrateRequest) ProtoMessage() {}
 
 func (x *CalibrateRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_hamnest_v1_collection_proto_msgTypes[17]
+	mi := &file_hamnest_v1_collection_proto_msgTypes[16]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1548,7 +1392,7 @@ func (x *CalibrateRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CalibrateRequest.ProtoReflect.Descriptor instead.
 func (*CalibrateRequest) Descriptor() ([]byte, []int) {
-	return file_hamnest_v1_collection_proto_rawDescGZIP(), []int{17}
+	return file_hamnest_v1_collection_proto_rawDescGZIP(), []int{16}
 }
 
 func (x *CalibrateRequest) GetName() string {
@@ -1579,13 +1423,6 @@ func (x *CalibrateRequest) GetK() uint32 {
 	return 0
 }
 
-func (x *CalibrateRequest) GetProfiles() []Profile {
-	if x != nil {
-		return x.Profiles
-	}
-	return nil
-}
-
 func (x *CalibrateRequest) GetLive() bool {
 	if x != nil {
 		return x.Live
@@ -1596,17 +1433,15 @@ func (x *CalibrateRequest) GetLive() bool {
 // CalibrateResponse is what was measured.
 type CalibrateResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// What was stored.
-	Calibration *Calibration `protobuf:"bytes,1,opt,name=calibration,proto3" json:"calibration,omitempty"`
-	// Of each of the profiles asked for.
-	Compared      []*ProfileSettings `protobuf:"bytes,2,rep,name=compared,proto3" json:"compared,omitempty"`
+	// What was measured.
+	Calibration   *Calibration `protobuf:"bytes,1,opt,name=calibration,proto3" json:"calibration,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *CalibrateResponse) Reset() {
 	*x = CalibrateResponse{}
-	mi := &file_hamnest_v1_collection_proto_msgTypes[18]
+	mi := &file_hamnest_v1_collection_proto_msgTypes[17]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1618,7 +1453,7 @@ func (x *CalibrateResponse) String() string {
 func (*CalibrateResponse) ProtoMessage() {}
 
 func (x *CalibrateResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_hamnest_v1_collection_proto_msgTypes[18]
+	mi := &file_hamnest_v1_collection_proto_msgTypes[17]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1631,7 +1466,7 @@ func (x *CalibrateResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CalibrateResponse.ProtoReflect.Descriptor instead.
 func (*CalibrateResponse) Descriptor() ([]byte, []int) {
-	return file_hamnest_v1_collection_proto_rawDescGZIP(), []int{18}
+	return file_hamnest_v1_collection_proto_rawDescGZIP(), []int{17}
 }
 
 func (x *CalibrateResponse) GetCalibration() *Calibration {
@@ -1641,18 +1476,9 @@ func (x *CalibrateResponse) GetCalibration() *Calibration {
 	return nil
 }
 
-func (x *CalibrateResponse) GetCompared() []*ProfileSettings {
-	if x != nil {
-		return x.Compared
-	}
-	return nil
-}
-
-// Calibration is the settings of a search that are worth having, as they were measured.
+// Calibration is what searches were measured to find and to cost.
 type Calibration struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// When.
-	CreateTime *timestamppb.Timestamp `protobuf:"bytes,1,opt,name=create_time,json=createTime,proto3" json:"create_time,omitempty"`
 	// Vectors there were.
 	Rows uint64 `protobuf:"varint,2,opt,name=rows,proto3" json:"rows,omitempty"`
 	// Queries that were searched for.
@@ -1663,12 +1489,11 @@ type Calibration struct {
 	K uint32 `protobuf:"varint,5,opt,name=k,proto3" json:"k,omitempty"`
 	// How codes were made.
 	Profile Profile `protobuf:"varint,6,opt,name=profile,proto3,enum=hamnest.v1.Profile" json:"profile,omitempty"`
-	// The encoder state that was measured; the calibration says nothing about others.
+	// The encoder state that was measured.
 	ProfileFingerprint string `protobuf:"bytes,7,opt,name=profile_fingerprint,json=profileFingerprint,proto3" json:"profile_fingerprint,omitempty"`
 	// The scan kernel that was timed.
 	Kernel string `protobuf:"bytes,8,opt,name=kernel,proto3" json:"kernel,omitempty"`
-	// For each prefix that S1 can stop at, the settings for which none that is cheaper
-	// reaches as much: by dims and then by microseconds, ascending.
+	// What was tried, by dims and then by target_recall, ascending.
 	Settings      []*Setting `protobuf:"bytes,9,rep,name=settings,proto3" json:"settings,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -1676,7 +1501,7 @@ type Calibration struct {
 
 func (x *Calibration) Reset() {
 	*x = Calibration{}
-	mi := &file_hamnest_v1_collection_proto_msgTypes[19]
+	mi := &file_hamnest_v1_collection_proto_msgTypes[18]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1688,7 +1513,7 @@ func (x *Calibration) String() string {
 func (*Calibration) ProtoMessage() {}
 
 func (x *Calibration) ProtoReflect() protoreflect.Message {
-	mi := &file_hamnest_v1_collection_proto_msgTypes[19]
+	mi := &file_hamnest_v1_collection_proto_msgTypes[18]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1701,14 +1526,7 @@ func (x *Calibration) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Calibration.ProtoReflect.Descriptor instead.
 func (*Calibration) Descriptor() ([]byte, []int) {
-	return file_hamnest_v1_collection_proto_rawDescGZIP(), []int{19}
-}
-
-func (x *Calibration) GetCreateTime() *timestamppb.Timestamp {
-	if x != nil {
-		return x.CreateTime
-	}
-	return nil
+	return file_hamnest_v1_collection_proto_rawDescGZIP(), []int{18}
 }
 
 func (x *Calibration) GetRows() uint64 {
@@ -1767,89 +1585,32 @@ func (x *Calibration) GetSettings() []*Setting {
 	return nil
 }
 
-// ProfileSettings is what was measured of one profile.
-type ProfileSettings struct {
-	state protoimpl.MessageState `protogen:"open.v1"`
-	// The profile.
-	Profile Profile `protobuf:"varint,1,opt,name=profile,proto3,enum=hamnest.v1.Profile" json:"profile,omitempty"`
-	// As in Calibration.
-	Settings      []*Setting `protobuf:"bytes,2,rep,name=settings,proto3" json:"settings,omitempty"`
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
-}
-
-func (x *ProfileSettings) Reset() {
-	*x = ProfileSettings{}
-	mi := &file_hamnest_v1_collection_proto_msgTypes[20]
-	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
-	ms.StoreMessageInfo(mi)
-}
-
-func (x *ProfileSettings) String() string {
-	return protoimpl.X.MessageStringOf(x)
-}
-
-func (*ProfileSettings) ProtoMessage() {}
-
-func (x *ProfileSettings) ProtoReflect() protoreflect.Message {
-	mi := &file_hamnest_v1_collection_proto_msgTypes[20]
-	if x != nil {
-		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
-		if ms.LoadMessageInfo() == nil {
-			ms.StoreMessageInfo(mi)
-		}
-		return ms
-	}
-	return mi.MessageOf(x)
-}
-
-// Deprecated: Use ProfileSettings.ProtoReflect.Descriptor instead.
-func (*ProfileSettings) Descriptor() ([]byte, []int) {
-	return file_hamnest_v1_collection_proto_rawDescGZIP(), []int{20}
-}
-
-func (x *ProfileSettings) GetProfile() Profile {
-	if x != nil {
-		return x.Profile
-	}
-	return Profile_PROFILE_UNSPECIFIED
-}
-
-func (x *ProfileSettings) GetSettings() []*Setting {
-	if x != nil {
-		return x.Settings
-	}
-	return nil
-}
-
 // Setting is one way to search, and what it gave in the mean.
 type Setting struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// As in SearchRequest.
+	// Dimensions of the query: with fewer than the collection's, a step of its ladder, the
+	// search is for that prefix.
 	Dims uint32 `protobuf:"varint,1,opt,name=dims,proto3" json:"dims,omitempty"`
-	// As in SearchRequest.
-	ScanBits uint32 `protobuf:"varint,2,opt,name=scan_bits,json=scanBits,proto3" json:"scan_bits,omitempty"`
-	// As in SearchRequest.
-	Candidates uint32 `protobuf:"varint,3,opt,name=candidates,proto3" json:"candidates,omitempty"`
-	// As in SearchRequest; 0: all.
-	RescoreCandidates uint32 `protobuf:"varint,4,opt,name=rescore_candidates,json=rescoreCandidates,proto3" json:"rescore_candidates,omitempty"`
-	// As in SearchRequest; 0: unbounded.
-	Bound float64 `protobuf:"fixed64,5,opt,name=bound,proto3" json:"bound,omitempty"`
-	// Share of the k right hits that were found.
+	// Share of the k right hits, those of the whole vectors, that were found.
 	Recall float64 `protobuf:"fixed64,6,opt,name=recall,proto3" json:"recall,omitempty"`
 	// Stored vectors read.
 	VectorsRead float64 `protobuf:"fixed64,7,opt,name=vectors_read,json=vectorsRead,proto3" json:"vectors_read,omitempty"`
-	// One search alone: S1, S2 and S3, with vectors in memory, without the look-up of ids.
+	// One search at a time, all of it.
 	Microseconds float64 `protobuf:"fixed64,8,opt,name=microseconds,proto3" json:"microseconds,omitempty"`
 	// Bytes of codes and of stored vectors read.
-	Bytes         float64 `protobuf:"fixed64,9,opt,name=bytes,proto3" json:"bytes,omitempty"`
+	Bytes float64 `protobuf:"fixed64,9,opt,name=bytes,proto3" json:"bytes,omitempty"`
+	// As in SearchRequest; 0 where nothing is known of the codes' errors.
+	TargetRecall float64 `protobuf:"fixed64,10,opt,name=target_recall,json=targetRecall,proto3" json:"target_recall,omitempty"`
+	// Share of the k right hits of the prefix that were found, which is what target_recall is
+	// about. One that scores as the last of them does is right too.
+	PrefixRecall  float64 `protobuf:"fixed64,11,opt,name=prefix_recall,json=prefixRecall,proto3" json:"prefix_recall,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *Setting) Reset() {
 	*x = Setting{}
-	mi := &file_hamnest_v1_collection_proto_msgTypes[21]
+	mi := &file_hamnest_v1_collection_proto_msgTypes[19]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1861,7 +1622,7 @@ func (x *Setting) String() string {
 func (*Setting) ProtoMessage() {}
 
 func (x *Setting) ProtoReflect() protoreflect.Message {
-	mi := &file_hamnest_v1_collection_proto_msgTypes[21]
+	mi := &file_hamnest_v1_collection_proto_msgTypes[19]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1874,40 +1635,12 @@ func (x *Setting) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Setting.ProtoReflect.Descriptor instead.
 func (*Setting) Descriptor() ([]byte, []int) {
-	return file_hamnest_v1_collection_proto_rawDescGZIP(), []int{21}
+	return file_hamnest_v1_collection_proto_rawDescGZIP(), []int{19}
 }
 
 func (x *Setting) GetDims() uint32 {
 	if x != nil {
 		return x.Dims
-	}
-	return 0
-}
-
-func (x *Setting) GetScanBits() uint32 {
-	if x != nil {
-		return x.ScanBits
-	}
-	return 0
-}
-
-func (x *Setting) GetCandidates() uint32 {
-	if x != nil {
-		return x.Candidates
-	}
-	return 0
-}
-
-func (x *Setting) GetRescoreCandidates() uint32 {
-	if x != nil {
-		return x.RescoreCandidates
-	}
-	return 0
-}
-
-func (x *Setting) GetBound() float64 {
-	if x != nil {
-		return x.Bound
 	}
 	return 0
 }
@@ -1940,12 +1673,26 @@ func (x *Setting) GetBytes() float64 {
 	return 0
 }
 
+func (x *Setting) GetTargetRecall() float64 {
+	if x != nil {
+		return x.TargetRecall
+	}
+	return 0
+}
+
+func (x *Setting) GetPrefixRecall() float64 {
+	if x != nil {
+		return x.PrefixRecall
+	}
+	return 0
+}
+
 var File_hamnest_v1_collection_proto protoreflect.FileDescriptor
 
 const file_hamnest_v1_collection_proto_rawDesc = "" +
 	"\n" +
 	"\x1bhamnest/v1/collection.proto\x12\n" +
-	"hamnest.v1\x1a google/protobuf/field_mask.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x17hamnest/v1/vector.proto\"\x9f\x04\n" +
+	"hamnest.v1\x1a google/protobuf/field_mask.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x17hamnest/v1/vector.proto\"\xa2\x04\n" +
 	"\n" +
 	"Collection\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x12\x12\n" +
@@ -1957,13 +1704,13 @@ const file_hamnest_v1_collection_proto_rawDesc = "" +
 	"\x06labels\x18\a \x03(\v2\".hamnest.v1.Collection.LabelsEntryR\x06labels\x12;\n" +
 	"\vcreate_time\x18\b \x01(\v2\x1a.google.protobuf.TimestampR\n" +
 	"createTime\x12=\n" +
-	"\x10profile_in_force\x18\t \x01(\x0e2\x13.hamnest.v1.ProfileR\x0eprofileInForce\x12%\n" +
-	"\x0eprofile_reason\x18\n" +
-	" \x01(\tR\rprofileReason\x12+\n" +
-	"\x05store\x18\v \x01(\x0e2\x15.hamnest.v1.PrecisionR\x05store\x1a9\n" +
+	"\x10profile_in_force\x18\t \x01(\x0e2\x13.hamnest.v1.ProfileR\x0eprofileInForce\x12+\n" +
+	"\x05store\x18\v \x01(\x0e2\x15.hamnest.v1.PrecisionR\x05store\x12\x12\n" +
+	"\x04bits\x18\f \x01(\rR\x04bits\x1a9\n" +
 	"\vLabelsEntry\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
-	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01\"Q\n" +
+	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01J\x04\b\n" +
+	"\x10\vR\x0eprofile_reason\"Q\n" +
 	"\x17CreateCollectionRequest\x126\n" +
 	"\n" +
 	"collection\x18\x01 \x01(\v2\x16.hamnest.v1.CollectionR\n" +
@@ -2001,7 +1748,7 @@ const file_hamnest_v1_collection_proto_rawDesc = "" +
 	"\x19GetCollectionStatsRequest\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\tR\x04name\"O\n" +
 	"\x1aGetCollectionStatsResponse\x121\n" +
-	"\x05stats\x18\x01 \x01(\v2\x1b.hamnest.v1.CollectionStatsR\x05stats\"\xef\x05\n" +
+	"\x05stats\x18\x01 \x01(\v2\x1b.hamnest.v1.CollectionStatsR\x05stats\"\xb3\x05\n" +
 	"\x0fCollectionStats\x12\x18\n" +
 	"\avectors\x18\x01 \x01(\x04R\avectors\x12\x18\n" +
 	"\aretired\x18\x02 \x01(\x04R\aretired\x12\x16\n" +
@@ -2020,49 +1767,32 @@ const file_hamnest_v1_collection_proto_rawDesc = "" +
 	"\rrewrite_error\x18\r \x01(\tR\frewriteError\x12\x1d\n" +
 	"\n" +
 	"disk_codes\x18\x0e \x01(\x04R\tdiskCodes\x12!\n" +
-	"\fdisk_scalars\x18\x0f \x01(\x04R\vdiskScalars\x12!\n" +
 	"\fdisk_vectors\x18\x10 \x01(\x04R\vdiskVectors\x12\x1b\n" +
 	"\tdisk_rows\x18\x11 \x01(\x04R\bdiskRows\x12\x18\n" +
-	"\adropped\x18\x12 \x01(\x04R\adropped\x12>\n" +
-	"\vcalibration\x18\x13 \x01(\v2\x1c.hamnest.v1.CalibrationStateR\vcalibration\x12)\n" +
-	"\x04live\x18\x14 \x01(\v2\x15.hamnest.v1.LiveStateR\x04live\"\xca\x01\n" +
+	"\adropped\x18\x12 \x01(\x04R\adropped\x12)\n" +
+	"\x04live\x18\x14 \x01(\v2\x15.hamnest.v1.LiveStateR\x04liveJ\x04\b\x0f\x10\x10J\x04\b\x13\x10\x14R\fdisk_scalarsR\vcalibration\"\xca\x01\n" +
 	"\aRewrite\x12-\n" +
 	"\aprofile\x18\x01 \x01(\x0e2\x13.hamnest.v1.ProfileR\aprofile\x12+\n" +
 	"\x05store\x18\x02 \x01(\x0e2\x15.hamnest.v1.PrecisionR\x05store\x129\n" +
 	"\n" +
 	"start_time\x18\x03 \x01(\v2\x1a.google.protobuf.TimestampR\tstartTime\x12\x12\n" +
 	"\x04done\x18\x04 \x01(\x04R\x04done\x12\x14\n" +
-	"\x05total\x18\x05 \x01(\x04R\x05total\"\xc4\x02\n" +
-	"\x10CalibrationState\x12;\n" +
-	"\vcreate_time\x18\x01 \x01(\v2\x1a.google.protobuf.TimestampR\n" +
-	"createTime\x12\x12\n" +
-	"\x04rows\x18\x02 \x01(\x04R\x04rows\x12\x18\n" +
-	"\aqueries\x18\x03 \x01(\rR\aqueries\x125\n" +
-	"\x06source\x18\x04 \x01(\x0e2\x1d.hamnest.v1.CalibrationSourceR\x06source\x12\f\n" +
-	"\x01k\x18\x05 \x01(\rR\x01k\x12-\n" +
-	"\aprofile\x18\x06 \x01(\x0e2\x13.hamnest.v1.ProfileR\aprofile\x12/\n" +
-	"\x13profile_fingerprint\x18\a \x01(\tR\x12profileFingerprint\x12 \n" +
-	"\vrecalibrate\x18\b \x01(\tR\vrecalibrate\"\xb2\x01\n" +
+	"\x05total\x18\x05 \x01(\x04R\x05total\"\xb2\x01\n" +
 	"\tLiveState\x12\x18\n" +
 	"\aqueries\x18\x01 \x01(\rR\aqueries\x12\x16\n" +
 	"\x06checks\x18\x02 \x01(\rR\x06checks\x12\x16\n" +
-	"\x06recall\x18\x03 \x01(\x01R\x06recall\x12\x1a\n" +
-	"\btargeted\x18\x04 \x01(\rR\btargeted\x12\x16\n" +
-	"\x06target\x18\x05 \x01(\x01R\x06target\x12'\n" +
-	"\x0ftargeted_recall\x18\x06 \x01(\x01R\x0etargetedRecall\"\xbf\x01\n" +
+	"\x06recall\x18\x03 \x01(\x01R\x06recall\x12\x16\n" +
+	"\x06target\x18\x05 \x01(\x01R\x06target\x12\x1c\n" +
+	"\tshortfall\x18\a \x01(\tR\tshortfallJ\x04\b\x04\x10\x05J\x04\b\x06\x10\aR\btargetedR\x0ftargeted_recall\"\x9e\x01\n" +
 	"\x10CalibrateRequest\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x12,\n" +
 	"\aqueries\x18\x02 \x03(\v2\x12.hamnest.v1.VectorR\aqueries\x12\x16\n" +
 	"\x06sample\x18\x03 \x01(\rR\x06sample\x12\f\n" +
-	"\x01k\x18\x04 \x01(\rR\x01k\x12/\n" +
-	"\bprofiles\x18\x05 \x03(\x0e2\x13.hamnest.v1.ProfileR\bprofiles\x12\x12\n" +
-	"\x04live\x18\x06 \x01(\bR\x04live\"\x87\x01\n" +
+	"\x01k\x18\x04 \x01(\rR\x01k\x12\x12\n" +
+	"\x04live\x18\x06 \x01(\bR\x04liveJ\x04\b\x05\x10\x06R\bprofiles\"^\n" +
 	"\x11CalibrateResponse\x129\n" +
-	"\vcalibration\x18\x01 \x01(\v2\x17.hamnest.v1.CalibrationR\vcalibration\x127\n" +
-	"\bcompared\x18\x02 \x03(\v2\x1b.hamnest.v1.ProfileSettingsR\bcompared\"\xe6\x02\n" +
-	"\vCalibration\x12;\n" +
-	"\vcreate_time\x18\x01 \x01(\v2\x1a.google.protobuf.TimestampR\n" +
-	"createTime\x12\x12\n" +
+	"\vcalibration\x18\x01 \x01(\v2\x17.hamnest.v1.CalibrationR\vcalibrationJ\x04\b\x02\x10\x03R\bcompared\"\xbc\x02\n" +
+	"\vCalibration\x12\x12\n" +
 	"\x04rows\x18\x02 \x01(\x04R\x04rows\x12\x18\n" +
 	"\aqueries\x18\x03 \x01(\rR\aqueries\x125\n" +
 	"\x06source\x18\x04 \x01(\x0e2\x1d.hamnest.v1.CalibrationSourceR\x06source\x12\f\n" +
@@ -2070,37 +1800,28 @@ const file_hamnest_v1_collection_proto_rawDesc = "" +
 	"\aprofile\x18\x06 \x01(\x0e2\x13.hamnest.v1.ProfileR\aprofile\x12/\n" +
 	"\x13profile_fingerprint\x18\a \x01(\tR\x12profileFingerprint\x12\x16\n" +
 	"\x06kernel\x18\b \x01(\tR\x06kernel\x12/\n" +
-	"\bsettings\x18\t \x03(\v2\x13.hamnest.v1.SettingR\bsettings\"q\n" +
-	"\x0fProfileSettings\x12-\n" +
-	"\aprofile\x18\x01 \x01(\x0e2\x13.hamnest.v1.ProfileR\aprofile\x12/\n" +
-	"\bsettings\x18\x02 \x03(\v2\x13.hamnest.v1.SettingR\bsettings\"\x94\x02\n" +
+	"\bsettings\x18\t \x03(\v2\x13.hamnest.v1.SettingR\bsettingsJ\x04\b\x01\x10\x02R\vcreate_time\"\x94\x02\n" +
 	"\aSetting\x12\x12\n" +
-	"\x04dims\x18\x01 \x01(\rR\x04dims\x12\x1b\n" +
-	"\tscan_bits\x18\x02 \x01(\rR\bscanBits\x12\x1e\n" +
-	"\n" +
-	"candidates\x18\x03 \x01(\rR\n" +
-	"candidates\x12-\n" +
-	"\x12rescore_candidates\x18\x04 \x01(\rR\x11rescoreCandidates\x12\x14\n" +
-	"\x05bound\x18\x05 \x01(\x01R\x05bound\x12\x16\n" +
+	"\x04dims\x18\x01 \x01(\rR\x04dims\x12\x16\n" +
 	"\x06recall\x18\x06 \x01(\x01R\x06recall\x12!\n" +
 	"\fvectors_read\x18\a \x01(\x01R\vvectorsRead\x12\"\n" +
 	"\fmicroseconds\x18\b \x01(\x01R\fmicroseconds\x12\x14\n" +
-	"\x05bytes\x18\t \x01(\x01R\x05bytes*R\n" +
+	"\x05bytes\x18\t \x01(\x01R\x05bytes\x12#\n" +
+	"\rtarget_recall\x18\n" +
+	" \x01(\x01R\ftargetRecall\x12#\n" +
+	"\rprefix_recall\x18\v \x01(\x01R\fprefixRecallJ\x04\b\x02\x10\x06R\tscan_bitsR\n" +
+	"candidatesR\x12rescore_candidatesR\x05bound*R\n" +
 	"\x06Metric\x12\x16\n" +
 	"\x12METRIC_UNSPECIFIED\x10\x00\x12\x11\n" +
 	"\rMETRIC_COSINE\x10\x01\x12\x0e\n" +
 	"\n" +
 	"METRIC_DOT\x10\x02\x12\r\n" +
-	"\tMETRIC_L2\x10\x03*\xb8\x01\n" +
+	"\tMETRIC_L2\x10\x03*\xdd\x01\n" +
 	"\aProfile\x12\x17\n" +
 	"\x13PROFILE_UNSPECIFIED\x10\x00\x12\x11\n" +
-	"\rPROFILE_PLAIN\x10\x01\x12\x13\n" +
-	"\x0fPROFILE_CENTRED\x10\x02\x12\x12\n" +
-	"\x0ePROFILE_NESTED\x10\x03\x12\x1a\n" +
-	"\x16PROFILE_NESTED_CENTRED\x10\x04\x12\x10\n" +
-	"\fPROFILE_FULL\x10\x05\x12\x18\n" +
-	"\x14PROFILE_FULL_CENTRED\x10\x06\x12\x10\n" +
-	"\fPROFILE_AUTO\x10\a*\x94\x01\n" +
+	"\rPROFILE_SIGNS\x10\x01\x12\x13\n" +
+	"\x0fPROFILE_LEARNED\x10\b\x12\x11\n" +
+	"\rPROFILE_EXACT\x10\t\"\x04\b\x02\x10\a*\rPROFILE_PLAIN*\x0fPROFILE_CENTRED*\x0ePROFILE_NESTED*\x16PROFILE_NESTED_CENTRED*\fPROFILE_FULL*\x14PROFILE_FULL_CENTRED*\fPROFILE_AUTO*\x94\x01\n" +
 	"\tPrecision\x12\x19\n" +
 	"\x15PRECISION_UNSPECIFIED\x10\x00\x12\x15\n" +
 	"\x11PRECISION_FLOAT32\x10\x01\x12\x15\n" +
@@ -2135,7 +1856,7 @@ func file_hamnest_v1_collection_proto_rawDescGZIP() []byte {
 }
 
 var file_hamnest_v1_collection_proto_enumTypes = make([]protoimpl.EnumInfo, 4)
-var file_hamnest_v1_collection_proto_msgTypes = make([]protoimpl.MessageInfo, 23)
+var file_hamnest_v1_collection_proto_msgTypes = make([]protoimpl.MessageInfo, 21)
 var file_hamnest_v1_collection_proto_goTypes = []any{
 	(Metric)(0),                        // 0: hamnest.v1.Metric
 	(Profile)(0),                       // 1: hamnest.v1.Profile
@@ -2156,23 +1877,21 @@ var file_hamnest_v1_collection_proto_goTypes = []any{
 	(*GetCollectionStatsResponse)(nil), // 16: hamnest.v1.GetCollectionStatsResponse
 	(*CollectionStats)(nil),            // 17: hamnest.v1.CollectionStats
 	(*Rewrite)(nil),                    // 18: hamnest.v1.Rewrite
-	(*CalibrationState)(nil),           // 19: hamnest.v1.CalibrationState
-	(*LiveState)(nil),                  // 20: hamnest.v1.LiveState
-	(*CalibrateRequest)(nil),           // 21: hamnest.v1.CalibrateRequest
-	(*CalibrateResponse)(nil),          // 22: hamnest.v1.CalibrateResponse
-	(*Calibration)(nil),                // 23: hamnest.v1.Calibration
-	(*ProfileSettings)(nil),            // 24: hamnest.v1.ProfileSettings
-	(*Setting)(nil),                    // 25: hamnest.v1.Setting
-	nil,                                // 26: hamnest.v1.Collection.LabelsEntry
-	(*timestamppb.Timestamp)(nil),      // 27: google.protobuf.Timestamp
-	(*fieldmaskpb.FieldMask)(nil),      // 28: google.protobuf.FieldMask
-	(*Vector)(nil),                     // 29: hamnest.v1.Vector
+	(*LiveState)(nil),                  // 19: hamnest.v1.LiveState
+	(*CalibrateRequest)(nil),           // 20: hamnest.v1.CalibrateRequest
+	(*CalibrateResponse)(nil),          // 21: hamnest.v1.CalibrateResponse
+	(*Calibration)(nil),                // 22: hamnest.v1.Calibration
+	(*Setting)(nil),                    // 23: hamnest.v1.Setting
+	nil,                                // 24: hamnest.v1.Collection.LabelsEntry
+	(*timestamppb.Timestamp)(nil),      // 25: google.protobuf.Timestamp
+	(*fieldmaskpb.FieldMask)(nil),      // 26: google.protobuf.FieldMask
+	(*Vector)(nil),                     // 27: hamnest.v1.Vector
 }
 var file_hamnest_v1_collection_proto_depIdxs = []int32{
 	0,  // 0: hamnest.v1.Collection.metric:type_name -> hamnest.v1.Metric
 	1,  // 1: hamnest.v1.Collection.profile:type_name -> hamnest.v1.Profile
-	26, // 2: hamnest.v1.Collection.labels:type_name -> hamnest.v1.Collection.LabelsEntry
-	27, // 3: hamnest.v1.Collection.create_time:type_name -> google.protobuf.Timestamp
+	24, // 2: hamnest.v1.Collection.labels:type_name -> hamnest.v1.Collection.LabelsEntry
+	25, // 3: hamnest.v1.Collection.create_time:type_name -> google.protobuf.Timestamp
 	1,  // 4: hamnest.v1.Collection.profile_in_force:type_name -> hamnest.v1.Profile
 	2,  // 5: hamnest.v1.Collection.store:type_name -> hamnest.v1.Precision
 	4,  // 6: hamnest.v1.CreateCollectionRequest.collection:type_name -> hamnest.v1.Collection
@@ -2180,47 +1899,38 @@ var file_hamnest_v1_collection_proto_depIdxs = []int32{
 	4,  // 8: hamnest.v1.GetCollectionResponse.collection:type_name -> hamnest.v1.Collection
 	4,  // 9: hamnest.v1.ListCollectionsResponse.collections:type_name -> hamnest.v1.Collection
 	4,  // 10: hamnest.v1.UpdateCollectionRequest.collection:type_name -> hamnest.v1.Collection
-	28, // 11: hamnest.v1.UpdateCollectionRequest.update_mask:type_name -> google.protobuf.FieldMask
+	26, // 11: hamnest.v1.UpdateCollectionRequest.update_mask:type_name -> google.protobuf.FieldMask
 	4,  // 12: hamnest.v1.UpdateCollectionResponse.collection:type_name -> hamnest.v1.Collection
 	17, // 13: hamnest.v1.GetCollectionStatsResponse.stats:type_name -> hamnest.v1.CollectionStats
 	18, // 14: hamnest.v1.CollectionStats.rewrite:type_name -> hamnest.v1.Rewrite
-	19, // 15: hamnest.v1.CollectionStats.calibration:type_name -> hamnest.v1.CalibrationState
-	20, // 16: hamnest.v1.CollectionStats.live:type_name -> hamnest.v1.LiveState
-	1,  // 17: hamnest.v1.Rewrite.profile:type_name -> hamnest.v1.Profile
-	2,  // 18: hamnest.v1.Rewrite.store:type_name -> hamnest.v1.Precision
-	27, // 19: hamnest.v1.Rewrite.start_time:type_name -> google.protobuf.Timestamp
-	27, // 20: hamnest.v1.CalibrationState.create_time:type_name -> google.protobuf.Timestamp
-	3,  // 21: hamnest.v1.CalibrationState.source:type_name -> hamnest.v1.CalibrationSource
-	1,  // 22: hamnest.v1.CalibrationState.profile:type_name -> hamnest.v1.Profile
-	29, // 23: hamnest.v1.CalibrateRequest.queries:type_name -> hamnest.v1.Vector
-	1,  // 24: hamnest.v1.CalibrateRequest.profiles:type_name -> hamnest.v1.Profile
-	23, // 25: hamnest.v1.CalibrateResponse.calibration:type_name -> hamnest.v1.Calibration
-	24, // 26: hamnest.v1.CalibrateResponse.compared:type_name -> hamnest.v1.ProfileSettings
-	27, // 27: hamnest.v1.Calibration.create_time:type_name -> google.protobuf.Timestamp
-	3,  // 28: hamnest.v1.Calibration.source:type_name -> hamnest.v1.CalibrationSource
-	1,  // 29: hamnest.v1.Calibration.profile:type_name -> hamnest.v1.Profile
-	25, // 30: hamnest.v1.Calibration.settings:type_name -> hamnest.v1.Setting
-	1,  // 31: hamnest.v1.ProfileSettings.profile:type_name -> hamnest.v1.Profile
-	25, // 32: hamnest.v1.ProfileSettings.settings:type_name -> hamnest.v1.Setting
-	5,  // 33: hamnest.v1.CollectionService.CreateCollection:input_type -> hamnest.v1.CreateCollectionRequest
-	7,  // 34: hamnest.v1.CollectionService.GetCollection:input_type -> hamnest.v1.GetCollectionRequest
-	9,  // 35: hamnest.v1.CollectionService.ListCollections:input_type -> hamnest.v1.ListCollectionsRequest
-	11, // 36: hamnest.v1.CollectionService.UpdateCollection:input_type -> hamnest.v1.UpdateCollectionRequest
-	13, // 37: hamnest.v1.CollectionService.DeleteCollection:input_type -> hamnest.v1.DeleteCollectionRequest
-	15, // 38: hamnest.v1.CollectionService.GetCollectionStats:input_type -> hamnest.v1.GetCollectionStatsRequest
-	21, // 39: hamnest.v1.CollectionService.Calibrate:input_type -> hamnest.v1.CalibrateRequest
-	6,  // 40: hamnest.v1.CollectionService.CreateCollection:output_type -> hamnest.v1.CreateCollectionResponse
-	8,  // 41: hamnest.v1.CollectionService.GetCollection:output_type -> hamnest.v1.GetCollectionResponse
-	10, // 42: hamnest.v1.CollectionService.ListCollections:output_type -> hamnest.v1.ListCollectionsResponse
-	12, // 43: hamnest.v1.CollectionService.UpdateCollection:output_type -> hamnest.v1.UpdateCollectionResponse
-	14, // 44: hamnest.v1.CollectionService.DeleteCollection:output_type -> hamnest.v1.DeleteCollectionResponse
-	16, // 45: hamnest.v1.CollectionService.GetCollectionStats:output_type -> hamnest.v1.GetCollectionStatsResponse
-	22, // 46: hamnest.v1.CollectionService.Calibrate:output_type -> hamnest.v1.CalibrateResponse
-	40, // [40:47] is the sub-list for method output_type
-	33, // [33:40] is the sub-list for method input_type
-	33, // [33:33] is the sub-list for extension type_name
-	33, // [33:33] is the sub-list for extension extendee
-	0,  // [0:33] is the sub-list for field type_name
+	19, // 15: hamnest.v1.CollectionStats.live:type_name -> hamnest.v1.LiveState
+	1,  // 16: hamnest.v1.Rewrite.profile:type_name -> hamnest.v1.Profile
+	2,  // 17: hamnest.v1.Rewrite.store:type_name -> hamnest.v1.Precision
+	25, // 18: hamnest.v1.Rewrite.start_time:type_name -> google.protobuf.Timestamp
+	27, // 19: hamnest.v1.CalibrateRequest.queries:type_name -> hamnest.v1.Vector
+	22, // 20: hamnest.v1.CalibrateResponse.calibration:type_name -> hamnest.v1.Calibration
+	3,  // 21: hamnest.v1.Calibration.source:type_name -> hamnest.v1.CalibrationSource
+	1,  // 22: hamnest.v1.Calibration.profile:type_name -> hamnest.v1.Profile
+	23, // 23: hamnest.v1.Calibration.settings:type_name -> hamnest.v1.Setting
+	5,  // 24: hamnest.v1.CollectionService.CreateCollection:input_type -> hamnest.v1.CreateCollectionRequest
+	7,  // 25: hamnest.v1.CollectionService.GetCollection:input_type -> hamnest.v1.GetCollectionRequest
+	9,  // 26: hamnest.v1.CollectionService.ListCollections:input_type -> hamnest.v1.ListCollectionsRequest
+	11, // 27: hamnest.v1.CollectionService.UpdateCollection:input_type -> hamnest.v1.UpdateCollectionRequest
+	13, // 28: hamnest.v1.CollectionService.DeleteCollection:input_type -> hamnest.v1.DeleteCollectionRequest
+	15, // 29: hamnest.v1.CollectionService.GetCollectionStats:input_type -> hamnest.v1.GetCollectionStatsRequest
+	20, // 30: hamnest.v1.CollectionService.Calibrate:input_type -> hamnest.v1.CalibrateRequest
+	6,  // 31: hamnest.v1.CollectionService.CreateCollection:output_type -> hamnest.v1.CreateCollectionResponse
+	8,  // 32: hamnest.v1.CollectionService.GetCollection:output_type -> hamnest.v1.GetCollectionResponse
+	10, // 33: hamnest.v1.CollectionService.ListCollections:output_type -> hamnest.v1.ListCollectionsResponse
+	12, // 34: hamnest.v1.CollectionService.UpdateCollection:output_type -> hamnest.v1.UpdateCollectionResponse
+	14, // 35: hamnest.v1.CollectionService.DeleteCollection:output_type -> hamnest.v1.DeleteCollectionResponse
+	16, // 36: hamnest.v1.CollectionService.GetCollectionStats:output_type -> hamnest.v1.GetCollectionStatsResponse
+	21, // 37: hamnest.v1.CollectionService.Calibrate:output_type -> hamnest.v1.CalibrateResponse
+	31, // [31:38] is the sub-list for method output_type
+	24, // [24:31] is the sub-list for method input_type
+	24, // [24:24] is the sub-list for extension type_name
+	24, // [24:24] is the sub-list for extension extendee
+	0,  // [0:24] is the sub-list for field type_name
 }
 
 func init() { file_hamnest_v1_collection_proto_init() }
@@ -2235,7 +1945,7 @@ func file_hamnest_v1_collection_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_hamnest_v1_collection_proto_rawDesc), len(file_hamnest_v1_collection_proto_rawDesc)),
 			NumEnums:      4,
-			NumMessages:   23,
+			NumMessages:   21,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

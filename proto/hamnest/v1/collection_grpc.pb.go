@@ -48,6 +48,7 @@ type CollectionServiceClient interface {
 	// Changes the labels, the profile or the stored precision. Another profile or
 	// precision is durably begun when the call returns: the collection is rewritten in the
 	// background, while searches and writes go on, and GetCollectionStats says how far.
+	// PROFILE_LEARNED is learnt anew, also where it is in force already.
 	// FAILED_PRECONDITION with a google.rpc.ErrorInfo of reason REWRITING while another such
 	// change is under way, and of reason CODES_ONLY for another profile where no vectors
 	// are stored to make its codes of.
@@ -56,14 +57,12 @@ type CollectionServiceClient interface {
 	DeleteCollection(ctx context.Context, in *DeleteCollectionRequest, opts ...grpc.CallOption) (*DeleteCollectionResponse, error)
 	// Measures a collection: rows, bytes on disk, bytes in memory.
 	GetCollectionStats(ctx context.Context, in *GetCollectionStatsRequest, opts ...grpc.CallOption) (*GetCollectionStatsResponse, error)
-	// Measures which settings of a search reach which recall at which cost, by comparing
-	// answers with exact ones, and stores the result: SearchRequest.target_recall picks from
-	// it. The stored vectors are read once and compared with every query: 17 seconds on two
-	// cores for 1,000 queries of 768 dims and 38,000 vectors, and more in proportion. Half of
-	// the cores work; searches and writes go on. When the call is cancelled or its deadline passes
-	// nothing has changed. FAILED_PRECONDITION with a google.rpc.ErrorInfo of reason
-	// CALIBRATING while another calibration is under way, of reason UNCALIBRATED when there
-	// is nothing to measure, and of reason CODES_ONLY when no vectors are stored.
+	// Measures what searches find and what they cost, at every step of the ladder and for
+	// several target recalls, by comparing answers with exact ones. Nothing depends on it and
+	// nothing is stored: SearchRequest.target_recall holds without. The stored vectors are
+	// read once for each step; searches and writes go on. FAILED_PRECONDITION with a
+	// google.rpc.ErrorInfo of reason CALIBRATING while another calibration is under way, of
+	// reason EMPTY when there are no vectors, and of reason CODES_ONLY when none are stored.
 	Calibrate(ctx context.Context, in *CalibrateRequest, opts ...grpc.CallOption) (*CalibrateResponse, error)
 }
 
@@ -165,6 +164,7 @@ type CollectionServiceServer interface {
 	// Changes the labels, the profile or the stored precision. Another profile or
 	// precision is durably begun when the call returns: the collection is rewritten in the
 	// background, while searches and writes go on, and GetCollectionStats says how far.
+	// PROFILE_LEARNED is learnt anew, also where it is in force already.
 	// FAILED_PRECONDITION with a google.rpc.ErrorInfo of reason REWRITING while another such
 	// change is under way, and of reason CODES_ONLY for another profile where no vectors
 	// are stored to make its codes of.
@@ -173,14 +173,12 @@ type CollectionServiceServer interface {
 	DeleteCollection(context.Context, *DeleteCollectionRequest) (*DeleteCollectionResponse, error)
 	// Measures a collection: rows, bytes on disk, bytes in memory.
 	GetCollectionStats(context.Context, *GetCollectionStatsRequest) (*GetCollectionStatsResponse, error)
-	// Measures which settings of a search reach which recall at which cost, by comparing
-	// answers with exact ones, and stores the result: SearchRequest.target_recall picks from
-	// it. The stored vectors are read once and compared with every query: 17 seconds on two
-	// cores for 1,000 queries of 768 dims and 38,000 vectors, and more in proportion. Half of
-	// the cores work; searches and writes go on. When the call is cancelled or its deadline passes
-	// nothing has changed. FAILED_PRECONDITION with a google.rpc.ErrorInfo of reason
-	// CALIBRATING while another calibration is under way, of reason UNCALIBRATED when there
-	// is nothing to measure, and of reason CODES_ONLY when no vectors are stored.
+	// Measures what searches find and what they cost, at every step of the ladder and for
+	// several target recalls, by comparing answers with exact ones. Nothing depends on it and
+	// nothing is stored: SearchRequest.target_recall holds without. The stored vectors are
+	// read once for each step; searches and writes go on. FAILED_PRECONDITION with a
+	// google.rpc.ErrorInfo of reason CALIBRATING while another calibration is under way, of
+	// reason EMPTY when there are no vectors, and of reason CODES_ONLY when none are stored.
 	Calibrate(context.Context, *CalibrateRequest) (*CalibrateResponse, error)
 	mustEmbedUnimplementedCollectionServiceServer()
 }

@@ -28,9 +28,9 @@ type Rescore int32
 const (
 	// Taken as RESCORE_VECTORS.
 	Rescore_RESCORE_UNSPECIFIED Rescore = 0
-	// After S1: scores are estimates from the first dims bits.
+	// After S1: scores are estimates from the dimensions that it looked at.
 	Rescore_RESCORE_NONE Rescore = 1
-	// After S2: scores are estimates from the whole codes and the scalars beside them.
+	// After S2: scores are estimates from the whole codes.
 	Rescore_RESCORE_CODES Rescore = 2
 	// After S3: scores are exact.
 	Rescore_RESCORE_VECTORS Rescore = 3
@@ -94,27 +94,25 @@ type SearchRequest struct {
 	Query isSearchRequest_Query `protobuf_oneof:"query"`
 	// How many to return, 1 to the server's limit (default 10000).
 	K uint32 `protobuf:"varint,4,opt,name=k,proto3" json:"k,omitempty"`
-	// Leading dimensions that S1 looks at, at most the query's own: under PROFILE_PLAIN
-	// a ladder step or a multiple of 64, otherwise the end of a block (see Profile).
-	// With exact: the dimensions compared. 0: all.
+	// Leading dimensions that S1 looks at, at most: a ladder step or a multiple of 64, not
+	// above the query's own. Fewer are scanned faster; more rows are looked at again then,
+	// for the target recall holds. With exact: the dimensions compared. 0: what the engine
+	// finds best.
 	Dims uint32 `protobuf:"varint,5,opt,name=dims,proto3" json:"dims,omitempty"`
-	// How many S1 keeps. Default: 40 a wanted result, at least 100 and at most
-	// 10000; under RESCORE_NONE, METRIC_COSINE and PROFILE_PLAIN, where the order of
-	// S1 is final, just those wanted and one more.
+	// How many S1 keeps at first. It looks for more by itself where the target recall asks
+	// for it, but not under PROFILE_SIGNS. Default: 40 a wanted result, at least 100 and at
+	// most 10000.
 	//
 	// Types that are valid to be assigned to FirstStage:
 	//
 	//	*SearchRequest_Candidates
 	//	*SearchRequest_Oversampling
 	FirstStage isSearchRequest_FirstStage `protobuf_oneof:"first_stage"`
-	// How many S2 lets through at most, k to candidates. 0: by rescore_oversampling,
-	// or if that is unset too, all candidates.
-	RescoreCandidates uint32 `protobuf:"varint,8,opt,name=rescore_candidates,json=rescoreCandidates,proto3" json:"rescore_candidates,omitempty"`
 	// Where the search ends. Default RESCORE_VECTORS, and RESCORE_CODES where the
 	// collection keeps no vectors or the query is a code.
 	Rescore Rescore `protobuf:"varint,9,opt,name=rescore,proto3,enum=hamnest.v1.Rescore" json:"rescore,omitempty"`
-	// Compare the query with every stored vector instead; every setting of a stage
-	// but dims must then be unset.
+	// Compare the query with every stored vector instead; target_recall and every setting of
+	// a stage but dims must then be unset.
 	Exact bool `protobuf:"varint,10,opt,name=exact,proto3" json:"exact,omitempty"`
 	// Leave out results that score less, on the metric's scale.
 	MinScore *float32 `protobuf:"fixed32,11,opt,name=min_score,json=minScore,proto3,oneof" json:"min_score,omitempty"`
@@ -125,30 +123,14 @@ type SearchRequest struct {
 	WithVector bool `protobuf:"varint,13,opt,name=with_vector,json=withVector,proto3" json:"with_vector,omitempty"`
 	// Return the metadata.
 	WithMetadata bool `protobuf:"varint,14,opt,name=with_metadata,json=withMetadata,proto3" json:"with_metadata,omitempty"`
-	// Bits of the query that S1 compares in a dimension: 1 for its sign, or 4 for its
-	// magnitude too, which finds far more of the right rows for little more time.
-	// 0: 4, or for a code, which has signs only, 1.
-	ScanBits uint32 `protobuf:"varint,15,opt,name=scan_bits,json=scanBits,proto3" json:"scan_bits,omitempty"`
-	// Bits of the query that S2 compares in a dimension: 4, or 32 for its floats, which
-	// cost more and tell little more. 0: 4.
-	RefineBits uint32 `protobuf:"varint,16,opt,name=refine_bits,json=refineBits,proto3" json:"refine_bits,omitempty"`
-	// rescore_candidates as a multiple of k, at least 1. Not with rescore_candidates.
-	RescoreOversampling *float64 `protobuf:"fixed64,17,opt,name=rescore_oversampling,json=rescoreOversampling,proto3,oneof" json:"rescore_oversampling,omitempty"`
-	// When S3 stops reading vectors. Default: a bound of 2 where the profile rotates,
-	// otherwise unbounded.
-	//
-	// Types that are valid to be assigned to LastStage:
-	//
-	//	*SearchRequest_Bound
-	//	*SearchRequest_Unbounded
-	LastStage isSearchRequest_LastStage `protobuf_oneof:"last_stage"`
-	// The share of the right hits to find in the mean, above 0 and at most 1: the cheapest
-	// settings that CollectionService.Calibrate measured to find as many take the place of
-	// those of all stages, and of dims when it is 0. For a k above the one that recall was
-	// measured over, counts are as many times larger. Not with a setting of a stage but
-	// dims, nor with exact, a code, a vector of fewer dimensions than the collection's, or a
-	// rescore but RESCORE_VECTORS. FAILED_PRECONDITION with a google.rpc.ErrorInfo of reason
-	// UNCALIBRATED when nothing was measured that reaches it.
+	// Takes the place of target_recall for those who know what they do: a vector is read when
+	// its score may be so many standard deviations better than its code says. Finite and
+	// above 0. Not with target_recall.
+	Bound *float64 `protobuf:"fixed64,18,opt,name=bound,proto3,oneof" json:"bound,omitempty"`
+	// The share of the right hits to find in the mean, above 0 and at most 1: vectors are
+	// read until no more than the rest can be expected to be missed. 1 is the same as exact.
+	// Default: 0.995. Not with exact, a code, or under PROFILE_SIGNS, which knows nothing of
+	// its errors.
 	TargetRecall  *float64 `protobuf:"fixed64,21,opt,name=target_recall,json=targetRecall,proto3,oneof" json:"target_recall,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -264,13 +246,6 @@ func (x *SearchRequest) GetOversampling() float64 {
 	return 0
 }
 
-func (x *SearchRequest) GetRescoreCandidates() uint32 {
-	if x != nil {
-		return x.RescoreCandidates
-	}
-	return 0
-}
-
 func (x *SearchRequest) GetRescore() Rescore {
 	if x != nil {
 		return x.Rescore
@@ -313,50 +288,11 @@ func (x *SearchRequest) GetWithMetadata() bool {
 	return false
 }
 
-func (x *SearchRequest) GetScanBits() uint32 {
-	if x != nil {
-		return x.ScanBits
-	}
-	return 0
-}
-
-func (x *SearchRequest) GetRefineBits() uint32 {
-	if x != nil {
-		return x.RefineBits
-	}
-	return 0
-}
-
-func (x *SearchRequest) GetRescoreOversampling() float64 {
-	if x != nil && x.RescoreOversampling != nil {
-		return *x.RescoreOversampling
-	}
-	return 0
-}
-
-func (x *SearchRequest) GetLastStage() isSearchRequest_LastStage {
-	if x != nil {
-		return x.LastStage
-	}
-	return nil
-}
-
 func (x *SearchRequest) GetBound() float64 {
-	if x != nil {
-		if x, ok := x.LastStage.(*SearchRequest_Bound); ok {
-			return x.Bound
-		}
+	if x != nil && x.Bound != nil {
+		return *x.Bound
 	}
 	return 0
-}
-
-func (x *SearchRequest) GetUnbounded() bool {
-	if x != nil {
-		if x, ok := x.LastStage.(*SearchRequest_Unbounded); ok {
-			return x.Unbounded
-		}
-	}
-	return false
 }
 
 func (x *SearchRequest) GetTargetRecall() float64 {
@@ -371,9 +307,8 @@ type isSearchRequest_Query interface {
 }
 
 type SearchRequest_Vector struct {
-	// A vector of the collection's dims, or of one of its ladder steps: that
-	// many dimensions are then all that is looked at, and scores are those of
-	// the prefixes.
+	// A vector of the collection's dims, or of one of its ladder steps: the answer is
+	// about that prefix then, and scores are those of the prefixes.
 	Vector *Vector `protobuf:"bytes,2,opt,name=vector,proto3,oneof"`
 }
 
@@ -384,11 +319,9 @@ type SearchRequest_Id struct {
 }
 
 type SearchRequest_Code struct {
-	// A code of as many dimensions as vector may have, made by the collection's
-	// profile or, under PROFILE_PLAIN, by anything that takes signs. It has no
-	// magnitudes and no vector to score by: scores are those that signs suggest, the
-	// search ends at the codes by default, and RESCORE_VECTORS, exact and bound are
-	// refused.
+	// A code of as many dimensions as vector may have, in a collection of PROFILE_SIGNS.
+	// It has no vector to score by: scores are those that signs suggest, the search ends
+	// at the codes, and RESCORE_VECTORS, exact, bound and target_recall are refused.
 	Code *Code `protobuf:"bytes,20,opt,name=code,proto3,oneof"`
 }
 
@@ -415,29 +348,6 @@ type SearchRequest_Oversampling struct {
 func (*SearchRequest_Candidates) isSearchRequest_FirstStage() {}
 
 func (*SearchRequest_Oversampling) isSearchRequest_FirstStage() {}
-
-type isSearchRequest_LastStage interface {
-	isSearchRequest_LastStage()
-}
-
-type SearchRequest_Bound struct {
-	// As soon as each vector left would have to score better than S2 estimated by
-	// more than so many standard deviations of the estimate's error to be among the
-	// k. Above 0. Larger is safer and reads more: the chance to miss a vector at the
-	// edge of the k is that of a normal variable beyond the bound, 1 in 44 at 2.
-	// INVALID_ARGUMENT under a profile that does not rotate: nothing is known of its
-	// errors.
-	Bound float64 `protobuf:"fixed64,18,opt,name=bound,proto3,oneof"`
-}
-
-type SearchRequest_Unbounded struct {
-	// true: not before all that S2 let through are read.
-	Unbounded bool `protobuf:"varint,19,opt,name=unbounded,proto3,oneof"`
-}
-
-func (*SearchRequest_Bound) isSearchRequest_LastStage() {}
-
-func (*SearchRequest_Unbounded) isSearchRequest_LastStage() {}
 
 // SearchResponse is the answer to one search.
 type SearchResponse struct {
@@ -583,18 +493,16 @@ type Receipt struct {
 	Dims uint32 `protobuf:"varint,1,opt,name=dims,proto3" json:"dims,omitempty"`
 	// The stage at which the search ended.
 	Rescore Rescore `protobuf:"varint,2,opt,name=rescore,proto3,enum=hamnest.v1.Rescore" json:"rescore,omitempty"`
-	// Whether every stored vector was compared.
+	// Whether every stored vector was compared: because it was asked for, or because that
+	// was found to be cheaper.
 	Exact bool `protobuf:"varint,3,opt,name=exact,proto3" json:"exact,omitempty"`
 	// Rows that S1, or the exact scan, compared.
 	RowsScanned uint64 `protobuf:"varint,4,opt,name=rows_scanned,json=rowsScanned,proto3" json:"rows_scanned,omitempty"`
-	// Bytes of codes, and of the scalars beside them, read by S1 and S2.
+	// Bytes of codes, and of the numbers beside them, read by S1 and S2.
 	CodeBytesRead uint64 `protobuf:"varint,5,opt,name=code_bytes_read,json=codeBytesRead,proto3" json:"code_bytes_read,omitempty"`
-	// Rows that S1 kept: those asked for, the query's own when it is a stored vector,
-	// and when the search ends at the codes those that tie with the last.
+	// Rows that S1 kept.
 	Candidates uint32 `protobuf:"varint,6,opt,name=candidates,proto3" json:"candidates,omitempty"`
-	// Rows that S2 let through: those that S3 might score.
-	RescoreCandidates uint32 `protobuf:"varint,7,opt,name=rescore_candidates,json=rescoreCandidates,proto3" json:"rescore_candidates,omitempty"`
-	// Stored vectors read: those of rescore_candidates that the bound left a chance.
+	// Stored vectors read.
 	VectorsRead uint64 `protobuf:"varint,8,opt,name=vectors_read,json=vectorsRead,proto3" json:"vectors_read,omitempty"`
 	// Bytes of stored vectors read.
 	VectorBytesRead uint64 `protobuf:"varint,9,opt,name=vector_bytes_read,json=vectorBytesRead,proto3" json:"vector_bytes_read,omitempty"`
@@ -610,13 +518,18 @@ type Receipt struct {
 	Kernel string `protobuf:"bytes,14,opt,name=kernel,proto3" json:"kernel,omitempty"`
 	// The encoder state used.
 	ProfileFingerprint string `protobuf:"bytes,15,opt,name=profile_fingerprint,json=profileFingerprint,proto3" json:"profile_fingerprint,omitempty"`
-	// Bits of the query that S1 compared in a dimension. 0: no codes were scanned.
-	ScanBits uint32 `protobuf:"varint,16,opt,name=scan_bits,json=scanBits,proto3" json:"scan_bits,omitempty"`
-	// Bits of the query that S2 compared in a dimension. 0: no whole codes were
-	// compared, because they would not have changed the answer.
-	RefineBits uint32 `protobuf:"varint,17,opt,name=refine_bits,json=refineBits,proto3" json:"refine_bits,omitempty"`
-	// The bound that S3 went by. 0: none.
-	Bound         float64 `protobuf:"fixed64,18,opt,name=bound,proto3" json:"bound,omitempty"`
+	// The bound in force. 0: none.
+	Bound float64 `protobuf:"fixed64,18,opt,name=bound,proto3" json:"bound,omitempty"`
+	// The target recall in force. 0: none, as when all vectors were compared.
+	TargetRecall float64 `protobuf:"fixed64,19,opt,name=target_recall,json=targetRecall,proto3" json:"target_recall,omitempty"`
+	// The share of the right hits that can be expected to be found, by what the hits say of
+	// those that may have been missed: 1 when all rows were compared, 0 where nothing is
+	// known.
+	ExpectedRecall float64 `protobuf:"fixed64,20,opt,name=expected_recall,json=expectedRecall,proto3" json:"expected_recall,omitempty"`
+	// Passes of S1 over the codes.
+	Passes uint32 `protobuf:"varint,21,opt,name=passes,proto3" json:"passes,omitempty"`
+	// Rows that S2 compared by their whole codes.
+	Refined       uint32 `protobuf:"varint,22,opt,name=refined,proto3" json:"refined,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -693,13 +606,6 @@ func (x *Receipt) GetCandidates() uint32 {
 	return 0
 }
 
-func (x *Receipt) GetRescoreCandidates() uint32 {
-	if x != nil {
-		return x.RescoreCandidates
-	}
-	return 0
-}
-
 func (x *Receipt) GetVectorsRead() uint64 {
 	if x != nil {
 		return x.VectorsRead
@@ -756,23 +662,37 @@ func (x *Receipt) GetProfileFingerprint() string {
 	return ""
 }
 
-func (x *Receipt) GetScanBits() uint32 {
-	if x != nil {
-		return x.ScanBits
-	}
-	return 0
-}
-
-func (x *Receipt) GetRefineBits() uint32 {
-	if x != nil {
-		return x.RefineBits
-	}
-	return 0
-}
-
 func (x *Receipt) GetBound() float64 {
 	if x != nil {
 		return x.Bound
+	}
+	return 0
+}
+
+func (x *Receipt) GetTargetRecall() float64 {
+	if x != nil {
+		return x.TargetRecall
+	}
+	return 0
+}
+
+func (x *Receipt) GetExpectedRecall() float64 {
+	if x != nil {
+		return x.ExpectedRecall
+	}
+	return 0
+}
+
+func (x *Receipt) GetPasses() uint32 {
+	if x != nil {
+		return x.Passes
+	}
+	return 0
+}
+
+func (x *Receipt) GetRefined() uint32 {
+	if x != nil {
+		return x.Refined
 	}
 	return 0
 }
@@ -883,7 +803,7 @@ var File_hamnest_v1_search_proto protoreflect.FileDescriptor
 const file_hamnest_v1_search_proto_rawDesc = "" +
 	"\n" +
 	"\x17hamnest/v1/search.proto\x12\n" +
-	"hamnest.v1\x1a\x1egoogle/protobuf/duration.proto\x1a\x17hamnest/v1/vector.proto\"\xb3\x06\n" +
+	"hamnest.v1\x1a\x1egoogle/protobuf/duration.proto\x1a\x17hamnest/v1/vector.proto\"\xb3\x05\n" +
 	"\rSearchRequest\x12\x1e\n" +
 	"\n" +
 	"collection\x18\x01 \x01(\tR\n" +
@@ -897,31 +817,23 @@ const file_hamnest_v1_search_proto_rawDesc = "" +
 	"candidates\x18\x06 \x01(\rH\x01R\n" +
 	"candidates\x12$\n" +
 	"\foversampling\x18\a \x01(\x01H\x01R\foversampling\x12-\n" +
-	"\x12rescore_candidates\x18\b \x01(\rR\x11rescoreCandidates\x12-\n" +
 	"\arescore\x18\t \x01(\x0e2\x13.hamnest.v1.RescoreR\arescore\x12\x14\n" +
 	"\x05exact\x18\n" +
 	" \x01(\bR\x05exact\x12 \n" +
-	"\tmin_score\x18\v \x01(\x02H\x03R\bminScore\x88\x01\x01\x12\x1d\n" +
+	"\tmin_score\x18\v \x01(\x02H\x02R\bminScore\x88\x01\x01\x12\x1d\n" +
 	"\n" +
 	"page_token\x18\f \x01(\tR\tpageToken\x12\x1f\n" +
 	"\vwith_vector\x18\r \x01(\bR\n" +
 	"withVector\x12#\n" +
-	"\rwith_metadata\x18\x0e \x01(\bR\fwithMetadata\x12\x1b\n" +
-	"\tscan_bits\x18\x0f \x01(\rR\bscanBits\x12\x1f\n" +
-	"\vrefine_bits\x18\x10 \x01(\rR\n" +
-	"refineBits\x126\n" +
-	"\x14rescore_oversampling\x18\x11 \x01(\x01H\x04R\x13rescoreOversampling\x88\x01\x01\x12\x16\n" +
-	"\x05bound\x18\x12 \x01(\x01H\x02R\x05bound\x12\x1e\n" +
-	"\tunbounded\x18\x13 \x01(\bH\x02R\tunbounded\x12(\n" +
-	"\rtarget_recall\x18\x15 \x01(\x01H\x05R\ftargetRecall\x88\x01\x01B\a\n" +
+	"\rwith_metadata\x18\x0e \x01(\bR\fwithMetadata\x12\x19\n" +
+	"\x05bound\x18\x12 \x01(\x01H\x03R\x05bound\x88\x01\x01\x12(\n" +
+	"\rtarget_recall\x18\x15 \x01(\x01H\x04R\ftargetRecall\x88\x01\x01B\a\n" +
 	"\x05queryB\r\n" +
 	"\vfirst_stageB\f\n" +
 	"\n" +
-	"last_stageB\f\n" +
-	"\n" +
-	"_min_scoreB\x17\n" +
-	"\x15_rescore_oversamplingB\x10\n" +
-	"\x0e_target_recall\"\x8c\x01\n" +
+	"_min_scoreB\b\n" +
+	"\x06_boundB\x10\n" +
+	"\x0e_target_recallJ\x04\b\b\x10\tJ\x04\b\x0f\x10\x12J\x04\b\x13\x10\x14R\x12rescore_candidatesR\tscan_bitsR\vrefine_bitsR\x14rescore_oversamplingR\tunbounded\"\x8c\x01\n" +
 	"\x0eSearchResponse\x12#\n" +
 	"\x04hits\x18\x01 \x03(\v2\x0f.hamnest.v1.HitR\x04hits\x12&\n" +
 	"\x0fnext_page_token\x18\x02 \x01(\tR\rnextPageToken\x12-\n" +
@@ -930,7 +842,7 @@ const file_hamnest_v1_search_proto_rawDesc = "" +
 	"\x02id\x18\x01 \x01(\tR\x02id\x12\x14\n" +
 	"\x05score\x18\x02 \x01(\x02R\x05score\x12*\n" +
 	"\x06vector\x18\x03 \x01(\v2\x12.hamnest.v1.VectorR\x06vector\x12\x1a\n" +
-	"\bmetadata\x18\x04 \x01(\tR\bmetadata\"\xd4\x05\n" +
+	"\bmetadata\x18\x04 \x01(\tR\bmetadata\"\xa5\x06\n" +
 	"\aReceipt\x12\x12\n" +
 	"\x04dims\x18\x01 \x01(\rR\x04dims\x12-\n" +
 	"\arescore\x18\x02 \x01(\x0e2\x13.hamnest.v1.RescoreR\arescore\x12\x14\n" +
@@ -939,8 +851,7 @@ const file_hamnest_v1_search_proto_rawDesc = "" +
 	"\x0fcode_bytes_read\x18\x05 \x01(\x04R\rcodeBytesRead\x12\x1e\n" +
 	"\n" +
 	"candidates\x18\x06 \x01(\rR\n" +
-	"candidates\x12-\n" +
-	"\x12rescore_candidates\x18\a \x01(\rR\x11rescoreCandidates\x12!\n" +
+	"candidates\x12!\n" +
 	"\fvectors_read\x18\b \x01(\x04R\vvectorsRead\x12*\n" +
 	"\x11vector_bytes_read\x18\t \x01(\x04R\x0fvectorBytesRead\x126\n" +
 	"\tscan_time\x18\n" +
@@ -951,11 +862,12 @@ const file_hamnest_v1_search_proto_rawDesc = "" +
 	"\n" +
 	"total_time\x18\r \x01(\v2\x19.google.protobuf.DurationR\ttotalTime\x12\x16\n" +
 	"\x06kernel\x18\x0e \x01(\tR\x06kernel\x12/\n" +
-	"\x13profile_fingerprint\x18\x0f \x01(\tR\x12profileFingerprint\x12\x1b\n" +
-	"\tscan_bits\x18\x10 \x01(\rR\bscanBits\x12\x1f\n" +
-	"\vrefine_bits\x18\x11 \x01(\rR\n" +
-	"refineBits\x12\x14\n" +
-	"\x05bound\x18\x12 \x01(\x01R\x05bound\"k\n" +
+	"\x13profile_fingerprint\x18\x0f \x01(\tR\x12profileFingerprint\x12\x14\n" +
+	"\x05bound\x18\x12 \x01(\x01R\x05bound\x12#\n" +
+	"\rtarget_recall\x18\x13 \x01(\x01R\ftargetRecall\x12'\n" +
+	"\x0fexpected_recall\x18\x14 \x01(\x01R\x0eexpectedRecall\x12\x16\n" +
+	"\x06passes\x18\x15 \x01(\rR\x06passes\x12\x18\n" +
+	"\arefined\x18\x16 \x01(\rR\arefinedJ\x04\b\a\x10\bJ\x04\b\x10\x10\x11J\x04\b\x11\x10\x12R\x12rescore_candidatesR\tscan_bitsR\vrefine_bits\"k\n" +
 	"\x12BatchSearchRequest\x12\x1e\n" +
 	"\n" +
 	"collection\x18\x01 \x01(\tR\n" +
@@ -1035,8 +947,6 @@ func file_hamnest_v1_search_proto_init() {
 		(*SearchRequest_Code)(nil),
 		(*SearchRequest_Candidates)(nil),
 		(*SearchRequest_Oversampling)(nil),
-		(*SearchRequest_Bound)(nil),
-		(*SearchRequest_Unbounded)(nil),
 	}
 	type x struct{}
 	out := protoimpl.TypeBuilder{

@@ -29,13 +29,13 @@ const (
 //
 // SearchService finds the vectors most like a query.
 //
-// A search goes through up to three stages. S1 scans the first `dims` bits of
-// every code, comparing the query's signs (Hamming distance) or its magnitudes too,
-// and keeps `candidates`; S2 estimates the scores of those from their whole codes,
-// corrected by what the profile keeps beside them, and lets at most
-// `rescore_candidates` through; S3 scores these against the stored vectors, the most
-// promising first, and keeps k. Where the profile rotates, the estimates' errors are
-// known, and S3 ends as soon as none of the vectors left can be among the k (`bound`).
+// A search goes through up to three stages. S1 scans codes, of all dimensions or only the
+// first, ranks all rows by the best score that each may have, and keeps `candidates`; S2
+// estimates the scores of those from their whole codes; S3 scores the most promising
+// against the stored vectors and keeps k. The codes tell how far estimates can be wrong, so
+// that S2 and S3 end, and S1 looks again, by one rule: until no more hits can be expected to
+// be missed than `target_recall` allows. When that would take more than comparing all
+// vectors, these are compared.
 // Errors are as for VectorService.
 type SearchServiceClient interface {
 	// Finds the k vectors most like the query.
@@ -79,13 +79,13 @@ func (c *searchServiceClient) BatchSearch(ctx context.Context, in *BatchSearchRe
 //
 // SearchService finds the vectors most like a query.
 //
-// A search goes through up to three stages. S1 scans the first `dims` bits of
-// every code, comparing the query's signs (Hamming distance) or its magnitudes too,
-// and keeps `candidates`; S2 estimates the scores of those from their whole codes,
-// corrected by what the profile keeps beside them, and lets at most
-// `rescore_candidates` through; S3 scores these against the stored vectors, the most
-// promising first, and keeps k. Where the profile rotates, the estimates' errors are
-// known, and S3 ends as soon as none of the vectors left can be among the k (`bound`).
+// A search goes through up to three stages. S1 scans codes, of all dimensions or only the
+// first, ranks all rows by the best score that each may have, and keeps `candidates`; S2
+// estimates the scores of those from their whole codes; S3 scores the most promising
+// against the stored vectors and keeps k. The codes tell how far estimates can be wrong, so
+// that S2 and S3 end, and S1 looks again, by one rule: until no more hits can be expected to
+// be missed than `target_recall` allows. When that would take more than comparing all
+// vectors, these are compared.
 // Errors are as for VectorService.
 type SearchServiceServer interface {
 	// Finds the k vectors most like the query.

@@ -208,10 +208,10 @@ type VectorRecord struct {
 	// A JSON object, at most 65536 bytes, kept and returned as it was given.
 	// Empty: none.
 	Metadata string `protobuf:"bytes,3,opt,name=metadata,proto3" json:"metadata,omitempty"`
-	// The code that the profile in force makes of the vector, returned when asked for. To
-	// store a vector it need not be given, and must be that code if it is. Without a
-	// vector it is stored as it is, which takes a collection that stores no vectors under
-	// METRIC_COSINE and PROFILE_PLAIN: others keep more beside a code than it tells.
+	// The signs of the vector, returned when asked for, whatever the profile. To store a
+	// vector they need not be given, and must be its signs if they are. Without a vector a
+	// code is stored as it is, which takes a collection of PROFILE_SIGNS under METRIC_COSINE
+	// that stores no vectors: others keep more beside a code than it tells.
 	Code          *Code `protobuf:"bytes,4,opt,name=code,proto3" json:"code,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache

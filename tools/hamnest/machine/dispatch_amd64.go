@@ -26,7 +26,11 @@ func count(set isa.Set, words []uint64, queries *[tileQueries]uint64) (sum uint6
 	var lanes [8 * tileQueries]uint64
 	switch set {
 	case isa.AVX512:
-		countAVX512(&words[0], 8*len(words), &queries[0], &lanes[0])
+		if isa.CountsBits() {
+			countVPOPCNTAVX512(&words[0], 8*len(words), &queries[0], &lanes[0])
+		} else {
+			countAVX512(&words[0], 8*len(words), &queries[0], &lanes[0])
+		}
 	case isa.AVX2:
 		countAVX2(&words[0], 8*len(words), &queries[0], &lanes[0])
 	default:

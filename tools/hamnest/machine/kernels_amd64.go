@@ -17,6 +17,11 @@ func readAVX2(words *uint64, bytes int, xor *uint64)
 // Compares bytes, a multiple of 256, with 4 queries: see countGeneric.
 //
 //go:noescape
+func countVPOPCNTAVX512(words *uint64, bytes int, queries *uint64, sums *uint64)
+
+// Compares bytes, a multiple of 256, with 4 queries: see countGeneric.
+//
+//go:noescape
 func countAVX512(words *uint64, bytes int, queries *uint64, sums *uint64)
 
 // Compares bytes, a multiple of 256, with 4 queries: see countGeneric.

@@ -4,6 +4,42 @@
 
 #include "textflag.h"
 
+DATA nibbleCounts<>+0(SB)/1, $0x00
+DATA nibbleCounts<>+1(SB)/1, $0x01
+DATA nibbleCounts<>+2(SB)/1, $0x01
+DATA nibbleCounts<>+3(SB)/1, $0x02
+DATA nibbleCounts<>+4(SB)/1, $0x01
+DATA nibbleCounts<>+5(SB)/1, $0x02
+DATA nibbleCounts<>+6(SB)/1, $0x02
+DATA nibbleCounts<>+7(SB)/1, $0x03
+DATA nibbleCounts<>+8(SB)/1, $0x01
+DATA nibbleCounts<>+9(SB)/1, $0x02
+DATA nibbleCounts<>+10(SB)/1, $0x02
+DATA nibbleCounts<>+11(SB)/1, $0x03
+DATA nibbleCounts<>+12(SB)/1, $0x02
+DATA nibbleCounts<>+13(SB)/1, $0x03
+DATA nibbleCounts<>+14(SB)/1, $0x03
+DATA nibbleCounts<>+15(SB)/1, $0x04
+GLOBL nibbleCounts<>(SB), RODATA|NOPTR, $16
+
+DATA nibbleMask<>+0(SB)/1, $0x0f
+DATA nibbleMask<>+1(SB)/1, $0x0f
+DATA nibbleMask<>+2(SB)/1, $0x0f
+DATA nibbleMask<>+3(SB)/1, $0x0f
+DATA nibbleMask<>+4(SB)/1, $0x0f
+DATA nibbleMask<>+5(SB)/1, $0x0f
+DATA nibbleMask<>+6(SB)/1, $0x0f
+DATA nibbleMask<>+7(SB)/1, $0x0f
+DATA nibbleMask<>+8(SB)/1, $0x0f
+DATA nibbleMask<>+9(SB)/1, $0x0f
+DATA nibbleMask<>+10(SB)/1, $0x0f
+DATA nibbleMask<>+11(SB)/1, $0x0f
+DATA nibbleMask<>+12(SB)/1, $0x0f
+DATA nibbleMask<>+13(SB)/1, $0x0f
+DATA nibbleMask<>+14(SB)/1, $0x0f
+DATA nibbleMask<>+15(SB)/1, $0x0f
+GLOBL nibbleMask<>(SB), RODATA|NOPTR, $16
+
 // func readAVX512(words *uint64, bytes int, xor *uint64)
 // Requires: AVX, AVX512F
 TEXT ·readAVX512(SB), NOSPLIT, $0-24
@@ -106,9 +142,9 @@ loop:
 	VZEROUPPER
 	RET
 
-// func countAVX512(words *uint64, bytes int, queries *uint64, sums *uint64)
+// func countVPOPCNTAVX512(words *uint64, bytes int, queries *uint64, sums *uint64)
 // Requires: AVX, AVX512F, AVX512VPOPCNTDQ
-TEXT ·countAVX512(SB), NOSPLIT, $0-32
+TEXT ·countVPOPCNTAVX512(SB), NOSPLIT, $0-32
 	MOVQ         words+0(FP), AX
 	MOVQ         bytes+8(FP), CX
 	ADDQ         AX, CX
@@ -175,6 +211,169 @@ loop:
 	VPXORQ    Z8, Z3, Z8
 	VPOPCNTQ  Z8, Z8
 	VPADDQ    Z8, Z7, Z7
+	ADDQ      $0x00000100, AX
+	CMPQ      AX, CX
+	JNE       loop
+	MOVQ      sums+24(FP), AX
+	VMOVDQU64 Z4, (AX)
+	VMOVDQU64 Z5, 64(AX)
+	VMOVDQU64 Z6, 128(AX)
+	VMOVDQU64 Z7, 192(AX)
+	VZEROUPPER
+	RET
+
+// func countAVX512(words *uint64, bytes int, queries *uint64, sums *uint64)
+// Requires: AVX, AVX512BW, AVX512F
+TEXT ·countAVX512(SB), NOSPLIT, $0-32
+	MOVQ            words+0(FP), AX
+	MOVQ            bytes+8(FP), CX
+	ADDQ            AX, CX
+	MOVQ            queries+16(FP), DX
+	VPBROADCASTQ    (DX), Z0
+	VPBROADCASTQ    8(DX), Z1
+	VPBROADCASTQ    16(DX), Z2
+	VPBROADCASTQ    24(DX), Z3
+	VPXORQ          Z4, Z4, Z4
+	VPXORQ          Z5, Z5, Z5
+	VPXORQ          Z6, Z6, Z6
+	VPXORQ          Z7, Z7, Z7
+	VBROADCASTI32X4 nibbleCounts<>+0(SB), Z8
+	VBROADCASTI32X4 nibbleMask<>+0(SB), Z9
+	VPXORQ          Z10, Z10, Z10
+
+loop:
+	VPXORQ    (AX), Z0, Z11
+	VPSRLW    $0x04, Z11, Z12
+	VPANDQ    Z9, Z11, Z11
+	VPANDQ    Z9, Z12, Z12
+	VPSHUFB   Z11, Z8, Z11
+	VPSHUFB   Z12, Z8, Z12
+	VPADDB    Z12, Z11, Z11
+	VPXORQ    64(AX), Z0, Z12
+	VPSRLW    $0x04, Z12, Z13
+	VPANDQ    Z9, Z12, Z12
+	VPANDQ    Z9, Z13, Z13
+	VPSHUFB   Z12, Z8, Z12
+	VPSHUFB   Z13, Z8, Z13
+	VPADDB    Z13, Z12, Z12
+	VPADDB    Z12, Z11, Z11
+	VPXORQ    128(AX), Z0, Z12
+	VPSRLW    $0x04, Z12, Z13
+	VPANDQ    Z9, Z12, Z12
+	VPANDQ    Z9, Z13, Z13
+	VPSHUFB   Z12, Z8, Z12
+	VPSHUFB   Z13, Z8, Z13
+	VPADDB    Z13, Z12, Z12
+	VPADDB    Z12, Z11, Z11
+	VPXORQ    192(AX), Z0, Z12
+	VPSRLW    $0x04, Z12, Z13
+	VPANDQ    Z9, Z12, Z12
+	VPANDQ    Z9, Z13, Z13
+	VPSHUFB   Z12, Z8, Z12
+	VPSHUFB   Z13, Z8, Z13
+	VPADDB    Z13, Z12, Z12
+	VPADDB    Z12, Z11, Z11
+	VPSADBW   Z10, Z11, Z11
+	VPADDQ    Z11, Z4, Z4
+	VPXORQ    (AX), Z1, Z11
+	VPSRLW    $0x04, Z11, Z12
+	VPANDQ    Z9, Z11, Z11
+	VPANDQ    Z9, Z12, Z12
+	VPSHUFB   Z11, Z8, Z11
+	VPSHUFB   Z12, Z8, Z12
+	VPADDB    Z12, Z11, Z11
+	VPXORQ    64(AX), Z1, Z12
+	VPSRLW    $0x04, Z12, Z13
+	VPANDQ    Z9, Z12, Z12
+	VPANDQ    Z9, Z13, Z13
+	VPSHUFB   Z12, Z8, Z12
+	VPSHUFB   Z13, Z8, Z13
+	VPADDB    Z13, Z12, Z12
+	VPADDB    Z12, Z11, Z11
+	VPXORQ    128(AX), Z1, Z12
+	VPSRLW    $0x04, Z12, Z13
+	VPANDQ    Z9, Z12, Z12
+	VPANDQ    Z9, Z13, Z13
+	VPSHUFB   Z12, Z8, Z12
+	VPSHUFB   Z13, Z8, Z13
+	VPADDB    Z13, Z12, Z12
+	VPADDB    Z12, Z11, Z11
+	VPXORQ    192(AX), Z1, Z12
+	VPSRLW    $0x04, Z12, Z13
+	VPANDQ    Z9, Z12, Z12
+	VPANDQ    Z9, Z13, Z13
+	VPSHUFB   Z12, Z8, Z12
+	VPSHUFB   Z13, Z8, Z13
+	VPADDB    Z13, Z12, Z12
+	VPADDB    Z12, Z11, Z11
+	VPSADBW   Z10, Z11, Z11
+	VPADDQ    Z11, Z5, Z5
+	VPXORQ    (AX), Z2, Z11
+	VPSRLW    $0x04, Z11, Z12
+	VPANDQ    Z9, Z11, Z11
+	VPANDQ    Z9, Z12, Z12
+	VPSHUFB   Z11, Z8, Z11
+	VPSHUFB   Z12, Z8, Z12
+	VPADDB    Z12, Z11, Z11
+	VPXORQ    64(AX), Z2, Z12
+	VPSRLW    $0x04, Z12, Z13
+	VPANDQ    Z9, Z12, Z12
+	VPANDQ    Z9, Z13, Z13
+	VPSHUFB   Z12, Z8, Z12
+	VPSHUFB   Z13, Z8, Z13
+	VPADDB    Z13, Z12, Z12
+	VPADDB    Z12, Z11, Z11
+	VPXORQ    128(AX), Z2, Z12
+	VPSRLW    $0x04, Z12, Z13
+	VPANDQ    Z9, Z12, Z12
+	VPANDQ    Z9, Z13, Z13
+	VPSHUFB   Z12, Z8, Z12
+	VPSHUFB   Z13, Z8, Z13
+	VPADDB    Z13, Z12, Z12
+	VPADDB    Z12, Z11, Z11
+	VPXORQ    192(AX), Z2, Z12
+	VPSRLW    $0x04, Z12, Z13
+	VPANDQ    Z9, Z12, Z12
+	VPANDQ    Z9, Z13, Z13
+	VPSHUFB   Z12, Z8, Z12
+	VPSHUFB   Z13, Z8, Z13
+	VPADDB    Z13, Z12, Z12
+	VPADDB    Z12, Z11, Z11
+	VPSADBW   Z10, Z11, Z11
+	VPADDQ    Z11, Z6, Z6
+	VPXORQ    (AX), Z3, Z11
+	VPSRLW    $0x04, Z11, Z12
+	VPANDQ    Z9, Z11, Z11
+	VPANDQ    Z9, Z12, Z12
+	VPSHUFB   Z11, Z8, Z11
+	VPSHUFB   Z12, Z8, Z12
+	VPADDB    Z12, Z11, Z11
+	VPXORQ    64(AX), Z3, Z12
+	VPSRLW    $0x04, Z12, Z13
+	VPANDQ    Z9, Z12, Z12
+	VPANDQ    Z9, Z13, Z13
+	VPSHUFB   Z12, Z8, Z12
+	VPSHUFB   Z13, Z8, Z13
+	VPADDB    Z13, Z12, Z12
+	VPADDB    Z12, Z11, Z11
+	VPXORQ    128(AX), Z3, Z12
+	VPSRLW    $0x04, Z12, Z13
+	VPANDQ    Z9, Z12, Z12
+	VPANDQ    Z9, Z13, Z13
+	VPSHUFB   Z12, Z8, Z12
+	VPSHUFB   Z13, Z8, Z13
+	VPADDB    Z13, Z12, Z12
+	VPADDB    Z12, Z11, Z11
+	VPXORQ    192(AX), Z3, Z12
+	VPSRLW    $0x04, Z12, Z13
+	VPANDQ    Z9, Z12, Z12
+	VPANDQ    Z9, Z13, Z13
+	VPSHUFB   Z12, Z8, Z12
+	VPSHUFB   Z13, Z8, Z13
+	VPADDB    Z13, Z12, Z12
+	VPADDB    Z12, Z11, Z11
+	VPSADBW   Z10, Z11, Z11
+	VPADDQ    Z11, Z7, Z7
 	ADDQ      $0x00000100, AX
 	CMPQ      AX, CX
 	JNE       loop
@@ -476,39 +675,3 @@ loop:
 	VMOVDQU Y7, 96(AX)
 	VZEROUPPER
 	RET
-
-DATA nibbleCounts<>+0(SB)/1, $0x00
-DATA nibbleCounts<>+1(SB)/1, $0x01
-DATA nibbleCounts<>+2(SB)/1, $0x01
-DATA nibbleCounts<>+3(SB)/1, $0x02
-DATA nibbleCounts<>+4(SB)/1, $0x01
-DATA nibbleCounts<>+5(SB)/1, $0x02
-DATA nibbleCounts<>+6(SB)/1, $0x02
-DATA nibbleCounts<>+7(SB)/1, $0x03
-DATA nibbleCounts<>+8(SB)/1, $0x01
-DATA nibbleCounts<>+9(SB)/1, $0x02
-DATA nibbleCounts<>+10(SB)/1, $0x02
-DATA nibbleCounts<>+11(SB)/1, $0x03
-DATA nibbleCounts<>+12(SB)/1, $0x02
-DATA nibbleCounts<>+13(SB)/1, $0x03
-DATA nibbleCounts<>+14(SB)/1, $0x03
-DATA nibbleCounts<>+15(SB)/1, $0x04
-GLOBL nibbleCounts<>(SB), RODATA|NOPTR, $16
-
-DATA nibbleMask<>+0(SB)/1, $0x0f
-DATA nibbleMask<>+1(SB)/1, $0x0f
-DATA nibbleMask<>+2(SB)/1, $0x0f
-DATA nibbleMask<>+3(SB)/1, $0x0f
-DATA nibbleMask<>+4(SB)/1, $0x0f
-DATA nibbleMask<>+5(SB)/1, $0x0f
-DATA nibbleMask<>+6(SB)/1, $0x0f
-DATA nibbleMask<>+7(SB)/1, $0x0f
-DATA nibbleMask<>+8(SB)/1, $0x0f
-DATA nibbleMask<>+9(SB)/1, $0x0f
-DATA nibbleMask<>+10(SB)/1, $0x0f
-DATA nibbleMask<>+11(SB)/1, $0x0f
-DATA nibbleMask<>+12(SB)/1, $0x0f
-DATA nibbleMask<>+13(SB)/1, $0x0f
-DATA nibbleMask<>+14(SB)/1, $0x0f
-DATA nibbleMask<>+15(SB)/1, $0x0f
-GLOBL nibbleMask<>(SB), RODATA|NOPTR, $16

@@ -85,6 +85,19 @@ const (
 	queryStream
 )
 
+// Vectors calls visit with the vectors of the set, which Check accepts but for a smaller
+// number of rows, and then with the queries: base tells which. Each is overwritten by the
+// next.
+func (s Set) Vectors(visit func(base bool, row int, v []float32)) {
+	g := newGenerator(s)
+	for row := range s.Rows {
+		visit(true, row, g.vector(baseStream, row))
+	}
+	for row := range s.Queries {
+		visit(false, row, g.vector(queryStream, row))
+	}
+}
+
 // generator makes the vectors of a set. It is for one goroutine.
 type generator struct {
 	set     Set

@@ -262,3 +262,22 @@ func TestWhatCannotBeMadeIsRefused(t *testing.T) {
 		}
 	}
 }
+
+func TestVectorsInMemoryAreThoseOfTheFiles(t *testing.T) {
+	dir := write(t, small)
+	want := [][][]float32{floats(t, filepath.Join(dir, QueriesName)), floats(t, filepath.Join(dir, BaseName))}
+	seen := []int{0, 0}
+	small.Vectors(func(base bool, row int, v []float32) {
+		of := 0
+		if base {
+			of = 1
+		}
+		if row != seen[of] || !slices.Equal(v, want[of][row]) {
+			t.Fatalf("vector %d of the base (%v) is another than in the file", row, base)
+		}
+		seen[of]++
+	})
+	if seen[0] != small.Queries || seen[1] != small.Rows {
+		t.Errorf("%v queries and vectors, want %d and %d", seen, small.Queries, small.Rows)
+	}
+}

@@ -1,0 +1,246 @@
+package encoder
+
+import (
+	"fmt"
+	"math"
+
+	"github.com/hamnest/hamnest/encoder/basis"
+	"github.com/hamnest/hamnest/encoder/code"
+)
+
+// headDims is how many principal components stand at the head of a code. With 128 the
+// energy of text and image models that is left behind them is small (.15 to .2 of it), and
+// a vector costs 4*128*dims multiplications; a whole basis costs dims*dims.
+const headDims = 128
+
+// MaxBits is the most bits that a dimension gets.
+const MaxBits = 4
+
+// Block is a run of dimensions of the basis that is rotated by itself.
+type Block struct {
+	// Dims is how many dimensions are rotated, and Kept how many of the result have bits:
+	// fewer where the budget is small.
+	Dims int `json:"dims"`
+	Kept int `json:"kept"`
+	// Bits is how many each of those has, 1 to MaxBits.
+	Bits int `json:"bits"`
+	// RMS is the root of the mean square of the rows' factors.
+	RMS float64 `json:"rms"`
+}
+
+// PlaneWords is the words of one bit of every dimension.
+func (b *Block) PlaneWords() int { return code.Words(b.Kept) }
+
+// Words is the words that a row has of the block: Bits planes, the most significant first.
+func (b *Block) Words() int { return b.Bits * b.PlaneWords() }
+
+// blockWidths cuts the basis: the head into halves of 64, so that each gets bits by its
+// own energy, and the rest as one: at one bit a dimension nothing is gained by cutting it
+// (sum E^2/n is least where the energy is spread evenly). Fewer than 16 dimensions are
+// not cut off, for estimates from so few are not nearly normal.
+func blockWidths(dims int) []int {
+	const half, least = headDims / 2, 16
+	var widths []int
+	for len(widths) < 2 && dims >= half+least {
+		widths = append(widths, half)
+		dims -= half
+	}
+	return append(widths, dims)
+}
+
+// fits reports whether kernels can add a block up in 16 bits: 15 for each dimension, as
+// often as its planes weigh.
+func fits(kept, bits int) bool {
+	return bits == 1 || code.Words(kept)*code.WordBits*15*(1<<bits-1) < 1<<16
+}
+
+// level is what is known of quantising a normal variable to so many bits: levels are
+// 1-2^bits, ..., -1, 1, ..., 2^bits-1, each as wide as spacing standard deviations, the
+// one that makes the error least (Max, "Quantizing for minimum distortion", 1960, table II).
+type level struct {
+	spacing float64
+	square  float64 // the mean square of a level
+	kappa2  float64 // the square of the cosine between a vector and its levels
+}
+
+// levels is indexed by bits. The last two columns are integrals over the normal density.
+var levels = [MaxBits + 1]level{
+	1: {0, 1, 2 / math.Pi},
+	2: {0.9957, 3.555167, 0.8811540},
+	3: {0.5860, 11.212097, 0.9625603},
+	4: {0.3352, 35.189222, 0.9884571},
+}
+
+// noise is the variance of an estimate of <y, z> over the dims dimensions of a block, for
+// |y| = |z| = 1: (1/kappa^2 - m/n)/m, m of n dimensions being kept. With m = n and one
+// bit that is RaBitQ's (Gao and Long, SIGMOD 2024, theorem 3.2); with more bits see
+// "Practical and asymptotically optimal quantization" (SIGMOD 2025); the rest is ours.
+func (b *Block) noise() float64 {
+	m, n := float64(b.Kept), float64(b.Dims)
+	return (1/levels[b.Bits].kappa2 - m/n) / m * n / max(1, n-1)
+}
+
+// energy is |y|^2 for each square of a row's factor.
+func (b *Block) energy() float64 {
+	m, n := float64(b.Kept), float64(b.Dims)
+	return m * m / n * levels[b.Bits].square * levels[b.Bits].kappa2
+}
+
+// Learn makes a profile of kind Learned for vectors like those of sample, each of
+// shape.Dims components and acceptable to Validate; the first 1,000 to 4,000 of a
+// collection will do. What it takes from them only makes estimates better: whatever the
+// sample, estimates of other vectors stay unbiased and their errors known.
+//
+//   - Under Cosine and Dot the direction of the mean is taken out, under L2 the mean.
+//   - The first 128 principal components come first; the rest is whatever completes them.
+//   - The bits go where the energy is. The variance of an estimate is the sum over
+//     blocks of E Q g/n, E and Q being the energy of the row and the query there and g
+//     the noise of so many bits. Stored vectors stand in for queries, Q = E, so the next
+//     plane goes to the block with the largest E^2 (g(B)-g(B+1))/n^2, until the budget is
+//     spent; every block has one.
+func Learn(shape Shape, sample [][]float32) (*Profile, error) {
+	shape, err := shape.check()
+	if err != nil {
+		return nil, err
+	}
+	if len(sample) == 0 {
+		return nil, fmt.Errorf("encoder: a profile has to be learnt from vectors, and there are none")
+	}
+	p := &Profile{kind: Learned, shape: shape}
+	p.learnScale(sample)
+	p.learnMean(sample)
+	rest := make([][]float32, len(sample))
+	for i, v := range sample {
+		rest[i] = make([]float32, shape.Dims)
+		p.centre(rest[i], v)
+	}
+	p.basis = basis.Fit(rest, min(shape.Dims, headDims), rotationSeed)
+	p.basis.ApplyAll(rest)
+	p.learnBits(rest)
+	p.scan, p.least = len(p.blocks), len(p.blocks)
+	p.finish()
+	p.learnFactors(rest)
+	return p, nil
+}
+
+// learnScale makes the vectors about as long as 1, so that their products stay far from
+// the limits of a float32.
+func (p *Profile) learnScale(sample [][]float32) {
+	if p.shape.Metric == Cosine {
+		return
+	}
+	mean := make([]float64, p.shape.Dims)
+	if p.shape.Metric == L2 { // a common offset says nothing of how far apart they are
+		addUp(mean, sample, func([]float32) float64 { return 1 / float64(len(sample)) })
+	}
+	var sum, largest float64
+	for pass := range 2 { // the second relative to the largest, for squares overflow
+		for _, v := range sample {
+			for i, x := range v {
+				d := math.Abs(float64(x) - mean[i])
+				if pass == 0 {
+					largest = max(largest, d)
+				} else if largest > 0 {
+					sum += float64(d / largest * (d / largest))
+				}
+			}
+		}
+	}
+	if largest == 0 {
+		return
+	}
+	_, exponent := math.Frexp(largest * math.Sqrt(sum/float64(len(sample))))
+	p.scale = -exponent
+}
+
+// learnMean sets the mean, or its direction; neither where there is none to speak of.
+func (p *Profile) learnMean(sample [][]float32) {
+	mean := make([]float64, p.shape.Dims)
+	each := 1 / float64(len(sample))
+	addUp(mean, sample, func(v []float32) float64 { return p.lengthScale(v) * each })
+	length := math.Ldexp(1, p.scale) // what the mean was multiplied by
+	if p.shape.Metric != L2 {
+		if length = math.Sqrt(squares(mean)); length < 1e-6 {
+			return
+		}
+	}
+	p.mean = make([]float32, len(mean))
+	for i, x := range mean {
+		p.mean[i] = float32(x / length)
+	}
+	p.norm2 = squares64(p.mean)
+}
+
+// addUp adds each vector of sample, times its weight, to sum.
+func addUp(sum []float64, sample [][]float32, weight func(v []float32) float64) {
+	for _, v := range sample {
+		w := weight(v)
+		for i, x := range v {
+			sum[i] += float64(float64(x) * w) // not fused: the same everywhere
+		}
+	}
+}
+
+// learnBits cuts the blocks and gives them bits; rest are the sample's vectors in the basis.
+func (p *Profile) learnBits(rest [][]float32) {
+	energies := make([]float64, 0, 3)
+	total, first := 0, 0
+	for _, width := range blockWidths(p.shape.Dims) {
+		var e float64
+		for _, v := range rest {
+			for _, x := range v[first : first+width] {
+				e += float64(float64(x) * float64(x))
+			}
+		}
+		energies = append(energies, e/float64(len(rest)))
+		p.blocks = append(p.blocks, Block{Dims: width, Kept: width, Bits: 1})
+		total, first = total+width, first+width
+	}
+	// A small budget is saved on the rest, not on the head: with its bits the head loses
+	// more than the rest with half of its own.
+	budget := max(p.shape.Bits, p.shape.Dims+extraBits)
+	for {
+		best, gain := -1, 0.0
+		for i := range p.blocks {
+			b := &p.blocks[i]
+			if b.Bits == MaxBits || !fits(b.Kept, b.Bits+1) || total+b.Kept > budget {
+				continue
+			}
+			density := energies[i] / float64(b.Dims)
+			if g := density * density * (1/levels[b.Bits].kappa2 - 1/levels[b.Bits+1].kappa2); g > gain {
+				best, gain = i, g
+			}
+		}
+		if best < 0 {
+			break
+		}
+		p.blocks[best].Bits++
+		total += p.blocks[best].Kept
+	}
+	if over := total - p.shape.Bits; over > 0 {
+		last := &p.blocks[len(p.blocks)-1]
+		kept := max(last.Dims-over/last.Bits, last.Dims/4)
+		last.Kept = min(last.Dims, (kept+code.WordBits-1)/code.WordBits*code.WordBits)
+	}
+}
+
+// learnFactors measures how large the rows' factors are.
+func (p *Profile) learnFactors(rest [][]float32) {
+	sums := make([]float64, len(p.blocks))
+	words := make([]uint64, p.words)
+	for _, v := range rest {
+		first := 0
+		at := words
+		for b := range p.blocks {
+			block := &p.blocks[b]
+			part := v[first : first+block.Dims]
+			p.rotations[b].Apply(part)
+			f := block.encode(at[:block.Words()], part)
+			sums[b] += float64(f * f)
+			first, at = first+block.Dims, at[block.Words():]
+		}
+	}
+	for b := range p.blocks {
+		p.blocks[b].RMS = math.Sqrt(sums[b] / float64(len(rest)))
+	}
+}

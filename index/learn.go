@@ -1,0 +1,307 @@
+package index
+
+import (
+	"context"
+	"math"
+	"runtime"
+	"slices"
+
+	"golang.org/x/sync/errgroup"
+
+	"github.com/hamnest/hamnest/encoder"
+	"github.com/hamnest/hamnest/index/hamming"
+)
+
+// This file learns a profile from some of a collection's vectors: the encoder its code, and
+// the engine how far a scan of the first blocks tells what the whole code would. Some of the
+// vectors stand in for queries to the others. Wrong guesses cost time, not recall: the rule
+// takes the spread from each search's own vectors where that is larger.
+const (
+	// sampleRows are looked at: of 4,000, a tenth part of 40,000, the principal
+	// components are as good as those of all.
+	sampleRows = 4000
+	// sampleFloats bounds them for wide vectors: 16 MiB.
+	sampleFloats = 4 << 20
+	// leastSampleRows is how many there are at least even so.
+	leastSampleRows = 512
+	// learnQueries of them stand in for queries, over their learnTop nearest.
+	learnQueries = 64
+	learnTop     = 10
+	// headBlocks is how many blocks the head of a code has, where there are more in all.
+	headBlocks = 2
+	// gatherCost is how many bytes of a scan a byte of a row that is looked at by itself
+	// costs.
+	gatherCost = 3
+	// leastApart is from how many vectors on some are kept apart from the fitting.
+	leastApart = 300
+	// leastCovered is the share of the nearest of the sample that a scan must not rule out
+	// to be thought of at all.
+	leastCovered = .99
+)
+
+// learn makes the profile that suits the vectors there are.
+func (g *generation) learn(ctx context.Context) (*encoder.Profile, error) {
+	rows := min(sampleRows, max(leastSampleRows, sampleFloats/g.codec.profile.Dims()))
+	sample, err := g.vectors(ctx, g.view.Load().spread(rows))
+	if err != nil {
+		return nil, err
+	}
+	return learn(ctx, g.codec.profile.Shape(), sample)
+}
+
+// learn is generation.learn for a sample. Its code is learnt from some of it and what scans
+// tell from the others: of the vectors that a basis was fitted to its head holds more than of
+// any others.
+func learn(ctx context.Context, shape encoder.Shape, sample [][]float32) (*encoder.Profile, error) {
+	fitted, apart := sample, sample
+	if len(sample) >= leastApart {
+		fitted, apart = nil, nil
+		for i, v := range sample {
+			if i%3 < 2 {
+				fitted = append(fitted, v)
+			} else {
+				apart = append(apart, v)
+			}
+		}
+	}
+	p, err := encoder.Learn(shape, fitted)
+	if err != nil {
+		return nil, err
+	}
+	return learnScan(ctx, p, apart)
+}
+
+// spread returns n rows that are not retired, or all of them, spread evenly.
+func (v *view) spread(n int) []uint32 {
+	want := min(uint64(n), v.live)
+	rows := make([]uint32, 0, want)
+	var live uint64
+	for row := uint32(0); uint64(len(rows)) < want; row++ {
+		if v.isRetired(row) {
+			continue
+		}
+		if live++; live-1 >= uint64(len(rows))*v.live/want {
+			rows = append(rows, row)
+		}
+	}
+	return rows
+}
+
+// learnScan returns p with what sample tells of scans, and the scan that is worth most.
+func learnScan(ctx context.Context, p *encoder.Profile, sample [][]float32) (*encoder.Profile, error) {
+	blocks := len(p.Blocks())
+	if blocks == 1 {
+		return p, nil
+	}
+	b := newBuilder(p)
+	defer func() { _ = b.release() }()
+	if err := b.grow(uint32(len(sample))); err != nil {
+		return nil, err
+	}
+	rows := make([][]uint64, len(sample))
+	for i := range rows {
+		rows[i] = make([]uint64, p.RowWords())
+	}
+	p.Encode(rows, sample)
+	for _, row := range rows {
+		b.add(row)
+	}
+	t := &scanTrial{p: p, view: b.publish(), layout: &b.layout, sample: sample}
+	for i := range min(learnQueries, len(sample)) {
+		t.queries = append(t.queries, i*len(sample)/min(learnQueries, len(sample)))
+	}
+	ladder := p.Ladder()
+	steps := make([][]encoder.Step, blocks-1)
+	for scanned := range steps {
+		steps[scanned] = make([]encoder.Step, len(ladder))
+	}
+	group, ctx := errgroup.WithContext(ctx)
+	group.SetLimit(max(1, runtime.GOMAXPROCS(0)/2))
+	for i := range ladder {
+		group.Go(func() error { return t.learnStep(ctx, steps, i) })
+	}
+	if err := group.Wait(); err != nil {
+		return nil, err
+	}
+	learnt := p.WithScan(blocks, blocks, steps)
+	least, scanned := blocks, blocks
+	l := newLayout(learnt)
+	whole := float64(l.scanBytes(blocks))
+	for n := blocks - 1; n > 0; n-- {
+		asked, covered := t.asked(learnt, n)
+		if covered < leastCovered {
+			break // nor do fewer tell more
+		}
+		least = n
+		// Never by half a head alone: what it asks for grows fastest with the rows.
+		if n >= headBlocks && float64(l.scanBytes(n))+asked*gatherCost*whole < whole {
+			scanned = n
+		}
+	}
+	return p.WithScan(scanned, least, steps), nil
+}
+
+// scanTrial compares scans of a sample with exact scores.
+type scanTrial struct {
+	p       *encoder.Profile
+	view    *view
+	layout  *layout
+	sample  [][]float32
+	queries []int // in sample
+}
+
+// learnStep measures scans for scores about step i of the ladder.
+func (t *scanTrial) learnStep(ctx context.Context, steps [][]encoder.Step, i int) error {
+	dims := t.p.Ladder()[i]
+	type sums struct{ exact, scanned, squares, inside, left float64 }
+	scale := t.meanScale(i)
+	totals := make([]sums, len(steps))
+	pairs := make([][][2]float64, len(steps)) // exact and scanned products of the nearest
+	for _, at := range t.queries {
+		if err := ctx.Err(); err != nil {
+			return err
+		}
+		v := t.sample[at][:dims]
+		if encoder.Validate(v, dims, t.p.Metric()) != nil { // its prefix has no direction
+			continue
+		}
+		q := t.p.Query(v)
+		scorer := newScorer(t.p.Metric(), v)
+		scores := make([]float64, len(t.sample))
+		for row, x := range t.sample {
+			scores[row] = float64(scorer.score(x[:dims]))
+		}
+		top := nearest(scores, at, learnTop)
+		for b := range steps {
+			s := q.NewScan(b+1, 0)
+			totals[b].left += q.Norm(b+1) * q.Norm(b+1)
+			var side encoder.Row
+			for _, row := range top {
+				seg, pos := t.view.at(uint32(row))
+				seg.side(&side, i, pos)
+				head := t.head(q, s, seg, pos, &side)
+				estimate, inside := s.Estimate(head, &side)
+				offset, _ := s.Estimate(0, &side)
+				exact, scanned := (scores[row]-offset)/q.Unit(), (estimate-offset)/q.Unit()
+				pairs[b] = append(pairs[b], [2]float64{exact, scanned})
+				totals[b].exact += exact
+				totals[b].scanned += scanned
+				totals[b].inside += inside / (q.Unit() * q.Unit())
+			}
+		}
+	}
+	for b := range steps {
+		total, n := &totals[b], float64(len(pairs[b]))
+		step := encoder.Step{Gain: 1, Scale: scale}
+		if g := total.exact / total.scanned; total.scanned > 0 && g > 1 && g < mostGain {
+			step.Gain = g
+		}
+		for _, pair := range pairs[b] {
+			d := step.Gain*pair[1] - pair[0]
+			total.squares += float64(d * d)
+		}
+		if total.left > 0 && n > 0 {
+			k := 1.0
+			if t.p.Metric() == encoder.L2 {
+				k = 2
+			}
+			outside := max(0, total.squares-step.Gain*step.Gain*total.inside) / n
+			step.Spread = math.Sqrt(outside/(total.left/float64(len(t.queries)))) / (k * scale)
+		}
+		steps[b][i] = step
+	}
+	return nil
+}
+
+// mostGain is the largest gain that is believed.
+const mostGain = 100
+
+// head is the sum of f <u, z> over the blocks of s, of a row.
+func (t *scanTrial) head(q *encoder.Query, s *encoder.Scan, seg *segment, at int, side *encoder.Row) float64 {
+	var head float64
+	for b := range s.Blocks {
+		words := seg.code(t.layout, nil, b, at)
+		width := t.layout.blocks[b].PlaneWords()
+		var sums []float32
+		for part := range slices.Chunk(words, width) {
+			sums = append(sums, hamming.SumSet(q.Floats(b), part))
+		}
+		head += q.Rest(b, side.Factors[b], sums)
+	}
+	return head
+}
+
+// meanScale is the mean of what scores about step i are larger by than inner products.
+func (t *scanTrial) meanScale(i int) float64 {
+	var sum, n float64
+	var side encoder.Row
+	for row := range t.view.rows {
+		seg, at := t.view.at(row)
+		if seg.side(&side, i, at); side.Scale > 0 {
+			sum, n = sum+float64(side.Scale), n+1
+		}
+	}
+	if n == 0 {
+		return 1
+	}
+	return sum / n
+}
+
+// asked is the share of the rows that a search over the whole vectors looks at by their whole
+// codes after a scan of the first blocks blocks, at the default target, and the share of the
+// nearest that are among them.
+func (t *scanTrial) asked(p *encoder.Profile, blocks int) (share, covered float64) {
+	plan := &plan{blocks: blocks, target: DefaultTargetRecall}
+	eps := plan.largestEps(len(p.Blocks()))
+	var asked, all, found, near float64
+	for _, at := range t.queries {
+		v := t.sample[at]
+		q := p.Query(v)
+		scorer := newScorer(p.Metric(), v)
+		scores := make([]float64, len(t.sample))
+		for row, x := range t.sample {
+			scores[row] = float64(scorer.score(x))
+		}
+		top := nearest(scores, at, learnTop)
+		last := scores[top[len(top)-1]]
+		s := q.NewScan(blocks, 0)
+		outside := s.Outside * q.Unit()
+		var side encoder.Row
+		for row := range t.view.rows {
+			seg, pos := t.view.at(row)
+			seg.side(&side, q.Step(), pos)
+			estimate, inside := s.Estimate(t.head(q, s, seg, pos, &side), &side)
+			could := estimate+eps*math.Sqrt(inside+outside*outside) >= last
+			if all++; could {
+				asked++
+			}
+			if slices.Contains(top, int(row)) {
+				if near++; could {
+					found++
+				}
+			}
+		}
+	}
+	return asked / all, found / near
+}
+
+// nearest returns the n rows that score most, at least one, but for the row self.
+func nearest(scores []float64, self, n int) []int {
+	rows := make([]int, 0, len(scores))
+	for row := range scores {
+		if row != self || len(scores) == 1 {
+			rows = append(rows, row)
+		}
+	}
+	slices.SortFunc(rows, func(a, b int) int {
+		switch {
+		case scores[a] > scores[b]:
+			return -1
+		case scores[a] < scores[b]:
+			return 1
+		default:
+			return a - b
+		}
+	})
+	return rows[:min(n, len(rows))]
+}
