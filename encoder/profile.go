@@ -127,6 +127,9 @@ type Step struct {
 	// Scale is what scores are larger by than inner products with the scaled query: under
 	// Cosine the mean of 1/|prefix|, otherwise 1.
 	Scale float64 `json:"scale"`
+	// Share is how much of a query's norm may lie outside of the blocks for all this to be
+	// known: as much as in nearly all vectors that it was learnt from. See Query.Familiar.
+	Share float64 `json:"share"`
 }
 
 // NewSigns makes the profile of plain signs.
@@ -242,7 +245,7 @@ func (p *Profile) BlockDims(blocks int) int {
 // at no more than dims dimensions: more where fewer would tell too little.
 func (p *Profile) BlocksWithin(dims int) int {
 	n := p.least
-	for n < p.scan && p.BlockDims(n+1) <= dims {
+	for n < len(p.blocks) && p.BlockDims(n+1) <= dims {
 		n++
 	}
 	return n
@@ -395,7 +398,7 @@ func (p *Profile) checkBlocks() error {
 			return fmt.Errorf("encoder: %d steps of scan %d, want %d", len(steps), b, len(p.shape.Ladder))
 		}
 		for i, s := range steps {
-			if !(s.Gain > 0) || math.IsInf(s.Gain, 0) || !(s.Spread >= 0) || math.IsInf(s.Spread, 0) || !(s.Scale > 0) || math.IsInf(s.Scale, 0) {
+			if !(s.Gain > 0) || math.IsInf(s.Gain, 0) || !(s.Spread >= 0) || math.IsInf(s.Spread, 0) || !(s.Scale > 0) || math.IsInf(s.Scale, 0) || !(s.Share >= 0 && s.Share <= 1) {
 				return fmt.Errorf("encoder: step %d of scan %d is %+v, want finite numbers above 0", i, b, s)
 			}
 		}

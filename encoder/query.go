@@ -127,6 +127,18 @@ func (q *Query) Norm(first int) float64 {
 	return math.Sqrt(sum)
 }
 
+// Familiar reports whether what was learnt of scans of the first blocks blocks holds for the
+// query. Where more of it lies outside of them than of nearly any vector that was looked
+// at, the rows that it wants may agree with it there, as far beyond any spread as the rest
+// is large: a scan has to look at all blocks.
+func (q *Query) Familiar(blocks int) bool {
+	p := q.profile
+	if blocks == len(q.blocks) || len(p.steps) == 0 {
+		return true
+	}
+	return q.Norm(blocks) <= p.steps[blocks-1][q.step].Share*q.Norm(0)
+}
+
 // Step returns which step of the ladder scores are about.
 func (q *Query) Step() int { return q.step }
 

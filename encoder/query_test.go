@@ -182,7 +182,7 @@ func TestABoundIsTheEstimateAndItsDeviations(t *testing.T) {
 	for _, metric := range []Metric{Cosine, Dot, L2} {
 		sample := families[1].draw(r, 200, dims)
 		base := families[1].draw(r, 100, dims)
-		for _, step := range []Step{{1, 0, 1}, {1.3, .4, 2}} {
+		for _, step := range []Step{{1, 0, 1, .5}, {1.3, .4, 2, .5}} {
 			p := learnt(t, Shape{Metric: metric, Dims: dims}, sample).stepped(step)
 			encoded := encoded(p, base)
 			for _, size := range p.Ladder() {

@@ -19,7 +19,7 @@ func someProfiles(t testing.TB) map[string]*Profile {
 		for _, dims := range []int{20, 100, 200} {
 			shape := Shape{Metric: metric, Dims: dims}
 			p := learnt(t, shape, spectrum(r, 60, dims, .3, textlike))
-			all[fmt.Sprint("learned ", metric, dims)] = p.stepped(Step{1.5, .25, 1})
+			all[fmt.Sprint("learned ", metric, dims)] = p.stepped(Step{1.5, .25, 1, .5})
 			for kind, make := range map[Kind]func(Shape) (*Profile, error){Signs: NewSigns, Exact: NewExact} {
 				p, err := make(shape)
 				if err != nil {
@@ -110,7 +110,7 @@ func TestAScanLooksAtBlocksAsFarAsDimsReach(t *testing.T) {
 		}
 	}
 	head := p.WithScan(2, 1, p.steps)
-	if head.ScanBlocks() != 2 || head.BlocksWithin(200) != 2 || p.ScanBlocks() != 3 || head.BlockDims(2) != 128 || head.BlockDims(3) != 200 {
+	if head.ScanBlocks() != 2 || head.BlocksWithin(200) != 3 || head.BlocksWithin(199) != 2 || p.ScanBlocks() != 3 || head.BlockDims(2) != 128 || head.BlockDims(3) != 200 {
 		t.Errorf("a scan of the head looks at %d of %d blocks, the profile that it was made of at %d", head.BlocksWithin(200), head.ScanBlocks(), p.ScanBlocks())
 	}
 }
@@ -169,7 +169,7 @@ func spoilt(t testing.TB) map[string][]byte {
 func learnedState(t testing.TB) profileState {
 	t.Helper()
 	r := rand.New(rand.NewPCG(5, 3))
-	b, err := json.Marshal(learnt(t, Shape{Metric: L2, Dims: 100}, spectrum(r, 30, 100, .3, textlike)).stepped(Step{1.5, .25, 1}))
+	b, err := json.Marshal(learnt(t, Shape{Metric: L2, Dims: 100}, spectrum(r, 30, 100, .3, textlike)).stepped(Step{1.5, .25, 1, .5}))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -38,7 +38,7 @@ type search struct {
 const (
 	// refineChunk is how many rows are compared by their whole codes at a time, so that
 	// the memory of all is on its way while the first are compared.
-	refineChunk = 32
+	refineChunk = 16
 	// readChunk is how many vectors are read at least before the rule is asked again.
 	readChunk = 8
 	// wideShare is the share of the vectors that are read one by one: to read all in order
@@ -56,6 +56,9 @@ func (s *search) begin() {
 		s.encoded = profile.CodeQuery(p.query.Code, p.size)
 	} else {
 		s.encoded = profile.Query(p.vector)
+	}
+	if s.g.codec.profile.Kind() == encoder.Learned && !s.encoded.Familiar(p.blocks) {
+		p.blocks = len(s.g.layout.blocks)
 	}
 	if s.judged() {
 		eps = p.largestEps(len(s.g.layout.blocks))
@@ -366,7 +369,7 @@ func (c *cascade) refine(n int) {
 		h := topk.Hit{Row: uint32(next), Distance: uint32(next >> 32)}
 		c.chunk = append(c.chunk, h)
 		seg, at := v.at(h.Row)
-		seg.prefetch(l, at)
+		seg.prefetch(l, c.s.scan.Blocks, at)
 	}
 	c.s.receipt.Refined += len(c.chunk)
 	scanned, whole := c.s.scan.Blocks, len(l.blocks)
@@ -399,14 +402,10 @@ func (c *cascade) refine(n int) {
 // rest is what block b, which the scan has not looked at, adds to the product of a row.
 func (c *cascade) rest(seg *segment, b, at int) float64 {
 	floats, width := c.s.encoded.Floats(b), c.s.g.layout.blocks[b].PlaneWords()
-	words := seg.restWords(c.s.g.layout, b, at)
-	if words == nil {
-		c.words = seg.code(c.s.g.layout, c.words[:0], b, at)
-		words = c.words
-	}
-	planes := len(words) / width
+	c.words = seg.code(c.s.g.layout, c.words[:0], b, at)
+	planes := len(c.words) / width
 	for j := range planes {
-		c.sums[j] = hamming.SumSet(floats, words[j*width:(j+1)*width])
+		c.sums[j] = hamming.SumSet(floats, c.words[j*width:(j+1)*width])
 	}
 	return c.s.encoded.Rest(b, c.side.Factors[b], c.sums[:planes])
 }

@@ -304,7 +304,11 @@ func TestScoresOfCodesAreTheEstimates(t *testing.T) {
 			for _, rescore := range []Rescore{RescoreNone, RescoreCodes} {
 				for _, v := range f.queries[:2] {
 					e := profile.Query(v[:dims])
-					s := e.NewScan(profile.ScanBlocks(), 0)
+					blocks := profile.ScanBlocks()
+					if !e.Familiar(blocks) {
+						blocks = len(profile.Blocks())
+					}
+					s := e.NewScan(blocks, 0)
 					want := f.w.search(live, func(row int) float32 {
 						if rescore == RescoreCodes {
 							score, _ := codeScore(profile, e, s, rows[row])
@@ -376,12 +380,13 @@ func productsOf(p *encoder.Profile, e *encoder.Query, s *encoder.Scan, words []u
 func TestCodesAloneAreSearchedAsFarAsItMatters(t *testing.T) {
 	eachLearned(t, func(t *testing.T, f *fixture) {
 		live := int(f.c.Count())
-		again := 0
+		profile := f.c.current.Load().codec.profile
+		again, cut := 0, 0
 		for i, v := range f.queries[:40] {
 			want := ask(t, f.c, Query{Vector: v, K: 10, Rescore: RescoreCodes, Candidates: live, Bound: 5})
 			q := Query{Vector: v, K: 10, Rescore: RescoreCodes, Candidates: 10, Bound: 5}
 			got := ask(t, f.c, q)
-			if f.c.current.Load().codec.profile.ScanBlocks() == 3 { // one cut, and none of it judged
+			if profile.ScanBlocks() == 3 { // one cut, and none of it judged
 				if got.Receipt.Passes != 1 || len(got.Hits) != 10 {
 					t.Errorf("%d hits in %d passes, want 10 in one", len(got.Hits), got.Receipt.Passes)
 				}
@@ -390,12 +395,17 @@ func TestCodesAloneAreSearchedAsFarAsItMatters(t *testing.T) {
 			if err := sameHits(got.Hits, want.Hits); err != nil {
 				t.Errorf("query %d: %v", i, err)
 			}
+			if profile.Query(v).Familiar(profile.ScanBlocks()) {
+				cut++
+			} else if got.Receipt.Passes != 1 || got.Receipt.Dims != profile.Dims() {
+				t.Errorf("query %d, unlike the others: %d passes over %d dims, want one over all", i, got.Receipt.Passes, got.Receipt.Dims)
+			}
 			if got.Receipt.Passes > 1 {
 				again++
 			}
 		}
-		if f.c.current.Load().codec.profile.ScanBlocks() == 2 && again < 20 {
-			t.Errorf("%d of 40 looked again", again)
+		if profile.ScanBlocks() == 2 && (again < cut/2 || cut < 10) {
+			t.Errorf("%d of %d looked again", again, cut)
 		}
 	})
 }
@@ -554,6 +564,59 @@ func TestAllRowsAreFoundWhereAllAreWanted(t *testing.T) {
 					}
 				}
 			}
+		}
+	}
+}
+
+// The best of a query that lies outside of the head of a code would be missed by a scan of the
+// head: nothing that it sees tells of them.
+func TestAQueryUnlikeTheOthersIsScannedWhole(t *testing.T) {
+	const rows, dims = 4000, 300
+	r := rand.New(rand.NewPCG(31, 7))
+	base := make([][]float32, rows)
+	for i := range base {
+		v := make([]float32, dims)
+		for j := range v {
+			v[j] = float32(r.NormFloat64())
+			if j >= 128 { // what few rows have in common
+				v[j] *= .2
+			}
+		}
+		base[i] = v
+	}
+	db, err := Open(t.TempDir(), Options{Logger: slog.New(slog.DiscardHandler)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() {
+		if err := db.Close(); err != nil {
+			t.Error(err)
+		}
+	}()
+	c, err := db.Create(t.Context(), Spec{Name: "rare", Dims: dims})
+	if err != nil {
+		t.Fatal(err)
+	}
+	records := make([]Record, rows)
+	for i, v := range base {
+		records[i] = Record{ID: fmt.Sprintf("%05d", i), Vector: v}
+	}
+	if err := c.Upsert(t.Context(), records); err != nil {
+		t.Fatal(err)
+	}
+	if err := c.Settle(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	profile := c.current.Load().codec.profile
+	for i := range 50 {
+		v := slices.Clone(base[i*rows/50])
+		clear(v[:128])
+		if profile.Query(v).Familiar(headBlocks) {
+			t.Fatalf("query %d lies outside of the head and is taken for one of the others", i)
+		}
+		got, want := ask(t, c, Query{Vector: v, K: 10, Dims: 128}), ask(t, c, Query{Vector: v, K: 10, Exact: true})
+		if got.Receipt.Dims != dims || got.Hits[0].ID != want.Hits[0].ID {
+			t.Errorf("query %d: %s is found by %d dims, want %s by all %d", i, got.Hits[0].ID, got.Receipt.Dims, want.Hits[0].ID, dims)
 		}
 	}
 }

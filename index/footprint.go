@@ -95,9 +95,6 @@ func (s Spec) plannedState(vectors uint64) (engineState, error) {
 	if state.Profile, err = encoder.Learn(state.Profile.Shape(), made); err != nil {
 		return state, fmt.Errorf("index: %w", err)
 	}
-	if blocks := len(state.Profile.Blocks()); blocks > headBlocks {
-		state.Profile = state.Profile.WithScan(headBlocks, 1, nil)
-	}
 	return state, nil
 }
 
@@ -139,5 +136,5 @@ func (l *layout) rounding(rows uint64) uint64 {
 	for range len(l.blocks) + l.scales {
 		n += begun(2)
 	}
-	return n + begun(8*l.each)
+	return n
 }

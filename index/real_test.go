@@ -257,8 +257,8 @@ func TestPromisesHoldOnRealSets(t *testing.T) {
 				}
 			}
 			kept(Query{Exact: true}, .999)
-			kept(Query{}, .985)
-			kept(Query{Rescore: RescoreCodes}, .95)
+			kept(Query{}, .995)
+			kept(Query{Rescore: RescoreCodes}, .96)
 		})
 	}
 }
@@ -305,7 +305,7 @@ func TestDeviationsCoverRealErrors(t *testing.T) {
 				if got := all.inside(n.bound); got < n.inside-.03 || got > n.inside+.05 {
 					t.Errorf("%v, %d dims: %.3f of all rows within %v deviations, want %.3f", metric, dims, got, n.bound, n.inside)
 				}
-				if missed, want := top.below(-n.bound), (1-n.inside)/2; missed > want+.035 {
+				if missed, want := top.below(-n.bound), (1-n.inside)/2; missed > want+.02 {
 					t.Errorf("%v, %d dims: %.3f of the top %v deviations too low, want %.3f at most", metric, dims, missed, n.bound, want)
 				}
 			}

@@ -429,11 +429,7 @@ func TestALayoutKeepsRows(t *testing.T) {
 				seg, at := v.at(uint32(i))
 				var words []uint64
 				for block := range p.profile.Blocks() {
-					if rest := seg.restWords(v.layout, block, at); rest != nil {
-						words = append(words, rest...)
-					} else {
-						words = seg.code(v.layout, words, block, at)
-					}
+					words = seg.code(v.layout, words, block, at)
 				}
 				if !slices.Equal(words, row[:len(words)]) {
 					t.Fatalf("row %d has code %x, want %x", i, words, row[:len(words)])

@@ -17,16 +17,14 @@ import (
 // without copying; a bitmap of storage's retired slots covers one segment.
 const segmentRows = 1 << 16
 
-// layout is where the parts of a row lie in memory. The blocks that scans look at are
-// columns of package hamming, a group of rows side by side; the others stand row by row,
-// for they are only read of single rows. What stands beside a code is an array each.
+// layout is where the parts of a row lie in memory. Blocks are columns of package hamming, a
+// group of rows side by side, so that a scan can look at any number of them. What stands
+// beside a code is an array each.
 type layout struct {
 	profile *encoder.Profile
 	blocks  []encoder.Block
 	columns []column
-	rest    []restBlock
 	words   int // of a row as storage has it
-	each    int // words of the rest that a row has
 	squares int // arrays of float32, one a prefix
 	scales  int // arrays of float16, one a prefix
 }
@@ -38,21 +36,14 @@ type column struct {
 	part                 int // first word in the block's plane
 }
 
-// restBlock is another.
-type restBlock struct{ block, first, words, at int } // at is its first word in the rest of a row
-
 func newLayout(p *encoder.Profile) layout {
 	l := layout{profile: p, blocks: p.Blocks(), words: p.RowWords()}
 	first := 0
 	for b := range l.blocks {
 		width, words := l.blocks[b].PlaneWords(), l.blocks[b].Words()
-		switch {
-		case b >= p.ScanBlocks():
-			l.rest = append(l.rest, restBlock{b, first, words, l.each})
-			l.each += words
-		case l.blocks[b].Bits > 1: // it fits, or would have fewer
+		if l.blocks[b].Bits > 1 { // it fits, or would have fewer
 			l.columns = append(l.columns, column{b, first, width, l.blocks[b].Bits, words, 0})
-		default:
+		} else {
 			for part := 0; part < width; part += hamming.MaxWeight {
 				n := min(width-part, hamming.MaxWeight)
 				l.columns = append(l.columns, column{b, first + part, n, 1, n, part})
@@ -76,7 +67,7 @@ func (l *layout) bytes(n int) int {
 	if len(l.blocks) == 0 {
 		return 0
 	}
-	row := 8*l.each + 4*(1+l.squares) + 2*(len(l.blocks)+l.scales)
+	row := 4*(1+l.squares) + 2*(len(l.blocks)+l.scales)
 	for _, c := range l.columns {
 		row += 8 * c.words
 	}
@@ -97,7 +88,6 @@ func (l *layout) scanBytes(blocks int) int {
 type segment struct {
 	memory  []uint64
 	lines   [][]byte   // one a column
-	rest    []uint64   // each words a row
 	factors [][]uint16 // one a block
 	offsets []float32
 	squares [][]float32
@@ -129,7 +119,6 @@ func carve(l *layout, memory []uint64, rows int) *segment {
 		n := rows * 8 * c.words
 		s.lines = append(s.lines, unsafe.Slice((*byte)(take(n)), n))
 	}
-	s.rest = unsafe.Slice((*uint64)(take(rows*8*l.each)), rows*l.each)
 	s.offsets = unsafe.Slice((*float32)(take(4*rows)), rows)
 	for range l.squares {
 		s.squares = append(s.squares, unsafe.Slice((*float32)(take(4*rows)), rows))
@@ -150,9 +139,6 @@ func (s *segment) put(l *layout, at int, row []uint64, side *encoder.Side) {
 	}
 	for i, c := range l.columns {
 		hamming.Put(s.lines[i], row[c.first:c.first+c.words], at)
-	}
-	for _, b := range l.rest {
-		copy(s.rest[at*l.each+b.at:], row[b.first:b.first+b.words])
 	}
 	l.profile.Side(side, row)
 	s.offsets[at] = side.Offset
@@ -181,29 +167,22 @@ func (s *segment) side(r *encoder.Row, step, at int) {
 	}
 }
 
-// prefetch asks for the memory that a row's refinement reads.
-func (s *segment) prefetch(l *layout, at int) {
+// prefetch asks for the memory that is read of a row to look at its blocks from first on:
+// the lines of its group.
+func (s *segment) prefetch(l *layout, first, at int) {
 	hamming.Prefetch((*byte)(unsafe.Pointer(&s.offsets[at])), 4)
-	if l.each > 0 {
-		hamming.Prefetch((*byte)(unsafe.Pointer(&s.rest[at*l.each])), 8*l.each)
+	for i, c := range l.columns {
+		if c.block >= first {
+			n := hamming.Lanes * 8 * c.words
+			hamming.Prefetch(&s.lines[i][at/hamming.Lanes*n], n)
+		}
 	}
 	for _, f := range s.factors {
 		hamming.Prefetch((*byte)(unsafe.Pointer(&f[at])), 2)
 	}
 }
 
-// restWords returns the words of block b of a row, nil where it is in columns.
-func (s *segment) restWords(l *layout, b, at int) []uint64 {
-	for _, r := range l.rest {
-		if r.block == b {
-			from := at*l.each + r.at
-			return s.rest[from : from+r.words]
-		}
-	}
-	return nil
-}
-
-// code appends the words of block b, one in columns, of a row to dst.
+// code appends the words of block b of a row to dst.
 func (s *segment) code(l *layout, dst []uint64, b, at int) []uint64 {
 	for i, c := range l.columns {
 		if c.block == b {
