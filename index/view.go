@@ -9,6 +9,7 @@ import (
 	"github.com/bits-and-blooms/bitset"
 
 	"github.com/hamnest/hamnest/encoder"
+	"github.com/hamnest/hamnest/encoder/isa"
 	"github.com/hamnest/hamnest/index/hamming"
 	"github.com/hamnest/hamnest/storage"
 )
@@ -170,15 +171,15 @@ func (s *segment) side(r *encoder.Row, step, at int) {
 // prefetch asks for the memory that is read of a row to look at its blocks from first on:
 // the lines of its group.
 func (s *segment) prefetch(l *layout, first, at int) {
-	hamming.Prefetch((*byte)(unsafe.Pointer(&s.offsets[at])), 4)
+	isa.Prefetch((*byte)(unsafe.Pointer(&s.offsets[at])), 4)
 	for i, c := range l.columns {
 		if c.block >= first {
 			n := hamming.Lanes * 8 * c.words
-			hamming.Prefetch(&s.lines[i][at/hamming.Lanes*n], n)
+			isa.Prefetch(&s.lines[i][at/hamming.Lanes*n], n)
 		}
 	}
 	for _, f := range s.factors {
-		hamming.Prefetch((*byte)(unsafe.Pointer(&f[at])), 2)
+		isa.Prefetch((*byte)(unsafe.Pointer(&f[at])), 2)
 	}
 }
 

@@ -12,10 +12,12 @@ import (
 	"slices"
 	"sync/atomic"
 	"time"
+	"unsafe"
 
 	bolt "go.etcd.io/bbolt"
 
 	"github.com/hamnest/hamnest/encoder/code"
+	"github.com/hamnest/hamnest/encoder/isa"
 )
 
 // View runs fn on the shard as of the last commit. fn must be brief and must not
@@ -226,6 +228,21 @@ func (r *Reader) findVectors(first uint64) ([]byte, error) {
 	return body, nil
 }
 
+// soon asks for the memory of the row of a slot, if it is known where that is.
+func (r *Reader) soon(slot uint64) {
+	s := r.schema
+	if slot >= r.state.Packed {
+		return
+	}
+	if r.file.anchor == nil {
+		r.file = mapOf(r.tx)
+	}
+	if known := r.shard.places.of(slot / uint64(s.ChunkRows)); known != 0 {
+		at := known + int64(slot%uint64(s.ChunkRows))*int64(s.vectorRow())
+		isa.Prefetch(unsafe.SliceData(r.file.bytes(at, s.vectorRow())), s.vectorRow())
+	}
+}
+
 // Vectors calls fn with what Vector returns for each of slots, which ascend. Where
 // the shard's vectors had to be read from the disk lately, the disk gets to know of
 // all of them first.
@@ -237,7 +254,10 @@ func (r *Reader) Vectors(slots []uint64, fn func(slot uint64, vector []byte)) er
 	if r.shard.disk.slow.Load() {
 		r.prefetch(slots)
 	}
-	for _, slot := range slots {
+	for i, slot := range slots {
+		if i+1 < len(slots) {
+			r.soon(slots[i+1])
+		}
 		vector, err := r.Vector(slot)
 		if err != nil {
 			return err

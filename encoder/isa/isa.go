@@ -4,7 +4,8 @@
 // HAMNEST_KERNEL names another (generic, avx2, avx512, neon), and one that the machine
 // cannot run stops the program: what was asked for would not be what runs.
 //
-// The package is a leaf: it knows names and processors, not kernels.
+// The package is a leaf: it knows names and processors, not kernels. [Prefetch] is here
+// because several packages need it.
 package isa
 
 import (

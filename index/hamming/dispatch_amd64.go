@@ -59,10 +59,3 @@ func sumSet(z []float32, words []uint64) float32 {
 		return sumSetGeneric(z, words)
 	}
 }
-
-// Prefetch asks for the n bytes from p on to be brought into the caches, and does not wait.
-func Prefetch(p *byte, n int) {
-	if n > 0 {
-		prefetch(p, n)
-	}
-}

@@ -31,10 +31,3 @@ func sumSet(z []float32, words []uint64) float32 {
 	}
 	return sumSetNEON(&z[0], &words[0], len(words))
 }
-
-// Prefetch asks for the n bytes from p on to be brought into the caches, and does not wait.
-func Prefetch(p *byte, n int) {
-	if n > 0 {
-		prefetch(p, n)
-	}
-}

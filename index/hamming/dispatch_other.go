@@ -7,7 +7,3 @@ func scan(dst []Match, t *Tile, rows *Rows, groups int, limits *[TileQueries]flo
 }
 
 func sumSet(z []float32, words []uint64) float32 { return sumSetGeneric(z, words) }
-
-// Prefetch asks for bytes from a place on to be brought into the caches, and does not wait.
-// Here there is no way to ask.
-func Prefetch(_ *byte, _ int) {}

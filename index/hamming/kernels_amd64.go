@@ -53,8 +53,3 @@ func sumSetAVX512(z *float32, words *uint64, n int) float32
 //
 //go:noescape
 func sumSetAVX2(z *float32, words *uint64, n int) float32
-
-// Asks for the lines of n bytes, 1 or more.
-//
-//go:noescape
-func prefetch(p *byte, n int)

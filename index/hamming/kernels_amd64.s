@@ -5256,18 +5256,3 @@ DATA shifts<>+116(SB)/4, $0x00000002
 DATA shifts<>+120(SB)/4, $0x00000001
 DATA shifts<>+124(SB)/4, $0x00000000
 GLOBL shifts<>(SB), RODATA|NOPTR, $128
-
-// func prefetch(p *byte, n int)
-// Requires: MMX+
-TEXT ·prefetch(SB), NOSPLIT, $0-16
-	MOVQ p+0(FP), AX
-	MOVQ n+8(FP), CX
-	ADDQ AX, CX
-	ANDQ $-64, AX
-
-line:
-	PREFETCHT0 (AX)
-	ADDQ       $0x40, AX
-	CMPQ       AX, CX
-	JCS        line
-	RET

@@ -26,8 +26,3 @@ func scan4NEON(out, tile, rows *byte, groups int, limits *float32) (matches int)
 //
 //go:noescape
 func sumSetNEON(z *float32, words *uint64, n int) float32
-
-// Asks for the lines of n bytes, 1 or more.
-//
-//go:noescape
-func prefetch(p *byte, n int)

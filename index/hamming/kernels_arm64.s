@@ -427,17 +427,3 @@ word:
 	FADDS F1, F0, F0
 	FMOVS F0, ret+24(FP)
 	RET
-
-// func prefetch(p *byte, n int)
-TEXT ·prefetch(SB), NOSPLIT, $0-16
-	MOVD p+0(FP), R0
-	MOVD n+8(FP), R1
-	ADD  R0, R1
-	AND  $~63, R0
-
-line:
-	PRFM (R0), PLDL1KEEP
-	ADD  $64, R0
-	CMP  R1, R0
-	BLO  line
-	RET

@@ -5,7 +5,6 @@ package hamming
 import (
 	"math"
 	"math/rand/v2"
-	"os"
 	"testing"
 	"unsafe"
 
@@ -58,13 +57,4 @@ func TestKernelsTouchNothingOutsideTheirRows(t *testing.T) {
 			}
 		}
 	})
-}
-
-func TestToPrefetchDoesNotTouch(t *testing.T) {
-	page := os.Getpagesize()
-	edge := guarded(t, make([]byte, page), true)
-	for _, n := range []int{-1, 0, 1, 64, page, 3 * page} {
-		Prefetch(&edge[0], n)
-		Prefetch(&edge[page-1], n)
-	}
 }

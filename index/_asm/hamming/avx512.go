@@ -179,21 +179,3 @@ func foldHalf(half reg.VecVirtual) {
 	Store(sum, ReturnIndex(0))
 	RET()
 }
-
-// cacheLine is how much a prefetch asks for.
-const cacheLine = 64
-
-func prefetch() {
-	TEXT("prefetch", NOSPLIT, "func(p *byte, n int)")
-	Pragma("noescape")
-	Doc("Asks for the lines of n bytes, 1 or more.")
-	p, end := Load(Param("p"), GP64()), Load(Param("n"), GP64())
-	ADDQ(p, end)
-	ANDQ(I8(-cacheLine), p)
-	Label("line")
-	PREFETCHT0(Mem{Base: p})
-	ADDQ(Imm(cacheLine), p)
-	CMPQ(p, end)
-	JCS(LabelRef("line"))
-	RET()
-}

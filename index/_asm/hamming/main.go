@@ -116,7 +116,6 @@ func main() {
 	}
 	sumSetAVX512()
 	sumSetAVX2()
-	prefetch()
 	Generate()
 }
 

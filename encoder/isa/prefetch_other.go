@@ -1,0 +1,7 @@
+//go:build (!amd64 && !arm64) || purego
+
+package isa
+
+// Prefetch asks for bytes from a place on to be brought into the caches, and does not wait.
+// Here there is no way to ask.
+func Prefetch(_ *byte, _ int) {}
