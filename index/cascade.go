@@ -65,6 +65,7 @@ func (s *search) begin() {
 	}
 	s.scan = s.encoded.NewScan(p.blocks, eps)
 	s.job = s.newJob(p.first)
+	s.job.spare = s.judged() && p.query.Candidates == 0 && p.query.Oversampling == 0
 }
 
 // newJob is a pass for k rows.

@@ -4,7 +4,7 @@ import (
 	"encoding/base64"
 	"encoding/binary"
 	"fmt"
-	"hash/fnv"
+	"hash/crc64"
 	"math"
 )
 
@@ -22,7 +22,7 @@ const MaxPageDepth = 100_000
 
 // A page token is version, hash of the query, seen, score, id.
 const (
-	cursorVersion = 2
+	cursorVersion = 3
 	cursorHeader  = 1 + 8 + 4 + 8
 )
 
@@ -68,25 +68,23 @@ func (c *codec) parseCursor(q Query) (cursor, error) {
 // queryHash is over everything in q that settles the ranking, and what settles the
 // scores: the stored vectors, and if they are estimates the codes.
 func (c *codec) queryHash(q Query) uint64 {
-	h := fnv.New64a()
-	h.Write([]byte{byte(c.store)})
+	b := make([]byte, 0, 256+4*len(q.Vector)+8*len(q.Code))
 	if !q.Exact && (q.Rescore == RescoreNone || q.Rescore == RescoreCodes || len(q.Code) > 0 || !c.keepsVectors()) {
-		h.Write([]byte(c.fingerprint))
+		b = append(b, c.fingerprint...)
 	}
 	minScore := float32(math.Inf(-1))
 	if q.MinScore != nil {
 		minScore = *q.MinScore
 	}
-	h.Write(fmt.Appendf(nil, "%x %d %d %d %d %x %x %d %t %x %q", math.Float64bits(q.TargetRecall), len(q.Code), q.K, q.Dims, q.Candidates, math.Float64bits(q.Oversampling),
-		math.Float64bits(q.Bound), q.Rescore, q.Exact, math.Float32bits(minScore), q.ID))
-	var b [8]byte
+	b = fmt.Appendf(b, "%d %x %d %d %d %d %x %x %d %t %x %q", c.store, math.Float64bits(q.TargetRecall), len(q.Code), q.K, q.Dims, q.Candidates, math.Float64bits(q.Oversampling),
+		math.Float64bits(q.Bound), q.Rescore, q.Exact, math.Float32bits(minScore), q.ID)
 	for _, x := range q.Vector {
-		binary.LittleEndian.PutUint32(b[:], math.Float32bits(x))
-		h.Write(b[:4])
+		b = binary.LittleEndian.AppendUint32(b, math.Float32bits(x))
 	}
 	for _, w := range q.Code {
-		binary.LittleEndian.PutUint64(b[:], w)
-		h.Write(b[:])
+		b = binary.LittleEndian.AppendUint64(b, w)
 	}
-	return h.Sum64()
+	return crc64.Checksum(b, hashTable)
 }
+
+var hashTable = crc64.MakeTable(crc64.ECMA)

@@ -33,6 +33,7 @@ type scanJob struct {
 	blocks int // that are looked at
 	step   int // of the ladder, that scores are about
 	k      int
+	spare  bool     // more rows than k may be kept where that is less work
 	floor  *float32 // unless nil, the rows above it are wanted, and k are too many
 	on     *view    // to scan; nil: the one published last
 
@@ -80,7 +81,7 @@ func (j *scanJob) hits() []topk.Hit {
 		}
 		parts = parts[:n-n/2]
 	}
-	return topk.Nearest(parts[0], j.k, 0)
+	return topk.Nearest(parts[0], j.keep())
 }
 
 // merge returns the hits of a and b, each by row, by row.
@@ -96,9 +97,21 @@ func merge(a, b []topk.Hit) []topk.Hit {
 	return append(append(all, a...), b...)
 }
 
+// spareRows is how many times k a job with spare keeps at most: as many as hardly any
+// guess lets through.
+const spareRows = 8
+
+// keep is how many rows the job keeps at most.
+func (j *scanJob) keep() int {
+	if j.spare && j.limit > 0 {
+		return spareRows * j.k
+	}
+	return j.k
+}
+
 // most is the most rows that the job can find besides ties. A wish for more than
 // there are is no reason to take more memory.
-func (j *scanJob) most(v *view) int { return max(1, min(j.k, int(v.rows))) }
+func (j *scanJob) most(v *view) int { return max(1, min(j.keep(), int(v.rows))) }
 
 // sameTile orders jobs so that those whose queries can share a tile are side by side: of
 // as many blocks, about the same step. It is 0 for two that can.
@@ -154,7 +167,7 @@ func guess(v *view, jobs []*scanJob) {
 	step := max(1, min(groups/leastSample, sampleEach), groups/mostSample)
 	sampled := groups / step * hamming.Lanes
 	rank := func(j *scanJob) int {
-		mean := float64(j.most(v)) * float64(sampled) / float64(v.rows)
+		mean := float64(min(j.k, int(v.rows))) * float64(sampled) / float64(v.rows)
 		return int(mean + 3*math.Sqrt(mean) + 3)
 	}
 	gain := make([]*scanJob, 0, len(jobs)) // those whose limit would keep most rows out
@@ -170,15 +183,15 @@ func guess(v *view, jobs []*scanJob) {
 	}
 	s := newLaneScratch(gain)
 	defer s.release()
-	for c := range s.counters() {
-		c.Reset(sampled+1, 0, math.MaxUint32) // all of them
+	for c, j := range s.counters() {
+		c.Reset(rank(j), math.MaxUint32)
 	}
 	for g := range groups / step {
 		first := g * step * hamming.Lanes
 		s.block(v, first/segmentRows, first%segmentRows, 1)
 	}
 	for c, j := range s.counters() {
-		if hits := topk.Nearest(c.Hits(), rank(j), 0); len(hits) == rank(j) { // there are so many that are not retired
+		if hits := c.Hits(); len(hits) == rank(j) { // there are so many that are not retired
 			for _, h := range hits {
 				j.limit = max(j.limit, h.Distance+1)
 			}
@@ -203,7 +216,7 @@ func (j *scanJob) guessedTooLow() bool {
 	for _, part := range j.parts {
 		n += len(part)
 	}
-	return uint64(n) < min(uint64(j.most(j.view)), j.view.live)
+	return uint64(n) < min(uint64(j.k), j.view.live)
 }
 
 // scan finds what the jobs want below their limits. Lanes take pieces of v in turn, so
@@ -230,7 +243,7 @@ func scanLane(v *view, jobs []*scanJob, lane int, next *atomic.Int64) {
 	s := newLaneScratch(jobs)
 	defer s.release()
 	for c, j := range s.counters() {
-		c.Reset(j.most(v), 0, cmp.Or(j.limit, math.MaxUint32))
+		c.Reset(j.most(v), cmp.Or(j.limit, math.MaxUint32))
 	}
 	for n := pieces(v.rows); ; {
 		piece := int(next.Add(1)) - 1
@@ -312,7 +325,7 @@ func (s *laneScratch) counters() iter.Seq2[*topk.Counter, *scanJob] {
 func (s *laneScratch) piece(v *view, piece int) bool {
 	for c, j := range s.counters() {
 		if j.ctx.Err() != nil {
-			c.Reset(1, 0, 0) // no row ranks before that
+			c.Reset(1, 0) // no row ranks before that
 		}
 	}
 	first := uint32(piece * pieceRows)

@@ -35,7 +35,7 @@ func (b *ScanBench) nearest(q hamming.Query, candidates int) []topk.Hit {
 		}
 		hits[row] = topk.Hit{Row: row, Distance: rankOf(s)}
 	}
-	return topk.Nearest(hits, candidates, 0)
+	return topk.Nearest(hits, candidates)
 }
 
 func TestScanBenchFindsTheNearestRows(t *testing.T) {

@@ -17,21 +17,20 @@ type Hit struct {
 }
 
 // Nearest cuts hits, in ascending order of rows and at distances below math.MaxUint32,
-// to the k >= 1 nearest and up to ties more at the distance of the k-th. Of hits at one
-// distance lower rows are nearer. The order stays.
-func Nearest(hits []Hit, k, ties int) []Hit {
-	hits, _ = cut(hits, k, ties)
+// to the k >= 1 nearest. Of hits at one distance lower rows are nearer. The order stays.
+func Nearest(hits []Hit, k int) []Hit {
+	hits, _ = cut(hits, k)
 	return hits
 }
 
 // cut is Nearest. A hit of a higher row than any of hits is one of those to keep
 // only at a distance below limit.
-func cut(hits []Hit, k, ties int) (kept []Hit, limit uint32) {
+func cut(hits []Hit, k int) (kept []Hit, limit uint32) {
 	if len(hits) < k {
 		return hits, math.MaxUint32
 	}
 	last, nearer := kth(hits, k)
-	room := k + ties - nearer // for hits at distance last, at least 1
+	room := k - nearer // for hits at distance last, at least 1
 	limit = last + 1
 	n := 0
 	for _, h := range hits {
@@ -90,26 +89,26 @@ func kth(hits []Hit, k int) (distance uint32, nearer int) {
 	}
 }
 
-// Counter keeps the k nearest of the rows pushed to it, and up to ties more at the
-// distance of the k-th, in O(1) a row: it takes any row below a limit, and when it has
-// twice what it must keep, counting by distance finds what that is, and the next limit.
+// Counter keeps the k nearest of the rows pushed to it, in O(1) a row: it takes any row
+// below a limit, and when it has twice what it must keep, counting by distance finds what
+// that is, and the next limit.
 // Rows are pushed in ascending order, so that of rows at one distance the first come
 // is the first ranked.
 //
 // A Counter can be used again after Reset. It is for one goroutine.
 type Counter struct {
-	k, ties int
-	limit   uint32
-	hits    []Hit
-	full    int // hits that are too many
+	k     int
+	limit uint32
+	hits  []Hit
+	full  int // hits that are too many
 }
 
 // slack keeps small counters from counting all the time.
 const slack = 64
 
 // Reset prepares for the k >= 1 nearest of rows at distances below limit.
-func (c *Counter) Reset(k, ties int, limit uint32) {
-	c.k, c.ties, c.limit = k, ties, limit
+func (c *Counter) Reset(k int, limit uint32) {
+	c.k, c.limit = k, limit
 	c.hits, c.full = c.hits[:0], 2*k+slack
 }
 
@@ -129,11 +128,11 @@ func (c *Counter) Push(row, distance uint32) {
 
 // compact drops the hits that have become too far.
 func (c *Counter) compact() {
-	hits, limit := cut(c.hits, c.k, c.ties)
+	hits, limit := cut(c.hits, c.k)
 	c.hits, c.limit, c.full = hits, min(c.limit, limit), 2*len(hits)+slack
 }
 
-// Hits returns the k nearest and the ties, by row. The slice is the Counter's until
+// Hits returns the k nearest, by row. The slice is the Counter's until
 // the next Reset.
 func (c *Counter) Hits() []Hit {
 	c.compact()

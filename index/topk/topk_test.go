@@ -10,14 +10,11 @@ import (
 
 // sorted is the plain twin of Counter and Nearest: everything, nearest first, cut, and
 // back in the order of rows.
-func sorted(hits []Hit, k, ties int) []Hit {
+func sorted(hits []Hit, k int) []Hit {
 	all := slices.SortedStableFunc(slices.Values(hits), func(a, b Hit) int { return cmp.Compare(a.Distance, b.Distance) })
-	end := min(k, len(all))
-	for end < len(all) && end < k+ties && all[end].Distance == all[k-1].Distance {
-		end++
-	}
-	slices.SortFunc(all[:end], func(a, b Hit) int { return cmp.Compare(a.Row, b.Row) })
-	return all[:end]
+	all = all[:min(k, len(all))]
+	slices.SortFunc(all, func(a, b Hit) int { return cmp.Compare(a.Row, b.Row) })
+	return all
 }
 
 func TestCounterKeepsWhatSortingWould(t *testing.T) {
@@ -27,10 +24,9 @@ func TestCounterKeepsWhatSortingWould(t *testing.T) {
 		maxDistance := []int{1, 3, 64, 1024, 1_000_000}[r.IntN(5)]
 		n := []int{0, 1, 2, 50, 5000}[r.IntN(5)]
 		k := []int{1, 2, 10, 100, 6000}[r.IntN(5)]
-		ties := []int{0, 1, 7, 10_000}[r.IntN(4)]
 		spread := 1 + r.IntN(maxDistance+1) // small: heavy ties
 		hits := make([]Hit, n)
-		c.Reset(k, ties, uint32(maxDistance)+1)
+		c.Reset(k, uint32(maxDistance)+1)
 		for i := range hits {
 			d := r.IntN(spread)
 			if seed%3 == 0 { // far first, so that the edge falls all the way
@@ -42,12 +38,12 @@ func TestCounterKeepsWhatSortingWould(t *testing.T) {
 			}
 			c.Push(hits[i].Row, hits[i].Distance)
 		}
-		want := sorted(hits, k, ties)
+		want := sorted(hits, k)
 		if got := c.Hits(); !slices.Equal(got, want) {
-			t.Fatalf("seed %d (n %d, k %d, ties %d, distances to %d): got %d hits %v, want %d %v", seed, n, k, ties, spread-1, len(got), head(got), len(want), head(want))
+			t.Fatalf("seed %d (n %d, k %d, distances to %d): got %d hits %v, want %d %v", seed, n, k, spread-1, len(got), head(got), len(want), head(want))
 		}
-		if got := Nearest(hits, k, ties); !slices.Equal(got, want) {
-			t.Fatalf("seed %d (n %d, k %d, ties %d, distances to %d): nearest are %d hits %v, want %d %v", seed, n, k, ties, spread-1, len(got), head(got), len(want), head(want))
+		if got := Nearest(hits, k); !slices.Equal(got, want) {
+			t.Fatalf("seed %d (n %d, k %d, distances to %d): nearest are %d hits %v, want %d %v", seed, n, k, spread-1, len(got), head(got), len(want), head(want))
 		}
 	}
 }
@@ -56,7 +52,7 @@ func head(hits []Hit) []Hit { return hits[:min(len(hits), 12)] }
 
 func TestCounterIgnoresRowsFromItsFirstLimitOn(t *testing.T) {
 	var c Counter
-	c.Reset(3, 0, 7)
+	c.Reset(3, 7)
 	for row, d := range []uint32{9, 6, 7, 8} {
 		c.Push(uint32(row), d)
 	}
@@ -71,10 +67,10 @@ func TestCounterHoldsLittleMoreThanTwiceWhatItKeeps(t *testing.T) {
 		func(uint32) uint32 { return 7 },                   // all tie
 	} {
 		var c Counter
-		c.Reset(10, 5, 1_000_001)
+		c.Reset(10, 1_000_001)
 		for row := range uint32(1_000_000) {
 			c.Push(row, distance(row))
-			if n, most := len(c.hits), 2*(10+5)+slack; n > most {
+			if n, most := len(c.hits), 2*10+slack; n > most {
 				t.Fatalf("after row %d: %d hits, want at most %d", row, n, most)
 			}
 		}
@@ -82,7 +78,7 @@ func TestCounterHoldsLittleMoreThanTwiceWhatItKeeps(t *testing.T) {
 }
 
 func TestNearestKeepsTheLowestRowsThatTie(t *testing.T) {
-	got := Nearest([]Hit{{1, 2}, {3, 4}, {5, 1}, {7, 2}, {9, 2}, {11, 0xffffffff}}, 2, 1)
+	got := Nearest([]Hit{{1, 2}, {3, 4}, {5, 1}, {7, 2}, {9, 2}, {11, 0xffffffff}}, 3)
 	if want := []Hit{{1, 2}, {5, 1}, {7, 2}}; !slices.Equal(got, want) {
 		t.Errorf("got %v, want %v", got, want)
 	}
@@ -118,7 +114,7 @@ func BenchmarkSelect(b *testing.B) {
 		b.Run(fmt.Sprintf("by=counter/k=%d", k), func(b *testing.B) {
 			var c Counter
 			for b.Loop() {
-				c.Reset(k, 0, 1025)
+				c.Reset(k, 1025)
 				row := uint32(0)
 				for block := range slices.Chunk(distances, 1024) {
 					limit := c.Limit() // as a kernel does, once a block
