@@ -94,22 +94,23 @@ func (q *Query) add(z []float32) {
 	size := code.Words(kept) * code.WordBits
 	b := queryBlock{magnitudes: make([]int8, size), floats: make([]float32, size), squares: squares64(z)}
 	copy(b.floats, z[:kept])
-	var largest float32
+	const sign = 1 << 31
+	var most uint32 // bits of the largest magnitude
 	for _, x := range z[:kept] {
-		largest = max(largest, magnitude(x))
+		most = max(most, math.Float32bits(x)&^sign)
 		b.total += float64(x)
 	}
-	if largest > 0 {
+	if largest := math.Float32frombits(most); largest > 0 {
 		b.step = float64(largest) / MaxMagnitude // exact for the largest, which weighs most
-		inverse := float32(1 / b.step)
-		for i, x := range z[:kept] {
-			m := min(int(float32(magnitude(x)*inverse)+.5), MaxMagnitude)
-			b.magnitude += float64(m)
-			if x < 0 {
-				m = -m
-			}
+		inverse, half := float32(min(1/b.step, math.MaxFloat32)), math.Float32bits(.5)
+		sum := int32(0)
+		for i, x := range z[:kept] { // without branches: nothing predicts a sign
+			r := math.Float32frombits(half | math.Float32bits(x)&sign)
+			m := max(-MaxMagnitude, min(MaxMagnitude, int32(float32(x*inverse)+r)))
 			b.magnitudes[i] = int8(m)
+			sum += max(m, -m)
 		}
+		b.magnitude = float64(sum)
 	}
 	b.energy = block.energy()
 	b.variance = b.energy * b.squares * block.noise()
