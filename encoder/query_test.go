@@ -77,13 +77,19 @@ func TestEstimatesAreUnbiasedAndTheirErrorsKnown(t *testing.T) {
 	const dims, rows, queries = 200, 100, 40
 	for f, family := range families {
 		for _, metric := range []Metric{Cosine, Dot, L2} {
+			if testing.Short() && (f == 0 || f == 3 || metric == Dot) {
+				continue
+			}
 			r := rand.New(rand.NewPCG(2, uint64(f)))
 			sample := family.draw(r, 200, dims)
 			p := learnt(t, Shape{Metric: metric, Dims: dims}, sample)
 			base, asked := family.draw(r, rows, dims), family.draw(r, queries, dims)
 			configs := [][]Block{p.Blocks()}
 			for bits := 1; bits <= MaxBits; bits++ {
-				configs = append(configs, p.uniform(bits, dims), p.uniform(bits, 64), p.uniform(bits, 30))
+				configs = append(configs, p.uniform(bits, 64))
+				if !testing.Short() {
+					configs = append(configs, p.uniform(bits, dims), p.uniform(bits, 30))
+				}
 			}
 			wants := make(map[int][][]float64) // by size, query and row
 			for _, size := range p.Ladder() {
@@ -266,8 +272,11 @@ func rowOffset(q *Query, side *Side) float64 {
 func TestAVectorsOwnEstimateIsOffByRoundingAlone(t *testing.T) {
 	const dims = 200
 	r := rand.New(rand.NewPCG(3, 2))
-	for _, family := range families {
+	for f, family := range families {
 		for _, metric := range []Metric{Cosine, Dot, L2} {
+			if testing.Short() && f != int(metric) {
+				continue
+			}
 			p := learnt(t, Shape{Metric: metric, Dims: dims}, family.draw(r, 100, dims))
 			base := family.draw(r, 50, dims)
 			for i, row := range encoded(p, base) {
@@ -334,6 +343,9 @@ func TestEstimatesBearEveryLengthAndOffset(t *testing.T) {
 		{L2, 10, 1e6},
 		{L2, .01, 1e3},
 	} {
+		if testing.Short() && tt.size != 1e18 && tt.offset < 1e6 {
+			continue
+		}
 		draw := func(n int) [][]float32 {
 			return spectrum(r, n, dims, tt.offset, func(i int) float64 { return tt.size * textlike(i) })
 		}

@@ -7,35 +7,38 @@ import (
 	"math/rand/v2"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 )
 
-// someProfiles are of every kind and metric; sample is of 100 and 200 dimensions.
-func someProfiles(t testing.TB) map[string]*Profile {
-	t.Helper()
+// someProfiles are of every kind and metric, and of one to three blocks.
+var someProfiles = sync.OnceValue(func() map[string]*Profile {
 	all := make(map[string]*Profile)
 	r := rand.New(rand.NewPCG(5, 1))
 	for _, metric := range []Metric{Cosine, Dot, L2} {
 		for _, dims := range []int{20, 100, 200} {
 			shape := Shape{Metric: metric, Dims: dims}
-			p := learnt(t, shape, spectrum(r, 60, dims, .3, textlike))
+			p, err := Learn(shape, spectrum(r, 60, dims, .3, textlike))
+			if err != nil {
+				panic(err)
+			}
 			all[fmt.Sprint("learned ", metric, dims)] = p.stepped(Step{1.5, .25, 1, .5})
 			for kind, make := range map[Kind]func(Shape) (*Profile, error){Signs: NewSigns, Exact: NewExact} {
 				p, err := make(shape)
 				if err != nil {
-					t.Fatal(err)
+					panic(err)
 				}
 				all[fmt.Sprint(kind, metric, dims)] = p
 			}
 		}
 	}
 	return all
-}
+})
 
 func TestAProfileComesBackFromItsState(t *testing.T) {
 	r := rand.New(rand.NewPCG(5, 2))
 	seen := make(map[string]string)
-	for name, p := range someProfiles(t) {
+	for name, p := range someProfiles() {
 		state, err := json.Marshal(p)
 		if err != nil {
 			t.Fatal(err)
@@ -103,7 +106,7 @@ func TestStatesAndFingerprintsNeverChange(t *testing.T) {
 }
 
 func TestAScanLooksAtBlocksAsFarAsDimsReach(t *testing.T) {
-	p := someProfiles(t)["learned cosine 200"] // 64, 64 and 72 dimensions
+	p := someProfiles()["learned cosine 200"] // 64, 64 and 72 dimensions
 	for dims, want := range map[int]int{1: 1, 64: 1, 127: 1, 128: 2, 199: 2, 200: 3} {
 		if got := p.BlocksWithin(dims); got != want {
 			t.Errorf("within %d dims there are %d blocks, want %d", dims, got, want)
@@ -168,8 +171,7 @@ func spoilt(t testing.TB) map[string][]byte {
 // learnedState is that of a profile of 100 dimensions in blocks of 64 and 36, under L2.
 func learnedState(t testing.TB) profileState {
 	t.Helper()
-	r := rand.New(rand.NewPCG(5, 3))
-	b, err := json.Marshal(learnt(t, Shape{Metric: L2, Dims: 100}, spectrum(r, 30, 100, .3, textlike)).stepped(Step{1.5, .25, 1, .5}))
+	b, err := json.Marshal(someProfiles()["learned l2 100"])
 	if err != nil {
 		t.Fatal(err)
 	}

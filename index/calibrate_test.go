@@ -14,6 +14,9 @@ import (
 // A setting of a calibration is what searches for the same queries find and read.
 func TestACalibrationMeasuresWhatSearchesDo(t *testing.T) {
 	for _, metric := range []encoder.Metric{encoder.Cosine, encoder.L2} {
+		if testing.Short() && metric != encoder.Cosine {
+			continue
+		}
 		f := learned(t, metric, 2)
 		queries := f.queries[:15]
 		got, err := f.c.Calibrate(t.Context(), CalibrateOptions{Queries: queries, K: 5})

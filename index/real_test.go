@@ -214,11 +214,11 @@ var allTargets = []float64{.9, .95, .99, 0} // 0: the default
 func TestPromisesHoldOnTheSample(t *testing.T) {
 	set := sampleSet(t)
 	c := set.collection(t, Spec{})
-	sizes := []int{64, 128, 256, 512, 768}
+	sizes, ks := []int{64, 128, 256, 512, 768}, []int{1, 10, 100}
 	if testing.Short() {
-		sizes = []int{64, 768}
+		sizes, ks = []int{64, 768}, []int{10}
 	}
-	set.promise(t, c, min(len(set.queries), 150), []int{1, 10, 100}, allTargets, sizes)
+	set.promise(t, c, min(len(set.queries), 150), ks, allTargets, sizes)
 	set.findsItself(t, c, 11)
 }
 
@@ -269,6 +269,9 @@ func TestPromisesHoldOnRealSets(t *testing.T) {
 func TestDeviationsCoverRealErrors(t *testing.T) {
 	set := sampleSet(t)
 	for _, metric := range []encoder.Metric{encoder.Cosine, encoder.Dot, encoder.L2} {
+		if testing.Short() && metric != encoder.Cosine {
+			continue
+		}
 		p, err := encoder.Learn(encoder.Shape{Metric: metric, Dims: 768}, set.base[:1000])
 		if err != nil {
 			t.Fatal(err)
