@@ -24,7 +24,8 @@ type Block struct {
 	Kept int `json:"kept"`
 	// Bits is how many each of those has, 1 to MaxBits.
 	Bits int `json:"bits"`
-	// RMS is the root of the mean square of the rows' factors.
+	// RMS is the factor of a mean row: the root of the mean square of the rows' factors where
+	// all rows are as long.
 	RMS float64 `json:"rms"`
 }
 
@@ -224,23 +225,34 @@ func (p *Profile) learnBits(rest [][]float32) {
 	}
 }
 
-// learnFactors measures how large the rows' factors are.
+// learnFactors measures how large the rows' factors are, in proportion to each other as they
+// are in the mean of all rows, long or short: in the mean of their squares a few rows that
+// are much longer than the others would decide, and those are what the basis was fitted to.
 func (p *Profile) learnFactors(rest [][]float32) {
-	sums := make([]float64, len(p.blocks))
+	shares := make([]float64, len(p.blocks)) // sums of squares, each of a row of energy 1
+	squares := make([]float64, len(p.blocks))
 	words := make([]uint64, p.words)
+	var total, rows float64
 	for _, v := range rest {
-		first := 0
+		var energy float64
 		at := words
 		for b := range p.blocks {
 			block := &p.blocks[b]
-			part := v[first : first+block.Dims]
-			p.rotations[b].Apply(part)
-			f := block.encode(at[:block.Words()], part)
-			sums[b] += float64(f * f)
-			first, at = first+block.Dims, at[block.Words():]
+			p.rotations[b].Apply(v[:block.Dims])
+			f := block.encode(at[:block.Words()], v[:block.Dims])
+			squares[b] = float64(f * f)
+			energy += float64(squares[b] * block.energy())
+			v, at = v[block.Dims:], at[block.Words():]
+		}
+		if total += energy; energy == 0 {
+			continue
+		}
+		rows++
+		for b := range shares {
+			shares[b] += squares[b] / energy
 		}
 	}
 	for b := range p.blocks {
-		p.blocks[b].RMS = math.Sqrt(sums[b] / float64(len(rest)))
+		p.blocks[b].RMS = math.Sqrt(shares[b] / max(1, rows) * total / float64(len(rest)))
 	}
 }

@@ -189,6 +189,41 @@ func TestBlocksAreTwoHalvesOfTheHeadAndTheRest(t *testing.T) {
 	}
 }
 
+// A hundredth of the rows, a thousand times as long and all in one direction, are most of the
+// energy. The mean row's factors are in the proportion of the others' all the same.
+func TestAFewLongRowsDoNotDecideWhatAMeanRowIs(t *testing.T) {
+	r := rand.New(rand.NewPCG(1, 5))
+	const dims = 300
+	sample := spectrum(r, 200, dims, 0, func(int) float64 { return 1 })
+	for i := 50; i < len(sample); i += 100 {
+		for j := range sample[i] {
+			sample[i][j] = float32(1000 * (r.NormFloat64()*.1 + float64(j%2)))
+		}
+	}
+	p := learnt(t, Shape{Metric: Dot, Dims: dims}, sample)
+	share := func(square func(b int) float64) float64 { // of the energy that is in the head
+		var all float64
+		for b := range p.blocks {
+			all += square(b) * p.blocks[b].energy()
+		}
+		return (all - square(2)*p.blocks[2].energy()) / all
+	}
+	var want float64
+	squares := make([]float64, len(p.blocks))
+	for _, row := range encoded(p, sample) {
+		var side Side
+		p.Side(&side, row)
+		for b := range squares {
+			squares[b] += float64(Factor(side.Factors[b])) * float64(Factor(side.Factors[b]))
+		}
+		want += share(func(b int) float64 { f := float64(Factor(side.Factors[b])); return f * f }) / float64(len(sample))
+	}
+	got, ofAll := share(func(b int) float64 { return p.blocks[b].RMS * p.blocks[b].RMS }), share(func(b int) float64 { return squares[b] })
+	if math.Abs(got-want) > .01 || ofAll < want+.05 {
+		t.Errorf("the head has %.3f of a mean row, want %.3f as in the mean of the rows, and not %.3f as of all energy", got, want, ofAll)
+	}
+}
+
 func TestASmallBudgetIsSavedOnTheRest(t *testing.T) {
 	r := rand.New(rand.NewPCG(1, 2))
 	sample := spectrum(r, 60, 384, 0, textlike)

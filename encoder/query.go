@@ -169,7 +169,9 @@ func (q *Query) Magnitudes(b int) []int8 { return q.blocks[b].magnitudes }
 //
 // and, under Cosine about a prefix, that divided by |x_p|. In A and B is the gain of the
 // step; in A also eps standard deviations, drawn out of the root of a sum of squares by its
-// tangent at the mean row, so that the bound stays linear in the factors.
+// tangent at the mean row, so that the bound stays linear in the factors. Of what the blocks
+// do not see there is nothing in A under Cosine, where all rows are as long and those of
+// which the blocks hold less leave more. Under Dot and L2 it grows with the row, see Size.
 type Scan struct {
 	// Blocks is how many blocks are looked at.
 	Blocks int
@@ -186,6 +188,7 @@ type Scan struct {
 
 	query  *Query
 	within []float64 // what is in A of the deviation, for each unit of a factor
+	mean   float64   // the energy of a mean row, to which that of others is compared
 }
 
 // NewScan makes a scan of the first blocks blocks whose bound has eps standard deviations.
@@ -206,16 +209,30 @@ func (q *Query) NewScan(blocks int, eps float64) *Scan {
 	}
 	root := math.Sqrt(variance)
 	s.Inside = s.Gain * q.product * scale * root
-	share := 0.0 // of the tangent to the whole spread
-	if spread := math.Hypot(s.Inside, s.Outside); spread > 0 {
+	spread := math.Hypot(s.Inside, s.Outside)
+	share, outside := 0.0, 0.0 // of the tangent to the whole spread; as a share of the variance inside
+	if spread > 0 {
 		share = s.Inside / spread
 	}
 	s.Within = share * s.Inside
+	if p.shape.Metric != Cosine {
+		var seen float64
+		for b := range q.blocks {
+			energy := p.blocks[b].RMS * p.blocks[b].RMS * q.blocks[b].energy
+			if s.mean += energy; b < blocks {
+				seen += energy
+			}
+		}
+		if s.Inside > 0 && seen > 0 {
+			outside = variance / seen * (s.Outside / s.Inside) * (s.Outside / s.Inside)
+			s.Within = spread
+		}
+	}
 	for b := range blocks {
 		block, part := &p.blocks[b], &q.blocks[b]
 		within := 0.0
 		if root > 0 {
-			within = eps * share * deviations[b] * block.RMS / root
+			within = eps * share * (deviations[b] + outside*part.energy) * block.RMS / root
 		}
 		s.within = append(s.within, within)
 		k := s.Gain * q.product
@@ -251,6 +268,34 @@ func (q *Query) Row(s *Side) (r Row) {
 	return r
 }
 
+// Size is what a row's error of what the blocks do not see is in proportion to, that of a
+// mean row being 1: its length less what is common to all vectors, which is the same for all
+// rows under Cosine.
+func (s *Scan) Size(r *Row) float64 {
+	if s.mean == 0 {
+		return 1
+	}
+	var energy float64
+	for b := range s.query.blocks {
+		f := float64(r.Factors[b])
+		energy += f * f * s.query.blocks[b].energy
+	}
+	return math.Sqrt(energy / s.mean)
+}
+
+// Ahead is how much the bound of a row is above its estimate, on the metric's scale.
+func (s *Scan) Ahead(r *Row) float64 {
+	return s.added(r) * s.Gain * s.query.product * float64(r.Scale) * s.query.unit
+}
+
+// added is what is in the sum of f <u, z> of a row's bound that does not come from its code.
+func (s *Scan) added(r *Row) (sum float64) {
+	for i, within := range s.within {
+		sum += within * float64(r.Factors[i])
+	}
+	return sum
+}
+
 // Head returns the sum of f <u, z> over the blocks of a scan that gave a row the bound.
 func (s *Scan) Head(bound float32, r *Row) float64 {
 	q := s.query
@@ -258,10 +303,7 @@ func (s *Scan) Head(bound float32, r *Row) float64 {
 		return 0
 	}
 	sum := (float64(bound)/float64(r.Scale) - float64(s.Offset)*float64(r.Offset)) / (s.Gain * q.product)
-	for i, within := range s.within {
-		sum -= within * float64(r.Factors[i])
-	}
-	return sum
+	return sum - s.added(r)
 }
 
 // Estimate is what the scan alone says of a row's score, on the metric's scale, and the

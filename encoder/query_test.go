@@ -214,9 +214,28 @@ func TestABoundIsTheEstimateAndItsDeviations(t *testing.T) {
 						}
 						outside := spread * q.Norm(blocks) * k * scale
 						root := math.Hypot(math.Sqrt(inside), outside)
-						if math.Abs(s.Inside-math.Sqrt(inside)) > 1e-9*root || math.Abs(s.Outside-outside) > 1e-9*root || math.Abs(s.Within-inside/root) > 1e-9*root || s.Gain != gain {
+						within := inside / root
+						if metric != Cosine { // what the blocks do not see grows with the row's length in them
+							within = root
+							var seen float64
+							for b := range blocks {
+								seen += p.blocks[b].energy() * p.blocks[b].RMS * p.blocks[b].RMS
+							}
+							for b := range blocks {
+								variances[b] += outside * outside * p.blocks[b].energy() / seen
+							}
+						}
+						if math.Abs(s.Inside-math.Sqrt(inside)) > 1e-9*root || math.Abs(s.Outside-outside) > 1e-9*root || math.Abs(s.Within-within) > 1e-9*root || s.Gain != gain {
 							t.Fatalf("%v, %d blocks of %d dims: deviations %v, %v, %v, gain %v, want %v, %v, %v, %v", metric, blocks, size, s.Inside, s.Outside, s.Within, s.Gain,
-								math.Sqrt(inside), outside, inside/root, gain)
+								math.Sqrt(inside), outside, within, gain)
+						}
+						var mean Row
+						for b := range p.blocks {
+							mean.Factors[b] = float32(p.blocks[b].RMS)
+						}
+						mean.Scale = float32(scale)
+						if math.Abs(s.Size(&mean)-1) > 1e-6 || math.Abs(s.Ahead(&mean)-eps*within*q.Unit()) > 1e-6*eps*root*q.Unit() {
+							t.Fatalf("%v, %d blocks of %d dims: a mean row is of size %v and its bound %v ahead, want 1 and %v", metric, blocks, size, s.Size(&mean), s.Ahead(&mean), eps*within*q.Unit())
 						}
 						for i, row := range encoded {
 							var side Side
@@ -243,12 +262,50 @@ func TestABoundIsTheEstimateAndItsDeviations(t *testing.T) {
 							if wantScore := (q.offset*offset + gain*k*head + q.constant) * unit; math.Abs(score-wantScore) > 1e-9*size*q.Unit() {
 								t.Fatalf("%v: the scan estimates %v, want %v", metric, score, wantScore)
 							}
+							if got := s.Ahead(of(q, &side)); math.Abs(got-tangent*unit) > 1e-6*tangent*unit {
+								t.Fatalf("%v: the bound is %v ahead of the estimate, want %v", metric, got, tangent*unit)
+							}
 							if want := exactVariance * gain * gain * k * k * unit * unit; math.Abs(variance-want) > 1e-9*want {
 								t.Fatalf("%v: the variance inside is %v, want %v", metric, variance, want)
 							}
 						}
 					}
 				}
+			}
+		}
+	}
+}
+
+// A row's size is its length less what is common to all, of which its levels tell; under Cosine
+// all rows are as long, also where the blocks say otherwise.
+func TestTheSizeOfARowIsItsLength(t *testing.T) {
+	const dims = 200
+	r := rand.New(rand.NewPCG(3, 3))
+	for _, metric := range []Metric{Cosine, Dot, L2} {
+		sample := families[1].draw(r, 200, dims)
+		p := learnt(t, Shape{Metric: metric, Dims: dims}, sample)
+		s := p.Query(sample[0]).NewScan(1, 1)
+		base := families[1].draw(r, 20, dims)
+		for i, v := range base {
+			for j := range v {
+				v[j] *= float32(math.Pow(10, float64(i%5)))
+			}
+		}
+		for i, row := range encoded(p, base) {
+			var side Side
+			p.Side(&side, row)
+			want := 1.0
+			if metric != Cosine {
+				var energy float64
+				for b := range p.blocks {
+					energy += p.blocks[b].energy() * p.blocks[b].RMS * p.blocks[b].RMS
+				}
+				rest := make([]float32, dims)
+				p.centre(rest, base[i])
+				want = norm(rest) / math.Sqrt(energy)
+			}
+			if got := s.Size(of(p.Query(sample[0]), &side)); math.Abs(got-want) > .1*want {
+				t.Errorf("%v: row %d is of size %v, want %v", metric, i, got, want)
 			}
 		}
 	}

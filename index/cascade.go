@@ -139,10 +139,9 @@ func (s *search) fallBack(ctx context.Context) (*Result, error) {
 // candidate is a row that S2 has looked at, and what is known of its score.
 type candidate struct {
 	row uint32
-	// What S1 and S2 estimate of the score, and the deviation of S2's error, on the
-	// metric's scale.
-	first, score, deviation float64
-	inside                  float64 // the variance of S1's error that the codes explain
+	glance
+	// What S2 estimates of the score, and the deviation of its error, on the metric's scale.
+	score, deviation float64
 }
 
 // cascade is what S2 and S3 of one search need.
@@ -157,7 +156,6 @@ type cascade struct {
 	all     bool      // S1 has kept every row
 	list    leastHeap // rows kept, not refined: the rank of the bound, the row
 	refined leastHeap // rows refined, not read: the rank of the best score possible, the candidate
-	learnt  float64   // variance beside what codes explain, as the profile has it
 
 	candidates []candidate
 	chunk      []topk.Hit
@@ -175,8 +173,9 @@ func (c *cascade) reset(s *search) {
 	c.kept, c.cut, c.all = 0, float32(math.Inf(1)), false
 	c.atCut, c.list, c.refined, c.candidates = c.atCut[:0], c.list[:0], c.refined[:0], c.candidates[:0]
 	unit := s.encoded.Unit()
-	c.learnt = s.scan.Outside * unit * s.scan.Outside * unit
-	c.rule.reset(s.plan, len(s.g.layout.blocks))
+	inside, outside := s.scan.Inside*unit, s.scan.Outside*unit
+	mean := glance{ahead: s.plan.largestEps(len(s.g.layout.blocks)) * s.scan.Within * unit, inside: inside * inside, size: 1}
+	c.rule.reset(s.plan, len(s.g.layout.blocks), outside*outside, mean)
 }
 
 func (c *cascade) release() {
@@ -231,27 +230,9 @@ func (c *cascade) receive(job *scanJob) {
 	c.list.order()
 }
 
-// reach returns what is added to a bound of S1, on the metric's scale, for the best score
-// that the row may have: the bound has the largest eps deviations of the codes' error in it,
-// and is to have those of the rule of the whole spread.
-func (c *cascade) reach() float64 {
-	scan, unit := c.s.scan, c.s.encoded.Unit()
-	inside := scan.Inside * unit
-	outside, higher := c.rule.outside(c.learnt)
-	spread := math.Sqrt(inside*inside + outside)
-	return c.rule.scan*spread - c.rule.largest*scan.Within*unit + higher
-}
-
-// spread is the standard deviation of what S1 estimates wrong, for a mean row.
-func (c *cascade) spread() float64 {
-	inside := c.s.scan.Inside * c.s.encoded.Unit()
-	outside, _ := c.rule.outside(c.learnt)
-	return math.Sqrt(inside*inside + outside)
-}
-
 // upper is the best score that a row with that bound may have.
 func (c *cascade) upper(bound float32) float64 {
-	return float64(bound)*c.s.encoded.Unit() + c.s.encoded.Constant() + c.reach()
+	return float64(bound)*c.s.encoded.Unit() + c.s.encoded.Constant() + c.rule.reach
 }
 
 // floor returns the bound above which S1 has to look again, and false when nothing that it
@@ -264,7 +245,7 @@ func (c *cascade) floor() (bound float32, more bool) {
 	if !full {
 		return float32(math.Inf(-1)), true
 	}
-	b := (last - c.s.encoded.Constant() - c.reach()) / c.s.encoded.Unit()
+	b := (last - c.s.encoded.Constant() - c.rule.reach) / c.s.encoded.Unit()
 	return math.Nextafter32(float32(b), float32(math.Inf(-1))), true
 }
 
@@ -347,7 +328,7 @@ func (c *cascade) estimateAll(ctx context.Context) error {
 			c.rank.reader = r
 			for _, x := range c.candidates {
 				c.rank.offer(x.row, x.score)
-				c.rule.saw(scoredHit{x.score, 0}, x.first-x.score, x.inside)
+				c.rule.saw(scoredHit{x.score, 0, x.glance})
 			}
 			return nil
 		})
@@ -355,7 +336,7 @@ func (c *cascade) estimateAll(ctx context.Context) error {
 			return err
 		}
 		c.refined, c.candidates = c.refined[:0], c.candidates[:0]
-		c.rule.settle(c.spread())
+		c.rule.settle()
 	}
 	c.s.receipt.Refine += time.Since(lap)
 	return nil
@@ -382,6 +363,7 @@ func (c *cascade) refine(n int) {
 		head := c.s.scan.Head(scoreOf(h.Distance), &c.side)
 		x := candidate{row: h.Row}
 		x.first, x.inside = c.s.scan.Estimate(head, &c.side)
+		x.ahead, x.size = c.s.scan.Ahead(&c.side), c.s.scan.Size(&c.side)
 		if c.s.plan.stage == RescoreNone {
 			x.score = x.first
 		} else {
@@ -450,10 +432,10 @@ func (c *cascade) read(r *storage.Reader) (more bool, err error) {
 		at++
 		score := p.scorer.stored(vector)
 		c.rank.offer(x.row, score)
-		c.rule.saw(scoredHit{float64(score), x.deviation}, x.first-float64(score), x.inside)
+		c.rule.saw(scoredHit{float64(score), x.deviation, x.glance})
 	})
 	c.s.receipt.VectorsRead += uint64(len(c.slots))
-	c.rule.settle(c.spread())
+	c.rule.settle()
 	return true, err
 }
 
@@ -468,7 +450,7 @@ func (c *cascade) answer() (*Result, error) {
 		} else {
 			r.TargetRecall = s.plan.target
 		}
-		r.ExpectedRecall = c.rule.expected(c.spread(), s.plan, len(s.g.layout.blocks), c.all && len(c.list) == 0 && len(c.refined) == 0)
+		r.ExpectedRecall = c.rule.expected(s.plan, len(s.g.layout.blocks), c.all && len(c.list) == 0 && len(c.refined) == 0)
 	}
 	var result *Result
 	err := s.g.shard.View(func(reader *storage.Reader) error {

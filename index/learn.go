@@ -156,7 +156,7 @@ func (t *scanTrial) learnStep(ctx context.Context, steps [][]encoder.Step, i int
 	type sums struct{ exact, scanned, squares, inside, left float64 }
 	scale := t.meanScale(i)
 	totals := make([]sums, len(steps))
-	pairs := make([][][2]float64, len(steps)) // exact and scanned products of the nearest
+	pairs := make([][][2]float64, len(steps)) // exact and scanned products of the nearest, by the rows' sizes
 	shares := t.shares(dims, len(steps))
 	for _, at := range t.queries {
 		if err := ctx.Err(); err != nil {
@@ -183,11 +183,16 @@ func (t *scanTrial) learnStep(ctx context.Context, steps [][]encoder.Step, i int
 				head := t.head(q, s, seg, pos, &side)
 				estimate, inside := s.Estimate(head, &side)
 				offset, _ := s.Estimate(0, &side)
-				exact, scanned := (scores[row]-offset)/q.Unit(), (estimate-offset)/q.Unit()
+				size := s.Size(&side)
+				if size == 0 {
+					continue
+				}
+				unit := q.Unit() * size
+				exact, scanned := (scores[row]-offset)/unit, (estimate-offset)/unit
 				pairs[b] = append(pairs[b], [2]float64{exact, scanned})
 				totals[b].exact += exact
 				totals[b].scanned += scanned
-				totals[b].inside += inside / (q.Unit() * q.Unit())
+				totals[b].inside += inside / (unit * unit)
 			}
 		}
 	}
@@ -301,7 +306,7 @@ func (t *scanTrial) asked(p *encoder.Profile, blocks int) (share, covered float6
 			seg, pos := t.view.at(row)
 			seg.side(&side, q.Step(), pos)
 			estimate, inside := s.Estimate(t.head(q, s, seg, pos, &side), &side)
-			could := estimate+eps*math.Sqrt(inside+outside*outside) >= last
+			could := estimate+eps*math.Hypot(math.Sqrt(inside), outside*s.Size(&side)) >= last
 			if all++; could {
 				asked++
 			}
