@@ -181,7 +181,7 @@ func (g *generation) planStages(p *plan, q Query) error {
 		}
 	}
 	var err error
-	if p.first, err = candidates(q, p); err != nil {
+	if p.first, err = g.candidates(q, p); err != nil {
 		return err
 	}
 	switch {
@@ -200,9 +200,21 @@ func (g *generation) planStages(p *plan, q Query) error {
 	return nil
 }
 
+// In fewer rows than largeRows, to keep smallOversampling times the hits and scan again for
+// one search in 200 is cheaper than to keep as many as that one needs: 38,000 rows were
+// searched 1.08 times as fast as with DefaultOversampling.
+const (
+	largeRows         = 4 * segmentRows
+	smallOversampling = 10
+)
+
 // candidates settles how many rows the scan keeps, given as a count or a multiple of k.
-func candidates(q Query, p *plan) (int, error) {
-	n := max(MinDefaultCandidates, min(DefaultOversampling*(q.K+p.cursor.seen), MaxDefaultCandidates))
+func (g *generation) candidates(q Query, p *plan) (int, error) {
+	oversampling := DefaultOversampling
+	if g.codec.profile.Kind() == encoder.Learned && g.view.Load().rows < largeRows {
+		oversampling = smallOversampling
+	}
+	n := max(MinDefaultCandidates, min(oversampling*(q.K+p.cursor.seen), MaxDefaultCandidates))
 	switch {
 	case q.Candidates != 0 && q.Oversampling != 0:
 		return 0, invalid("oversampling", "set together with candidates")

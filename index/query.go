@@ -46,10 +46,10 @@ type Query struct {
 	// dimensions of the vectors are compared. 0: what the engine finds best.
 	Dims int
 	// Candidates is how many rows the scan keeps at first, at least K. 0: Oversampling
-	// times K, or if that is 0 too, DefaultOversampling times the hits wanted within
-	// MinDefaultCandidates and MaxDefaultCandidates. The scan looks for more by itself when
-	// the target recall asks for it, but not in a collection of plain signs, of whose
-	// errors nothing is known.
+	// times K, or if that is 0 too, what is cheapest where the scan looks for more by itself,
+	// when the target recall asks for it. It does not in a collection of plain signs, of
+	// whose errors nothing is known: there the default is DefaultOversampling times the hits
+	// wanted, within MinDefaultCandidates and MaxDefaultCandidates.
 	Candidates int
 	// Oversampling gives Candidates as a multiple of K, at least 1. Not with Candidates.
 	Oversampling float64
