@@ -205,7 +205,7 @@ const (
 	// processBytes is what hamnest serve has beside the codes while 64 searches are under
 	// way, and ingestBytes what it has more while vectors stream in: measured, see
 	// docs/planning.md. Neither grows with the rows.
-	processBytes = 20 << 20
+	processBytes = 30 << 20
 	ingestBytes  = 200 << 20
 )
 

@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"net"
 	"os"
+	"runtime"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -94,6 +95,7 @@ func (f *serveFlags) serve(ctx context.Context, logger *slog.Logger) (err error)
 	f.limits.Logger = logger
 	s := server.New(db, f.limits)
 	go giveBackMemory(ctx)
+	defer runtime.KeepAlive(make([]byte, untouchedBytes))
 	served := make(chan error, 1)
 	go func() { served <- s.Serve(listener) }()
 	logger.Info("serving", "address", listener.Addr().String(), "data", f.data, "kernel", hamming.Kernel(), "collections", len(db.Names()))
