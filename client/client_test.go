@@ -592,7 +592,7 @@ func (anyCollection) GetCollection(_ context.Context, req *hamnestv1.GetCollecti
 }
 
 func TestEveryMethodIsRetriedOrKnowinglyNot(t *testing.T) {
-	once := []string{"CreateCollection", "UpdateCollection", "DeleteCollection", "Calibrate", "Ingest"}
+	once := []string{"CreateCollection", "UpdateCollection", "DeleteCollection", "Calibrate", "Ingest", "SearchStream"}
 	for _, service := range []grpc.ServiceDesc{
 		hamnestv1.CollectionService_ServiceDesc, hamnestv1.VectorService_ServiceDesc, hamnestv1.SearchService_ServiceDesc, hamnestv1.AdminService_ServiceDesc,
 	} {

@@ -7,6 +7,7 @@ import (
 	"log"
 	"net"
 	"os"
+	"sync"
 
 	"github.com/hamnest/hamnest/client"
 	"github.com/hamnest/hamnest/index"
@@ -114,6 +115,50 @@ func ExampleClient_Ingest() {
 	// Output:
 	// 999 stored
 	// record 0 refused: vector all 2 components are zero: an all-zero vector has no direction, which cosine needs
+}
+
+func ExampleClient_SearchStream() {
+	target, stop := serve()
+	defer stop()
+	ctx := context.Background()
+
+	c, err := client.New(target)
+	if err != nil {
+		log.Fatal(err)
+	}
+	if _, err := c.CreateCollection(ctx, client.Collection{Name: "points", Dims: 2}); err != nil {
+		log.Fatal(err)
+	}
+	directions := []client.Record{
+		{ID: "east", Vector: []float32{1, 0}}, {ID: "north", Vector: []float32{0, 1}}, {ID: "west", Vector: []float32{-1, 0}},
+	}
+	if err := c.Upsert(ctx, "points", directions); err != nil {
+		log.Fatal(err)
+	}
+
+	stream, err := c.SearchStream(ctx)
+	if err != nil {
+		log.Fatal(err)
+	}
+	nearest := make([]string, len(directions))
+	var callers sync.WaitGroup
+	for i, d := range directions { // all at once, over the one stream
+		callers.Go(func() {
+			result, err := stream.Search(ctx, "points", client.SearchRequest{Vector: d.Vector, K: 1})
+			if err != nil {
+				log.Fatal(err)
+			}
+			nearest[i] = result.Hits[0].ID
+		})
+	}
+	callers.Wait()
+	stream.Close()
+	fmt.Println(nearest)
+	if err := c.Close(); err != nil {
+		log.Fatal(err)
+	}
+	// Output:
+	// [east north west]
 }
 
 func ExampleError() {

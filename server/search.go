@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"sync"
 
 	"github.com/hamnest/hamnest/index"
 	hamnestv1 "github.com/hamnest/hamnest/proto/hamnest/v1"
@@ -13,6 +14,10 @@ import (
 type searchService struct {
 	hamnestv1.UnimplementedSearchServiceServer
 	engine
+	stopping <-chan struct{}
+	streams  *sync.WaitGroup
+	// fail is Server.fail, for the searches of a stream: interceptors see only its end.
+	fail func(ctx context.Context, method string, err error) error
 }
 
 func (s *searchService) Search(ctx context.Context, req *hamnestv1.SearchRequest) (*hamnestv1.SearchResponse, error) {

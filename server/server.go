@@ -41,6 +41,9 @@ type Options struct {
 	MaxCandidates int
 	// MaxBatchSearches is how many searches one BatchSearch may hold. Default 1000.
 	MaxBatchSearches int
+	// MaxStreamSearches is how many searches one SearchStream may have under way; the
+	// server reads no further while they are so many. Default 256.
+	MaxStreamSearches int
 	// MaxBatchVectors is how many vectors one UpsertVectors or one batch of
 	// Ingest may hold, and how many ids one GetVectors or DeleteVectors.
 	// Default 10000.
@@ -66,6 +69,7 @@ func (o Options) withDefaults() Options {
 		{&o.MaxK, 10_000},
 		{&o.MaxCandidates, 100_000},
 		{&o.MaxBatchSearches, 1000},
+		{&o.MaxStreamSearches, 256},
 		{&o.MaxBatchVectors, 10_000},
 		{&o.MaxDims, encoder.MaxDims},
 		{&o.MaxConcurrentStreams, 1000},
@@ -134,7 +138,7 @@ func New(db *index.DB, opts Options) *Server {
 	e := engine{db: db, opts: opts}
 	hamnestv1.RegisterCollectionServiceServer(s.grpc, &collectionService{engine: e})
 	hamnestv1.RegisterVectorServiceServer(s.grpc, &vectorService{engine: e, stopping: s.stopping, streams: &s.streams})
-	hamnestv1.RegisterSearchServiceServer(s.grpc, &searchService{engine: e})
+	hamnestv1.RegisterSearchServiceServer(s.grpc, &searchService{engine: e, stopping: s.stopping, streams: &s.streams, fail: s.fail})
 	hamnestv1.RegisterAdminServiceServer(s.grpc, &adminService{engine: e})
 	for service := range s.grpc.GetServiceInfo() {
 		s.health.SetServingStatus(service, healthpb.HealthCheckResponse_SERVING)
@@ -156,7 +160,8 @@ func (s *Server) Serve(lis net.Listener) error {
 
 // Shutdown stops the server: health turns to NOT_SERVING, no new call is
 // accepted, and the calls that run are finished. An ingest stream acknowledges
-// every batch it has received and ends with UNAVAILABLE. When ctx ends first the
+// every batch it has received, a search stream answers every search, and both end
+// with UNAVAILABLE. When ctx ends first the
 // remaining calls are cancelled, and the error is the context's. Once Shutdown
 // has returned, nothing uses the database any more; Shutdown does not close it.
 func (s *Server) Shutdown(ctx context.Context) error {

@@ -58,6 +58,12 @@ func startDir(t *testing.T, dir string, opts Options) *harness {
 			t.Errorf("close the database: %v", err)
 		}
 	})
+	return serveOver(t, db, opts)
+}
+
+// serveOver serves db over bufconn until the test ends.
+func serveOver(t *testing.T, db *index.DB, opts Options) *harness {
+	t.Helper()
 	lis := bufconn.Listen(1 << 20)
 	dial := grpc.WithContextDialer(func(ctx context.Context, _ string) (net.Conn, error) { return lis.DialContext(ctx) })
 	return serve(t, db, lis, "passthrough:///bufnet", opts, dial)
@@ -229,7 +235,7 @@ func TestOptions(t *testing.T) {
 	defaults := Options{}.withDefaults()
 	want := Options{
 		MaxMessageBytes: 64 << 20, MaxK: 10_000, MaxCandidates: 100_000, MaxBatchSearches: 1000,
-		MaxBatchVectors: 10_000, MaxDims: 65536, MaxConcurrentStreams: 1000, Logger: slog.Default(),
+		MaxStreamSearches: 256, MaxBatchVectors: 10_000, MaxDims: 65536, MaxConcurrentStreams: 1000, Logger: slog.Default(),
 	}
 	if defaults != want {
 		t.Errorf("zero Options become %+v, want %+v", defaults, want)
@@ -362,6 +368,10 @@ func TestShutdownEndsStreamsThatWouldGoOnForEver(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	searches, err := h.searches.SearchStream(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
 
 	if err := h.server.Shutdown(t.Context()); err != nil {
 		t.Fatal(err)
@@ -373,6 +383,8 @@ func TestShutdownEndsStreamsThatWouldGoOnForEver(t *testing.T) {
 	_, err = reflection.Recv()
 	wantCode(t, err, codes.Unavailable)
 	_, err = silent.Recv()
+	wantCode(t, err, codes.Unavailable)
+	_, err = searches.Recv()
 	wantCode(t, err, codes.Unavailable)
 }
 
@@ -429,9 +441,7 @@ func (s *stuckService) CountVectors(ctx context.Context, _ *hamnestv1.CountVecto
 }
 
 func TestPanicInHandlerIsInternalAndLoggedWithItsStack(t *testing.T) {
-	lis := bufconn.Listen(1 << 16)
-	dial := grpc.WithContextDialer(func(ctx context.Context, _ string) (net.Conn, error) { return lis.DialContext(ctx) })
-	h := serve(t, nil, lis, "passthrough:///bufnet", Options{}, dial) // every use of a nil database panics
+	h := serveOver(t, nil, Options{}) // every use of a nil database panics
 
 	for _, tt := range []struct {
 		name, method string

@@ -60,7 +60,8 @@ With --format json a line also has profile, bound, passes_mean (over the codes),
 bytes of codes and of vectors read a query.
 
 With --data the engine runs in this process, and that is what is measured; with
---server, the network and the server are part of it. A few untimed searches go first.
+--server, the network and the server are part of it, and searches go over one search
+stream. A few untimed searches go first.
 
 What is right says --truth: row i has the row numbers of the exact answers to query i,
 best first, at least k. Row r is line r of --ids, or without --ids the r-th vector in
@@ -100,6 +101,11 @@ returned, at most k, over k (over the size of a collection that has fewer).`,
 				if err := checkQueries(flags.queries, queries[0], info); err != nil {
 					return err
 				}
+				b, end, err := overStream(ctx, b)
+				if err != nil {
+					return err
+				}
+				defer end()
 				return flags.measureAll(ctx, cmd, newOutput(cmd, format), b, info, queries, rows)
 			})
 		},

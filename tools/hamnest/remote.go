@@ -287,6 +287,39 @@ func (r *remote) Records(ctx context.Context, name string, opts index.ReadOption
 const wireDialect = client.Faiss
 
 func (r *remote) Search(ctx context.Context, name string, q index.Query) (*index.Result, error) {
+	return r.search(ctx, name, q, r.client.Search)
+}
+
+// streamed is a server to which searches go over a stream, which is the faster way for
+// many.
+type streamed struct {
+	*remote
+	stream *client.SearchStream
+}
+
+// overStream returns b, with a stream to search over if it is a server, and a function
+// that ends the stream.
+func overStream(ctx context.Context, b backend) (backend, func(), error) {
+	r, ok := b.(*remote)
+	if !ok {
+		return b, func() {}, nil
+	}
+	stream, err := r.client.SearchStream(ctx)
+	if err != nil {
+		return nil, nil, r.explain(err)
+	}
+	return &streamed{r, stream}, stream.Close, nil
+}
+
+func (s *streamed) Search(ctx context.Context, name string, q index.Query) (*index.Result, error) {
+	return s.search(ctx, name, q, s.stream.Search)
+}
+
+// clientSearch is a way to search: Client.Search or SearchStream.Search.
+type clientSearch func(ctx context.Context, collection string, search client.SearchRequest) (*client.SearchResult, error)
+
+// search searches by way of the given one.
+func (r *remote) search(ctx context.Context, name string, q index.Query, way clientSearch) (*index.Result, error) {
 	rescore := client.Rescore(q.Rescore.String())
 	if q.Rescore == index.RescoreAuto {
 		rescore = "" // on the wire, auto is not to say
@@ -295,7 +328,7 @@ func (r *remote) Search(ctx context.Context, name string, q index.Query) (*index
 	if err != nil {
 		return nil, err
 	}
-	result, err := r.client.Search(ctx, name, client.SearchRequest{
+	result, err := way(ctx, name, client.SearchRequest{
 		Vector:       q.Vector,
 		ID:           q.ID,
 		Code:         packed,

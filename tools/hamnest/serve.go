@@ -67,6 +67,7 @@ process.`,
 	f.IntVar(&flags.limits.MaxK, "max-k", 10_000, "most results that one search may ask for")
 	f.IntVar(&flags.limits.MaxCandidates, "max-candidates", 100_000, "most candidates that one search may ask a stage to keep")
 	f.IntVar(&flags.limits.MaxBatchSearches, "max-batch-searches", 1000, "most searches in one batch")
+	f.IntVar(&flags.limits.MaxStreamSearches, "max-stream-searches", 256, "most searches under way on one search stream; more wait in the client")
 	f.IntVar(&flags.limits.MaxBatchVectors, "max-batch-vectors", 10_000, "most vectors, or ids, in one request")
 	f.IntVar(&flags.limits.MaxDims, "max-dims", 65_536, "most dimensions that a new collection may have")
 	f.IntVar(&flags.limits.MaxConcurrentStreams, "max-concurrent-streams", 1000, "most calls that one connection may have open")
@@ -94,8 +95,8 @@ func (f *serveFlags) serve(ctx context.Context, logger *slog.Logger) (err error)
 	}
 	f.limits.Logger = logger
 	s := server.New(db, f.limits)
-	go giveBackMemory(ctx)
 	defer runtime.KeepAlive(make([]byte, untouchedBytes))
+	go giveBackMemory(ctx)
 	served := make(chan error, 1)
 	go func() { served <- s.Serve(listener) }()
 	logger.Info("serving", "address", listener.Addr().String(), "data", f.data, "kernel", hamming.Kernel(), "collections", len(db.Names()))

@@ -9,6 +9,7 @@ package hamnestv1
 import (
 	protoreflect "google.golang.org/protobuf/reflect/protoreflect"
 	protoimpl "google.golang.org/protobuf/runtime/protoimpl"
+	anypb "google.golang.org/protobuf/types/known/anypb"
 	durationpb "google.golang.org/protobuf/types/known/durationpb"
 	reflect "reflect"
 	sync "sync"
@@ -798,12 +799,238 @@ func (x *BatchSearchResponse) GetResponses() []*SearchResponse {
 	return nil
 }
 
+// SearchStreamRequest is one search of a stream.
+type SearchStreamRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Comes back with the answer. It is the client's own choice; the server makes no use of it.
+	Id uint64 `protobuf:"varint,1,opt,name=id,proto3" json:"id,omitempty"`
+	// The search. Required.
+	Request *SearchRequest `protobuf:"bytes,2,opt,name=request,proto3" json:"request,omitempty"`
+	// How long the server may take from when it has read the request, above 0; then the
+	// answer is DEADLINE_EXCEEDED. Default: as long as the stream may.
+	Timeout       *durationpb.Duration `protobuf:"bytes,3,opt,name=timeout,proto3" json:"timeout,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *SearchStreamRequest) Reset() {
+	*x = SearchStreamRequest{}
+	mi := &file_hamnest_v1_search_proto_msgTypes[6]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *SearchStreamRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*SearchStreamRequest) ProtoMessage() {}
+
+func (x *SearchStreamRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_hamnest_v1_search_proto_msgTypes[6]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use SearchStreamRequest.ProtoReflect.Descriptor instead.
+func (*SearchStreamRequest) Descriptor() ([]byte, []int) {
+	return file_hamnest_v1_search_proto_rawDescGZIP(), []int{6}
+}
+
+func (x *SearchStreamRequest) GetId() uint64 {
+	if x != nil {
+		return x.Id
+	}
+	return 0
+}
+
+func (x *SearchStreamRequest) GetRequest() *SearchRequest {
+	if x != nil {
+		return x.Request
+	}
+	return nil
+}
+
+func (x *SearchStreamRequest) GetTimeout() *durationpb.Duration {
+	if x != nil {
+		return x.Timeout
+	}
+	return nil
+}
+
+// SearchStreamResponse is the answer to one search of a stream.
+type SearchStreamResponse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// As in the request.
+	Id uint64 `protobuf:"varint,1,opt,name=id,proto3" json:"id,omitempty"`
+	// What became of the search.
+	//
+	// Types that are valid to be assigned to Answer:
+	//
+	//	*SearchStreamResponse_Response
+	//	*SearchStreamResponse_Error
+	Answer        isSearchStreamResponse_Answer `protobuf_oneof:"answer"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *SearchStreamResponse) Reset() {
+	*x = SearchStreamResponse{}
+	mi := &file_hamnest_v1_search_proto_msgTypes[7]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *SearchStreamResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*SearchStreamResponse) ProtoMessage() {}
+
+func (x *SearchStreamResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_hamnest_v1_search_proto_msgTypes[7]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use SearchStreamResponse.ProtoReflect.Descriptor instead.
+func (*SearchStreamResponse) Descriptor() ([]byte, []int) {
+	return file_hamnest_v1_search_proto_rawDescGZIP(), []int{7}
+}
+
+func (x *SearchStreamResponse) GetId() uint64 {
+	if x != nil {
+		return x.Id
+	}
+	return 0
+}
+
+func (x *SearchStreamResponse) GetAnswer() isSearchStreamResponse_Answer {
+	if x != nil {
+		return x.Answer
+	}
+	return nil
+}
+
+func (x *SearchStreamResponse) GetResponse() *SearchResponse {
+	if x != nil {
+		if x, ok := x.Answer.(*SearchStreamResponse_Response); ok {
+			return x.Response
+		}
+	}
+	return nil
+}
+
+func (x *SearchStreamResponse) GetError() *SearchError {
+	if x != nil {
+		if x, ok := x.Answer.(*SearchStreamResponse_Error); ok {
+			return x.Error
+		}
+	}
+	return nil
+}
+
+type isSearchStreamResponse_Answer interface {
+	isSearchStreamResponse_Answer()
+}
+
+type SearchStreamResponse_Response struct {
+	// What it found.
+	Response *SearchResponse `protobuf:"bytes,2,opt,name=response,proto3,oneof"`
+}
+
+type SearchStreamResponse_Error struct {
+	// Why it failed.
+	Error *SearchError `protobuf:"bytes,3,opt,name=error,proto3,oneof"`
+}
+
+func (*SearchStreamResponse_Response) isSearchStreamResponse_Answer() {}
+
+func (*SearchStreamResponse_Error) isSearchStreamResponse_Answer() {}
+
+// SearchError is what Search would have failed with. It has the fields of
+// google.rpc.Status, and the same bytes: whoever has that type can parse these as one.
+type SearchError struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The gRPC status code.
+	Code int32 `protobuf:"varint,1,opt,name=code,proto3" json:"code,omitempty"`
+	// For people.
+	Message string `protobuf:"bytes,2,opt,name=message,proto3" json:"message,omitempty"`
+	// As with every call: google.rpc.BadRequest, ErrorInfo and ResourceInfo.
+	Details       []*anypb.Any `protobuf:"bytes,3,rep,name=details,proto3" json:"details,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *SearchError) Reset() {
+	*x = SearchError{}
+	mi := &file_hamnest_v1_search_proto_msgTypes[8]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *SearchError) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*SearchError) ProtoMessage() {}
+
+func (x *SearchError) ProtoReflect() protoreflect.Message {
+	mi := &file_hamnest_v1_search_proto_msgTypes[8]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use SearchError.ProtoReflect.Descriptor instead.
+func (*SearchError) Descriptor() ([]byte, []int) {
+	return file_hamnest_v1_search_proto_rawDescGZIP(), []int{8}
+}
+
+func (x *SearchError) GetCode() int32 {
+	if x != nil {
+		return x.Code
+	}
+	return 0
+}
+
+func (x *SearchError) GetMessage() string {
+	if x != nil {
+		return x.Message
+	}
+	return ""
+}
+
+func (x *SearchError) GetDetails() []*anypb.Any {
+	if x != nil {
+		return x.Details
+	}
+	return nil
+}
+
 var File_hamnest_v1_search_proto protoreflect.FileDescriptor
 
 const file_hamnest_v1_search_proto_rawDesc = "" +
 	"\n" +
 	"\x17hamnest/v1/search.proto\x12\n" +
-	"hamnest.v1\x1a\x1egoogle/protobuf/duration.proto\x1a\x17hamnest/v1/vector.proto\"\xb3\x05\n" +
+	"hamnest.v1\x1a\x19google/protobuf/any.proto\x1a\x1egoogle/protobuf/duration.proto\x1a\x17hamnest/v1/vector.proto\"\xb3\x05\n" +
 	"\rSearchRequest\x12\x1e\n" +
 	"\n" +
 	"collection\x18\x01 \x01(\tR\n" +
@@ -874,15 +1101,29 @@ const file_hamnest_v1_search_proto_rawDesc = "" +
 	"collection\x125\n" +
 	"\brequests\x18\x02 \x03(\v2\x19.hamnest.v1.SearchRequestR\brequests\"O\n" +
 	"\x13BatchSearchResponse\x128\n" +
-	"\tresponses\x18\x01 \x03(\v2\x1a.hamnest.v1.SearchResponseR\tresponses*\\\n" +
+	"\tresponses\x18\x01 \x03(\v2\x1a.hamnest.v1.SearchResponseR\tresponses\"\x8f\x01\n" +
+	"\x13SearchStreamRequest\x12\x0e\n" +
+	"\x02id\x18\x01 \x01(\x04R\x02id\x123\n" +
+	"\arequest\x18\x02 \x01(\v2\x19.hamnest.v1.SearchRequestR\arequest\x123\n" +
+	"\atimeout\x18\x03 \x01(\v2\x19.google.protobuf.DurationR\atimeout\"\x9b\x01\n" +
+	"\x14SearchStreamResponse\x12\x0e\n" +
+	"\x02id\x18\x01 \x01(\x04R\x02id\x128\n" +
+	"\bresponse\x18\x02 \x01(\v2\x1a.hamnest.v1.SearchResponseH\x00R\bresponse\x12/\n" +
+	"\x05error\x18\x03 \x01(\v2\x17.hamnest.v1.SearchErrorH\x00R\x05errorB\b\n" +
+	"\x06answer\"k\n" +
+	"\vSearchError\x12\x12\n" +
+	"\x04code\x18\x01 \x01(\x05R\x04code\x12\x18\n" +
+	"\amessage\x18\x02 \x01(\tR\amessage\x12.\n" +
+	"\adetails\x18\x03 \x03(\v2\x14.google.protobuf.AnyR\adetails*\\\n" +
 	"\aRescore\x12\x17\n" +
 	"\x13RESCORE_UNSPECIFIED\x10\x00\x12\x10\n" +
 	"\fRESCORE_NONE\x10\x01\x12\x11\n" +
 	"\rRESCORE_CODES\x10\x02\x12\x13\n" +
-	"\x0fRESCORE_VECTORS\x10\x032\xa0\x01\n" +
+	"\x0fRESCORE_VECTORS\x10\x032\xf7\x01\n" +
 	"\rSearchService\x12?\n" +
 	"\x06Search\x12\x19.hamnest.v1.SearchRequest\x1a\x1a.hamnest.v1.SearchResponse\x12N\n" +
-	"\vBatchSearch\x12\x1e.hamnest.v1.BatchSearchRequest\x1a\x1f.hamnest.v1.BatchSearchResponseB7Z5github.com/hamnest/hamnest/proto/hamnest/v1;hamnestv1b\x06proto3"
+	"\vBatchSearch\x12\x1e.hamnest.v1.BatchSearchRequest\x1a\x1f.hamnest.v1.BatchSearchResponse\x12U\n" +
+	"\fSearchStream\x12\x1f.hamnest.v1.SearchStreamRequest\x1a .hamnest.v1.SearchStreamResponse(\x010\x01B7Z5github.com/hamnest/hamnest/proto/hamnest/v1;hamnestv1b\x06proto3"
 
 var (
 	file_hamnest_v1_search_proto_rawDescOnce sync.Once
@@ -897,42 +1138,53 @@ func file_hamnest_v1_search_proto_rawDescGZIP() []byte {
 }
 
 var file_hamnest_v1_search_proto_enumTypes = make([]protoimpl.EnumInfo, 1)
-var file_hamnest_v1_search_proto_msgTypes = make([]protoimpl.MessageInfo, 6)
+var file_hamnest_v1_search_proto_msgTypes = make([]protoimpl.MessageInfo, 9)
 var file_hamnest_v1_search_proto_goTypes = []any{
-	(Rescore)(0),                // 0: hamnest.v1.Rescore
-	(*SearchRequest)(nil),       // 1: hamnest.v1.SearchRequest
-	(*SearchResponse)(nil),      // 2: hamnest.v1.SearchResponse
-	(*Hit)(nil),                 // 3: hamnest.v1.Hit
-	(*Receipt)(nil),             // 4: hamnest.v1.Receipt
-	(*BatchSearchRequest)(nil),  // 5: hamnest.v1.BatchSearchRequest
-	(*BatchSearchResponse)(nil), // 6: hamnest.v1.BatchSearchResponse
-	(*Vector)(nil),              // 7: hamnest.v1.Vector
-	(*Code)(nil),                // 8: hamnest.v1.Code
-	(*durationpb.Duration)(nil), // 9: google.protobuf.Duration
+	(Rescore)(0),                 // 0: hamnest.v1.Rescore
+	(*SearchRequest)(nil),        // 1: hamnest.v1.SearchRequest
+	(*SearchResponse)(nil),       // 2: hamnest.v1.SearchResponse
+	(*Hit)(nil),                  // 3: hamnest.v1.Hit
+	(*Receipt)(nil),              // 4: hamnest.v1.Receipt
+	(*BatchSearchRequest)(nil),   // 5: hamnest.v1.BatchSearchRequest
+	(*BatchSearchResponse)(nil),  // 6: hamnest.v1.BatchSearchResponse
+	(*SearchStreamRequest)(nil),  // 7: hamnest.v1.SearchStreamRequest
+	(*SearchStreamResponse)(nil), // 8: hamnest.v1.SearchStreamResponse
+	(*SearchError)(nil),          // 9: hamnest.v1.SearchError
+	(*Vector)(nil),               // 10: hamnest.v1.Vector
+	(*Code)(nil),                 // 11: hamnest.v1.Code
+	(*durationpb.Duration)(nil),  // 12: google.protobuf.Duration
+	(*anypb.Any)(nil),            // 13: google.protobuf.Any
 }
 var file_hamnest_v1_search_proto_depIdxs = []int32{
-	7,  // 0: hamnest.v1.SearchRequest.vector:type_name -> hamnest.v1.Vector
-	8,  // 1: hamnest.v1.SearchRequest.code:type_name -> hamnest.v1.Code
+	10, // 0: hamnest.v1.SearchRequest.vector:type_name -> hamnest.v1.Vector
+	11, // 1: hamnest.v1.SearchRequest.code:type_name -> hamnest.v1.Code
 	0,  // 2: hamnest.v1.SearchRequest.rescore:type_name -> hamnest.v1.Rescore
 	3,  // 3: hamnest.v1.SearchResponse.hits:type_name -> hamnest.v1.Hit
 	4,  // 4: hamnest.v1.SearchResponse.receipt:type_name -> hamnest.v1.Receipt
-	7,  // 5: hamnest.v1.Hit.vector:type_name -> hamnest.v1.Vector
+	10, // 5: hamnest.v1.Hit.vector:type_name -> hamnest.v1.Vector
 	0,  // 6: hamnest.v1.Receipt.rescore:type_name -> hamnest.v1.Rescore
-	9,  // 7: hamnest.v1.Receipt.scan_time:type_name -> google.protobuf.Duration
-	9,  // 8: hamnest.v1.Receipt.refine_time:type_name -> google.protobuf.Duration
-	9,  // 9: hamnest.v1.Receipt.rescore_time:type_name -> google.protobuf.Duration
-	9,  // 10: hamnest.v1.Receipt.total_time:type_name -> google.protobuf.Duration
+	12, // 7: hamnest.v1.Receipt.scan_time:type_name -> google.protobuf.Duration
+	12, // 8: hamnest.v1.Receipt.refine_time:type_name -> google.protobuf.Duration
+	12, // 9: hamnest.v1.Receipt.rescore_time:type_name -> google.protobuf.Duration
+	12, // 10: hamnest.v1.Receipt.total_time:type_name -> google.protobuf.Duration
 	1,  // 11: hamnest.v1.BatchSearchRequest.requests:type_name -> hamnest.v1.SearchRequest
 	2,  // 12: hamnest.v1.BatchSearchResponse.responses:type_name -> hamnest.v1.SearchResponse
-	1,  // 13: hamnest.v1.SearchService.Search:input_type -> hamnest.v1.SearchRequest
-	5,  // 14: hamnest.v1.SearchService.BatchSearch:input_type -> hamnest.v1.BatchSearchRequest
-	2,  // 15: hamnest.v1.SearchService.Search:output_type -> hamnest.v1.SearchResponse
-	6,  // 16: hamnest.v1.SearchService.BatchSearch:output_type -> hamnest.v1.BatchSearchResponse
-	15, // [15:17] is the sub-list for method output_type
-	13, // [13:15] is the sub-list for method input_type
-	13, // [13:13] is the sub-list for extension type_name
-	13, // [13:13] is the sub-list for extension extendee
-	0,  // [0:13] is the sub-list for field type_name
+	1,  // 13: hamnest.v1.SearchStreamRequest.request:type_name -> hamnest.v1.SearchRequest
+	12, // 14: hamnest.v1.SearchStreamRequest.timeout:type_name -> google.protobuf.Duration
+	2,  // 15: hamnest.v1.SearchStreamResponse.response:type_name -> hamnest.v1.SearchResponse
+	9,  // 16: hamnest.v1.SearchStreamResponse.error:type_name -> hamnest.v1.SearchError
+	13, // 17: hamnest.v1.SearchError.details:type_name -> google.protobuf.Any
+	1,  // 18: hamnest.v1.SearchService.Search:input_type -> hamnest.v1.SearchRequest
+	5,  // 19: hamnest.v1.SearchService.BatchSearch:input_type -> hamnest.v1.BatchSearchRequest
+	7,  // 20: hamnest.v1.SearchService.SearchStream:input_type -> hamnest.v1.SearchStreamRequest
+	2,  // 21: hamnest.v1.SearchService.Search:output_type -> hamnest.v1.SearchResponse
+	6,  // 22: hamnest.v1.SearchService.BatchSearch:output_type -> hamnest.v1.BatchSearchResponse
+	8,  // 23: hamnest.v1.SearchService.SearchStream:output_type -> hamnest.v1.SearchStreamResponse
+	21, // [21:24] is the sub-list for method output_type
+	18, // [18:21] is the sub-list for method input_type
+	18, // [18:18] is the sub-list for extension type_name
+	18, // [18:18] is the sub-list for extension extendee
+	0,  // [0:18] is the sub-list for field type_name
 }
 
 func init() { file_hamnest_v1_search_proto_init() }
@@ -948,13 +1200,17 @@ func file_hamnest_v1_search_proto_init() {
 		(*SearchRequest_Candidates)(nil),
 		(*SearchRequest_Oversampling)(nil),
 	}
+	file_hamnest_v1_search_proto_msgTypes[7].OneofWrappers = []any{
+		(*SearchStreamResponse_Response)(nil),
+		(*SearchStreamResponse_Error)(nil),
+	}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_hamnest_v1_search_proto_rawDesc), len(file_hamnest_v1_search_proto_rawDesc)),
 			NumEnums:      1,
-			NumMessages:   6,
+			NumMessages:   9,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

@@ -19,8 +19,9 @@ import (
 const _ = grpc.SupportPackageIsVersion9
 
 const (
-	SearchService_Search_FullMethodName      = "/hamnest.v1.SearchService/Search"
-	SearchService_BatchSearch_FullMethodName = "/hamnest.v1.SearchService/BatchSearch"
+	SearchService_Search_FullMethodName       = "/hamnest.v1.SearchService/Search"
+	SearchService_BatchSearch_FullMethodName  = "/hamnest.v1.SearchService/BatchSearch"
+	SearchService_SearchStream_FullMethodName = "/hamnest.v1.SearchService/SearchStream"
 )
 
 // SearchServiceClient is the client API for SearchService service.
@@ -43,6 +44,17 @@ type SearchServiceClient interface {
 	// Answers several searches of one collection. All or nothing: one malformed
 	// search refuses the request and names it.
 	BatchSearch(ctx context.Context, in *BatchSearchRequest, opts ...grpc.CallOption) (*BatchSearchResponse, error)
+	// Answers searches as they come, for as long as the client likes: cheaper a search than
+	// a call of Search, and for any mix of collections. Answers come in the order in which
+	// they are ready. A search that fails gets an error for its answer, and the others go on.
+	//
+	// The server has a limit of searches under way on one stream (default 256). It reads no
+	// further while they are so many, and flow control holds the client back. A message
+	// above the server's limit ends the stream with RESOURCE_EXHAUSTED, because there is no
+	// telling whose it is. When the client closes its side, or the server shuts down, the
+	// searches under way are answered first; then the stream ends, with UNAVAILABLE if the
+	// server shuts down, and what was sent and not answered can be sent again elsewhere.
+	SearchStream(ctx context.Context, opts ...grpc.CallOption) (grpc.BidiStreamingClient[SearchStreamRequest, SearchStreamResponse], error)
 }
 
 type searchServiceClient struct {
@@ -73,6 +85,19 @@ func (c *searchServiceClient) BatchSearch(ctx context.Context, in *BatchSearchRe
 	return out, nil
 }
 
+func (c *searchServiceClient) SearchStream(ctx context.Context, opts ...grpc.CallOption) (grpc.BidiStreamingClient[SearchStreamRequest, SearchStreamResponse], error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	stream, err := c.cc.NewStream(ctx, &SearchService_ServiceDesc.Streams[0], SearchService_SearchStream_FullMethodName, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	x := &grpc.GenericClientStream[SearchStreamRequest, SearchStreamResponse]{ClientStream: stream}
+	return x, nil
+}
+
+// This type alias is provided for backwards compatibility with existing code that references the prior non-generic stream type by name.
+type SearchService_SearchStreamClient = grpc.BidiStreamingClient[SearchStreamRequest, SearchStreamResponse]
+
 // SearchServiceServer is the server API for SearchService service.
 // All implementations must embed UnimplementedSearchServiceServer
 // for forward compatibility.
@@ -93,6 +118,17 @@ type SearchServiceServer interface {
 	// Answers several searches of one collection. All or nothing: one malformed
 	// search refuses the request and names it.
 	BatchSearch(context.Context, *BatchSearchRequest) (*BatchSearchResponse, error)
+	// Answers searches as they come, for as long as the client likes: cheaper a search than
+	// a call of Search, and for any mix of collections. Answers come in the order in which
+	// they are ready. A search that fails gets an error for its answer, and the others go on.
+	//
+	// The server has a limit of searches under way on one stream (default 256). It reads no
+	// further while they are so many, and flow control holds the client back. A message
+	// above the server's limit ends the stream with RESOURCE_EXHAUSTED, because there is no
+	// telling whose it is. When the client closes its side, or the server shuts down, the
+	// searches under way are answered first; then the stream ends, with UNAVAILABLE if the
+	// server shuts down, and what was sent and not answered can be sent again elsewhere.
+	SearchStream(grpc.BidiStreamingServer[SearchStreamRequest, SearchStreamResponse]) error
 	mustEmbedUnimplementedSearchServiceServer()
 }
 
@@ -108,6 +144,9 @@ func (UnimplementedSearchServiceServer) Search(context.Context, *SearchRequest) 
 }
 func (UnimplementedSearchServiceServer) BatchSearch(context.Context, *BatchSearchRequest) (*BatchSearchResponse, error) {
 	return nil, status.Error(codes.Unimplemented, "method BatchSearch not implemented")
+}
+func (UnimplementedSearchServiceServer) SearchStream(grpc.BidiStreamingServer[SearchStreamRequest, SearchStreamResponse]) error {
+	return status.Error(codes.Unimplemented, "method SearchStream not implemented")
 }
 func (UnimplementedSearchServiceServer) mustEmbedUnimplementedSearchServiceServer() {}
 func (UnimplementedSearchServiceServer) testEmbeddedByValue()                       {}
@@ -166,6 +205,13 @@ func _SearchService_BatchSearch_Handler(srv interface{}, ctx context.Context, de
 	return interceptor(ctx, in, info, handler)
 }
 
+func _SearchService_SearchStream_Handler(srv interface{}, stream grpc.ServerStream) error {
+	return srv.(SearchServiceServer).SearchStream(&grpc.GenericServerStream[SearchStreamRequest, SearchStreamResponse]{ServerStream: stream})
+}
+
+// This type alias is provided for backwards compatibility with existing code that references the prior non-generic stream type by name.
+type SearchService_SearchStreamServer = grpc.BidiStreamingServer[SearchStreamRequest, SearchStreamResponse]
+
 // SearchService_ServiceDesc is the grpc.ServiceDesc for SearchService service.
 // It's only intended for direct use with grpc.RegisterService,
 // and not to be introspected or modified (even as a copy)
@@ -182,6 +228,13 @@ var SearchService_ServiceDesc = grpc.ServiceDesc{
 			Handler:    _SearchService_BatchSearch_Handler,
 		},
 	},
-	Streams:  []grpc.StreamDesc{},
+	Streams: []grpc.StreamDesc{
+		{
+			StreamName:    "SearchStream",
+			Handler:       _SearchService_SearchStream_Handler,
+			ServerStreams: true,
+			ClientStreams: true,
+		},
+	},
 	Metadata: "hamnest/v1/search.proto",
 }
