@@ -21,34 +21,36 @@ import (
 //   - under Cosine for each step but the last 1/|prefix|, a float16.
 //
 // Rows of plain signs have only an offset and a factor: 0 and 1, or where scores need the
-// length of a vector, |x|^2 and |x|.
+// length of a vector, |x|^2 and |x|. For those of an older version see older.go.
 
 // sideLayout is where these are, in bytes from the end of the planes.
 type sideLayout struct {
 	squares, factors, scales, bytes int
 	words                           int
-	steps                           int // prefixes that have a number
+	offsets, weights                int // prefixes that have an offset or square, and a scale
 }
 
 const offsetBytes = 4
 
 func newSideLayout(p *Profile) sideLayout {
 	l := sideLayout{squares: offsetBytes}
-	if p.kind == Learned && p.shape.Metric != Dot {
-		l.steps = len(p.shape.Ladder) - 1
+	steps := len(p.shape.Ladder) - 1
+	if p.Older() || p.kind == Learned && p.shape.Metric == L2 {
+		l.offsets = steps
 	}
-	l.factors = l.squares
-	if p.shape.Metric == L2 {
-		l.factors += 4 * l.steps
+	if p.Older() || p.kind == Learned && p.shape.Metric == Cosine {
+		l.weights = steps
 	}
+	l.factors = l.squares + 4*l.offsets
 	l.scales = l.factors + 2*len(p.blocks)
-	l.bytes = l.scales
-	if p.shape.Metric == Cosine {
-		l.bytes += 2 * l.steps
-	}
+	l.bytes = l.scales + 2*l.weights
 	l.words = (l.bytes + 7) / 8
 	return l
 }
+
+// Prefixes returns how many prefixes, from the shortest, have an offset or a square of their
+// own beside a code, and how many a scale.
+func (p *Profile) Prefixes() (squares, scales int) { return p.side.offsets, p.side.weights }
 
 // RowWords returns how many words a row has.
 func (p *Profile) RowWords() int { return p.words }
@@ -68,8 +70,8 @@ const MaxBlocks = 3
 type Side struct {
 	Offset  float32
 	Factors [MaxBlocks]uint16 // bfloat16
-	Squares []float32         // under L2, one a step of the ladder but the last
-	Scales  []uint16          // under Cosine likewise, float16
+	Squares []float32         // one a step of the ladder but the last, or none: see Prefixes
+	Scales  []uint16          // likewise, float16
 }
 
 // Side reads what stands beside the code of row into s, whose slices are used again.
@@ -82,12 +84,11 @@ func (p *Profile) Side(s *Side, row []uint64) {
 	for b := range p.blocks {
 		s.Factors[b] = u16(p.side.factors + 2*b)
 	}
-	for i := range p.side.steps {
-		if p.shape.Metric == L2 {
-			s.Squares = append(s.Squares, math.Float32frombits(u32(p.side.squares+4*i)))
-		} else {
-			s.Scales = append(s.Scales, u16(p.side.scales+2*i))
-		}
+	for i := range p.side.offsets {
+		s.Squares = append(s.Squares, math.Float32frombits(u32(p.side.squares+4*i)))
+	}
+	for i := range p.side.weights {
+		s.Scales = append(s.Scales, u16(p.side.scales+2*i))
 	}
 }
 
@@ -118,7 +119,11 @@ func (p *Profile) Encode(rows [][]uint64, vectors [][]float32) {
 		}
 	case Signs:
 		for i, row := range rows {
-			p.EncodeSigns(row, vectors[i])
+			if p.Older() {
+				p.encodeOlder(row, vectors[i])
+			} else {
+				p.encodeSigns(row, vectors[i])
+			}
 		}
 	default:
 		s := encodeScratches.Get().(*encodeScratch)
@@ -131,8 +136,8 @@ func (p *Profile) Encode(rows [][]uint64, vectors [][]float32) {
 	}
 }
 
-// EncodeSigns is Encode of one vector where the profile is of kind Signs.
-func (p *Profile) EncodeSigns(row []uint64, v []float32) {
+// encodeSigns is Encode of one vector where codes are plain signs.
+func (p *Profile) encodeSigns(row []uint64, v []float32) {
 	code.Signs(row[:code.Words(p.shape.Dims)], v)
 	length := norm(v)
 	p.PutSigns(row, row[:code.Words(p.shape.Dims)], length)
@@ -147,10 +152,13 @@ func (p *Profile) PutSigns(row, signs []uint64, length float64) {
 		side.Factors[0] = bfloat16(length)
 	}
 	if p.shape.Metric == L2 {
-		side.Offset = float32(min(length*length, math.MaxFloat32))
+		side.Offset = finite(length * length)
 	}
 	p.putSide(row, &side)
 }
+
+// finite is x as a float32, or the nearest that is finite.
+func finite(x float64) float32 { return float32(max(-math.MaxFloat32, min(x, math.MaxFloat32))) }
 
 // encodeTogether is how many vectors go through the basis together.
 const encodeTogether = 16
@@ -244,7 +252,7 @@ func (p *Profile) centre(dst, v []float32) (along float64) {
 func (p *Profile) putPrefixes(row []uint64, v []float32, along float64, side *Side) {
 	side.Offset = float32(along)
 	side.Squares, side.Scales = side.Squares[:0], side.Scales[:0]
-	ends := p.shape.Ladder[:p.side.steps]
+	ends := p.shape.Ladder[:p.side.weights]
 	if p.shape.Metric == L2 {
 		ends = p.shape.Ladder
 	}
@@ -261,7 +269,7 @@ func (p *Profile) putPrefixes(row []uint64, v []float32, along float64, side *Si
 		}
 		first = end
 		if p.shape.Metric == L2 {
-			side.Squares = append(side.Squares, float32(min(sum*scale*scale, math.MaxFloat32)))
+			side.Squares = append(side.Squares, finite(sum*scale*scale))
 			continue
 		}
 		var w float64
@@ -270,7 +278,7 @@ func (p *Profile) putPrefixes(row []uint64, v []float32, along float64, side *Si
 		}
 		side.Scales = append(side.Scales, float16.Fromfloat32(float32(w)).Bits())
 	}
-	if n := p.side.steps; p.shape.Metric == L2 { // the whole vector's is the offset
+	if n := p.side.offsets; p.shape.Metric == L2 { // the whole vector's is the offset
 		side.Offset, side.Squares = side.Squares[n], side.Squares[:n]
 	}
 	p.putSide(row, side)

@@ -73,12 +73,12 @@ func TestSideReadsWhatPutSideWrote(t *testing.T) {
 			for b := range p.blocks {
 				want.Factors[b] = uint16(r.Uint32())
 			}
-			for range p.side.steps {
-				if metric == L2 {
-					want.Squares = append(want.Squares, r.Float32())
-				} else {
-					want.Scales = append(want.Scales, uint16(r.Uint32()))
-				}
+			squares, scales := p.Prefixes()
+			for range squares {
+				want.Squares = append(want.Squares, r.Float32())
+			}
+			for range scales {
+				want.Scales = append(want.Scales, uint16(r.Uint32()))
 			}
 			row := make([]uint64, p.RowWords())
 			for i := range row {

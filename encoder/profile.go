@@ -108,8 +108,10 @@ type Profile struct {
 	scan   int // blocks that the first stage looks at
 	least  int // and looks at least
 	steps  [][]Step
+	seed   uint64 // of the rotations of an older version; see NewOlder
 
-	norm2     float64 // of the mean's direction: 1 but for rounding
+	norm2     float64   // of the mean's direction: 1 but for rounding
+	rotated   []float32 // the mean of an older version, as its codes have it
 	rotations []*rotation.Rotation
 	side      sideLayout
 	words     int
@@ -139,9 +141,13 @@ func NewSigns(shape Shape) (*Profile, error) {
 	if err != nil {
 		return nil, err
 	}
-	p := &Profile{kind: Signs, shape: shape, blocks: []Block{{Dims: shape.Dims, Kept: shape.Dims, Bits: 1, RMS: 1}}, scan: 1, least: 1}
+	p := newSigns(shape)
 	p.finish()
 	return p, nil
+}
+
+func newSigns(shape Shape) *Profile {
+	return &Profile{kind: Signs, shape: shape, blocks: []Block{{Dims: shape.Dims, Kept: shape.Dims, Bits: 1, RMS: 1}}, scan: 1, least: 1}
 }
 
 // NewExact makes the profile of a collection without codes, whose rows are one word that
@@ -281,6 +287,7 @@ type profileState struct {
 	Ladder     []int    `json:"ladder"`
 	Bits       int      `json:"bits,omitempty"`
 	Scale      int      `json:"scale,omitempty"`
+	Seed       uint64   `json:"seed,omitempty"`
 	Mean       []byte   `json:"mean,omitempty"` // float32, little-endian; base64 in JSON
 	Blocks     []Block  `json:"blocks,omitempty"`
 	Scan       int      `json:"scan,omitempty"`
@@ -293,11 +300,18 @@ type profileState struct {
 // the profiles plain, centred, nested, nested+centred, full and full+centred.
 const profileVersion = 2
 
+// olderVersion is that of the states of NewOlder, which readers of version 2 would take for
+// plain signs.
+const olderVersion = 3
+
 // MarshalJSON writes the profile's frozen state.
 func (p *Profile) MarshalJSON() ([]byte, error) {
 	s := profileState{
 		Version: profileVersion, Kind: p.kind.String(), Metric: p.shape.Metric, Dims: p.shape.Dims, Ladder: p.shape.Ladder, Bits: p.shape.Bits,
-		Scale: p.scale, Mean: AppendFloat32(nil, p.mean),
+		Scale: p.scale, Mean: AppendFloat32(nil, p.mean), Seed: p.seed,
+	}
+	if p.Older() {
+		s.Version = olderVersion
 	}
 	if p.kind == Learned {
 		s.Blocks, s.Scan, s.Least, s.Steps = p.blocks, p.scan, p.least, p.steps
@@ -313,8 +327,8 @@ func (p *Profile) UnmarshalJSON(b []byte) error {
 	if err := json.Unmarshal(b, &s); err != nil {
 		return fmt.Errorf("encoder: profile: %w", err)
 	}
-	if s.Version != profileVersion {
-		return fmt.Errorf("encoder: profile version %d, want %d", s.Version, profileVersion)
+	if s.Version != profileVersion && s.Version != olderVersion {
+		return fmt.Errorf("encoder: profile version %d, want %d or %d", s.Version, profileVersion, olderVersion)
 	}
 	made, err := s.profile()
 	if err != nil {
@@ -330,6 +344,12 @@ func (s *profileState) profile() (*Profile, error) {
 		return nil, err
 	}
 	shape := Shape{Metric: s.Metric, Dims: s.Dims, Ladder: s.Ladder, Bits: s.Bits}
+	if s.Version == olderVersion {
+		return s.older(kind, shape)
+	}
+	if s.Seed != 0 || kind != Learned && len(s.Mean) > 0 {
+		return nil, fmt.Errorf("encoder: profile %v of version %d with a seed or a mean that it has no use for", kind, s.Version)
+	}
 	switch kind {
 	case Signs:
 		return NewSigns(shape)
@@ -361,6 +381,21 @@ func (s *profileState) profile() (*Profile, error) {
 	}
 	p.finish()
 	return p, nil
+}
+
+// older is profile for a state of olderVersion.
+func (s *profileState) older(kind Kind, shape Shape) (*Profile, error) {
+	if kind != Signs || s.Seed == 0 && len(s.Mean) == 0 {
+		return nil, fmt.Errorf("encoder: profile %v of version %d, want %v with a seed or a mean", kind, olderVersion, Signs)
+	}
+	var mean []float32
+	if len(s.Mean) > 0 {
+		var err error
+		if mean, err = floats("mean", s.Mean, s.Dims); err != nil {
+			return nil, err
+		}
+	}
+	return NewOlder(shape, s.Seed, mean)
 }
 
 // floats decodes want finite numbers.

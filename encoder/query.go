@@ -52,7 +52,11 @@ type queryBlock struct {
 // compared with rows.
 func (p *Profile) Query(v []float32) *Query {
 	q := &Query{profile: p, step: slices.Index(p.shape.Ladder, len(v)), product: 1, unit: 1}
-	if p.kind == Signs {
+	switch {
+	case p.Older():
+		q.older(v)
+		return q
+	case p.kind == Signs:
 		q.signs(v)
 		return q
 	}
@@ -343,15 +347,18 @@ func (q *Query) Rest(b int, factor float32, sums []float32) float64 {
 // is added. Nothing is known of the error of plain signs: it is infinite.
 func (q *Query) Estimate(scanned int, head, rest float64, r *Row) (score, deviation float64) {
 	product := head + rest
-	score = q.offset*float64(r.Offset) + q.product*product + q.constant
+	if q.fromCode {
+		product = q.byAngle(product, float64(r.Factors[0]))
+	}
+	score = q.offset*float64(r.Offset) + q.product*product
 	if q.profile.kind == Signs {
+		score = score*float64(r.Scale) + q.constant
 		if q.profile.shape.Metric == Cosine {
-			if score = max(-1, min(1, score)); q.fromCode {
-				score = math.Sin(math.Pi / 2 * score)
-			}
+			score = max(-1, min(1, score))
 		}
 		return score, math.Inf(1)
 	}
+	score += q.constant
 	var variance, rounding, energy, squares float64
 	for b := range q.blocks {
 		part, f := &q.blocks[b], float64(r.Factors[b])
@@ -379,6 +386,16 @@ const (
 	// factorRounding is the variance of a bfloat16's relative error.
 	factorRounding = 1.0 / (128 * 128 * 12)
 )
+
+// byAngle is what <u, z> f of a code would be, were it as large as the cosine that its
+// distance suggests.
+func (q *Query) byAngle(product, factor float64) float64 {
+	most := factor * q.blocks[0].magnitude // when all signs agree
+	if most == 0 {
+		return 0
+	}
+	return most * math.Sin(math.Pi/2*max(-1, min(1, product/most)))
+}
 
 // signs is Query where the profile is of kind Signs: with s the signs of a row, <q, s> over
 // sqrt(2/pi) sqrt(dims) |q| is taken for the cosine, as it is for vectors in random
@@ -408,7 +425,11 @@ func (p *Profile) CodeQuery(c []uint64, dims int) *Query {
 		block.magnitudes[i] = int8(v[i])
 	}
 	block.step, block.magnitude = 1, float64(dims)
-	q.forSigns(1, float64(dims))
+	if p.Older() {
+		q.olderCode(v[:dims])
+	} else {
+		q.forSigns(1, float64(dims))
+	}
 	return q
 }
 

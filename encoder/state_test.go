@@ -219,6 +219,7 @@ func TestAStateThatCouldNotHaveBeenLearntIsRefused(t *testing.T) {
 func FuzzProfileState(f *testing.F) {
 	f.Add([]byte(`{"version":2,"kind":"signs","metric":"l2","dims":100,"ladder":[64,100]}`))
 	f.Add([]byte(`{"version":2,"kind":"exact","metric":"cosine","dims":1}`))
+	f.Add([]byte(`{"version":3,"kind":"signs","metric":"cosine","dims":100,"ladder":[64,100],"seed":1}`))
 	for _, state := range spoilt(f) {
 		f.Add(state)
 	}

@@ -13,8 +13,7 @@ import (
 // This file opens collections that were written before codes were learnt, when the profile
 // was one of plain, centred, nested, nested+centred, full and full+centred. Their vectors
 // are encoded anew in the background; until that is done searches are exact and writes wait.
-// Codes alone, of which only plain signs are known to have been kept that way, stay as they
-// are.
+// Codes alone stay as they are; see encoder.NewOlder.
 
 // legacyProfile is the part of such a profile's state that still matters.
 type legacyProfile struct {
@@ -22,6 +21,9 @@ type legacyProfile struct {
 	Kind    string `json:"kind"`
 	Dims    int    `json:"dims"`
 	Ladder  []int  `json:"ladder"`
+	Unit    bool   `json:"unit"`
+	Seed    uint64 `json:"seed"`
+	Mean    []byte `json:"mean"` // float32, little-endian
 }
 
 // legacyVersion is the version of their profiles.
@@ -41,23 +43,85 @@ func readLegacy(schema storage.Schema) (state engineState, is bool, err error) {
 		return state, false, nil // for the reader of today's to judge
 	}
 	p := old.Profile
-	shape := encoder.Shape{Metric: old.Metric, Dims: p.Dims, Ladder: p.Ladder}
-	if slices.Equal(p.Ladder, legacyLadder(p.Dims)) {
-		shape.Ladder = nil // nobody asked for it
-	}
 	state = engineState{Generation: old.Generation, Metric: old.Metric, Store: old.Store, Dropped: old.Dropped, legacy: p}
+	if old.Store == encoder.None {
+		state.Profile, err = p.codesAlone(old.Metric)
+	} else {
+		state.Profile, err = encoder.NewExact(p.shape(old.Metric))
+	}
+	if err != nil {
+		return state, true, fmt.Errorf("index: profile of an older version: %w: %w", err, ErrCorrupt)
+	}
 	if schema.Dims != p.Dims || schema.VectorBytes != old.Store.Bytes(p.Dims) {
 		return state, true, fmt.Errorf("index: rows of %d dims and %d vector bytes under a profile of %d dims and %v: %w", schema.Dims, schema.VectorBytes, p.Dims, old.Store, ErrCorrupt)
 	}
-	switch {
-	case old.Store != encoder.None:
-		state.Profile, err = encoder.NewExact(shape)
-	case p.Kind == "plain":
-		state.Profile, err = encoder.NewSigns(shape)
-	default:
-		err = fmt.Errorf("index: codes alone under profile %q of an older version, want plain: store the vectors again: %w", p.Kind, ErrVersion)
+	if want := state.Profile.OlderScalars(); old.Store == encoder.None && schema.Scalars != want {
+		return state, true, fmt.Errorf("index: rows of %d scalars under profile %q and metric %v, want %d: %w", schema.Scalars, p.Kind, old.Metric, want, ErrCorrupt)
 	}
-	return state, true, err
+	return state, true, nil
+}
+
+// shape returns what was asked for.
+func (p *legacyProfile) shape(metric encoder.Metric) encoder.Shape {
+	shape := encoder.Shape{Metric: metric, Dims: p.Dims, Ladder: p.Ladder}
+	if p.Dims <= encoder.MaxDims && slices.Equal(p.Ladder, legacyLadder(p.Dims)) {
+		shape.Ladder = nil // nobody asked for it
+	}
+	return shape
+}
+
+// codesAlone returns the profile of codes whose vectors were not kept.
+func (p *legacyProfile) codesAlone(metric encoder.Metric) (*encoder.Profile, error) {
+	kind, known := legacyKinds[p.Kind]
+	shape := p.shape(metric)
+	if err := shape.Check(); err != nil {
+		return nil, err
+	}
+	switch {
+	case !known:
+		return nil, fmt.Errorf("unknown profile %q", p.Kind)
+	case p.Unit != (metric == encoder.Cosine && kind != legacyKinds["plain"]) || kind.rotates != (p.Seed != 0) || kind.centres != (len(p.Mean) > 0):
+		return nil, fmt.Errorf("profile %q with seed %d, a mean of %d bytes and vectors scaled to length 1: %t", p.Kind, p.Seed, len(p.Mean), p.Unit)
+	case !kind.centres && !kind.rotates:
+		return encoder.NewSigns(shape)
+	case kind.whole:
+		shape.Ladder = []int{p.Dims}
+	default:
+		shape.Ladder = legacyBlocks(p.Ladder, p.Dims)
+	}
+	var mean []float32
+	if kind.centres {
+		if len(p.Mean) != 4*p.Dims {
+			return nil, fmt.Errorf("a mean of %d bytes, want %d", len(p.Mean), 4*p.Dims)
+		}
+		mean = make([]float32, p.Dims)
+		encoder.DecodeFloat32(mean, p.Mean)
+	}
+	return encoder.NewOlder(shape, p.Seed, mean)
+}
+
+// legacyKinds says what each profile did before it took signs: whole is for a rotation of all
+// dimensions together.
+var legacyKinds = map[string]struct{ centres, rotates, whole bool }{
+	"plain":          {},
+	"centred":        {centres: true},
+	"nested":         {rotates: true},
+	"nested+centred": {centres: true, rotates: true},
+	"full":           {rotates: true, whole: true},
+	"full+centred":   {centres: true, rotates: true, whole: true},
+}
+
+// legacyBlocks returns where the blocks end that were encoded together: at steps of the ladder
+// at least 256 apart.
+func legacyBlocks(ladder []int, dims int) []int {
+	var ends []int
+	last := 0
+	for _, step := range ladder {
+		if step-last >= 256 && step < dims {
+			ends, last = append(ends, step), step
+		}
+	}
+	return append(ends, dims)
 }
 
 // legacyLadder was the default.
@@ -127,15 +191,14 @@ func (b *rowReader) row(slot uint64) ([]uint64, []float32, error) {
 }
 
 // codeAlone returns the row of today's of one of a collection of codes alone.
-func (c *codec) codeAlone(words []uint64, scalars []float32) []uint64 {
+func (c *codec) codeAlone(words []uint64, scalars []float32) ([]uint64, error) {
 	if c.state.legacy == nil {
-		return slices.Clone(words)
+		return slices.Clone(words), nil
 	}
-	length := 1.0
-	if len(scalars) > 0 { // where scores need it
-		length = float64(scalars[len(scalars)-1])
+	if err := encoder.Validate(scalars, len(scalars), encoder.Dot); err != nil {
+		return nil, fmt.Errorf("index: scalars beside a code: %w: %w", err, ErrCorrupt)
 	}
 	row := make([]uint64, c.profile.RowWords())
-	c.profile.PutSigns(row, words, length)
-	return row
+	c.profile.PutOlder(row, words, scalars)
+	return row, nil
 }

@@ -1,11 +1,13 @@
 package index
 
 import (
+	"encoding/json"
 	"errors"
 	"fmt"
-	"log/slog"
 	"math"
 	"math/rand/v2"
+	"os"
+	"slices"
 	"strings"
 	"testing"
 
@@ -157,37 +159,225 @@ func TestOlderCodesAloneStayAsTheyAre(t *testing.T) {
 	}
 }
 
-func TestAnOlderCollectionThatCannotBeServedSaysWhy(t *testing.T) {
-	r := rand.New(rand.NewPCG(12, 78))
-	for _, tt := range []struct {
-		profile string
-		scalars int
-		is      error
-		says    string
-	}{
-		{"nested", 2, ErrVersion, `codes alone under profile "nested"`},
-		{"centred", 0, ErrVersion, "store the vectors again"},
-	} {
-		dir := t.TempDir()
-		older(t, dir, tt.profile, encoder.Cosine, encoder.None, tt.scalars, randomRecords(r, 0, 5, 64))
-		db, err := Open(dir, Options{Logger: slog.New(slog.DiscardHandler)})
-		if err != nil {
-			t.Fatal(err)
-		}
-		if _, err := db.Collection("c"); !errors.Is(err, tt.is) || !strings.Contains(err.Error(), tt.says) {
-			t.Errorf("error %v, want %v that says %q", err, tt.is, tt.says)
-		}
-		if err := db.Close(); err != nil {
-			t.Error(err)
+// olderRows are rows that the last version before learned codes wrote: of each profile and
+// metric its state, and the first codes and scalars of the vectors of olderVector.
+type olderRows struct {
+	Name   string          `json:"name"`
+	Engine json.RawMessage `json:"engine"`
+	Rows   []struct {
+		Code    []uint64  `json:"code"`
+		Scalars []float32 `json:"scalars"`
+	} `json:"rows"`
+}
+
+// schema is that of their file.
+func (o *olderRows) schema() storage.Schema {
+	return storage.Schema{Dims: olderDims, Scalars: len(o.Rows[0].Scalars), Engine: o.Engine}
+}
+
+const olderDims = 576
+
+func olderVector(i int) []float32 {
+	v := make([]float32, olderDims)
+	for j := range v {
+		v[j] = float32((i*i*31+j*17+(i+1)*(j+3)*j*7)%101-45) / 64
+		if i == 3 {
+			v[j] *= 4
 		}
 	}
+	return v
+}
+
+func readOlderRows(t *testing.T) []olderRows {
+	t.Helper()
+	text, err := os.ReadFile("testdata/older.json")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var all []olderRows
+	if err := json.Unmarshal(text, &all); err != nil {
+		t.Fatal(err)
+	}
+	if len(all) != 18 {
+		t.Fatalf("%d profiles and metrics, want 6 times 3", len(all))
+	}
+	return all
+}
+
+// store makes a collection of the rows, as their version would have.
+func (o *olderRows) store(t *testing.T, dir string) {
+	t.Helper()
+	catalog, err := storage.OpenCatalog(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	entry, err := catalog.Create("c", nil, o.schema())
+	if err != nil {
+		t.Fatal(err)
+	}
+	shard, err := storage.OpenShard(catalog.ShardPath(entry))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var ops []storage.Op
+	for i, r := range o.Rows {
+		ops = append(ops, storage.Op{ID: fmt.Sprint(i), Code: r.Code, Scalars: r.Scalars})
+	}
+	if _, err := shard.Commit(ops); err != nil {
+		t.Fatal(err)
+	}
+	if err := errors.Join(shard.Close(), catalog.Close()); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// The encoder of that version is gone from this one but for what new vectors go through: they
+// get the rows that it gave them, to the bit.
+func TestNewVectorsAreEncodedAsTheOlderVersionDid(t *testing.T) {
+	for _, o := range readOlderRows(t) {
+		state, err := readSchema(o.schema())
+		if err != nil {
+			t.Fatalf("%s: %v", o.Name, err)
+		}
+		codec := newCodec(state)
+		for i, r := range o.Rows {
+			want, err := codec.codeAlone(r.Code, r.Scalars)
+			if err != nil {
+				t.Fatal(err)
+			}
+			got := make([]uint64, codec.profile.RowWords())
+			codec.profile.Encode([][]uint64{got}, [][]float32{olderVector(i)})
+			if o.Name == "l2-plain" { // |x|^2 is that of a length that was rounded to a float32
+				got, want = got[:len(r.Code)], want[:len(r.Code)]
+			}
+			if !slices.Equal(got, want) || !slices.Equal(want[:len(r.Code)], r.Code) {
+				t.Errorf("%s: vector %d is encoded as %x, want %x", o.Name, i, got, want)
+			}
+		}
+	}
+}
+
+func TestOlderCodesAloneOfEveryProfileAreServed(t *testing.T) {
+	for _, o := range readOlderRows(t) {
+		t.Run(o.Name, func(t *testing.T) {
+			dir := t.TempDir()
+			o.store(t, dir)
+			db := openDB(t, dir)
+			c, err := db.Collection("c")
+			if err != nil {
+				t.Fatal(err)
+			}
+			metric := c.Info().Metric
+			plain := strings.HasSuffix(o.Name, "plain")
+			ladder := map[string][]int{"plain": {64, 128, 256, 512, 576}, "centred": {256, 512, 576}, "nested": {256, 512, 576}, "full": {576}}
+			kind := strings.Split(o.Name, "-")[1]
+			if info := c.Info(); info.ProfileInForce != encoder.Signs || info.Store != encoder.None || c.Count() != uint64(len(o.Rows)) || !slices.Equal(info.Ladder, ladder[kind]) {
+				t.Fatalf("%d rows under %+v, want %d of the ladder %v", c.Count(), info, len(o.Rows), ladder[kind])
+			}
+			// Each vector finds itself, also at every prefix that the old profile allowed.
+			finds := func(c *Collection) {
+				t.Helper()
+				for i, r := range o.Rows {
+					for _, size := range c.Info().Ladder {
+						if plain && metric != encoder.Cosine && size < olderDims {
+							continue // nothing is known of the length of a prefix
+						}
+						v := olderVector(i)[:size]
+						scorer := newScorer(metric, v)
+						best := float64(scorer.score(v))
+						hits := ask(t, c, Query{Vector: v, K: 1}).Hits
+						if metric == encoder.Dot && i != 3 {
+							continue // the longest is the nearest
+						}
+						off := math.Abs(float64(hits[0].Score) - best)
+						if most := length(v) * length(v); hits[0].ID != fmt.Sprint(i) || off > .35*most && metric != encoder.Cosine || off > .35 && metric == encoder.Cosine {
+							t.Errorf("the first %d dims of vector %d find %q with score %v, want themselves and about %v", size, i, hits[0].ID, hits[0].Score, best)
+						}
+					}
+					found, _, err := c.Get(t.Context(), []string{fmt.Sprint(i)}, ReadOptions{WithCode: true})
+					if err != nil || len(found) != 1 || !slices.Equal(found[0].Code, r.Code) {
+						t.Errorf("code %d is %v (%v), want %v", i, found, err, r.Code)
+					}
+					if hits := ask(t, c, Query{Code: r.Code, K: 1}).Hits; metric == encoder.Cosine && hits[0].ID != fmt.Sprint(i) {
+						t.Errorf("code %d finds %v", i, hits)
+					}
+				}
+			}
+			finds(c)
+			if _, err := c.Search(t.Context(), Query{Vector: olderVector(0)[:320], K: 1}); err == nil {
+				t.Error("a prefix is searched that is no step of the ladder")
+			}
+			again := Record{ID: "again", Vector: olderVector(1)}
+			upsert(t, c, again)
+			hits := ask(t, c, Query{Vector: olderVector(1), K: 6}).Hits
+			at := slices.IndexFunc(hits, func(h Hit) bool { return h.ID == "1" })
+			if at < 0 || at+1 >= len(hits) || hits[at+1].ID != "again" || hits[at].Score != hits[at+1].Score {
+				t.Errorf("a vector that is stored once more is found as %v", hits)
+			}
+			err = c.Upsert(t.Context(), []Record{{ID: "code", Code: o.Rows[0].Code}})
+			switch says := "older version"; {
+			case plain && metric == encoder.Cosine && err != nil:
+				t.Errorf("a code alone: %v", err)
+			case !plain && (err == nil || !strings.Contains(err.Error(), says)):
+				t.Errorf("a code alone: error %v, want one that says %q", err, says)
+			}
+			if _, err := c.Remove(t.Context(), []string{"again", "code"}); err != nil {
+				t.Fatal(err)
+			}
+			closeSound(t, db)
+			if c, err = openDB(t, dir).Collection("c"); err != nil {
+				t.Fatal(err)
+			}
+			finds(c)
+		})
+	}
+}
+
+func TestAnOlderStateThatCannotBeIsRefused(t *testing.T) {
+	for _, o := range readOlderRows(t) {
+		schema := o.schema()
+		schema.Scalars++
+		if _, err := readSchema(schema); !errors.Is(err, ErrCorrupt) {
+			t.Errorf("%s with a scalar more: error %v, want ErrCorrupt", o.Name, err)
+		}
+		alone := newCodec(must(readSchema(o.schema())))
+		for at := range o.Rows[0].Scalars {
+			scalars := slices.Clone(o.Rows[0].Scalars)
+			scalars[at] = float32(math.Inf(1))
+			if _, err := alone.codeAlone(o.Rows[0].Code, scalars); !errors.Is(err, ErrCorrupt) {
+				t.Errorf("%s with scalars %v: error %v, want ErrCorrupt", o.Name, scalars, err)
+			}
+		}
+	}
+	state := func(profile string) string { return `{"metric":"cosine","store":"none","profile":` + profile + `}` }
 	for _, engine := range []string{
 		`{"metric":"cosine","store":"float32","profile":{"version":1,"kind":"plain","dims":65,"ladder":[65]}}`,
 		`{"metric":"cosine","store":"float16","profile":{"version":1,"kind":"plain","dims":64,"ladder":[64]}}`,
 		`{"metric":"cosine","store":"float32"}`, `{"metric":"cosine","store":"float32","profile":{"version":2,"kind":"signs","metric":"cosine","dims":64}}`, `[]`,
+		state(`{"version":1,"kind":"odd","dims":64,"ladder":[64]}`),
+		state(`{"version":1,"kind":"plain","dims":64,"ladder":[64],"seed":1}`),
+		state(`{"version":1,"kind":"plain","dims":64,"ladder":[64],"unit":true}`),
+		state(`{"version":1,"kind":"nested","dims":64,"ladder":[64],"unit":true}`),
+		state(`{"version":1,"kind":"nested","dims":64,"ladder":[64],"seed":1}`),
+		state(`{"version":1,"kind":"nested","dims":64,"ladder":[128,64],"unit":true,"seed":1}`),
+		state(`{"version":1,"kind":"full","dims":-64,"ladder":[64],"unit":true,"seed":1}`),
+		state(`{"version":1,"kind":"full","dims":9223372036854775807,"ladder":[64],"unit":true,"seed":1}`),
+		state(`{"version":1,"kind":"centred","dims":64,"ladder":[64],"unit":true}`),
+		state(`{"version":1,"kind":"centred","dims":64,"ladder":[64],"unit":true,"mean":"AAAA"}`),
+		state(`{"version":1,"kind":"full+centred","dims":64,"ladder":[64],"unit":true,"seed":1,"mean":"AAAA"}`),
+		state(`{"version":1,"kind":"nested+centred","dims":1,"ladder":[1],"unit":true,"seed":1,"mean":"AADAfw=="}`),
 	} {
-		if _, err := readSchema(storage.Schema{Dims: 64, VectorBytes: 256, Engine: []byte(engine)}); !errors.Is(err, ErrCorrupt) {
-			t.Errorf("%s: error %v, want ErrCorrupt", engine, err)
+		for _, bytes := range []int{0, 256} {
+			if _, err := readSchema(storage.Schema{Dims: 64, Scalars: 1, VectorBytes: bytes, Engine: []byte(engine)}); !errors.Is(err, ErrCorrupt) {
+				t.Errorf("%s: error %v, want ErrCorrupt", engine, err)
+			}
 		}
 	}
+}
+
+func must(state engineState, err error) engineState {
+	if err != nil {
+		panic(err)
+	}
+	return state
 }

@@ -521,7 +521,9 @@ func (g *generation) batch(v *view, row uint32, retired bool) ([]storage.Op, uin
 				if err != nil {
 					return err
 				}
-				op.Code = g.codec.codeAlone(words, scalars)
+				if op.Code, err = g.codec.codeAlone(words, scalars); err != nil {
+					return err
+				}
 			}
 			ops = append(ops, op)
 			if gone {

@@ -52,14 +52,7 @@ func newLayout(p *encoder.Profile) layout {
 		}
 		first += words
 	}
-	if p.Kind() == encoder.Learned {
-		switch steps := len(p.Ladder()) - 1; p.Metric() {
-		case encoder.Cosine:
-			l.scales = steps
-		case encoder.L2:
-			l.squares = steps
-		}
-	}
+	l.squares, l.scales = p.Prefixes()
 	return l
 }
 

@@ -248,6 +248,8 @@ func (c *codec) checkCode(r *Record) error {
 		return nil
 	case c.keepsVectors():
 		return fmt.Errorf("comes without a vector, and the collection stores vectors (%v): only one that stores none takes codes alone", c.store)
+	case c.profile.Older():
+		return fmt.Errorf("comes without a vector, and the collection's codes are of an older version, which keeps more beside a code than it tells: give the vector")
 	case c.profile.Kind() != encoder.Signs || c.metric != encoder.Cosine:
 		return fmt.Errorf("comes without a vector, and under profile %v and metric %v more is kept beside a code than it tells", c.profile.Kind(), c.metric)
 	}
