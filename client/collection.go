@@ -68,9 +68,10 @@ type Collection struct {
 	// the last is a multiple of 64, the last is Dims. Empty, when creating: 64, 128,
 	// 256, 512, ... below Dims, then Dims.
 	Ladder []int
-	// Bits is the budget of a learned code in bits a vector, from half of Dims to four
-	// times Dims and 256 more. Fewer take less memory, and searches read more vectors. 0,
-	// when creating: Dims and 256 more.
+	// Bits is the most bits that the code of a vector has: when creating, the budget of
+	// learned codes, and 0 for Dims and 256 more. Fewer take less memory, and searches read
+	// more vectors. What is too few or too many for Dims is refused with the range. Plain
+	// signs have Dims bits.
 	Bits int
 	// Metric says what scores mean. Empty, when creating: Cosine.
 	Metric Metric

@@ -161,8 +161,8 @@ func TestAShapeThatCannotBeIsRefusedWithTheReason(t *testing.T) {
 		{"a step above dims", Shape{Dims: 300, Ladder: []int{320}}, "ladder step 300 follows 320"},
 		{"too many steps", Shape{Dims: 64 * 18, Ladder: long}, "has 18 steps, want at most 16"},
 		{"too many steps with dims", Shape{Dims: 64 * 18, Ladder: long[:16]}, "has 17 steps, want at most 16"},
-		{"too small a budget", Shape{Dims: 300, Bits: 149}, "149 bits a vector of 300 dimensions, want 150 to 1456"},
-		{"too large a budget", Shape{Dims: 300, Bits: 1457}, "1457 bits a vector of 300 dimensions, want 150 to 1456"},
+		{"too small a budget", Shape{Dims: 300, Bits: 191}, "191 bits a vector of 300 dimensions, want 192 to 1200"},
+		{"too large a budget", Shape{Dims: 300, Bits: 1201}, "1201 bits a vector of 300 dimensions, want 192 to 1200"},
 		{"a negative budget", Shape{Dims: 300, Bits: -1}, "-1 bits"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {

@@ -108,20 +108,46 @@ func Learn(shape Shape, sample [][]float32) (*Profile, error) {
 		return nil, fmt.Errorf("encoder: a profile has to be learnt from vectors, and there are none")
 	}
 	p := &Profile{kind: Learned, shape: shape}
-	p.learnScale(sample)
-	p.learnMean(sample)
-	rest := make([][]float32, len(sample))
-	for i, v := range sample {
-		rest[i] = make([]float32, shape.Dims)
-		p.centre(rest[i], v)
-	}
-	p.basis = basis.Fit(rest, min(shape.Dims, headDims), rotationSeed)
-	p.basis.ApplyAll(rest)
-	p.learnBits(rest)
+	rest := p.learnBasis(sample)
+	p.spend(energies(rest, blockWidths(shape.Dims)))
 	p.scan, p.least = len(p.blocks), len(p.blocks)
 	p.finish()
 	p.learnFactors(rest)
 	return p, nil
+}
+
+// Plan makes a profile whose blocks and rows are those that Learn would make of such vectors,
+// each followed by zeros up to shape.Dims. It is for asking how large rows are: it encodes
+// nothing. Where there are more than headDims and 16 components, more dimensions take no time.
+func Plan(shape Shape, sample [][]float32) (*Profile, error) {
+	shape, err := shape.check()
+	if err != nil {
+		return nil, err
+	}
+	short := &Profile{kind: Learned, shape: Shape{Metric: shape.Metric, Dims: len(sample[0])}}
+	widths := blockWidths(short.shape.Dims)
+	if len(widths) != len(blockWidths(shape.Dims)) {
+		return nil, fmt.Errorf("encoder: planning %d dimensions with vectors of %d, want more", shape.Dims, short.shape.Dims)
+	}
+	p := &Profile{kind: Learned, shape: shape}
+	p.spend(energies(short.learnBasis(sample), widths))
+	p.finish()
+	return p, nil
+}
+
+// learnBasis sets all that comes before the blocks, and returns the sample's vectors in the
+// basis.
+func (p *Profile) learnBasis(sample [][]float32) (rest [][]float32) {
+	p.learnScale(sample)
+	p.learnMean(sample)
+	rest = make([][]float32, len(sample))
+	for i, v := range sample {
+		rest[i] = make([]float32, p.shape.Dims)
+		p.centre(rest[i], v)
+	}
+	p.basis = basis.Fit(rest, min(p.shape.Dims, headDims), rotationSeed)
+	p.basis.ApplyAll(rest)
+	return rest
 }
 
 // learnScale makes the vectors about as long as 1, so that their products stay far from
@@ -182,34 +208,44 @@ func addUp(sum []float64, sample [][]float32, weight func(v []float32) float64) 
 	}
 }
 
-// learnBits cuts the blocks and gives them bits; rest are the sample's vectors in the basis.
-func (p *Profile) learnBits(rest [][]float32) {
-	energies := make([]float64, 0, 3)
-	total, first := 0, 0
-	for _, width := range blockWidths(p.shape.Dims) {
-		var e float64
+// energies returns the mean energy of vectors in blocks of these widths.
+func energies(rest [][]float32, widths []int) []float64 {
+	all := make([]float64, len(widths))
+	first := 0
+	for b, width := range widths {
 		for _, v := range rest {
-			for _, x := range v[first : first+width] {
-				e += float64(float64(x) * float64(x))
-			}
+			all[b] += squares64(v[first : first+width])
 		}
-		energies = append(energies, e/float64(len(rest)))
+		all[b] /= float64(len(rest))
+		first += width
+	}
+	return all
+}
+
+// spend cuts the blocks, which have these energies, and gives them the bits of the budget.
+func (p *Profile) spend(energies []float64) {
+	total := 0
+	for _, width := range blockWidths(p.shape.Dims) {
 		p.blocks = append(p.blocks, Block{Dims: width, Kept: width, Bits: 1})
-		total, first = total+width, first+width
+		total += width
+	}
+	// gain is what a plane more than bits is worth to block b, for each bit that it takes.
+	gain := func(b, bits int) float64 {
+		density := energies[b] / float64(p.blocks[b].Dims)
+		return density * density * (1/levels[bits].kappa2 - 1/levels[bits+1].kappa2)
 	}
 	// A small budget is saved on the rest, not on the head: with its bits the head loses
 	// more than the rest with half of its own.
 	budget := max(p.shape.Bits, p.shape.Dims+extraBits)
 	for {
-		best, gain := -1, 0.0
+		best, most := -1, 0.0
 		for i := range p.blocks {
 			b := &p.blocks[i]
 			if b.Bits == MaxBits || !fits(b.Kept, b.Bits+1) || total+b.Kept > budget {
 				continue
 			}
-			density := energies[i] / float64(b.Dims)
-			if g := density * density * (1/levels[b.Bits].kappa2 - 1/levels[b.Bits+1].kappa2); g > gain {
-				best, gain = i, g
+			if g := gain(i, b.Bits); g > most {
+				best, most = i, g
 			}
 		}
 		if best < 0 {
@@ -218,11 +254,49 @@ func (p *Profile) learnBits(rest [][]float32) {
 		p.blocks[best].Bits++
 		total += p.blocks[best].Kept
 	}
-	if over := total - p.shape.Bits; over > 0 {
-		last := &p.blocks[len(p.blocks)-1]
-		kept := max(last.Dims-over/last.Bits, last.Dims/4)
-		last.Kept = min(last.Dims, (kept+code.WordBits-1)/code.WordBits*code.WordBits)
+	last := &p.blocks[len(p.blocks)-1]
+	for total > p.shape.Bits && last.Kept > leastKept(last.Dims) {
+		kept := max(leastKept(last.Dims), (last.Kept-1)/code.WordBits*code.WordBits)
+		total -= (last.Kept - kept) * last.Bits
+		last.Kept = kept
 	}
+	// Where a quarter of the rest is still too much, the planes go that are worth least.
+	for total > p.shape.Bits {
+		worst := -1
+		for i, b := range p.blocks {
+			if b.Bits > 1 && (worst < 0 || gain(i, b.Bits-1) < gain(worst, p.blocks[worst].Bits-1)) {
+				worst = i
+			}
+		}
+		p.blocks[worst].Bits--
+		total -= p.blocks[worst].Kept
+	}
+}
+
+// leastKept is how many dimensions of a last block of dims keep bits at least: a quarter, in
+// whole words.
+func leastKept(dims int) int {
+	return min(dims, (dims/4+code.WordBits-1)/code.WordBits*code.WordBits)
+}
+
+// BitsRange returns the least and the most bits that a code of dims dimensions can be asked to
+// have: one of each dimension of the head and of a quarter of the rest, and as many planes as
+// kernels bear.
+func BitsRange(dims int) (least, most int) {
+	widths := blockWidths(dims)
+	for b, width := range widths {
+		if b < len(widths)-1 {
+			least += width
+		} else {
+			least += leastKept(width)
+		}
+		bits := MaxBits
+		for !fits(width, bits) {
+			bits--
+		}
+		most += bits * width
+	}
+	return least, most
 }
 
 // learnFactors measures how large the rows' factors are, in proportion to each other as they

@@ -145,9 +145,9 @@ func TestBitsGoWhereTheEnergyIs(t *testing.T) {
 		{448, 0, textlike, []int{4, 2, 1}},
 		{448, 0, steep, []int{4, 2, 1}},
 		{448, 448 * 2, textlike, []int{4, 4, 1}},
-		{768, 4*768 + 256, textlike, []int{4, 4, 2}},                 // three planes of ten words would not fit
-		{1600, 4*1600 + 256, flat, []int{4, 4, 1}},                   // nor two of 23
-		{256, 4*256 + 256, textlike, []int{4, 4, 4}},                 // all that there is
+		{768, 4*128 + 2*640, textlike, []int{4, 4, 2}},               // three planes of ten words would not fit
+		{1600, 4*128 + 1472, flat, []int{4, 4, 1}},                   // nor two of 23
+		{256, 4 * 256, textlike, []int{4, 4, 4}},                     // all that there is
 		{144, 0, func(i int) float64 { return 1 / steep(i/3) }, nil}, // principal components are sorted
 	} {
 		if testing.Short() && tt.dims > 300 {
@@ -224,26 +224,83 @@ func TestAFewLongRowsDoNotDecideWhatAMeanRowIs(t *testing.T) {
 	}
 }
 
-func TestASmallBudgetIsSavedOnTheRest(t *testing.T) {
+func TestASmallBudgetIsSavedOnTheRestAndThenOnTheHead(t *testing.T) {
 	r := rand.New(rand.NewPCG(1, 2))
 	sample := spectrum(r, 60, 384, 0, textlike)
-	head := learnt(t, Shape{Dims: 384}, sample).Blocks()[:2]
-	for bits, kept := range map[int]int{639: 256, 576: 192, 192: 64} {
+	for bits, want := range map[int]struct{ first, second, kept int }{
+		640: {4, 2, 256}, 639: {4, 2, 192}, 576: {4, 2, 192}, 512: {4, 2, 128}, 449: {4, 2, 64}, 448: {4, 2, 64},
+		447: {4, 1, 64}, 383: {3, 1, 64}, 300: {2, 1, 64}, 192: {1, 1, 64},
+	} {
 		p := learnt(t, Shape{Dims: 384, Bits: bits}, sample)
 		blocks := p.Blocks()
 		total := 0
 		for _, b := range blocks {
 			total += b.Kept * b.Bits
 		}
-		if blocks[0].Bits != head[0].Bits || blocks[1].Bits != head[1].Bits || blocks[2].Kept != kept || blocks[2].Dims != 256 {
-			t.Errorf("a budget of %d: blocks %+v, want the head as before and %d kept of the rest", bits, blocks, kept)
+		if blocks[0].Bits != want.first || blocks[1].Bits != want.second || blocks[2].Kept != want.kept || blocks[2].Dims != 256 || blocks[2].Bits != 1 {
+			t.Errorf("a budget of %d: blocks %+v, want %+v", bits, blocks, want)
 		}
-		if total > bits+63 && blocks[2].Kept > 256/4 {
-			t.Errorf("a budget of %d: %d bits", bits, total)
+		if total > bits || p.Bits() != bits {
+			t.Errorf("a budget of %d: %d bits, and the profile says %d", bits, total, p.Bits())
 		}
 		if side := 4 + 2*3 + 2*3; p.RowBytes() != total/8+side {
 			t.Errorf("a budget of %d: a row has %d bytes, want %d of code and %d beside it", bits, p.RowBytes(), total/8, side)
 		}
+	}
+}
+
+// A code has no more bits than were asked for, whatever can be asked for.
+func TestEveryBudgetIsKept(t *testing.T) {
+	const seed = 3
+	r := rand.New(rand.NewPCG(1, seed))
+	for _, dims := range []int{1, 17, 64, 79, 80, 100, 143, 144, 300, 600, 3072, MaxDims} {
+		least, most := BitsRange(dims)
+		budgets := []int{least, least + 1, (least + most) / 2, most - 1, most, 0}
+		for range 20 {
+			budgets = append(budgets, least+r.IntN(most-least+1))
+		}
+		for _, bits := range budgets {
+			shape, err := Shape{Dims: dims, Bits: bits}.check()
+			if err != nil {
+				t.Fatal(err)
+			}
+			p := &Profile{kind: Learned, shape: shape}
+			p.spend([]float64{r.Float64(), r.Float64() * r.Float64(), r.Float64()}[:len(blockWidths(dims))])
+			total := 0
+			for _, b := range p.blocks {
+				total += b.Kept * b.Bits
+			}
+			if total > p.Bits() || bits != 0 && p.Bits() != bits || bits == 0 && p.Bits() != min(dims+256, most) {
+				t.Errorf("seed %d, %d dims, a budget of %d of %d to %d: %d bits in %+v, and the profile says %d", seed, dims, bits, least, most, total, p.blocks, p.Bits())
+			}
+		}
+		for _, bits := range []int{least - 1, max(most, dims+256) + 1} {
+			if err := (Shape{Dims: dims, Bits: bits}).Check(); err == nil && bits != 0 {
+				t.Errorf("%d dims: a budget of %d is accepted, want %d to %d", dims, bits, least, most)
+			}
+		}
+	}
+}
+
+// The twin of Plan is Learn, of vectors that are as long as the shape says.
+func TestAPlannedProfileHasTheRowsOfOneThatIsLearnt(t *testing.T) {
+	r := rand.New(rand.NewPCG(1, 4))
+	for _, shape := range []Shape{{Dims: 160}, {Dims: 420}, {Dims: 420, Bits: 260, Metric: L2}, {Dims: 420, Bits: 800, Metric: Dot}} {
+		for _, decay := range []func(int) float64{steep, textlike} {
+			short := spectrum(r, 150, 160, .1, decay)
+			long := make([][]float32, len(short))
+			for i, v := range short {
+				long[i] = append(slices.Clone(v), make([]float32, shape.Dims-len(v))...)
+			}
+			want := learnt(t, shape, long)
+			got, err := Plan(shape, short)
+			if err != nil || got.RowBytes() != want.RowBytes() || got.RowWords() != want.RowWords() {
+				t.Errorf("%+v: rows of %d bytes are planned (%v), want %d", shape, got.RowBytes(), err, want.RowBytes())
+			}
+		}
+	}
+	if _, err := Plan(Shape{Dims: 768}, [][]float32{make([]float32, 143)}); err == nil {
+		t.Error("768 dimensions are planned with 143")
 	}
 }
 

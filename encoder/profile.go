@@ -61,9 +61,9 @@ type Shape struct {
 	// Ladder lists the Matryoshka prefix sizes in ascending order, each but the last a
 	// multiple of 64; Dims is added as its last step when missing. Empty: DefaultLadder.
 	Ladder []int
-	// Bits is the budget of a learned code, in bits a vector: half of Dims to four times
-	// Dims and 256 more. 0: Dims and 256 more. Fewer bits take less memory and read more
-	// vectors.
+	// Bits is the budget of a learned code: it has at most so many bits. See BitsRange for what
+	// can be asked for. 0: Dims and 256 more, or all bits where those are fewer. Fewer bits
+	// take less memory and read more vectors.
 	Bits int
 }
 
@@ -86,10 +86,11 @@ func (s Shape) check() (Shape, error) {
 	if s.Ladder, err = checkLadder(s.Ladder, s.Dims); err != nil {
 		return s, err
 	}
+	least, most := BitsRange(s.Dims)
 	if s.Bits == 0 {
 		s.Bits = s.Dims + extraBits
 	}
-	if least, most := s.Dims/2, 4*s.Dims+extraBits; s.Bits < least || s.Bits > most {
+	if s.Bits < least || s.Bits > max(most, s.Dims+extraBits) { // the default may not all be spent
 		return s, fmt.Errorf("encoder: %d bits a vector of %d dimensions, want %d to %d", s.Bits, s.Dims, least, most)
 	}
 	return s, nil
@@ -223,6 +224,16 @@ func (p *Profile) Shape() Shape {
 	return s
 }
 
+// Bits returns how many bits the codes of the collection have at most, now or when it has a
+// learned profile.
+func (p *Profile) Bits() int {
+	if p.kind == Signs {
+		return p.shape.Dims
+	}
+	_, most := BitsRange(p.shape.Dims)
+	return min(p.shape.Bits, most)
+}
+
 // Dims returns the number of dimensions of the vectors that the profile encodes.
 func (p *Profile) Dims() int { return p.shape.Dims }
 
@@ -343,7 +354,7 @@ func (s *profileState) profile() (*Profile, error) {
 	if err != nil {
 		return nil, err
 	}
-	shape := Shape{Metric: s.Metric, Dims: s.Dims, Ladder: s.Ladder, Bits: s.Bits}
+	shape := Shape{Metric: s.Metric, Dims: s.Dims, Ladder: s.Ladder, Bits: s.budget()}
 	if s.Version == olderVersion {
 		return s.older(kind, shape)
 	}
@@ -381,6 +392,16 @@ func (s *profileState) profile() (*Profile, error) {
 	}
 	p.finish()
 	return p, nil
+}
+
+// budget returns Bits, or what is nearest to it of those that can be, as they were once given
+// from half of Dims to four times Dims and 256 more.
+func (s *profileState) budget() int {
+	if s.Dims < 1 || s.Dims > MaxDims || s.Bits < s.Dims/2 || s.Bits > 4*s.Dims+extraBits {
+		return s.Bits // for Shape.check to refuse
+	}
+	least, most := BitsRange(s.Dims)
+	return max(least, min(s.Bits, max(most, s.Dims+extraBits)))
 }
 
 // older is profile for a state of olderVersion.

@@ -133,7 +133,7 @@ func (c *Collection) Info() Info {
 			Dims:    codec.profile.Dims(),
 			Ladder:  codec.profile.Ladder(),
 			Metric:  codec.metric,
-			Bits:    codec.profile.Shape().Bits,
+			Bits:    wanted.Profile.Bits(),
 			Profile: wanted.wanted(),
 			Store:   wanted.Store,
 			Labels:  maps.Clone(e.Labels),

@@ -468,8 +468,10 @@ func TestAMalformedSpecIsRefusedByField(t *testing.T) {
 		{"an unknown profile", "profile", Spec{Name: "a", Dims: 1, Profile: 9}},
 		{"a profile that is no wish", "profile", Spec{Name: "a", Dims: 1, Profile: encoder.Exact}},
 		{"an unknown precision", "store", Spec{Name: "a", Dims: 1, Store: 9}},
-		{"too small a budget", "bits", Spec{Name: "a", Dims: 100, Bits: 49}},
-		{"too large a budget", "bits", Spec{Name: "a", Dims: 100, Bits: 657}},
+		{"too small a budget", "bits", Spec{Name: "a", Dims: 100, Bits: 99}},
+		{"too large a budget", "bits", Spec{Name: "a", Dims: 100, Bits: 401}},
+		{"a budget of plain signs", "bits", Spec{Name: "a", Dims: 100, Bits: 200, Profile: encoder.Signs}},
+		{"a budget without vectors", "bits", Spec{Name: "a", Dims: 100, Bits: 200, Store: encoder.None}},
 		{"a long label", "labels", Spec{Name: "a", Dims: 1, Labels: map[string]string{"a": strings.Repeat("x", 256)}}},
 	} {
 		t.Run(tt.name, func(t *testing.T) {

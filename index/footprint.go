@@ -22,6 +22,8 @@ type Rows struct {
 type Footprint struct {
 	// Profile is how codes will be made.
 	Profile encoder.Kind
+	// Bits is how many bits a code has at most: Info.Bits.
+	Bits int
 	// RowBytes of codes and VectorBytes are of one row.
 	RowBytes, VectorBytes int
 	// Codes are in memory, with what stands beside them: Stats.MemoryBytes.
@@ -52,16 +54,16 @@ func PlanFootprint(spec Spec, rows Rows) (Footprint, error) {
 	case rows.MetadataBytes < 0 || rows.MetadataBytes > storage.MaxMetadataBytes:
 		return Footprint{}, invalid("rows", "metadata of %d bytes, want 0 to %d", rows.MetadataBytes, storage.MaxMetadataBytes)
 	}
-	schema, err := state.schema()
+	schema, err := state.geometry()
 	if err != nil {
 		return Footprint{}, err
 	}
-	codec := newCodec(state)
 	layout := newLayout(state.Profile)
 	groups := (rows.Count + hamming.Lanes - 1) / hamming.Lanes
 	segments := (rows.Count + segmentRows - 1) / segmentRows
 	f := Footprint{
 		Profile:     state.Profile.Kind(),
+		Bits:        state.Profile.Bits(),
 		RowBytes:    state.Profile.RowBytes(),
 		VectorBytes: schema.VectorBytes,
 		Codes:       groups * uint64(layout.bytes(hamming.Lanes)),
@@ -70,7 +72,7 @@ func PlanFootprint(spec Spec, rows Rows) (Footprint, error) {
 		Lanes:       min(runtime.GOMAXPROCS(0), wantLanes(uint32(rows.Count)), max(1, int(segments))),
 		Disk: schema.Footprint(storage.Rows{
 			Count: rows.Count, IDBytes: rows.IDBytes, MetadataBytes: rows.MetadataBytes,
-			CommitRows: commitRows(codec, rows),
+			CommitRows: state.commitRows(rows),
 		}),
 	}
 	return f, nil
@@ -87,26 +89,26 @@ func (s Spec) plannedState(vectors uint64) (engineState, error) {
 	random := rand.New(rand.NewPCG(1, 0))
 	made := make([][]float32, plannedSample)
 	for i := range made {
-		made[i] = make([]float32, s.Dims)
-		for j := range min(s.Dims, plannedSample) {
+		made[i] = make([]float32, min(s.Dims, plannedSample))
+		for j := range made[i] {
 			made[i][j] = float32(random.NormFloat64() / float64(1+j))
 		}
 	}
-	if state.Profile, err = encoder.Learn(state.Profile.Shape(), made); err != nil {
+	if state.Profile, err = encoder.Plan(state.Profile.Shape(), made); err != nil {
 		return state, fmt.Errorf("index: %w", err)
 	}
 	return state, nil
 }
 
 // plannedSample is how many vectors plannedState makes up, and of how many dimensions: more
-// than the head of a code has, so that every block has energy and the budget is spent.
+// than the head of a code has, so that every block has energy and the budget is spent. What
+// more dimensions there are has none.
 const plannedSample = 192
 
 // commitRows is how many rows a busy writer's commits have in the mean: groups end at
 // commitBytes, or earlier when nothing waits.
-func commitRows(c *codec, rows Rows) uint64 {
-	dims := c.profile.Dims()
-	row := opBytes + c.store.Bytes(dims) + 8*c.profile.RowWords() + rows.IDBytes + rows.MetadataBytes
+func (e engineState) commitRows(rows Rows) uint64 {
+	row := opBytes + e.Store.Bytes(e.Profile.Dims()) + 8*e.Profile.RowWords() + rows.IDBytes + rows.MetadataBytes
 	return uint64(max(1, commitBytes/2/row))
 }
 

@@ -25,6 +25,26 @@ func hashID(r *rand.Rand, _ int) string {
 	return hex.EncodeToString(b[:])
 }
 
+// A plan needs no basis of as many dimensions: these numbers are those of learning one.
+func TestAFootprintOfManyDimsIsThatOfALearntProfile(t *testing.T) {
+	f, err := PlanFootprint(Spec{Dims: encoder.MaxDims}, Rows{Count: 1000, IDBytes: 8})
+	if err != nil || f.Profile != encoder.Learned || f.RowBytes != 8254 || f.Bits != 65792 || f.Codes != 8452096 {
+		t.Errorf("%+v (%v), want rows of 8254 bytes and 65792 bits and codes of 8452096 bytes", f, err)
+	}
+}
+
+func TestInfoSaysHowManyBitsACodeHas(t *testing.T) {
+	db := openDB(t, t.TempDir())
+	for want, spec := range map[int]Spec{
+		100: {Name: "signs", Dims: 100, Profile: encoder.Signs}, 101: {Name: "codes", Dims: 101, Store: encoder.None},
+		102: {Name: "given", Dims: 102, Bits: 102, Profile: encoder.Signs}, 356: {Name: "learned", Dims: 100}, 80: {Name: "few", Dims: 20}, 384: {Name: "small", Dims: 768, Bits: 384},
+	} {
+		if info := create(t, db, spec).Info(); info.Bits != want {
+			t.Errorf("%+v has %d bits, want %d", spec, info.Bits, want)
+		}
+	}
+}
+
 func TestAFootprintIsWhatTheCollectionThenTakes(t *testing.T) {
 	if testing.Short() {
 		t.Skip("stores some hundred MB")
@@ -40,7 +60,7 @@ func TestAFootprintIsWhatTheCollectionThenTakes(t *testing.T) {
 		{rows: 20_000, spec: Spec{Dims: 256}, hashed: true},
 		{rows: 20_000, spec: Spec{Dims: 256, Metric: encoder.L2, Store: encoder.Float16}},
 		{rows: 20_000, spec: Spec{Dims: 256, Metric: encoder.Dot, Store: encoder.BFloat16, Profile: encoder.Signs}, metadata: 300},
-		{rows: 20_000, spec: Spec{Dims: 256, Bits: 128, Store: encoder.Int8}, hashed: true, metadata: 40},
+		{rows: 20_000, spec: Spec{Dims: 256, Bits: 192, Store: encoder.Int8}, hashed: true, metadata: 40},
 		{rows: 20_000, spec: Spec{Dims: 256, Store: encoder.None}},
 		{rows: 70_000, spec: Spec{Dims: 256, Store: encoder.None}, hashed: true},
 		{rows: 3_000, spec: Spec{Dims: 100}},
@@ -67,6 +87,9 @@ func TestAFootprintIsWhatTheCollectionThenTakes(t *testing.T) {
 			}
 			if got := stats.MemoryBytes; got != want.Codes {
 				t.Errorf("codes take %d bytes of memory, want %d", got, want.Codes)
+			}
+			if want.Bits != c.Info().Bits || want.Profile == encoder.Learned && want.RowBytes > want.Bits/8+2*encoder.MaxBlocks+4+4*len(c.Info().Ladder) {
+				t.Errorf("rows of %d bytes and %d bits are planned, and the collection says %d", want.RowBytes, want.Bits, c.Info().Bits)
 			}
 			if stats.CodeBytesPerVector != uint64(want.RowBytes) || stats.VectorBytesPerVector != uint64(want.VectorBytes) {
 				t.Errorf("%d and %d bytes of code and vector a row, want %d and %d", stats.CodeBytesPerVector, stats.VectorBytesPerVector, want.RowBytes, want.VectorBytes)

@@ -22,7 +22,8 @@ type Spec struct {
 	// Ladder lists the Matryoshka prefix sizes, see encoder.Shape. Empty:
 	// encoder.DefaultLadder(Dims).
 	Ladder []int
-	// Bits is the budget of a code, see encoder.Shape. 0: Dims and 256 more.
+	// Bits is the most bits that a code has: the budget of learned codes, see encoder.Shape,
+	// and Dims where they are plain signs. 0: the default, Dims and 256 more of learned codes.
 	Bits int
 	// Metric says what scores mean.
 	Metric encoder.Metric
@@ -81,13 +82,17 @@ func (s *Spec) state() (engineState, error) {
 	var err error
 	switch {
 	case s.Profile == encoder.Signs, s.Profile == encoder.Learned && s.Store == encoder.None:
+		if s.Bits != 0 && s.Bits != s.Dims {
+			add("bits", fmt.Errorf("%d, want %d or none: plain signs, which a collection has that was asked for them or stores no vectors, are a bit a dimension", s.Bits, s.Dims))
+		}
+		shape.Bits = 0
 		state.Profile, err = encoder.NewSigns(shape)
 	case s.Profile == encoder.Learned:
 		state.Profile, err = encoder.NewExact(shape)
 	default:
 		add("profile", fmt.Errorf("%v, want %v or %v", s.Profile, encoder.Learned, encoder.Signs))
 	}
-	if err != nil && s.Bits != 0 && (encoder.Shape{Metric: s.Metric, Dims: s.Dims, Ladder: s.Ladder}).Check() == nil {
+	if err != nil && shape.Bits != 0 && (encoder.Shape{Metric: s.Metric, Dims: s.Dims, Ladder: s.Ladder}).Check() == nil {
 		add("bits", err)
 	} else {
 		add("ladder", err)
@@ -150,21 +155,28 @@ func (e engineState) due(vectors uint64) bool {
 	return e.Profile.Kind() == encoder.Exact && dims > exactDims && vectors*uint64(dims) > codedFloats
 }
 
-// schema returns the geometry of the rows.
+// schema returns what the file of the rows is to have.
 func (e engineState) schema() (storage.Schema, error) {
+	schema, err := e.geometry()
+	if err != nil {
+		return schema, err
+	}
+	if schema.Frozen, err = json.Marshal(e.Profile); err != nil {
+		return schema, fmt.Errorf("index: profile: %w", err)
+	}
+	return schema, nil
+}
+
+// geometry is schema without the profile, which can be large.
+func (e engineState) geometry() (storage.Schema, error) {
 	engine, err := json.Marshal(e)
 	if err != nil {
 		return storage.Schema{}, fmt.Errorf("index: engine state: %w", err)
-	}
-	profile, err := json.Marshal(e.Profile)
-	if err != nil {
-		return storage.Schema{}, fmt.Errorf("index: profile: %w", err)
 	}
 	return storage.Schema{
 		Dims:        code.WordBits * e.Profile.RowWords(),
 		VectorBytes: e.Store.Bytes(e.Profile.Dims()),
 		Engine:      engine,
-		Frozen:      profile,
 	}, nil
 }
 
@@ -184,7 +196,7 @@ func readSchema(schema storage.Schema) (engineState, error) {
 	if err := json.Unmarshal(schema.Frozen, e.Profile); err != nil {
 		return e, fmt.Errorf("index: %w: %w", err, ErrCorrupt)
 	}
-	want, err := e.schema()
+	want, err := e.geometry()
 	if err != nil {
 		return e, err
 	}

@@ -92,7 +92,7 @@ vectors, which is cheaper: profile exact is in force. Where no vectors are store
 	store.register(cmd)
 	cmd.Flags().IntVar(&spec.Dims, "dims", 0, "dimensions a vector, 1 to 65536 (required)")
 	cmd.Flags().IntSliceVar(&spec.Ladder, "ladder", nil, "prefix sizes in dimensions, ascending (default 64, 128, 256, 512, ... below dims, then dims)")
-	cmd.Flags().IntVar(&spec.Bits, "bits", 0, "budget of a learned code in bits a vector, from half of dims to 4 times dims and 256 more (default dims and 256 more)")
+	cmd.Flags().IntVar(&spec.Bits, "bits", 0, "budget of a learned code: the most bits a vector; what is too few or too many for dims is refused with the range (default dims and 256 more)")
 	cmd.Flags().TextVar(&spec.Metric, "metric", encoder.Cosine, "`metric` that says what scores mean: cosine, dot, or l2 (minus the squared Euclidean distance)")
 	cmd.Flags().StringVar(&profile, "profile", encoder.Learned.String(), "`profile` that says how vectors become bits: learned or signs")
 	cmd.Flags().StringVar(&precision, "store", encoder.Float32.String(), "`precision` in which vectors are stored: float32, float16, bfloat16, int8, or none for codes alone")
@@ -171,7 +171,7 @@ type collectionJSON struct {
 	Name               string            `json:"name"`
 	Dims               int               `json:"dims"`
 	Ladder             []int             `json:"ladder"`
-	Bits               int               `json:"bits,omitempty"` // of a learned code
+	Bits               int               `json:"bits"` // of a code at most
 	Metric             encoder.Metric    `json:"metric"`
 	Profile            string            `json:"profile"`
 	ProfileInForce     string            `json:"profile_in_force"`
@@ -182,15 +182,11 @@ type collectionJSON struct {
 }
 
 func infoToJSON(info index.Info) collectionJSON {
-	bits := info.Bits
-	if info.Profile != encoder.Learned {
-		bits = 0
-	}
 	return collectionJSON{
 		Name:               info.Name,
 		Dims:               info.Dims,
 		Ladder:             info.Ladder,
-		Bits:               bits,
+		Bits:               info.Bits,
 		Metric:             info.Metric,
 		Profile:            info.Profile.String(),
 		ProfileInForce:     info.ProfileInForce.String(),
@@ -210,15 +206,13 @@ func describe(out output, info index.Info) error {
 		{"name", info.Name},
 		{"dims", strconv.Itoa(info.Dims)},
 		{"ladder", joinInts(info.Ladder)},
+		{"bits", strconv.Itoa(info.Bits)},
 		{"metric", info.Metric.String()},
 		{"profile", info.Profile.String()},
 		{"profile in force", info.ProfileInForce.String()},
 		{"profile fingerprint", info.ProfileFingerprint},
 		{"store", info.Store.String()},
 		{"created", info.Created.Format(time.RFC3339)},
-	}
-	if info.Profile == encoder.Learned {
-		rows = append(rows, []string{"bits", strconv.Itoa(info.Bits)})
 	}
 	for _, key := range slices.Sorted(maps.Keys(info.Labels)) {
 		rows = append(rows, []string{"label " + printable(key), printable(info.Labels[key])})

@@ -105,7 +105,7 @@ func TestBadCollectionsAreRefused(t *testing.T) {
 			{"a name with a space", `"a b", want 1 to 128 of`, []string{"create", "a b", "--dims", "8"}},
 			{"no dimensions", "0, want 1 to 65536", []string{"create", "new", "--dims", "0"}},
 			{"dimensions left out", `required flag(s) "dims" not set`, []string{"create", "new"}},
-			{"fewer bits than half of dims", "383 bits a vector of 768 dimensions, want 384 to 3328", []string{"create", "new", "--dims", "768", "--bits", "383"}},
+			{"too few bits", "319 bits a vector of 768 dimensions, want 320 to 1792", []string{"create", "new", "--dims", "768", "--bits", "319"}},
 			{"a ladder that is no ladder", "ladder step 128 follows 256", []string{"create", "new", "--dims", "768", "--ladder", "256,128"}},
 			{"an unknown metric", `unknown metric "manhattan"`, []string{"create", "new", "--dims", "8", "--metric", "manhattan"}},
 			{"an unknown profile", `unknown profile "cubist"`, []string{"create", "new", "--dims", "8", "--profile", "cubist"}},

@@ -135,7 +135,7 @@ not the signs of its vector is refused.`,
 	cmd.Flags().BoolVar(&flags.create, "create", false, "make the collection when it is not there")
 	cmd.Flags().IntVar(&flags.dims, "dims", 0, "with --create: dimensions a vector (default those of the first file)")
 	cmd.Flags().IntSliceVar(&flags.ladder, "ladder", nil, "with --create: prefix sizes in dimensions, ascending (default 64, 128, 256, 512, ... below dims, then dims)")
-	cmd.Flags().IntVar(&flags.bits, "bits", 0, "with --create: budget of a learned code in bits a vector (default dims and 256 more)")
+	cmd.Flags().IntVar(&flags.bits, "bits", 0, "with --create: budget of a learned code: the most bits a vector (default dims and 256 more)")
 	cmd.Flags().TextVar(&flags.metric, "metric", encoder.Cosine, "with --create: `metric` that says what scores mean: cosine, dot or l2")
 	cmd.Flags().StringVar(&flags.profile, "profile", "", "with --create: `profile` that says how vectors become bits, learned or signs (default learned, of codes signs)")
 	cmd.Flags().StringVar(&flags.store, "store", "", "with --create: `precision` in which vectors are stored, such as int8 (default float32, of codes alone none)")

@@ -82,7 +82,7 @@ The recall that a search is to have is set, by --target-recall, and not planned.
 	f.Uint64Var(&flags.rows, "rows", 0, "vectors to come (required)")
 	f.IntVar(&flags.spec.Dims, "dims", 0, "dimensions a vector (required)")
 	f.IntSliceVar(&flags.spec.Ladder, "ladder", nil, "prefix sizes in dimensions, ascending (default 64, 128, 256, 512, ... below dims, then dims)")
-	f.IntVar(&flags.spec.Bits, "bits", 0, "budget of a learned code in bits a vector (default dims and 256 more)")
+	f.IntVar(&flags.spec.Bits, "bits", 0, "budget of a learned code: the most bits a vector (default dims and 256 more)")
 	f.TextVar(&flags.spec.Metric, "metric", encoder.Cosine, "`metric` that says what scores mean: cosine, dot or l2")
 	f.StringVar(&flags.profile, "profile", encoder.Learned.String(), "`profile` that says how vectors become bits: learned or signs")
 	f.TextVar(&flags.spec.Store, "store", encoder.Float32, "`precision` of the stored vectors: float32, float16, bfloat16, int8 or none")
@@ -106,7 +106,7 @@ type planned struct {
 	Rows           uint64         `json:"rows"`
 	Dims           int            `json:"dims"`
 	Ladder         []int          `json:"ladder"`
-	Bits           int            `json:"bits"` // of the budget, 0: the default
+	Bits           int            `json:"bits"` // of a code at most
 	Metric         encoder.Metric `json:"metric"`
 	Profile        string         `json:"profile"`
 	ProfilePlanned string         `json:"profile_planned"`
@@ -189,7 +189,7 @@ func (f *planFlags) plan(cmd *cobra.Command) (*planned, error) {
 	b.describe("scanning")
 	p := &planned{
 		Rows: f.rows, Dims: f.spec.Dims, Metric: f.spec.Metric, Profile: f.profile, ProfilePlanned: footprint.Profile.String(), Store: f.spec.Store.String(),
-		K: f.query.K, Kernel: isa.Active().String(), Ladder: r.Ladder, Bits: f.spec.Bits, Estimates: make(map[string]estimate),
+		K: f.query.K, Kernel: isa.Active().String(), Ladder: r.Ladder, Bits: footprint.Bits, Estimates: make(map[string]estimate),
 	}
 	p.addMemory(footprint)
 	p.addDisk(footprint, rows)

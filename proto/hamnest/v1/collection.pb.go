@@ -294,8 +294,9 @@ type Collection struct {
 	// How exactly vectors are to be stored. Default PRECISION_FLOAT32. An update can
 	// lower it, to one further down the list, and not raise it.
 	Store Precision `protobuf:"varint,11,opt,name=store,proto3,enum=hamnest.v1.Precision" json:"store,omitempty"`
-	// The budget of a learned code in bits a vector: from half of dims to four times dims and
-	// 256 more. Fewer take less memory, and searches read more vectors. 0: dims and 256 more.
+	// The most bits that the code of a vector has: when creating, the budget of learned codes,
+	// and 0 for dims and 256 more. Fewer take less memory, and searches read more vectors. What
+	// is too few or too many for dims is refused with the range. Plain signs have dims bits.
 	// It cannot be changed.
 	Bits          uint32 `protobuf:"varint,12,opt,name=bits,proto3" json:"bits,omitempty"`
 	unknownFields protoimpl.UnknownFields
