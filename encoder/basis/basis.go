@@ -59,7 +59,9 @@ const batch = 4
 // from 1 to dims. The rows are orthonormal but for the rounding of float32: otherwise,
 // and where a number is not finite, the error says so.
 func New(components []float32, dims int) (*Basis, error) {
-	const tolerance = 1e-5 // of a product; rounding numbers to float32 moves one by 1e-7
+	// Of a product: rounding numbers to float32 moves one by 1e-7, and the kernels' sums by more
+	// the longer they are.
+	tolerance := 1e-5 * max(1, float64(dims)/4096)
 	if dims < 1 || len(components) == 0 || len(components)%dims != 0 || len(components)/dims > dims {
 		return nil, fmt.Errorf("basis: %d numbers in %d dims, want 1 to dims rows of dims numbers", len(components), dims)
 	}
@@ -71,17 +73,25 @@ func New(components []float32, dims int) (*Basis, error) {
 	rows := slices.Collect(slices.Chunk(components, dims))
 	m := newMatrix(rows, dims)
 	for i, products := range squareOf(m, rows) {
-		for j, p := range products[:i+1] {
-			want := 0.0
-			if i == j {
-				want = 1
+		for j, product := range products[:i+1] {
+			p, want := float64(product), 0.0
+			if i == j { // of one sign, so that rounding may go one way
+				p, want = square(rows[i]), 1
 			}
-			if !(math.Abs(float64(p)-want) <= tolerance) {
+			if !(math.Abs(p-want) <= tolerance) {
 				return nil, fmt.Errorf("basis: components %d and %d have product %v, want %v", i, j, p, want)
 			}
 		}
 	}
 	return newBasis(m, rows), nil
+}
+
+// square is the sum of the squares of v.
+func square(v []float32) (sum float64) {
+	for _, x := range v {
+		sum += float64(float64(x) * float64(x)) // not fused: the same everywhere
+	}
+	return sum
 }
 
 // squareOf returns the products of rows, of which m is made, with each other.

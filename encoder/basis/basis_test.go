@@ -187,6 +187,23 @@ func TestAWideBasisIsAsExact(t *testing.T) {
 	})
 }
 
+// A large number and many small ones: in a sum of float32 all are rounded the same way.
+func TestAWideComponentOfUnequalNumbersIsAccepted(t *testing.T) {
+	const dims = 1 << 16
+	for _, large := range []float64{.5, .7, .9, .95, .99} {
+		row := make([]float32, dims)
+		for i := range row {
+			row[i] = float32(math.Sqrt((1 - large*large) / (dims - 1)))
+		}
+		row[0] = float32(large)
+		each(t, func(t *testing.T) {
+			if _, err := New(row, dims); err != nil {
+				t.Errorf("%v beside many small numbers: %v", large, err)
+			}
+		})
+	}
+}
+
 func TestManyAreTurnedAsOneIs(t *testing.T) {
 	each(t, func(t *testing.T) {
 		for i := 0; i < len(bases()); i += len(kinds) {
@@ -260,7 +277,7 @@ func TestNewRefusesWhatIsNoBasis(t *testing.T) {
 		{"too long", []float32{1.0001, 0}, 2, "components 0 and 0 have product"},
 		{"zeros", []float32{1, 0, 0, 0}, 2, "components 1 and 1 have product 0, want 1"},
 		{"not orthogonal", []float32{1, 0, 1, 0}, 2, "components 1 and 0 have product 1, want 0"},
-		{"so large that products are not finite", []float32{3e38, 3e38, 3e38, -3e38}, 2, "components 0 and 0 have product +Inf"},
+		{"so large that products of float32 are not finite", []float32{3e38, 3e38, 3e38, -3e38}, 2, "components 0 and 0 have product 1.8"},
 	} {
 		if b, err := New(tt.components, tt.dims); err == nil || !strings.Contains(err.Error(), tt.want) || b != nil {
 			t.Errorf("%s: error %v, want one with %q", tt.name, err, tt.want)
