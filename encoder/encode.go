@@ -219,10 +219,9 @@ func (p *Profile) centre(dst, v []float32) (along float64) {
 	scale := p.lengthScale(v)
 	clear(dst[len(v):])
 	if p.shape.Metric == L2 {
-		factor := float32(scale) // a power of two
 		for i, x := range v {
 			x -= p.mean[i] // exact where both are far from zero
-			dst[i] = float32(x * factor)
+			dst[i] = float32(float64(x) * scale)
 		}
 		return 0
 	}

@@ -177,7 +177,7 @@ func (p *Profile) learnScale(sample [][]float32) {
 		return
 	}
 	_, exponent := math.Frexp(largest * math.Sqrt(sum/float64(len(sample))))
-	p.scale = -exponent
+	p.scale = max(-maxScaleBits, min(-exponent, maxScaleBits))
 }
 
 // learnMean sets the mean, or its direction; neither where there is none to speak of.
@@ -327,6 +327,6 @@ func (p *Profile) learnFactors(rest [][]float32) {
 		}
 	}
 	for b := range p.blocks {
-		p.blocks[b].RMS = math.Sqrt(shares[b] / max(1, rows) * total / float64(len(rest)))
+		p.blocks[b].RMS = min(math.Sqrt(shares[b]/max(1, rows)*total/float64(len(rest))), maxRMS)
 	}
 }

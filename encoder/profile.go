@@ -135,6 +135,21 @@ type Step struct {
 	Share float64 `json:"share"`
 }
 
+// What can be learnt, so that what is made of it stays far from the limits of a float32.
+// Vectors are about as long as 1 when factors are learnt, and no power of two scales a
+// float32 to that but these.
+const (
+	maxRMS       = 1e15
+	maxScaleBits = 149
+)
+
+var largestStep = Step{Gain: 1e6, Spread: 1e30, Scale: 1e6, Share: 1}
+
+// bounded returns s with numbers of at most what largestStep has.
+func (s Step) bounded() Step {
+	return Step{min(s.Gain, largestStep.Gain), min(s.Spread, largestStep.Spread), min(s.Scale, largestStep.Scale), min(s.Share, largestStep.Share)}
+}
+
 // NewSigns makes the profile of plain signs.
 func NewSigns(shape Shape) (*Profile, error) {
 	shape.Bits = 0
@@ -273,7 +288,12 @@ func (p *Profile) BlocksWithin(dims int) int {
 // b blocks, fewer than all, for scores about step i of the ladder.
 func (p *Profile) WithScan(blocks, least int, steps [][]Step) *Profile {
 	q := *p
-	q.scan, q.least, q.steps = blocks, least, steps
+	q.scan, q.least, q.steps = blocks, least, make([][]Step, len(steps))
+	for b := range steps {
+		for _, s := range steps[b] {
+			q.steps[b] = append(q.steps[b], s.bounded())
+		}
+	}
 	return &q
 }
 
@@ -370,8 +390,8 @@ func (s *profileState) profile() (*Profile, error) {
 	if shape, err = shape.check(); err != nil {
 		return nil, err
 	}
-	if s.Scale < -200 || s.Scale > 200 {
-		return nil, fmt.Errorf("encoder: scale 2^%d, want 2^-200 to 2^200", s.Scale)
+	if s.Scale < -maxScaleBits || s.Scale > maxScaleBits {
+		return nil, fmt.Errorf("encoder: scale 2^%d, want 2^-%d to 2^%d", s.Scale, maxScaleBits, maxScaleBits)
 	}
 	p := &Profile{kind: kind, shape: shape, scale: s.Scale, blocks: s.Blocks, scan: s.Scan, least: s.Least, steps: s.Steps}
 	if len(s.Mean) > 0 || shape.Metric == L2 {
@@ -379,6 +399,9 @@ func (s *profileState) profile() (*Profile, error) {
 			return nil, err
 		}
 		p.norm2 = squares64(p.mean)
+		if shape.Metric != L2 && math.Abs(p.norm2-1) > 1e-3 {
+			return nil, fmt.Errorf("encoder: mean's direction has length %v, want 1", math.Sqrt(p.norm2))
+		}
 	}
 	components, err := floats("components", s.Components, min(s.Dims, headDims)*s.Dims)
 	if err != nil {
@@ -439,8 +462,8 @@ func (p *Profile) checkBlocks() error {
 		return fmt.Errorf("encoder: %d blocks, want %d", len(p.blocks), len(widths))
 	}
 	for i, b := range p.blocks {
-		if b.Dims != widths[i] || b.Kept < 1 || b.Kept > b.Dims || b.Bits < 1 || b.Bits > MaxBits || !fits(b.Kept, b.Bits) || !(b.RMS >= 0) || math.IsInf(b.RMS, 0) {
-			return fmt.Errorf("encoder: block %d is %+v, want %d dimensions", i, b, widths[i])
+		if b.Dims != widths[i] || b.Kept < 1 || b.Kept > b.Dims || b.Bits < 1 || b.Bits > MaxBits || !fits(b.Kept, b.Bits) || !(b.RMS >= 0 && b.RMS <= maxRMS) {
+			return fmt.Errorf("encoder: block %d is %+v, want %d dimensions and factors of at most %g", i, b, widths[i], maxRMS)
 		}
 	}
 	if p.least < 1 || p.least > p.scan || p.scan > len(p.blocks) {
@@ -454,8 +477,8 @@ func (p *Profile) checkBlocks() error {
 			return fmt.Errorf("encoder: %d steps of scan %d, want %d", len(steps), b, len(p.shape.Ladder))
 		}
 		for i, s := range steps {
-			if !(s.Gain > 0) || math.IsInf(s.Gain, 0) || !(s.Spread >= 0) || math.IsInf(s.Spread, 0) || !(s.Scale > 0) || math.IsInf(s.Scale, 0) || !(s.Share >= 0 && s.Share <= 1) {
-				return fmt.Errorf("encoder: step %d of scan %d is %+v, want finite numbers above 0", i, b, s)
+			if !(s.Gain > 0) || !(s.Spread >= 0) || !(s.Scale > 0) || !(s.Share >= 0 && s.Share <= 1) || s != s.bounded() {
+				return fmt.Errorf("encoder: step %d of scan %d is %+v, want numbers above 0 of at most %+v", i, b, s, largestStep)
 			}
 		}
 	}

@@ -432,6 +432,24 @@ func TestEstimatesBearEveryLengthAndOffset(t *testing.T) {
 	}
 }
 
+// No power of two in float32 makes these about as long as 1.
+func TestDenormalVectorsAreLearntFrom(t *testing.T) {
+	r := rand.New(rand.NewPCG(3, 14))
+	for _, metric := range []Metric{Dot, L2} {
+		base := spectrum(r, 50, 20, 0, func(int) float64 { return 1e-42 })
+		p := learnt(t, Shape{Metric: metric, Dims: 20}, base)
+		for i, row := range encoded(p, base) {
+			var side Side
+			p.Side(&side, row)
+			q := p.Query(base[0])
+			score, deviation := judge(q, row, &side)
+			if b := scanOf(q.NewScan(1, 2), q, row, &side); score-score != 0 || deviation-deviation != 0 || b-b != 0 || side.Factors[0] == 0 {
+				t.Errorf("%v: row %d scores %v within %v, its bound is %v and its factor %v", metric, i, score, deviation, b, Factor(side.Factors[0]))
+			}
+		}
+	}
+}
+
 // A vector much longer or shorter than those that a profile was learnt from.
 func TestOutliersHaveFiniteEstimates(t *testing.T) {
 	const dims = 100
