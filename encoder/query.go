@@ -352,7 +352,7 @@ func (q *Query) Estimate(scanned int, head, rest float64, r *Row) (score, deviat
 	}
 	score = q.offset*float64(r.Offset) + q.product*product
 	if q.profile.kind == Signs {
-		score = score*float64(r.Scale) + q.constant
+		score = (score*float64(r.Scale) + q.constant) * q.unit
 		if q.profile.shape.Metric == Cosine {
 			score = max(-1, min(1, score))
 		}
@@ -434,7 +434,9 @@ func (p *Profile) CodeQuery(c []uint64, dims int) *Query {
 }
 
 // forSigns sets how scores follow from <q, s>, length being |q| and most what the product
-// is when all signs agree.
+// is when all signs agree. The unit is a power of two, large enough for the bounds of the
+// longest rows: what stands beside their codes is at most as large as a float32, and is
+// multiplied by less than 1/2.
 func (q *Query) forSigns(length, most float64) {
 	if most > 0 {
 		q.product = 1 / most
@@ -443,8 +445,19 @@ func (q *Query) forSigns(length, most float64) {
 	}
 	switch q.profile.shape.Metric {
 	case Dot:
-		q.product *= length
+		q.unit = atLeast(4 * length)
+		q.product *= length / q.unit
 	case L2:
-		q.offset, q.product, q.constant = -1, 2*q.product*length, -length*length
+		q.unit = atLeast(max(4, 8*length))
+		q.offset, q.product, q.constant = -1/q.unit, 2*q.product*(length/q.unit), -length*(length/q.unit)
 	}
+}
+
+// atLeast returns a power of two above x and at most twice as large; 1 where x is 0.
+func atLeast(x float64) float64 {
+	if x == 0 {
+		return 1
+	}
+	_, exponent := math.Frexp(x)
+	return math.Ldexp(1, exponent)
 }

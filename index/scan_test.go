@@ -492,3 +492,29 @@ func TestRowsOfASampleAreSpreadAndNotRetired(t *testing.T) {
 		}
 	}
 }
+
+// The longest vectors make bounds that a float32 cannot hold: no row may be lost by that.
+func TestPlainSignsOfTheLongestVectorsAreAllFound(t *testing.T) {
+	r := rand.New(rand.NewPCG(17, 3))
+	const rows, dims = 300, 70
+	for _, metric := range []encoder.Metric{encoder.Dot, encoder.L2} {
+		for _, store := range []encoder.Precision{encoder.None, encoder.Float32} {
+			c := create(t, openDB(t, t.TempDir()), Spec{Name: "c", Dims: dims, Metric: metric, Profile: encoder.Signs, Store: store})
+			records := randomRecords(r, 0, rows, dims)
+			sizes := []float32{3e38, 1e20, 1, 1e-30}
+			for i := range records {
+				for j, x := range records[i].Vector {
+					records[i].Vector[j] = max(-1, min(1, x)) * sizes[i%len(sizes)]
+				}
+			}
+			upsert(t, c, records...)
+			for i := range 8 {
+				for _, size := range []int{64, dims} {
+					if hits := ask(t, c, Query{Vector: records[i].Vector[:size], K: rows}).Hits; len(hits) != rows {
+						t.Errorf("%v, vectors stored as %v: a query of %d dims as long as %g finds %d rows, want %d", metric, store, size, sizes[i%len(sizes)], len(hits), rows)
+					}
+				}
+			}
+		}
+	}
+}
