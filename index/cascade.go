@@ -355,7 +355,11 @@ func (c *cascade) refine(n int) {
 	}
 	c.s.receipt.Refined += len(c.chunk)
 	scanned, whole := c.s.scan.Blocks, len(l.blocks)
-	c.s.receipt.CodeBytesRead += uint64(len(c.chunk)) * uint64(l.scanBytes(whole)-l.scanBytes(scanned))
+	compared := scanned // blocks of which the scan's products do
+	if c.s.judged() && c.s.plan.stage == RescoreCodes {
+		compared = 0 // those have been rounded with eps in them, and these are the scores
+	}
+	c.s.receipt.CodeBytesRead += uint64(len(c.chunk)) * uint64(l.scanBytes(whole)-l.scanBytes(compared))
 	last, full := c.last()
 	for _, h := range c.chunk {
 		seg, at := v.at(h.Row)
@@ -368,10 +372,13 @@ func (c *cascade) refine(n int) {
 			x.score = x.first
 		} else {
 			var rest float64
-			for b := scanned; b < whole; b++ {
+			for b := compared; b < whole; b++ {
 				rest += c.rest(seg, b, at)
 			}
-			x.score, x.deviation = c.s.encoded.Estimate(scanned, head, rest, &c.side)
+			if compared == 0 {
+				head = 0
+			}
+			x.score, x.deviation = c.s.encoded.Estimate(compared, head, rest, &c.side)
 		}
 		best := x.score + c.rule.largest*x.deviation
 		if full && best < last && c.s.judged() {

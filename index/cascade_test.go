@@ -311,7 +311,11 @@ func TestScoresOfCodesAreTheEstimates(t *testing.T) {
 					s := e.NewScan(blocks, 0)
 					want := f.w.search(live, func(row int) float32 {
 						if rescore == RescoreCodes {
-							score, _ := codeScore(profile, e, s, rows[row])
+							s := *s
+							if s.Blocks < len(profile.Blocks()) { // by the query's floats in all blocks
+								s.Blocks = 0
+							}
+							score, _ := codeScore(profile, e, &s, rows[row])
 							return float32(score)
 						}
 						r, head, _ := productsOf(profile, e, s, rows[row])
@@ -329,6 +333,28 @@ func TestScoresOfCodesAreTheEstimates(t *testing.T) {
 					}
 					if r := res.Receipt; r.VectorsRead != 0 || r.Rescore != rescore || r.Candidates != live {
 						t.Errorf("receipt is %+v, want one of %v", r, rescore)
+					}
+				}
+			}
+		}
+	})
+}
+
+// What a search may miss is for the target to say, not what a row scores.
+func TestScoresOfCodesDoNotDependOnTheTarget(t *testing.T) {
+	eachLearned(t, func(t *testing.T, f *fixture) {
+		for _, v := range f.queries[:20] {
+			for _, rescore := range []Rescore{RescoreNone, RescoreCodes} {
+				for _, dims := range []int{0, 64} {
+					scores := make(map[string]float32)
+					for _, q := range []Query{{TargetRecall: .5}, {TargetRecall: .9}, {}, {TargetRecall: .9999}, {Bound: 3}} {
+						q.Vector, q.K, q.Rescore, q.Dims = v, 20, rescore, dims
+						for _, h := range ask(t, f.c, q).Hits {
+							if before, is := scores[h.ID]; is && before != h.Score {
+								t.Fatalf("%v, %d dims: %q scores %v, and with target %v and bound %v %v", rescore, dims, h.ID, before, q.TargetRecall, q.Bound, h.Score)
+							}
+							scores[h.ID] = h.Score
+						}
 					}
 				}
 			}
