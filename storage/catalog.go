@@ -122,7 +122,7 @@ func createCatalog(path string) error {
 }
 
 func (c *Catalog) load() error {
-	err := guard(c.db.Path(), func() error {
+	err := guard(c.db.Path(), c.db, func() error {
 		return c.db.View(func(tx *bolt.Tx) error {
 			if _, err := checkFormat(tx, catalogMagic, catalogVersion, catalogVersion); err != nil {
 				return err
@@ -191,7 +191,7 @@ func isID(name string) bool {
 // List returns all entries by name, ascending.
 func (c *Catalog) List() ([]Entry, error) {
 	var entries []Entry
-	err := guard(c.db.Path(), func() error {
+	err := guard(c.db.Path(), c.db, func() error {
 		entries = nil
 		return c.db.View(func(tx *bolt.Tx) error {
 			return tx.Bucket(bucketCollections).ForEach(func(name, value []byte) error {
@@ -244,7 +244,7 @@ func (c *Catalog) Create(name string, labels map[string]string, schema Schema) (
 	}
 	var entered bool
 	if err == nil {
-		err = guard(c.db.Path(), func() error {
+		err = guard(c.db.Path(), c.db, func() error {
 			return c.db.Update(func(tx *bolt.Tx) error {
 				if tx.Bucket(bucketCollections).Get([]byte(name)) != nil {
 					return fmt.Errorf("collection %q: %w", name, ErrExists)
@@ -270,7 +270,7 @@ func (c *Catalog) Create(name string, labels map[string]string, schema Schema) (
 // SetLabels replaces the labels of a collection. ErrNotFound when it is not there.
 func (c *Catalog) SetLabels(name string, labels map[string]string) (Entry, error) {
 	var e Entry
-	err := guard(c.db.Path(), func() error {
+	err := guard(c.db.Path(), c.db, func() error {
 		return c.db.Update(func(tx *bolt.Tx) error {
 			value := tx.Bucket(bucketCollections).Get([]byte(name))
 			if value == nil {
@@ -290,7 +290,7 @@ func (c *Catalog) SetLabels(name string, labels map[string]string) (Entry, error
 // SetCalibration stores what was measured of a collection, a JSON value, durably, in
 // place of what was stored before. ErrNotFound when the collection is not there.
 func (c *Catalog) SetCalibration(e Entry, calibration []byte) error {
-	return guard(c.db.Path(), func() error {
+	return guard(c.db.Path(), c.db, func() error {
 		return c.db.Update(func(tx *bolt.Tx) error {
 			name, id := []byte(e.Name), []byte(e.ID)
 			value := tx.Bucket(bucketCollections).Get(name)
@@ -311,7 +311,7 @@ func (c *Catalog) SetCalibration(e Entry, calibration []byte) error {
 
 // Calibration returns what SetCalibration stored; nil when that was nothing.
 func (c *Catalog) Calibration(e Entry) (calibration []byte, err error) {
-	err = guard(c.db.Path(), func() error {
+	err = guard(c.db.Path(), c.db, func() error {
 		return c.db.View(func(tx *bolt.Tx) error {
 			b := tx.Bucket(bucketCalibrations)
 			if b == nil {
@@ -356,7 +356,7 @@ func (c *Catalog) drop(e Entry) error {
 	if err := syncDir(c.dir); err != nil {
 		return err
 	}
-	err = guard(c.db.Path(), func() error {
+	err = guard(c.db.Path(), c.db, func() error {
 		return c.db.Update(func(tx *bolt.Tx) error {
 			if b := tx.Bucket(bucketCalibrations); b != nil {
 				if err := b.Delete([]byte(e.ID)); err != nil {

@@ -33,7 +33,7 @@ func (s *Shard) Commit(ops []Op) ([]Applied, error) {
 	stuck, err := update(s.path, s.db, func(tx *bolt.Tx) error {
 		// bbolt forgets a transaction that returns an error. After a panic it walks
 		// all pages, which may be the end of the process when one is damaged.
-		refused = catchDamage(func() error {
+		refused = catchDamage(s.db, func() error {
 			var err error
 			if c, err = newCommit(s, tx); err != nil {
 				return err

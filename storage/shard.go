@@ -2,6 +2,7 @@ package storage
 
 import (
 	"bytes"
+	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -236,10 +237,11 @@ func (s *Shard) Close() error {
 
 // guard runs fn, which reads the file's pages, names the file in its error, and
 // catches damage.
-func (s *Shard) guard(fn func() error) error { return guard(s.path, fn) }
+func (s *Shard) guard(fn func() error) error { return guard(s.path, s.db, fn) }
 
-func guard(path string, fn func() error) error {
-	if err := catchDamage(fn); err != nil {
+// guard is Shard.guard for the file at path that db has; nil: that is being opened.
+func guard(path string, db *bolt.DB, fn func() error) error {
+	if err := catchDamage(db, fn); err != nil {
 		return fmt.Errorf("storage: %s: %w", path, err)
 	}
 	return nil
@@ -247,11 +249,11 @@ func guard(path string, fn func() error) error {
 
 // catchDamage runs fn and turns the panics that damaged pages cause, in bbolt or
 // as a fault of the mapping, into ErrCorrupt. Any other panic is a bug and goes on.
-func catchDamage(fn func() error) (err error) {
+func catchDamage(db *bolt.DB, fn func() error) (err error) {
 	defer debug.SetPanicOnFault(debug.SetPanicOnFault(true))
 	defer func() {
 		if p := recover(); p != nil {
-			if !fromPages(p) {
+			if !fromPages(db, p) {
 				panic(p)
 			}
 			err = corrupt("a damaged page: %v", p)
@@ -264,7 +266,7 @@ func catchDamage(fn func() error) (err error) {
 // not do, tripped as well, and still has its lock for writers.
 func update(path string, db *bolt.DB, fn func(tx *bolt.Tx) error) (stuck bool, err error) {
 	var tx *bolt.Tx
-	err = guard(path, func() error {
+	err = guard(path, db, func() error {
 		return db.Update(func(t *bolt.Tx) error {
 			tx = t
 			return fn(t)
@@ -273,10 +275,10 @@ func update(path string, db *bolt.DB, fn func(tx *bolt.Tx) error) (stuck bool, e
 	return tx != nil && tx.DB() != nil, err
 }
 
-// fromPages reports whether p, just recovered, is a memory fault or was raised
-// by bbolt's own code.
-func fromPages(p any) bool {
-	if _, fault := p.(interface{ Addr() uintptr }); fault {
+// fromPages reports whether p, just recovered, was raised by bbolt's own code or is a fault
+// of the mapping that db has of its file. Other memory that cannot be read is a bug's.
+func fromPages(db *bolt.DB, p any) bool {
+	if fault, is := p.(interface{ Addr() uintptr }); is && (db == nil || isMapped(db, fault.Addr())) {
 		return true
 	}
 	var pcs [64]uintptr
@@ -291,6 +293,18 @@ func fromPages(p any) bool {
 			return false
 		}
 	}
+}
+
+// isMapped reports whether addr is of the mapping of db's file, or where a damaged page may
+// point: offsets are of 32 bits, and the length comes on top. A large mapping has room for that.
+func isMapped(db *bolt.DB, addr uintptr) bool {
+	const reach = 2 << 32
+	size := cmp.Or(uint64(mapBytes()), reach)
+	if info, err := os.Stat(db.Path()); err == nil {
+		size = max(size, uint64(info.Size()))
+	}
+	data := db.Info().Data
+	return addr >= data && uint64(addr-data) < size
 }
 
 const lockTimeout = 2 * time.Second
@@ -330,10 +344,10 @@ func openBolt(path string) (*bolt.DB, error) {
 		db, err = bolt.Open(path, 0o600, options)
 		return err
 	}
-	err := guard(path, open)
+	err := guard(path, nil, open)
 	if errors.Is(err, syscall.ENOMEM) { // address space is limited: let the map grow
 		options.InitialMmapSize = 0
-		err = guard(path, open)
+		err = guard(path, nil, open)
 	}
 	if err != nil && file != nil {
 		// bbolt has done so, but not after a panic, and then the lock would stay.
@@ -347,7 +361,7 @@ func openBolt(path string) (*bolt.DB, error) {
 	case err != nil:
 		return nil, err
 	}
-	if err := guard(path, func() error { return checkTrees(db, file) }); err != nil {
+	if err := guard(path, db, func() error { return checkTrees(db, file) }); err != nil {
 		return nil, errors.Join(err, db.Close())
 	}
 	db.AllocSize = 64 << 20 // fewer, larger growths: each costs an fsync of its own
