@@ -1,8 +1,11 @@
-package storage
+package storage_test
 
 import (
+	"path/filepath"
 	"syscall"
 	"testing"
+
+	"github.com/hamnest/hamnest/storage"
 )
 
 // Mistakes of those who read a shard are no damage of its file.
@@ -24,21 +27,31 @@ func TestAMistakeOfTheReaderIsNoDamage(t *testing.T) {
 		"an index out of range":           func() { sum += numbers[sum] },
 		"memory that has been given back": func() { sum += int(closed[7]) },
 	} {
-		s := newShard(t, tinySchema())
+		path := filepath.Join(t.TempDir(), "shard")
+		if err := storage.CreateShard(path, storage.Schema{Dims: 64, Engine: []byte(`{}`)}); err != nil {
+			t.Fatal(err)
+		}
+		s, err := storage.OpenShard(path)
+		if err != nil {
+			t.Fatal(err)
+		}
 		func() {
 			defer func() {
 				if recover() == nil {
 					t.Errorf("%s did not panic", name)
 				}
 			}()
-			err := s.View(func(*Reader) error {
+			err := s.View(func(*storage.Reader) error {
 				mistake()
 				return nil
 			})
 			t.Errorf("%s is the error %v", name, err)
 		}()
-		if err := s.View(func(*Reader) error { return nil }); err != nil {
+		if err := s.View(func(*storage.Reader) error { return nil }); err != nil {
 			t.Errorf("after %s: %v", name, err)
+		}
+		if err := s.Close(); err != nil {
+			t.Error(err)
 		}
 	}
 }

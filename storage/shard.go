@@ -239,7 +239,7 @@ func (s *Shard) Close() error {
 // catches damage.
 func (s *Shard) guard(fn func() error) error { return guard(s.path, s.db, fn) }
 
-// guard is Shard.guard for the file at path that db has; nil: that is being opened.
+// guard is Shard.guard for the file at path that db has, nil while it is being opened.
 func guard(path string, db *bolt.DB, fn func() error) error {
 	if err := catchDamage(db, fn); err != nil {
 		return fmt.Errorf("storage: %s: %w", path, err)
@@ -275,30 +275,53 @@ func update(path string, db *bolt.DB, fn func(tx *bolt.Tx) error) (stuck bool, e
 	return tx != nil && tx.DB() != nil, err
 }
 
-// fromPages reports whether p, just recovered, was raised by bbolt's own code or is a fault
-// of the mapping that db has of its file. Other memory that cannot be read is a bug's.
+// fromPages reports whether p, just recovered, was raised by bbolt, or what that calls of the
+// standard library, or is a fault of memory that damaged pages led to: one that bbolt or this
+// package met, or anybody in the mapping that db has of its file. bbolt copies small buckets,
+// whose offsets lead out of the copies then. Other memory that cannot be read is a bug's.
 func fromPages(db *bolt.DB, p any) bool {
-	if fault, is := p.(interface{ Addr() uintptr }); is && (db == nil || isMapped(db, fault.Addr())) {
+	by := raiser()
+	if strings.HasPrefix(by, "go.etcd.io/bbolt") {
 		return true
 	}
+	fault, is := p.(interface{ Addr() uintptr })
+	return is && (strings.HasPrefix(by, thisPackage) || isMapped(db, fault.Addr()))
+}
+
+const thisPackage = "github.com/hamnest/hamnest/storage."
+
+// raiser returns the function that raised the panic just recovered, or called the one of the
+// standard library that did.
+func raiser() string {
 	var pcs [64]uintptr
 	frames := runtime.CallersFrames(pcs[:runtime.Callers(0, pcs[:])])
 	for raised := false; ; {
 		frame, more := frames.Next()
-		if raised && !strings.HasPrefix(frame.Function, "runtime.") {
-			return strings.HasPrefix(frame.Function, "go.etcd.io/bbolt")
+		if raised && !isStandard(frame.Function) {
+			return frame.Function
 		}
 		raised = raised || frame.Function == "runtime.gopanic"
 		if !more {
-			return false
+			return ""
 		}
 	}
+}
+
+// isStandard reports whether a function is of the standard library, whose packages have no dot
+// in the first element of their paths.
+func isStandard(function string) bool {
+	first, _, _ := strings.Cut(function, "/")
+	name, _, _ := strings.Cut(first, ".")
+	return len(first) == len(function) && name != "main" || !strings.Contains(first, ".")
 }
 
 // isMapped reports whether addr is of the mapping of db's file, or where a damaged page may
 // point: offsets are of 32 bits, and the length comes on top. A large mapping has room for that.
 func isMapped(db *bolt.DB, addr uintptr) bool {
 	const reach = 2 << 32
+	if db == nil { // nobody else reads yet
+		return false
+	}
 	size := cmp.Or(uint64(mapBytes()), reach)
 	if info, err := os.Stat(db.Path()); err == nil {
 		size = max(size, uint64(info.Size()))
