@@ -49,6 +49,7 @@ func TestAFootprintIsWhatTheCollectionThenTakes(t *testing.T) {
 	if testing.Short() {
 		t.Skip("stores some hundred MB")
 	}
+	t.Parallel()
 	const seed = 1
 	for _, tt := range []struct {
 		rows     int

@@ -65,6 +65,7 @@ func idsOf(hits []Hit) []string {
 }
 
 func TestExactOrderIsThatOfTheNumbersWhateverTheirSize(t *testing.T) {
+	t.Parallel()
 	for _, dims := range []int{3, 16, 40} { // without an estimate, and with one
 		for _, tt := range []struct {
 			name           string

@@ -212,6 +212,7 @@ var allTargets = []float64{.9, .95, .99, 0} // 0: the default
 
 // What is promised of the sample, which is always there.
 func TestPromisesHoldOnTheSample(t *testing.T) {
+	t.Parallel()
 	set := sampleSet(t)
 	c := set.collection(t, Spec{})
 	sizes, ks := []int{64, 128, 256, 512, 768}, []int{1, 10, 100}
@@ -227,8 +228,10 @@ func TestPromisesHoldOnRealSets(t *testing.T) {
 	if testing.Short() {
 		t.Skip("-short: tens of thousands of vectors")
 	}
+	t.Parallel()
 	for _, name := range []string{"scifact", "debian"} {
 		t.Run(name, func(t *testing.T) {
+			t.Parallel()
 			set := sharedSet(t, name)
 			c := set.collection(t, Spec{})
 			set.promise(t, c, 300, []int{10}, allTargets, []int{768})
@@ -243,10 +246,18 @@ func TestPromisesHoldOnRealSets(t *testing.T) {
 					}
 					return ids
 				})
+				queries := make([]Query, len(set.queries))
+				for i, v := range set.queries {
+					queries[i] = q
+					queries[i].Vector, queries[i].K = v, 10
+				}
+				results, err := c.BatchSearch(t.Context(), queries)
+				if err != nil {
+					t.Fatal(err)
+				}
 				got := set.ndcg(func(i int) []string {
-					q.Vector, q.K = set.queries[i], 10
 					var ids []string
-					for _, hit := range ask(t, c, q).Hits {
+					for _, hit := range results[i].Hits {
 						ids = append(ids, hit.ID)
 					}
 					return ids
@@ -267,6 +278,7 @@ func TestPromisesHoldOnRealSets(t *testing.T) {
 // a normal variable does: over all rows, and over those near the top, where it decides which
 // vectors are read.
 func TestDeviationsCoverRealErrors(t *testing.T) {
+	t.Parallel()
 	set := sampleSet(t)
 	for _, metric := range []encoder.Metric{encoder.Cosine, encoder.Dot, encoder.L2} {
 		if testing.Short() && metric != encoder.Cosine {

@@ -19,6 +19,7 @@ func TestARewriteThatFillsTheDiskIsGivenUp(t *testing.T) {
 	if testing.Short() {
 		t.Skip("writes 150 MB")
 	}
+	t.Parallel()
 	const dims, rows = 4096, 4800 // 75 MB, more than a file's first growth
 	dir := t.TempDir()
 	db := openDB(t, dir)

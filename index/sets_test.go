@@ -220,6 +220,7 @@ const (
 )
 
 func TestDefaultsFindTheNearestWhateverTheVectorsAre(t *testing.T) {
+	t.Parallel()
 	var found means
 	t.Run("sets", func(t *testing.T) {
 		for _, s := range sets {

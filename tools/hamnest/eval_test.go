@@ -350,12 +350,12 @@ func TestDebianKeepsItsRecall(t *testing.T) {
 	}
 
 	eval := []string{"eval", "debian", "--queries", file("queries.npy"), "--truth", file("truth.npy"), "--format", "json"}
-	for _, r := range decode[evalRow](t, must(t, on(target, append(eval, "--target-recall", "0.9,0.99,0")...)...)) {
+	for _, r := range decode[evalRow](t, must(t, on(target, append(eval, "--target-recall", "0.9,0.99,0", "--concurrency", "4")...)...)) {
 		if r.Recall < r.TargetRecall-.005 || r.Queries != 2000 {
 			t.Errorf("%d queries have a recall of %v where %v was asked for", r.Queries, r.Recall, r.TargetRecall)
 		}
 	}
-	exact := decode[evalRow](t, must(t, on(target, append(eval, "--exact", "--queries-limit", "200", "--concurrency", "4")...)...))[0]
+	exact := decode[evalRow](t, must(t, on(target, append(eval, "--exact", "--queries-limit", "50", "--concurrency", "4")...)...))[0]
 	if exact.Recall != 1 {
 		t.Errorf("an exact search finds %v, want 1", exact.Recall)
 	}
