@@ -355,7 +355,7 @@ func TestDebianKeepsItsRecall(t *testing.T) {
 			t.Errorf("%d queries have a recall of %v where %v was asked for", r.Queries, r.Recall, r.TargetRecall)
 		}
 	}
-	exact := decode[evalRow](t, must(t, on(target, append(eval, "--exact", "--queries-limit", "50", "--concurrency", "4")...)...))[0]
+	exact := decode[evalRow](t, must(t, on(target, append(eval, "--exact", "--queries-limit", "200", "--concurrency", "4")...)...))[0]
 	if exact.Recall != 1 {
 		t.Errorf("an exact search finds %v, want 1", exact.Recall)
 	}

@@ -34,10 +34,10 @@ func TestStoredPrecisionsKeepTheRecallOfFloat32(t *testing.T) {
 		{"the bundled sample", func(*testing.T) (opener, string) { return openDemo, "" }, 100},
 		{"debian", func(t *testing.T) (opener, string) {
 			if testing.Short() {
-				t.Skip("38,333 rows and 200 queries")
+				t.Skip("38,333 rows and 500 queries")
 			}
 			return openDisk, dataFolder(t, "debian")
-		}, 200},
+		}, 500},
 	} {
 		t.Run(tt.set, func(t *testing.T) {
 			open, folder := tt.files(t)
