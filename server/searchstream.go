@@ -66,6 +66,12 @@ func (a *answering) end(err error) {
 	}
 }
 
+func (a *answering) hasEnded() bool {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return a.err != nil
+}
+
 // work receives requests and answers them until the stream has ended.
 func (a *answering) work() {
 	for {
@@ -84,7 +90,7 @@ func (a *answering) work() {
 // waits for the one after it. It returns false when the stream has ended. a.receiving is
 // held.
 func (a *answering) receive() (*hamnestv1.SearchStreamRequest, bool) {
-	if isClosed(a.ended) {
+	if a.hasEnded() {
 		return nil, false
 	}
 	request, err := a.stream.Recv()
@@ -155,14 +161,5 @@ func (a *answering) send(answer *hamnestv1.SearchStreamResponse) {
 	defer a.sending.Unlock()
 	if err := a.stream.Send(answer); err != nil {
 		a.end(err)
-	}
-}
-
-func isClosed(c <-chan struct{}) bool {
-	select {
-	case <-c:
-		return true
-	default:
-		return false
 	}
 }
