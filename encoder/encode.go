@@ -152,13 +152,10 @@ func (p *Profile) PutSigns(row, signs []uint64, length float64) {
 		side.Factors[0] = bfloat16(length)
 	}
 	if p.shape.Metric == L2 {
-		side.Offset = finite(length * length)
+		side.Offset = Finite(length * length)
 	}
 	p.putSide(row, &side)
 }
-
-// finite is x as a float32, or the nearest that is finite.
-func finite(x float64) float32 { return float32(max(-math.MaxFloat32, min(x, math.MaxFloat32))) }
 
 // encodeTogether is how many vectors go through the basis together.
 const encodeTogether = 16
@@ -268,7 +265,7 @@ func (p *Profile) putPrefixes(row []uint64, v []float32, along float64, side *Si
 		}
 		first = end
 		if p.shape.Metric == L2 {
-			side.Squares = append(side.Squares, finite(sum*scale*scale))
+			side.Squares = append(side.Squares, Finite(sum*scale*scale))
 			continue
 		}
 		var w float64

@@ -124,6 +124,9 @@ func Plan(shape Shape, sample [][]float32) (*Profile, error) {
 	if err != nil {
 		return nil, err
 	}
+	if len(sample) == 0 {
+		return nil, fmt.Errorf("encoder: planning %d dimensions with no vectors", shape.Dims)
+	}
 	short := &Profile{kind: Learned, shape: Shape{Metric: shape.Metric, Dims: len(sample[0])}}
 	widths := blockWidths(short.shape.Dims)
 	if len(widths) != len(blockWidths(shape.Dims)) {

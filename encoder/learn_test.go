@@ -302,6 +302,9 @@ func TestAPlannedProfileHasTheRowsOfOneThatIsLearnt(t *testing.T) {
 	if _, err := Plan(Shape{Dims: 768}, [][]float32{make([]float32, 143)}); err == nil {
 		t.Error("768 dimensions are planned with 143")
 	}
+	if _, err := Plan(Shape{Dims: 768}, nil); err == nil {
+		t.Error("768 dimensions are planned with no vectors")
+	}
 }
 
 func TestARowIsItsPlanesAndWhatStandsBesideThem(t *testing.T) {

@@ -152,7 +152,7 @@ func (p *Profile) PutOlder(row, signs []uint64, scalars []float32) {
 	side.Factors[0] = bfloat16(sum.factor())
 	side.Offset = float32(sum.along)
 	if p.shape.Metric == L2 {
-		side.Offset = finite(max(0, length*length-2*sum.along+sum.mean))
+		side.Offset = Finite(max(0, length*length-2*sum.along+sum.mean))
 	}
 	for b, prefix := range prefixes[:steps-1] {
 		w := 1.0
@@ -169,7 +169,7 @@ func (p *Profile) PutOlder(row, signs []uint64, scalars []float32) {
 		}
 		half := float16.Fromfloat32(float32(max(leastWeight, min(w, maxScale))))
 		side.Scales[b] = half.Bits()
-		side.Squares[b] = finite(offset / float64(half.Float32()))
+		side.Squares[b] = Finite(offset / float64(half.Float32()))
 	}
 	copy(row, signs)
 	p.putSide(row, &side)
@@ -220,7 +220,7 @@ func (p *Profile) encodeOlder(row []uint64, v []float32) {
 		first = end
 	}
 	if p.shape.Metric == L2 {
-		scalars[len(scalars)-1] = finite(norm(v))
+		scalars[len(scalars)-1] = Finite(norm(v))
 	}
 	signs := row[:code.Words(p.shape.Dims)]
 	code.Signs(signs, x)

@@ -31,6 +31,12 @@ func Validate(v []float32, dims int, m Metric) error {
 	return nil
 }
 
+// Finite returns the float32 nearest to x of those that are finite: an infinite one would say
+// less, and JSON has none.
+func Finite(x float64) float32 {
+	return float32(max(-math.MaxFloat32, min(x, math.MaxFloat32)))
+}
+
 // Prefix returns the first dims components of v as a vector in their own right:
 // under Cosine scaled to length 1 (unless all are zero), under the other metrics
 // as they are. This is how a Matryoshka-trained model's shorter embeddings are

@@ -384,7 +384,7 @@ func (c *cascade) refine(n int) {
 		if full && best < last && c.s.judged() {
 			continue
 		}
-		c.refined.push(uint64(rankOf(finite(best)))<<32 | uint64(len(c.candidates)))
+		c.refined.push(uint64(rankOf(encoder.Finite(best)))<<32 | uint64(len(c.candidates)))
 		c.candidates = append(c.candidates, x)
 	}
 }

@@ -155,7 +155,7 @@ func TestExactSearchesFindTheBestOfWhatIsStored(t *testing.T) {
 					for _, record := range records {
 						v := make([]float32, dims)
 						p.Decode(v, p.Append(nil, record.Vector))
-						want = append(want, Hit{ID: record.ID, Score: finite(s.score(v))})
+						want = append(want, Hit{ID: record.ID, Score: encoder.Finite(s.score(v))})
 					}
 					slices.SortStableFunc(want, func(a, b Hit) int { return cmp.Compare(b.Score, a.Score) })
 					if err := sameHits(results[i].Hits, want[:q.K]); err != nil {

@@ -6,6 +6,9 @@ import (
 	"fmt"
 	"hash/crc64"
 	"math"
+
+	"github.com/hamnest/hamnest/encoder"
+	"github.com/hamnest/hamnest/encoder/code"
 )
 
 // cursor is where a page token says to go on: after the hit of that score and id.
@@ -78,13 +81,8 @@ func (c *codec) queryHash(q Query) uint64 {
 	}
 	b = fmt.Appendf(b, "%d %x %d %d %d %d %x %x %d %t %x %q", c.store, math.Float64bits(q.TargetRecall), len(q.Code), q.K, q.Dims, q.Candidates, math.Float64bits(q.Oversampling),
 		math.Float64bits(q.Bound), q.Rescore, q.Exact, math.Float32bits(minScore), q.ID)
-	for _, x := range q.Vector {
-		b = binary.LittleEndian.AppendUint32(b, math.Float32bits(x))
-	}
-	for _, w := range q.Code {
-		b = binary.LittleEndian.AppendUint64(b, w)
-	}
-	return crc64.Checksum(b, hashTable)
+	b = encoder.AppendFloat32(b, q.Vector)
+	return crc64.Checksum(code.AppendBytes(b, q.Code), hashTable)
 }
 
 var hashTable = crc64.MakeTable(crc64.ECMA)

@@ -95,12 +95,6 @@ func (s *scorer) cosine(product, squares float64) float64 {
 	return math.RoundToEven(max(-1, min(1, product/math.Sqrt(s.squares*squares)))*digits) / digits
 }
 
-// finite is the float32 nearest to score: an infinite one would say less, and JSON
-// has none.
-func finite(score float64) float32 {
-	return float32(max(-math.MaxFloat32, min(math.MaxFloat32, score)))
-}
-
 // scored is a row and its score.
 type scored struct {
 	row   uint32
@@ -125,7 +119,7 @@ func newRanker(p *plan, r *storage.Reader) *ranker {
 
 // offer takes a row into account unless the query rules it out.
 func (k *ranker) offer(row uint32, score float64) {
-	if m := k.plan.query.MinScore; m != nil && finite(score) < *m {
+	if m := k.plan.query.MinScore; m != nil && encoder.Finite(score) < *m {
 		return
 	}
 	if after := &k.plan.cursor; after.seen > 0 {
