@@ -14,6 +14,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strconv"
+	"strings"
 	"sync"
 	"testing"
 
@@ -223,8 +224,12 @@ func TestDefaultsFindTheNearestWhateverTheVectorsAre(t *testing.T) {
 	t.Parallel()
 	var found means
 	t.Run("sets", func(t *testing.T) {
+		named := make(map[string]bool)
 		for _, s := range sets {
-			if testing.Short() && !s.quick {
+			family, _, _ := strings.Cut(s.name, "+")
+			usual := s.quick || !testing.Short() && !named[family]
+			named[family] = true
+			if !usual && !all {
 				continue
 			}
 			t.Run(s.String(), func(t *testing.T) {
@@ -234,7 +239,7 @@ func TestDefaultsFindTheNearestWhateverTheVectorsAre(t *testing.T) {
 			})
 		}
 		for _, s := range realSets {
-			if testing.Short() && s.name != "sample" {
+			if testing.Short() && s.name != "sample" && !all {
 				continue
 			}
 			t.Run(s.name, func(t *testing.T) {
@@ -247,8 +252,12 @@ func TestDefaultsFindTheNearestWhateverTheVectorsAre(t *testing.T) {
 	found.check(t)
 }
 
-// long asks for what takes minutes: every target and every prefix on every set.
-var long = os.Getenv("HAMNEST_LONG") != ""
+// HAMNEST_SETS asks for more than the first set of each name: "all" for every set, and
+// "long" for every target and every prefix on every set, which takes minutes.
+var (
+	long = os.Getenv("HAMNEST_SETS") == "long"
+	all  = os.Getenv("HAMNEST_SETS") == "all" || long
+)
 
 // promise builds a collection with nothing set and puts the queries to it; with targets it
 // asks for every target, too, and about prefixes if there are any.
@@ -385,7 +394,7 @@ func (m *means) check(t *testing.T) {
 // What reading vectors costs at each target, on whole sets with all their queries.
 func TestReadsOnRealSets(t *testing.T) {
 	if !long {
-		t.Skip("minutes long: set HAMNEST_LONG=1")
+		t.Skip("minutes long: set HAMNEST_SETS=long")
 	}
 	for _, s := range realSets {
 		t.Run(s.name, func(t *testing.T) {
