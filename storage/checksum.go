@@ -7,7 +7,7 @@ import (
 	"github.com/hamnest/hamnest/encoder/isa"
 )
 
-//go:generate go -C ../index/_asm run ./checksum -out ../../storage/kernels_amd64.s -stubs ../../storage/kernels_amd64.go -pkg storage
+//go:generate go -C ../tools/asm run ./checksum -out ../../storage/kernels_amd64.s -stubs ../../storage/kernels_amd64.go -pkg storage
 
 // active is the kernel in use; tests change it.
 var active = isa.Active()

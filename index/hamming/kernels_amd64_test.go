@@ -10,7 +10,7 @@ import (
 	"github.com/hamnest/hamnest/encoder/isa/isatest"
 )
 
-// TestTheGeneratorKnowsTheTypes guards the offsets written down in ../_asm/hamming.
+// TestTheGeneratorKnowsTheTypes guards the offsets written down in ../../tools/asm/hamming.
 func TestTheGeneratorKnowsTheTypes(t *testing.T) {
 	var c Column
 	var r Rows

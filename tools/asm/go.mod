@@ -1,6 +1,6 @@
 // The generators of the kernels: a module of its own, so that avo is not
 // among the product's dependencies. `make generate` runs it.
-module github.com/hamnest/hamnest/index/asm
+module github.com/hamnest/hamnest/tools/asm
 
 go 1.26.0
 
