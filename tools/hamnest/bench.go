@@ -1,8 +1,12 @@
 package main
 
-import "github.com/spf13/cobra"
+import (
+	"github.com/spf13/cobra"
 
-func benchCommand(format *outputFormat) *cobra.Command {
+	"github.com/hamnest/hamnest/tools/hamnest/show"
+)
+
+func benchCommand(format *show.Format) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "bench",
 		Short: "Measure this machine, and make data to measure with",

@@ -13,18 +13,20 @@ import (
 	"testing"
 
 	"github.com/hamnest/hamnest/encoder/isa"
+	"github.com/hamnest/hamnest/tools/hamnest/files"
+	"github.com/hamnest/hamnest/tools/hamnest/measure"
 	"github.com/hamnest/hamnest/tools/hamnest/npy"
 	"github.com/hamnest/hamnest/tools/hamnest/synthetic"
 )
 
 func TestBenchScanMeasuresEveryCombinationOnEveryKernel(t *testing.T) {
-	got := decode[scanLine](t, must(t, "bench", "scan", "--rows", "1024", "--bits", "256,500", "--queries", "5", "--time", "1ms", "--format", "json"))
-	var want []scanLine
+	got := decode[measure.ScanLine](t, must(t, "bench", "scan", "--rows", "1024", "--bits", "256,500", "--queries", "5", "--time", "1ms", "--format", "json"))
+	var want []measure.ScanLine
 	for _, kernel := range isa.Usable() {
 		for _, bits := range []int{256, 500} {
 			for _, queries := range []int{1, 5} {
 				// 1024 rows have work for one thread, whatever the machine has.
-				want = append(want, scanLine{Kernel: kernel.String(), QueryBits: 4, Bits: bits, Rows: 1024, Queries: queries, Threads: 1})
+				want = append(want, measure.ScanLine{Kernel: kernel.String(), QueryBits: 4, Bits: bits, Rows: 1024, Queries: queries, Threads: 1})
 			}
 		}
 	}
@@ -47,7 +49,7 @@ func TestBenchScanMeasuresEveryCombinationOnEveryKernel(t *testing.T) {
 }
 
 // checkScanLine checks that the numbers of a line agree with one another.
-func checkScanLine(t *testing.T, l scanLine) {
+func checkScanLine(t *testing.T, l measure.ScanLine) {
 	t.Helper()
 	if l.MSPerQuery <= 0 || l.BandwidthGBPerS <= 0 || l.PopcountGBPerS <= 0 {
 		t.Errorf("%+v has a number that is not positive", l)
@@ -95,7 +97,7 @@ func TestBenchScanCanBeNarrowed(t *testing.T) {
 		t.Skip("one core")
 	}
 	t.Setenv(isa.Variable, "generic")
-	got := decode[scanLine](t, must(t, "bench", "scan", "--rows", "4097", "--bits", "64,128", "--queries", "1", "--threads", "2", "--time", "1ms", "--format", "json"))
+	got := decode[measure.ScanLine](t, must(t, "bench", "scan", "--rows", "4097", "--bits", "64,128", "--queries", "1", "--threads", "2", "--time", "1ms", "--format", "json"))
 	var shapes []string
 	for _, l := range got {
 		shapes = append(shapes, fmt.Sprintf("%s %d %d %d %d %d", l.Kernel, l.QueryBits, l.Bits, l.Rows, l.Queries, l.Threads))
@@ -160,7 +162,7 @@ func TestBenchDataIsASetToIngestAndEvaluate(t *testing.T) {
 	}
 	file := func(name string) string { return filepath.Join(dir, name) }
 	for name, shape := range map[string][2]int{"base.npy": {3000, 128}, "queries.npy": {20, 128}, "truth.npy": {20, 100}} {
-		err := withMatrix(openDisk, file(name), func(m *npy.Reader) error {
+		err := files.WithMatrix(files.Disk, file(name), func(m *npy.Reader) error {
 			if m.Rows() != shape[0] || m.Cols() != shape[1] {
 				t.Errorf("%s is %d x %d, want %v", name, m.Rows(), m.Cols(), shape)
 			}
@@ -172,7 +174,7 @@ func TestBenchDataIsASetToIngestAndEvaluate(t *testing.T) {
 	}
 	target := []string{"--data", t.TempDir()}
 	must(t, on(target, "ingest", "s", file("base.npy"), "--create")...)
-	row := decode[evalRow](t, must(t, on(target, "eval", "s", "--queries", file("queries.npy"), "--truth", file("truth.npy"), "--exact", "--format", "json")...))[0]
+	row := decode[measure.Summary](t, must(t, on(target, "eval", "s", "--queries", file("queries.npy"), "--truth", file("truth.npy"), "--exact", "--format", "json")...))[0]
 	if row.Recall != 1 {
 		t.Errorf("an exact search finds %v of the truth, want all", row.Recall)
 	}

@@ -8,10 +8,11 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/hamnest/hamnest/tools/hamnest/show"
 	"github.com/hamnest/hamnest/tools/hamnest/synthetic"
 )
 
-func benchDataCommand(format *outputFormat) *cobra.Command {
+func benchDataCommand(format *show.Format) *cobra.Command {
 	var set synthetic.Set
 	var dir string
 	cmd := &cobra.Command{
@@ -94,11 +95,11 @@ func makeSet(cmd *cobra.Command, set synthetic.Set, dir string) (setSummary, err
 	if err := set.Check(); err != nil {
 		return setSummary{}, err
 	}
-	p := newProgress(cmd, "", 2*int64(set.Rows), false)
-	defer p.done()
+	p := show.NewProgress(cmd.ErrOrStderr(), "", 2*int64(set.Rows), false)
+	defer p.Done()
 	err := set.Write(cmd.Context(), dir, func(stage string, rows int) {
-		p.describe(stage)
-		p.add(rows)
+		p.Describe(stage)
+		p.Add(rows)
 	})
 	if err != nil {
 		return setSummary{}, err
@@ -110,13 +111,13 @@ func makeSet(cmd *cobra.Command, set synthetic.Set, dir string) (setSummary, err
 	return setSummary{dir, set.Rows, set.Dims, set.Queries, synthetic.TruthColumns, set.Seed, set.Clusters, set.Noise, set.Decay, base.Size(), time.Since(start).Seconds()}, nil
 }
 
-func (s setSummary) print(out output) error {
-	if out.json {
-		return out.object(s)
+func (s setSummary) print(out show.Output) error {
+	if out.JSON {
+		return out.Object(s)
 	}
 	rows := func(n int, what string) string { return fmt.Sprintf("%d %s", n, what) }
-	return out.table(nil, [][]string{
-		{filepath.Join(s.Out, synthetic.BaseName), rows(s.Rows, fmt.Sprintf("vectors of %d dimensions around %d centres, %s", s.Dims, s.Clusters, byteCount(uint64(s.BaseBytes))))},
+	return out.Table(nil, [][]string{
+		{filepath.Join(s.Out, synthetic.BaseName), rows(s.Rows, fmt.Sprintf("vectors of %d dimensions around %d centres, %s", s.Dims, s.Clusters, show.Bytes(uint64(s.BaseBytes))))},
 		{filepath.Join(s.Out, synthetic.QueriesName), rows(s.Queries, "queries")},
 		{filepath.Join(s.Out, synthetic.TruthName), rows(s.Truth, "exact answers a query")},
 	})

@@ -19,8 +19,8 @@ import (
 
 	"github.com/hamnest/hamnest/encoder"
 	"github.com/hamnest/hamnest/encoder/isa"
-	"github.com/hamnest/hamnest/index"
-	"github.com/hamnest/hamnest/tools/hamnest/machine"
+	"github.com/hamnest/hamnest/tools/hamnest/measure"
+	"github.com/hamnest/hamnest/tools/hamnest/show"
 )
 
 // benchScanFlags are the flags of bench scan.
@@ -34,7 +34,7 @@ type benchScanFlags struct {
 	time time.Duration
 }
 
-func benchScanCommand(format *outputFormat) *cobra.Command {
+func benchScanCommand(format *show.Format) *cobra.Command {
 	var flags benchScanFlags
 	cmd := &cobra.Command{
 		Use:   "scan",
@@ -141,28 +141,12 @@ func usableKernels() []string {
 	return names
 }
 
-// scanLine is one line of bench scan, in the order in which it is printed.
-type scanLine struct {
-	Kernel           string  `json:"kernel"`
-	QueryBits        int     `json:"query_bits"`
-	Bits             int     `json:"bits"`
-	Rows             int     `json:"rows"`
-	Queries          int     `json:"queries"`
-	Threads          int     `json:"threads"`
-	MSPerQuery       float64 `json:"ms_per_query"`
-	GBPerS           float64 `json:"gb_per_s"`
-	BandwidthGBPerS  float64 `json:"bandwidth_gb_per_s"`
-	PopcountGBPerS   float64 `json:"popcount_gb_per_s"`
-	RatioToBandwidth float64 `json:"ratio_to_bandwidth"`
-	RatioToPopcount  float64 `json:"ratio_to_popcount"`
-}
-
 var scanHeader = []string{
 	"kernel", "query_bits", "bits", "rows", "queries", "threads", "ms_per_query", "gb_per_s",
 	"bandwidth_gb_per_s", "popcount_gb_per_s", "ratio_to_bandwidth", "ratio_to_popcount",
 }
 
-func (l scanLine) cells() []string {
+func scanCells(l measure.ScanLine) []string {
 	return []string{
 		l.Kernel, strconv.Itoa(l.QueryBits), strconv.Itoa(l.Bits), strconv.Itoa(l.Rows), strconv.Itoa(l.Queries), strconv.Itoa(l.Threads),
 		fmt.Sprintf("%.4f", l.MSPerQuery), fmt.Sprintf("%.2f", l.GBPerS), fmt.Sprintf("%.2f", l.BandwidthGBPerS), fmt.Sprintf("%.2f", l.PopcountGBPerS),
@@ -172,41 +156,42 @@ func (l scanLine) cells() []string {
 
 // measure measures every kernel and prints its lines: as soon as they are known
 // for programs, together in a table for people.
-func (f *benchScanFlags) measure(cmd *cobra.Command, out output) error {
-	p := newProgress(cmd, "measuring", int64(len(f.kernels)), false)
-	defer p.done()
+func (f *benchScanFlags) measure(cmd *cobra.Command, out show.Output) error {
+	p := show.NewProgress(cmd.ErrOrStderr(), "measuring", int64(len(f.kernels)), false)
+	defer p.Done()
 	var rows [][]string
 	most := 0 // threads
 	for _, kernel := range f.kernels {
-		p.describe("measuring " + kernel)
+		p.Describe("measuring " + kernel)
 		lines, err := f.lines(cmd.Context(), kernel)
 		if err != nil {
 			return fmt.Errorf("kernel %s: %w", kernel, err)
 		}
 		for _, line := range lines {
 			most = max(most, line.Threads)
-			if !out.json {
-				rows = append(rows, line.cells())
-			} else if err := out.object(line); err != nil {
+			if !out.JSON {
+				rows = append(rows, scanCells(line))
+			} else if err := out.Object(line); err != nil {
 				return err
 			}
 		}
-		p.add(1)
+		p.Add(1)
 	}
 	if cmd.Flags().Changed("threads") && most < f.threads {
 		cmd.PrintErrf("%d rows have work for %d threads, not for %d\n", f.rows, most, f.threads)
 	}
-	if out.json {
+	if out.JSON {
 		return nil
 	}
-	return out.numbers(scanHeader, rows)
+	return out.Numbers(scanHeader, rows)
 }
 
 // lines measures one kernel: here if it is this process's, in a child otherwise,
 // because the kernel of a process is chosen when it starts.
-func (f *benchScanFlags) lines(ctx context.Context, kernel string) ([]scanLine, error) {
+func (f *benchScanFlags) lines(ctx context.Context, kernel string) ([]measure.ScanLine, error) {
 	if kernel == isa.Active().String() && len(f.kernels) == 1 {
-		return f.linesHere(ctx)
+		scan := measure.Scan{Rows: f.rows, Queries: f.queries, Threads: f.threads, Candidates: f.candidates, Bits: f.bits, Time: f.time}
+		return scan.Measure(ctx)
 	}
 	self, err := os.Executable()
 	if err != nil {
@@ -214,7 +199,7 @@ func (f *benchScanFlags) lines(ctx context.Context, kernel string) ([]scanLine, 
 	}
 	var stdout, stderr bytes.Buffer
 	child := exec.CommandContext(ctx, self, "bench", "scan", "--format", "json", "--kernel", kernel,
-		"--rows", strconv.Itoa(f.rows), "--bits", joinInts(f.bits), "--queries", strconv.Itoa(f.queries), "--threads", strconv.Itoa(f.threads),
+		"--rows", strconv.Itoa(f.rows), "--bits", show.Ints(f.bits), "--queries", strconv.Itoa(f.queries), "--threads", strconv.Itoa(f.threads),
 		"--candidates", strconv.Itoa(f.candidates), "--time", f.time.String())
 	child.Env = append(os.Environ(), isa.Variable+"="+kernel)
 	child.Stdout, child.Stderr = &stdout, &stderr
@@ -225,9 +210,9 @@ func (f *benchScanFlags) lines(ctx context.Context, kernel string) ([]scanLine, 
 	if err != nil {
 		return nil, fmt.Errorf("the process that measured it: %w: %s", err, firstLine(stderr.String()))
 	}
-	var lines []scanLine
+	var lines []measure.ScanLine
 	for dec := json.NewDecoder(&stdout); ; {
-		var line scanLine
+		var line measure.ScanLine
 		switch err := dec.Decode(&line); {
 		case errors.Is(err, io.EOF):
 			return lines, nil
@@ -235,137 +220,5 @@ func (f *benchScanFlags) lines(ctx context.Context, kernel string) ([]scanLine, 
 			return nil, fmt.Errorf("the process that measured it: %w", err)
 		}
 		lines = append(lines, line)
-	}
-}
-
-// Memory is read in a buffer that is as large as the codes, within these bounds:
-// caches hold little of it, and it is no burden.
-const (
-	minReadBytes = 256 << 20
-	maxReadBytes = 1 << 30
-)
-
-// scanQueryBits is how many bits a component of a query has in the scan beside its sign.
-const scanQueryBits = 4
-
-// linesHere measures the kernel of this process.
-func (f *benchScanFlags) linesHere(ctx context.Context) (lines []scanLine, err error) {
-	memory, err := machine.NewMemory(min(max(f.rows*slices.Max(f.bits)/8, minReadBytes), maxReadBytes))
-	if err != nil {
-		return nil, err
-	}
-	defer func() { err = errors.Join(err, memory.Close()) }()
-	for _, bits := range f.bits {
-		more, err := f.linesOf(ctx, memory, bits)
-		if err != nil {
-			return nil, err
-		}
-		lines = append(lines, more...)
-	}
-	return lines, nil
-}
-
-// linesOf measures codes of so many bits.
-func (f *benchScanFlags) linesOf(ctx context.Context, memory *machine.Memory, bits int) (lines []scanLine, err error) {
-	codes, err := index.NewScanBench(uint32(f.rows), bits, 1)
-	if err != nil {
-		return nil, err
-	}
-	defer func() { err = errors.Join(err, codes.Close()) }()
-	kernel := isa.Active()
-	counted, _ := machine.Count(kernel, 1)
-	var turns turns
-	bandwidth, popcount := make(map[int]*measurement), make(map[int]*measurement) // by threads
-	threads := oneAnd(min(f.threads, codes.MaxThreads()))
-	for _, n := range threads {
-		bandwidth[n] = turns.add(float64(memory.Bytes()), func() { memory.Read(n) })
-		popcount[n] = turns.add(float64(n*counted), func() { machine.Count(kernel, n) })
-	}
-	var passes []*measurement
-	for _, queries := range oneAnd(f.queries) {
-		for _, n := range threads {
-			lines = append(lines, scanLine{Kernel: kernel.String(), QueryBits: scanQueryBits, Bits: bits, Rows: f.rows, Queries: queries, Threads: n})
-			passes = append(passes, turns.add(float64(f.rows)*float64(bits)/8*float64(queries), func() { codes.Run(ctx, queries, n, f.candidates) }))
-		}
-	}
-	if err := turns.take(ctx, f.time); err != nil {
-		return nil, err
-	}
-	for i := range lines {
-		line := &lines[i]
-		line.MSPerQuery = milliseconds(passes[i].median()) / float64(line.Queries)
-		line.GBPerS = passes[i].gbPerS()
-		line.BandwidthGBPerS = bandwidth[line.Threads].gbPerS()
-		line.PopcountGBPerS = popcount[line.Threads].gbPerS() / scanQueryBits
-		line.RatioToBandwidth = line.GBPerS / line.BandwidthGBPerS
-		line.RatioToPopcount = line.GBPerS / line.PopcountGBPerS
-	}
-	return lines, nil
-}
-
-// oneAnd returns 1 and n, which may be the same.
-func oneAnd(n int) []int { return slices.Compact([]int{1, n}) }
-
-// measurement is something done again and again.
-type measurement struct {
-	bytes float64 // that are compared or read when it is done once
-	once  func()
-	took  []time.Duration
-	total time.Duration
-}
-
-const (
-	// minTimes is how often a thing is done at least.
-	minTimes = 5
-	// turnsEach is how many turns it takes to fill the time of a thing that is quick.
-	turnsEach = 10
-)
-
-func (m *measurement) enough(least time.Duration) bool {
-	return len(m.took) >= minTimes && m.total >= least
-}
-
-func (m *measurement) turn(ctx context.Context, least time.Duration) {
-	for end := m.total + least; m.total < end && ctx.Err() == nil; {
-		start := time.Now()
-		m.once()
-		took := max(time.Since(start), 1)
-		m.took = append(m.took, took)
-		m.total += took
-	}
-}
-
-func (m *measurement) median() time.Duration {
-	return percentile(slices.Sorted(slices.Values(m.took)), 0.5)
-}
-
-func (m *measurement) gbPerS() float64 { return m.bytes / m.median().Seconds() / 1e9 }
-
-// turns are measurements that take turns, so that what else the machine does
-// hits all of them alike.
-type turns []*measurement
-
-func (t *turns) add(bytes float64, once func()) *measurement {
-	m := &measurement{bytes: bytes, once: once}
-	*t = append(*t, m)
-	return m
-}
-
-// take goes round until all have enough.
-func (t turns) take(ctx context.Context, least time.Duration) error {
-	for _, m := range t {
-		m.once() // memory is touched, scratch is made
-	}
-	for {
-		again := false
-		for _, m := range t {
-			if !m.enough(least) {
-				m.turn(ctx, least/turnsEach)
-			}
-			again = again || !m.enough(least)
-		}
-		if err := ctx.Err(); err != nil || !again {
-			return err
-		}
 	}
 }

@@ -9,6 +9,9 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/hamnest/hamnest/index"
+	"github.com/hamnest/hamnest/tools/hamnest/files"
+	"github.com/hamnest/hamnest/tools/hamnest/picture"
+	"github.com/hamnest/hamnest/tools/hamnest/show"
 )
 
 // calibrateFlags are the flags of calibrate.
@@ -19,7 +22,7 @@ type calibrateFlags struct {
 	opts                      index.CalibrateOptions
 }
 
-func calibrateCommand(format *outputFormat) *cobra.Command {
+func calibrateCommand(format *show.Format) *cobra.Command {
 	var store storeFlags
 	var flags calibrateFlags
 	cmd := &cobra.Command{
@@ -61,7 +64,7 @@ query. Searches and writes go on meanwhile.`,
 					return err
 				}
 				if flags.plot != "" {
-					if err := plotCalibration(flags.plot, args[0], calibration); err != nil {
+					if err := picture.Calibration(flags.plot, args[0], calibration, settingTable(calibration)); err != nil {
 						return err
 					}
 				}
@@ -92,7 +95,7 @@ func (f *calibrateFlags) complete() error {
 	case f.opts.K < 1:
 		return fmt.Errorf("-k is %d, want at least 1", f.opts.K)
 	}
-	if _, err := plotFormat(f.plot); err != nil {
+	if _, err := picture.Format(f.plot); err != nil {
 		return err
 	}
 	if f.queries == "" {
@@ -102,7 +105,7 @@ func (f *calibrateFlags) complete() error {
 	if f.queriesLimit > 0 {
 		limit = f.queriesSkip + f.queriesLimit
 	}
-	queries, rows, err := readQueries(openDisk, f.queries, limit)
+	queries, rows, err := files.ReadQueries(files.Disk, f.queries, limit)
 	if err != nil {
 		return err
 	}
@@ -136,29 +139,33 @@ type settingJSON struct {
 	Bytes        float64 `json:"bytes"`
 }
 
-func printCalibration(out output, c *index.Calibration) error {
-	if out.json {
+func printCalibration(out show.Output, c *index.Calibration) error {
+	if out.JSON {
 		j := calibrationJSON{c.Rows, c.Queries, string(c.Source), c.K, c.Profile.String(), c.Fingerprint, c.Kernel, nil}
 		for _, s := range c.Settings {
 			j.Settings = append(j.Settings, settingJSON(s))
 		}
-		return out.object(j)
+		return out.Object(j)
 	}
-	if err := out.printf("%d %s queries of %d vectors, recall@%d, profile %v, kernel %s\n", c.Queries, c.Source, c.Rows, c.K, c.Profile, c.Kernel); err != nil {
+	if err := out.Printf("%d %s queries of %d vectors, recall@%d, profile %v, kernel %s\n", c.Queries, c.Source, c.Rows, c.K, c.Profile, c.Kernel); err != nil {
 		return err
 	}
-	var rows [][]string
-	for _, s := range c.Settings {
-		rows = append(rows, settingCells(s))
-	}
-	return out.numbers(settingHeader, rows)
+	return out.Numbers(settingHeader, settingTable(c))
 }
 
 var settingHeader = []string{"dims", "target_recall", "recall", "prefix_recall", "vectors_read", "microseconds", "bytes"}
 
+func settingTable(c *index.Calibration) [][]string {
+	var rows [][]string
+	for _, s := range c.Settings {
+		rows = append(rows, settingCells(s))
+	}
+	return rows
+}
+
 func settingCells(s index.Setting) []string {
 	return []string{
-		strconv.Itoa(s.Dims), orNone(s.TargetRecall), fmt.Sprintf("%.4f", s.Recall), fmt.Sprintf("%.4f", s.PrefixRecall),
-		mean(s.VectorsRead), mean(s.Microseconds), fmt.Sprintf("%.0f", s.Bytes),
+		strconv.Itoa(s.Dims), show.OrNone(s.TargetRecall), fmt.Sprintf("%.4f", s.Recall), fmt.Sprintf("%.4f", s.PrefixRecall),
+		show.Mean(s.VectorsRead), show.Mean(s.Microseconds), fmt.Sprintf("%.0f", s.Bytes),
 	}
 }

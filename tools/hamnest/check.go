@@ -13,12 +13,13 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/hamnest/hamnest/index"
+	"github.com/hamnest/hamnest/tools/hamnest/show"
 )
 
 // childFlag makes check do its work in this process and print a childReport.
 const childFlag = "child"
 
-func checkCommand(format *outputFormat) *cobra.Command {
+func checkCommand(format *show.Format) *cobra.Command {
 	var store storeFlags
 	var child bool
 	cmd := &cobra.Command{
@@ -86,7 +87,7 @@ func printChildReport(cmd *cobra.Command, dir, name string) error {
 			result.Error = err.Error()
 		}
 	}
-	return output{w: cmd.OutOrStdout()}.object(result)
+	return show.Output{W: cmd.OutOrStdout()}.Object(result)
 }
 
 func checkHere(cmd *cobra.Command, dir, name string) (report index.CheckReport, err error) {
@@ -153,20 +154,20 @@ type checkJSON struct {
 
 // printCheck prints a report. Its error, when there are problems, makes the exit
 // code 1.
-func printCheck(out output, name string, r index.CheckReport) error {
+func printCheck(out show.Output, name string, r index.CheckReport) error {
 	var err error
 	switch {
-	case out.json:
+	case out.JSON:
 		problems := r.Problems
 		if problems == nil {
 			problems = []string{} // in JSON an empty list, not null
 		}
-		err = out.object(checkJSON{name, len(r.Problems) == 0, r.Rows, r.Blocks, problems})
+		err = out.Object(checkJSON{name, len(r.Problems) == 0, r.Rows, r.Blocks, problems})
 	case len(r.Problems) == 0:
-		err = out.printf("sound: %d rows and %d blocks read\n", r.Rows, r.Blocks)
+		err = out.Printf("sound: %d rows and %d blocks read\n", r.Rows, r.Blocks)
 	default:
 		for _, problem := range r.Problems {
-			err = errors.Join(err, out.printf("%s\n", printable(problem)))
+			err = errors.Join(err, out.Printf("%s\n", show.Printable(problem)))
 		}
 	}
 	if err != nil {

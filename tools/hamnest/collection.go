@@ -15,9 +15,10 @@ import (
 
 	"github.com/hamnest/hamnest/encoder"
 	"github.com/hamnest/hamnest/index"
+	"github.com/hamnest/hamnest/tools/hamnest/show"
 )
 
-func collectionCommand(format *outputFormat) *cobra.Command {
+func collectionCommand(format *show.Format) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "collection",
 		Short: "Make, list, describe and delete collections",
@@ -37,7 +38,7 @@ when it is made; hamnest ingest --create makes one in the shape of a file.`,
 	return cmd
 }
 
-func collectionCreateCommand(format *outputFormat) *cobra.Command {
+func collectionCreateCommand(format *show.Format) *cobra.Command {
 	var store storeFlags
 	var spec index.Spec
 	var profile, precision string
@@ -104,7 +105,7 @@ vectors, which is cheaper: profile exact is in force. Where no vectors are store
 	return cmd
 }
 
-func collectionListCommand(format *outputFormat) *cobra.Command {
+func collectionListCommand(format *show.Format) *cobra.Command {
 	var store storeFlags
 	cmd := &cobra.Command{
 		Use:   "list",
@@ -124,10 +125,10 @@ func collectionListCommand(format *outputFormat) *cobra.Command {
 	return cmd
 }
 
-func listCollections(out output, infos []index.Info) error {
-	if out.json {
+func listCollections(out show.Output, infos []index.Info) error {
+	if out.JSON {
 		for _, info := range infos {
-			if err := out.object(infoToJSON(info)); err != nil {
+			if err := out.Object(infoToJSON(info)); err != nil {
 				return err
 			}
 		}
@@ -136,14 +137,14 @@ func listCollections(out output, infos []index.Info) error {
 	var rows [][]string
 	for _, info := range infos {
 		rows = append(rows, []string{
-			info.Name, strconv.Itoa(info.Dims), joinInts(info.Ladder), info.Metric.String(), info.Profile.String(),
+			info.Name, strconv.Itoa(info.Dims), show.Ints(info.Ladder), info.Metric.String(), info.Profile.String(),
 			info.Created.Format(time.RFC3339),
 		})
 	}
-	return out.table([]string{"NAME", "DIMS", "LADDER", "METRIC", "PROFILE", "CREATED"}, rows)
+	return out.Table([]string{"NAME", "DIMS", "LADDER", "METRIC", "PROFILE", "CREATED"}, rows)
 }
 
-func collectionDescribeCommand(format *outputFormat) *cobra.Command {
+func collectionDescribeCommand(format *show.Format) *cobra.Command {
 	var store storeFlags
 	cmd := &cobra.Command{
 		Use:   "describe NAME",
@@ -198,14 +199,14 @@ func infoToJSON(info index.Info) collectionJSON {
 }
 
 // describe prints one collection.
-func describe(out output, info index.Info) error {
-	if out.json {
-		return out.object(infoToJSON(info))
+func describe(out show.Output, info index.Info) error {
+	if out.JSON {
+		return out.Object(infoToJSON(info))
 	}
 	rows := [][]string{
 		{"name", info.Name},
 		{"dims", strconv.Itoa(info.Dims)},
-		{"ladder", joinInts(info.Ladder)},
+		{"ladder", show.Ints(info.Ladder)},
 		{"bits", strconv.Itoa(info.Bits)},
 		{"metric", info.Metric.String()},
 		{"profile", info.Profile.String()},
@@ -215,12 +216,12 @@ func describe(out output, info index.Info) error {
 		{"created", info.Created.Format(time.RFC3339)},
 	}
 	for _, key := range slices.Sorted(maps.Keys(info.Labels)) {
-		rows = append(rows, []string{"label " + printable(key), printable(info.Labels[key])})
+		rows = append(rows, []string{"label " + show.Printable(key), show.Printable(info.Labels[key])})
 	}
-	return out.table(nil, rows)
+	return out.Table(nil, rows)
 }
 
-func collectionUpdateCommand(format *outputFormat) *cobra.Command {
+func collectionUpdateCommand(format *show.Format) *cobra.Command {
 	var store storeFlags
 	var profile, precision string
 	var wait bool
@@ -287,7 +288,7 @@ command always waits.`,
 // waitForRewrite waits until no rewrite of the collection is under way, and fails if the
 // last one did.
 func waitForRewrite(ctx context.Context, cmd *cobra.Command, b backend, name string) error {
-	var shown *progress
+	var shown *show.Progress
 	done := uint64(0)
 	for {
 		stats, err := b.Stats(ctx, name)
@@ -297,7 +298,7 @@ func waitForRewrite(ctx context.Context, cmd *cobra.Command, b backend, name str
 		r := stats.Rewrite
 		if r == nil {
 			if shown != nil {
-				shown.done()
+				shown.Done()
 			}
 			if stats.RewriteError != "" {
 				return fmt.Errorf("collection %q was not rewritten: %s", name, stats.RewriteError)
@@ -305,12 +306,12 @@ func waitForRewrite(ctx context.Context, cmd *cobra.Command, b backend, name str
 			return nil
 		}
 		if shown == nil {
-			shown = newProgress(cmd, "rewriting", int64(stats.Vectors), false)
+			shown = show.NewProgress(cmd.ErrOrStderr(), "rewriting", int64(stats.Vectors), false)
 		}
-		shown.add(int(r.Done - min(done, r.Done)))
+		shown.Add(int(r.Done - min(done, r.Done)))
 		done = r.Done
 		select {
-		case <-time.After(progressInterval):
+		case <-time.After(show.Interval):
 		case <-ctx.Done():
 			return ctx.Err()
 		}
@@ -346,7 +347,7 @@ first on a terminal; elsewhere it wants --yes.`,
 
 // confirmDelete returns nil when a person at the terminal says yes.
 func confirmDelete(ctx context.Context, cmd *cobra.Command, b backend, name string) error {
-	if !isTerminal(cmd.InOrStdin()) {
+	if !show.IsTerminal(cmd.InOrStdin()) {
 		return fmt.Errorf("deleting collection %q cannot be undone, want --yes where nobody can be asked", name)
 	}
 	stats, err := b.Stats(ctx, name)

@@ -8,9 +8,12 @@ import (
 	"slices"
 
 	"github.com/spf13/cobra"
+
+	"github.com/hamnest/hamnest/tools/hamnest/files"
+	"github.com/hamnest/hamnest/tools/hamnest/show"
 )
 
-func deleteCommand(format *outputFormat) *cobra.Command {
+func deleteCommand(format *show.Format) *cobra.Command {
 	var store storeFlags
 	var file string
 	cmd := &cobra.Command{
@@ -30,7 +33,7 @@ collection is compacted.`,
 			}
 			if file != "" {
 				var err error
-				if ids, err = readIDs(openDisk, file, math.MaxInt); err != nil {
+				if ids, err = files.ReadIDs(files.Disk, file, math.MaxInt); err != nil {
 					return err
 				}
 			}
@@ -59,9 +62,9 @@ type deleteSummary struct {
 	Deleted    int    `json:"deleted"`
 }
 
-func (s deleteSummary) print(out output) error {
-	if out.json {
-		return out.object(s)
+func (s deleteSummary) print(out show.Output) error {
+	if out.JSON {
+		return out.Object(s)
 	}
-	return out.printf("%d of %d ids were in %q and are deleted\n", s.Deleted, s.IDs, s.Collection)
+	return out.Printf("%d of %d ids were in %q and are deleted\n", s.Deleted, s.IDs, s.Collection)
 }

@@ -17,6 +17,9 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/hamnest/hamnest/index"
+	"github.com/hamnest/hamnest/tools/hamnest/files"
+	"github.com/hamnest/hamnest/tools/hamnest/measure"
+	"github.com/hamnest/hamnest/tools/hamnest/show"
 )
 
 // demoData is the bundled sample: demodata/README.md says what it is.
@@ -49,7 +52,7 @@ var demoSearches = []demoSearch{
 	{name: "all vectors", q: index.Query{K: demoK, Exact: true}},
 }
 
-func demoCommand(format *outputFormat) *cobra.Command {
+func demoCommand(format *show.Format) *cobra.Command {
 	return &cobra.Command{
 		Use:   "demo",
 		Short: "Show in a minute what binary codes keep of real vectors",
@@ -94,7 +97,7 @@ type demoRow struct {
 	Kernel         string  `json:"kernel"`
 }
 
-func runDemo(cmd *cobra.Command, out output) (err error) {
+func runDemo(cmd *cobra.Command, out show.Output) (err error) {
 	dir, err := os.MkdirTemp("", "hamnest-demo-")
 	if err != nil {
 		return err
@@ -107,16 +110,16 @@ func runDemo(cmd *cobra.Command, out output) (err error) {
 	defer func() { err = errors.Join(err, b.Close()) }()
 
 	ctx := cmd.Context()
-	in := input{open: openDemo, files: []string{"base.npy"}, ids: "docs.jsonl"}
-	layout, err := in.layout()
+	in := files.Input{Open: openDemo, Files: []string{"base.npy"}, IDs: "docs.jsonl"}
+	layout, err := in.Layout()
 	if err != nil {
 		return err
 	}
-	info, err := b.Create(ctx, index.Spec{Name: demoCollection, Dims: layout.dims})
+	info, err := b.Create(ctx, index.Spec{Name: demoCollection, Dims: layout.Dims})
 	if err != nil {
 		return err
 	}
-	summary, err := in.store(ctx, b, info.Spec, 0, newProgress(cmd, "storing", layout.bytes, true))
+	summary, err := storeInput(ctx, &in, b, info.Spec, 0, show.NewProgress(cmd.ErrOrStderr(), "storing", layout.Bytes, true))
 	if err != nil {
 		return err
 	}
@@ -134,20 +137,20 @@ func runDemo(cmd *cobra.Command, out output) (err error) {
 	if err != nil {
 		return err
 	}
-	if out.json {
+	if out.JSON {
 		for _, row := range rows {
-			if err := out.object(row); err != nil {
+			if err := out.Object(row); err != nil {
 				return err
 			}
 		}
 		return nil
 	}
 	return errors.Join(
-		out.printf("%d descriptions of Debian packages as vectors of %d dimensions, stored durably in %.2f s. Their codes are %.1f\ntimes smaller, and all that is kept in memory. The nearest %d of %d queries, kernel %s, beside those of the float32 vectors:\n\n",
+		out.Printf("%d descriptions of Debian packages as vectors of %d dimensions, stored durably in %.2f s. Their codes are %.1f\ntimes smaller, and all that is kept in memory. The nearest %d of %d queries, kernel %s, beside those of the float32 vectors:\n\n",
 			summary.Vectors, info.Dims, summary.Seconds, rows[0].TimesSmaller, demoK, len(d.queries), rows[0].Kernel),
 		printDemoTable(out, rows),
 		d.printExamples(ctx, out),
-		out.printf("%s", demoNext),
+		out.Printf("%s", demoNext),
 	)
 }
 
@@ -161,29 +164,30 @@ type demo struct {
 	queries [][]float32
 	ids     []string             // of the queries
 	texts   []string             // of the queries
-	right   []idSet              // the exact answers
+	right   []measure.IDSet      // the exact answers
 	judged  []map[string]float64 // by query, the relevance of packages to it
 }
 
 func (d *demo) readQueries(ctx context.Context, cmd *cobra.Command) error {
 	var rows int
 	var err error
-	if d.queries, rows, err = readQueries(openDemo, "queries.npy", 0); err != nil {
+	if d.queries, rows, err = files.ReadQueries(openDemo, "queries.npy", 0); err != nil {
 		return err
 	}
-	truth := truthFile{open: openDemo, name: "truth.npy"}
-	p := newProgress(cmd, "exact answers", int64(rows), false)
-	if d.right, err = truth.right(ctx, d.backend, d.info, d.queries, rows, demoK, p); err != nil {
+	truth := measure.TruthFile{Open: openDemo, Name: "truth.npy"}
+	p := show.NewProgress(cmd.ErrOrStderr(), "exact answers", int64(rows), false)
+	defer p.Done()
+	if d.right, err = truth.Right(ctx, d.backend, d.info, d.queries, rows, demoK, p.Add); err != nil {
 		return err
 	}
 	judgements, err := readJudgements("qrels.tsv")
 	if err != nil {
 		return err
 	}
-	return eachDemoLine("queries.jsonl", func(l *lineReader) error {
-		id, text, err := idAndText(l.line)
+	return eachDemoLine("queries.jsonl", func(l *files.Lines) error {
+		id, text, err := idAndText(l.Line)
 		if err != nil {
-			return l.errorf("%w", err)
+			return l.Errorf("%w", err)
 		}
 		d.ids, d.texts = append(d.ids, id), append(d.texts, text)
 		d.judged = append(d.judged, judgements[id])
@@ -192,14 +196,14 @@ func (d *demo) readQueries(ctx context.Context, cmd *cobra.Command) error {
 }
 
 // eachDemoLine calls visit after every line of a file of the sample is read.
-func eachDemoLine(name string, visit func(*lineReader) error) (err error) {
-	l, err := openLines(openDemo, name)
+func eachDemoLine(name string, visit func(*files.Lines) error) (err error) {
+	l, err := files.OpenLines(openDemo, name)
 	if err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, l.Close()) }()
 	for {
-		if _, err := l.next(); errors.Is(err, io.EOF) {
+		if _, err := l.Next(); errors.Is(err, io.EOF) {
 			return nil
 		} else if err != nil {
 			return err
@@ -221,17 +225,17 @@ func idAndText(line []byte) (id, text string, err error) {
 // then lines of query id, package id and relevance, parted by tabs.
 func readJudgements(name string) (map[string]map[string]float64, error) {
 	judgements := make(map[string]map[string]float64)
-	err := eachDemoLine(name, func(l *lineReader) error {
-		if l.number == 1 {
+	err := eachDemoLine(name, func(l *files.Lines) error {
+		if l.Number == 1 {
 			return nil
 		}
-		fields := strings.Split(strings.TrimSpace(string(l.line)), "\t")
+		fields := strings.Split(strings.TrimSpace(string(l.Line)), "\t")
 		if len(fields) != 3 {
-			return l.errorf("found %d fields, want 3", len(fields))
+			return l.Errorf("found %d fields, want 3", len(fields))
 		}
 		relevance, err := strconv.ParseFloat(fields[2], 64)
 		if err != nil {
-			return l.errorf("%w", err)
+			return l.Errorf("%w", err)
 		}
 		if judgements[fields[0]] == nil {
 			judgements[fields[0]] = make(map[string]float64)
@@ -244,8 +248,8 @@ func readJudgements(name string) (map[string]map[string]float64, error) {
 
 // measure searches in every way, the last of which is the reference.
 func (d *demo) measure(ctx context.Context, cmd *cobra.Command) ([]demoRow, error) {
-	p := newProgress(cmd, "searching", int64(len(demoSearches)*len(d.queries)), false)
-	defer p.done()
+	p := show.NewProgress(cmd.ErrOrStderr(), "searching", int64(len(demoSearches)*len(d.queries)), false)
+	defer p.Done()
 	stats, err := d.backend.Stats(ctx, demoCollection)
 	if err != nil {
 		return nil, err
@@ -257,7 +261,7 @@ func (d *demo) measure(ctx context.Context, cmd *cobra.Command) ([]demoRow, erro
 		if err != nil {
 			return nil, err
 		}
-		run, err := measure(ctx, d.backend, demoCollection, s.q, byVector(queries), 1, p)
+		run, err := measure.Searches(ctx, d.backend, demoCollection, s.q, byVector(queries), 1, p.Add)
 		if err != nil {
 			return nil, err
 		}
@@ -277,31 +281,31 @@ func (d *demo) measure(ctx context.Context, cmd *cobra.Command) ([]demoRow, erro
 }
 
 // row sums a run up.
-func (d *demo) row(run *measured) demoRow {
-	e := run.row(d.right)
+func (d *demo) row(run *measure.Run) demoRow {
+	e := run.Summary(d.right)
 	sum, judged := 0.0, 0
-	for i, ids := range run.ids {
+	for i, ids := range run.IDs {
 		if len(d.judged[i]) > 0 {
-			sum += ndcgOf(ids, d.judged[i], demoK)
+			sum += measure.NDCG(ids, d.judged[i], demoK)
 			judged++
 		}
 	}
-	if run.q.Rescore == index.RescoreCodes { // which promises nothing about vectors
+	if run.Query.Rescore == index.RescoreCodes { // which promises nothing about vectors
 		e.TargetRecall = 0
 	}
 	return demoRow{TargetRecall: e.TargetRecall, VectorsRead: e.VectorsReadMean, Recall: e.Recall, NDCG: sum / float64(judged), MedianMS: e.P50MS, Kernel: e.Kernel}
 }
 
-func printDemoTable(out output, rows []demoRow) error {
+func printDemoTable(out show.Output, rows []demoRow) error {
 	header := []string{"search", "bytes a vector", "vectors read", "recall@10", "nDCG@10", "nDCG kept", "median ms"}
 	var cells [][]string
 	for _, r := range rows {
 		cells = append(cells, []string{
-			r.Search, strconv.Itoa(r.BytesPerVector), mean(r.VectorsRead),
+			r.Search, strconv.Itoa(r.BytesPerVector), show.Mean(r.VectorsRead),
 			fmt.Sprintf("%.3f", r.Recall), fmt.Sprintf("%.3f", r.NDCG), fmt.Sprintf("%.1f %%", 100*r.NDCGKept), fmt.Sprintf("%.3f", r.MedianMS),
 		})
 	}
-	return out.numbers(header, cells)
+	return out.Numbers(header, cells)
 }
 
 // demoExamples are the ids of queries that speak for themselves.
@@ -310,8 +314,8 @@ var demoExamples = []string{"apostrophe", "i8kutils", "pianobooster"}
 // demoTextWidth is how much of a description an example shows.
 const demoTextWidth = 100
 
-func (d *demo) printExamples(ctx context.Context, out output) error {
-	if err := out.printf("\nThree of the queries:\n"); err != nil {
+func (d *demo) printExamples(ctx context.Context, out show.Output) error {
+	if err := out.Printf("\nThree of the queries:\n"); err != nil {
 		return err
 	}
 	for _, id := range demoExamples {
@@ -322,7 +326,7 @@ func (d *demo) printExamples(ctx context.Context, out output) error {
 		if err != nil {
 			return err
 		}
-		if err := out.printf("\n  %q\n", d.texts[i]); err != nil {
+		if err := out.Printf("\n  %q\n", d.texts[i]); err != nil {
 			return err
 		}
 		for rank, hit := range result.Hits {
@@ -330,7 +334,7 @@ func (d *demo) printExamples(ctx context.Context, out output) error {
 			if err != nil {
 				return err
 			}
-			if err := out.printf("    %d. %s (%.3f): %s\n", rank+1, hit.ID, hit.Score, shorten(text, demoTextWidth)); err != nil {
+			if err := out.Printf("    %d. %s (%.3f): %s\n", rank+1, hit.ID, hit.Score, show.Shorten(text, demoTextWidth)); err != nil {
 				return err
 			}
 		}

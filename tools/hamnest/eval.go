@@ -4,16 +4,15 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"math"
 	"slices"
 	"strconv"
-	"sync/atomic"
-	"time"
 
 	"github.com/spf13/cobra"
-	"golang.org/x/sync/errgroup"
 
 	"github.com/hamnest/hamnest/index"
+	"github.com/hamnest/hamnest/tools/hamnest/files"
+	"github.com/hamnest/hamnest/tools/hamnest/measure"
+	"github.com/hamnest/hamnest/tools/hamnest/show"
 )
 
 // evalFlags are the flags of eval.
@@ -30,7 +29,7 @@ type evalFlags struct {
 	targets                                 []float64
 }
 
-func evalCommand(format *outputFormat) *cobra.Command {
+func evalCommand(format *show.Format) *cobra.Command {
 	var store storeFlags
 	var flags evalFlags
 	cmd := &cobra.Command{
@@ -89,7 +88,7 @@ returned, at most k, over k (over the size of a collection that has fewer).`,
 			if err := flags.check(); err != nil {
 				return err
 			}
-			queries, rows, err := readQueries(openDisk, flags.queries, flags.queriesLimit)
+			queries, rows, err := files.ReadQueries(files.Disk, flags.queries, flags.queriesLimit)
 			if err != nil {
 				return err
 			}
@@ -175,7 +174,7 @@ func (f *evalFlags) asked(queries [][]float32, info index.Info) ([]index.Query, 
 	if err != nil {
 		return nil, err
 	}
-	codes, err := readCodes(f.codes, dialect, info.Ladder, len(queries))
+	codes, err := files.ReadCodes(f.codes, dialect, info.Ladder, len(queries))
 	if err != nil {
 		return nil, err
 	}
@@ -200,18 +199,19 @@ func byVector(vectors [][]float32) []index.Query {
 
 // right returns the right answers for queries, cut to a prefix unless that is 0; rows is
 // how many queries their file has.
-func (f *evalFlags) right(ctx context.Context, cmd *cobra.Command, b backend, info index.Info, queries [][]float32, rows, prefix int) ([]idSet, error) {
-	p := newProgress(cmd, "exact answers", int64(len(queries)), false)
+func (f *evalFlags) right(ctx context.Context, cmd *cobra.Command, b backend, info index.Info, queries [][]float32, rows, prefix int) ([]measure.IDSet, error) {
+	p := show.NewProgress(cmd.ErrOrStderr(), "exact answers", int64(len(queries)), false)
+	defer p.Done()
 	if f.truth != "" && prefix == 0 {
-		truth := truthFile{open: openDisk, name: f.truth, ids: f.ids}
-		return truth.right(ctx, b, info, queries, rows, f.q.K, p)
+		truth := measure.TruthFile{Open: files.Disk, Name: f.truth, IDs: f.ids}
+		return truth.Right(ctx, b, info, queries, rows, f.q.K, p.Add)
 	}
 	if prefix == 0 {
 		cmd.PrintErrln("no --truth: the collection's own exact search says what is right")
 	} else {
 		cmd.PrintErrf("the collection's own exact search says what is right at prefix %d\n", prefix)
 	}
-	return exactTruth(ctx, b, info, queries, f.q.K, p)
+	return measure.ExactTruth(ctx, b, info, queries, f.q.K, p.Add)
 }
 
 // cutTo returns the queries cut to a prefix, or as they are when that is 0.
@@ -229,50 +229,22 @@ func cutTo(queries [][]float32, prefix int) ([][]float32, error) {
 	return parts, nil
 }
 
-// evalRow is one line of eval, in the order in which it is printed.
-type evalRow struct {
-	Prefix            int     `json:"prefix"`
-	Dims              int     `json:"dims"`
-	K                 int     `json:"k"`
-	TargetRecall      float64 `json:"target_recall"` // 0: none
-	Candidates        float64 `json:"candidates"`
-	RescoreCandidates float64 `json:"rescore_candidates"`
-	Concurrency       int     `json:"concurrency"`
-	Queries           int     `json:"queries"`
-	Recall            float64 `json:"recall"`
-	ExpectedRecall    float64 `json:"expected_recall"` // 0: nothing is known
-	QPS               float64 `json:"qps"`
-	P50MS             float64 `json:"p50_ms"`
-	P99MS             float64 `json:"p99_ms"`
-	VectorsReadMean   float64 `json:"vectors_read_mean"`
-	Kernel            string  `json:"kernel"`
-	// Not in the table: the same in all lines, or told by the columns that are.
-	Profile             string  `json:"profile"`
-	Bound               float64 `json:"bound"` // 0: none
-	PassesMean          float64 `json:"passes_mean"`
-	CodeBytesReadMean   float64 `json:"code_bytes_read_mean"`
-	VectorBytesReadMean float64 `json:"vector_bytes_read_mean"`
-}
-
 var evalHeader = []string{
 	"prefix", "dims", "k", "target_recall", "candidates", "rescore_candidates", "concurrency", "queries", "recall", "expected_recall",
 	"qps", "p50_ms", "p99_ms", "vectors_read_mean", "kernel",
 }
 
-func (r evalRow) cells() []string {
+func evalCells(r measure.Summary) []string {
 	return []string{
-		strconv.Itoa(r.Prefix), strconv.Itoa(r.Dims), strconv.Itoa(r.K), orNone(r.TargetRecall), mean(r.Candidates), mean(r.RescoreCandidates),
+		strconv.Itoa(r.Prefix), strconv.Itoa(r.Dims), strconv.Itoa(r.K), show.OrNone(r.TargetRecall), show.Mean(r.Candidates), show.Mean(r.RescoreCandidates),
 		strconv.Itoa(r.Concurrency), strconv.Itoa(r.Queries), fmt.Sprintf("%.4f", r.Recall), expectedRecall(r.ExpectedRecall),
-		fmt.Sprintf("%.1f", r.QPS), fmt.Sprintf("%.3f", r.P50MS), fmt.Sprintf("%.3f", r.P99MS), mean(r.VectorsReadMean), r.Kernel,
+		fmt.Sprintf("%.1f", r.QPS), fmt.Sprintf("%.3f", r.P50MS), fmt.Sprintf("%.3f", r.P99MS), show.Mean(r.VectorsReadMean), r.Kernel,
 	}
 }
 
-// mean shows the mean of counts, which is mostly whole.
-func mean(x float64) string { return strconv.FormatFloat(math.Round(x*10)/10, 'f', -1, 64) }
-
 // measureAll measures every combination and prints each: as soon as it is known
 // for programs, together in a table for people. rows is how many queries their file has.
-func (f *evalFlags) measureAll(ctx context.Context, cmd *cobra.Command, out output, b backend, info index.Info, queries [][]float32, rows int) error {
+func (f *evalFlags) measureAll(ctx context.Context, cmd *cobra.Command, out show.Output, b backend, info index.Info, queries [][]float32, rows int) error {
 	var table [][]string
 	for _, prefix := range f.prefixes {
 		parts, err := cutTo(queries, prefix)
@@ -291,30 +263,30 @@ func (f *evalFlags) measureAll(ctx context.Context, cmd *cobra.Command, out outp
 			return err
 		}
 		settings := f.settings()
-		p := newProgress(cmd, "searching", int64(len(settings)*len(f.concurrency)*len(asked)), false)
+		p := show.NewProgress(cmd.ErrOrStderr(), "searching", int64(len(settings)*len(f.concurrency)*len(asked)), false)
 		for _, q := range settings {
 			for _, concurrency := range f.concurrency {
-				run, err := measure(ctx, b, info.Name, q, asked, concurrency, p)
+				run, err := measure.Searches(ctx, b, info.Name, q, asked, concurrency, p.Add)
 				if err != nil {
-					p.done()
+					p.Done()
 					return err
 				}
-				row := run.row(right)
+				row := run.Summary(right)
 				row.Profile, row.Prefix = info.ProfileInForce.String(), len(parts[0])
-				if !out.json {
-					table = append(table, row.cells())
-				} else if err := out.object(row); err != nil {
-					p.done()
+				if !out.JSON {
+					table = append(table, evalCells(row))
+				} else if err := out.Object(row); err != nil {
+					p.Done()
 					return err
 				}
 			}
 		}
-		p.done()
+		p.Done()
 	}
-	if out.json {
+	if out.JSON {
 		return nil
 	}
-	return out.numbers(evalHeader, table)
+	return out.Numbers(evalHeader, table)
 }
 
 // settings are the searches to measure, but for what to search for.
@@ -332,111 +304,13 @@ func (f *evalFlags) settings() []index.Query {
 	return settings
 }
 
-// measured is what one run over all queries gave.
-type measured struct {
-	q           index.Query
-	concurrency int
-	wall        time.Duration
-	// One element a query, in the queries' order.
-	ids       [][]string
-	latencies []time.Duration
-	receipts  []index.Receipt
-}
-
-// warmUp is how many untimed searches go before a run, so that connections are
-// made and the first pages are in memory.
-const warmUp = 16
-
-// measure searches for all queries, concurrency of them at a time. Of those only what
-// to search for is taken; q has all the rest.
-func measure(ctx context.Context, b backend, name string, q index.Query, queries []index.Query, concurrency int, p *progress) (*measured, error) {
-	m := &measured{
-		q:           q,
-		concurrency: concurrency,
-		ids:         make([][]string, len(queries)),
-		latencies:   make([]time.Duration, len(queries)),
-		receipts:    make([]index.Receipt, len(queries)),
+// checkQueries returns an error when a collection cannot be searched for the
+// queries of a file.
+func checkQueries(name string, query []float32, info index.Info) error {
+	dims := len(query)
+	if slices.Contains(info.Ladder, dims) {
+		return nil
 	}
-	search := func(ctx context.Context, i int) (*index.Result, error) {
-		q := q
-		q.Vector, q.Code = queries[i].Vector, queries[i].Code
-		result, err := b.Search(ctx, name, q)
-		if err != nil {
-			return nil, fmt.Errorf("query %d: %w", i, err)
-		}
-		return result, nil
-	}
-	for i := range min(warmUp, len(queries)) {
-		if _, err := search(ctx, i); err != nil {
-			return nil, err
-		}
-	}
-	var next atomic.Int64
-	g, ctx := errgroup.WithContext(ctx)
-	start := time.Now()
-	for range concurrency {
-		g.Go(func() error {
-			for {
-				i := int(next.Add(1)) - 1
-				if i >= len(queries) {
-					return nil
-				}
-				began := time.Now()
-				result, err := search(ctx, i)
-				if err != nil {
-					return err
-				}
-				m.latencies[i] = time.Since(began)
-				m.receipts[i] = result.Receipt
-				m.ids[i] = make([]string, len(result.Hits))
-				for rank, hit := range result.Hits {
-					m.ids[i][rank] = hit.ID
-				}
-				p.add(1)
-			}
-		})
-	}
-	if err := g.Wait(); err != nil {
-		return nil, err
-	}
-	m.wall = time.Since(start)
-	return m, nil
-}
-
-// row sums a run up against the right answers.
-func (m *measured) row(right []idSet) evalRow {
-	row := evalRow{
-		Dims:        m.receipts[0].Dims,
-		K:           m.q.K,
-		Concurrency: m.concurrency,
-		Queries:     len(m.ids),
-		QPS:         float64(len(m.ids)) / max(m.wall, time.Nanosecond).Seconds(),
-		Kernel:      m.receipts[0].Kernel,
-		Bound:       m.q.Bound,
-	}
-	var candidates, refined, passes, found, wanted int
-	var expected float64
-	var vectorsRead, codeBytes, vectorBytes uint64
-	for i, r := range m.receipts {
-		candidates += r.Candidates
-		refined += r.Refined
-		passes += r.Passes
-		expected += r.ExpectedRecall
-		row.TargetRecall = max(row.TargetRecall, r.TargetRecall) // where all vectors were compared, none
-		vectorsRead += r.VectorsRead
-		codeBytes += r.CodeBytesRead
-		vectorBytes += r.VectorBytesRead
-		f, w := countRight(m.ids[i], right[i], m.q.K)
-		found, wanted = found+f, wanted+w
-	}
-	n := float64(len(m.ids))
-	row.Candidates, row.RescoreCandidates, row.VectorsReadMean = float64(candidates)/n, float64(refined)/n, float64(vectorsRead)/n
-	row.PassesMean, row.ExpectedRecall = float64(passes)/n, expected/n
-	row.CodeBytesReadMean, row.VectorBytesReadMean = float64(codeBytes)/n, float64(vectorBytes)/n
-	// As many are wanted of every query, so this is the mean of their recalls.
-	row.Recall = float64(found) / float64(max(wanted, 1))
-	sorted := slices.Sorted(slices.Values(m.latencies))
-	row.P50MS = milliseconds(percentile(sorted, 0.50))
-	row.P99MS = milliseconds(percentile(sorted, 0.99))
-	return row
+	return fmt.Errorf("%s: found queries of %d dimensions, want %d or a shorter step of the ladder %s of collection %q",
+		name, dims, info.Dims, show.Ints(info.Ladder), info.Name)
 }

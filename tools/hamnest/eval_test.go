@@ -10,6 +10,7 @@ import (
 	"testing"
 
 	"github.com/hamnest/hamnest/encoder"
+	"github.com/hamnest/hamnest/tools/hamnest/measure"
 )
 
 // evalSet is a collection of vectors of which every tenth is there three times,
@@ -31,7 +32,7 @@ func newEvalSet() evalSet {
 		score := make([]float64, rows)
 		for row := range order {
 			order[row] = int32(row)
-			score[row] = exactScore(s.queries.row(q), s.base.row(row), encoder.Cosine)
+			score[row] = measure.ExactScore(s.queries.row(q), s.base.row(row), encoder.Cosine)
 		}
 		slices.SortStableFunc(order, func(a, b int32) int {
 			switch {
@@ -78,7 +79,7 @@ func TestExactSearchHasRecallOneDespiteTies(t *testing.T) {
 		} {
 			t.Run(tt.name, func(t *testing.T) {
 				args := append([]string{"eval", "c", "--queries", queries, "--exact", "-k", "5", "--format", "json"}, tt.args...)
-				got := decode[evalRow](t, must(t, on(target, args...)...))
+				got := decode[measure.Summary](t, must(t, on(target, args...)...))
 				if len(got) != 1 || got[0].Recall != 1 || got[0].Candidates != 0 || got[0].RescoreCandidates != 0 || got[0].VectorsReadMean != 300 || got[0].Queries != 40 {
 					t.Errorf("exact search gives %+v, want one line with recall 1, no candidates and 300 vectors read", got)
 				}
@@ -94,7 +95,7 @@ func TestEvalMeasuresEveryCombination(t *testing.T) {
 		must(t, on(target, "ingest", "c", base, "--create", "--ladder", "64", "--profile", "signs")...)
 		stdout := must(t, on(target, "eval", "c", "--queries", queries, "--truth", truth, "--prefix", "64,0", "--candidates", "20,100,300",
 			"--concurrency", "1,3", "--queries-limit", "30", "--format", "json")...)
-		rows := decode[evalRow](t, stdout)
+		rows := decode[measure.Summary](t, stdout)
 		if len(rows) != 12 {
 			t.Fatalf("%d lines, want 2 x 3 x 2", len(rows))
 		}
@@ -145,10 +146,10 @@ func TestEvalHoldsTheRecallThatWasAskedFor(t *testing.T) {
 	eachTarget(t, func(t *testing.T, target []string) {
 		learned(t, target)
 		queries := spectralMatrix(33, 60, 1024).file(t, "queries.npy")
-		eval := func(args ...string) []evalRow {
+		eval := func(args ...string) []measure.Summary {
 			t.Helper()
 			args = append([]string{"eval", "l", "--queries", queries, "--format", "json"}, args...)
-			return decode[evalRow](t, must(t, on(target, args...)...))
+			return decode[measure.Summary](t, must(t, on(target, args...)...))
 		}
 		rows := eval("--target-recall", "0.9,0.99", "--prefix", "64,256,0")
 		if len(rows) != 6 {
@@ -177,7 +178,7 @@ func TestCodesAloneAreMeasuredAgainstATruthFile(t *testing.T) {
 	base, queries, truth := s.base.file(t, "base.npy"), s.queries.file(t, "queries.npy"), s.truthFile(t, 20)
 	eachTarget(t, func(t *testing.T, target []string) {
 		must(t, on(target, "ingest", "c", base, "--create", "--store", "none")...)
-		row := decode[evalRow](t, must(t, on(target, "eval", "c", "--queries", queries, "--truth", truth, "--candidates", "300", "-k", "5", "--format", "json")...))[0]
+		row := decode[measure.Summary](t, must(t, on(target, "eval", "c", "--queries", queries, "--truth", truth, "--candidates", "300", "-k", "5", "--format", "json")...))[0]
 		if row.Recall <= 0.2 || row.Recall >= 1 || row.VectorsReadMean != 0 {
 			t.Errorf("recall is %v with %v vectors read, want a good part of the truth and none read", row.Recall, row.VectorsReadMean)
 		}
@@ -191,10 +192,10 @@ func TestEvalSearchesByCodes(t *testing.T) {
 	codes, few := codesOf(t, "faiss", "|u1", s.queries), codesOf(t, "numpy", "|u1", matrix{39, s.queries.cols, s.queries.data})
 	eachTarget(t, func(t *testing.T, target []string) {
 		must(t, on(target, "ingest", "c", base, "--create", "--profile", "signs")...)
-		eval := func(args ...string) evalRow {
+		eval := func(args ...string) measure.Summary {
 			t.Helper()
 			args = append([]string{"eval", "c", "--queries", queries, "--truth", truth, "--candidates", "300", "--format", "json"}, args...)
-			return decode[evalRow](t, must(t, on(target, args...)...))[0]
+			return decode[measure.Summary](t, must(t, on(target, args...)...))[0]
 		}
 		byCode, byVector := eval("--codes", codes, "--dialect", "faiss"), eval("--rescore", "codes")
 		if byCode.Recall <= .2 || byCode.Recall >= byVector.Recall || byCode.VectorsReadMean != 0 {
@@ -215,16 +216,16 @@ func TestRecallOfEvalIsThatOfCountingByHand(t *testing.T) {
 	target := []string{"--data", t.TempDir()}
 	must(t, on(target, "ingest", "c", s.base.file(t, "base.npy"), "--create", "--profile", "signs")...)
 	queries := s.queries.file(t, "queries.npy")
-	row := decode[evalRow](t, must(t, on(target, "eval", "c", "--queries", queries, "--truth", s.truthFile(t, 20), "--rescore", "none", "-k", "5", "--format", "json")...))[0]
+	row := decode[measure.Summary](t, must(t, on(target, "eval", "c", "--queries", queries, "--truth", s.truthFile(t, 20), "--rescore", "none", "-k", "5", "--format", "json")...))[0]
 	right := 0
 	for q, a := range decode[answerJSON](t, must(t, on(target, "search", "c", "--query", queries, "--rescore", "none", "-k", "5", "--format", "json")...)) {
-		fifth := exactScore(s.queries.row(q), s.base.row(int(s.truth[q][4])), encoder.Cosine)
+		fifth := measure.ExactScore(s.queries.row(q), s.base.row(int(s.truth[q][4])), encoder.Cosine)
 		for _, hit := range a.Hits {
 			var n int
 			if _, err := fmt.Sscan(hit.ID, &n); err != nil {
 				t.Fatal(err)
 			}
-			if score := exactScore(s.queries.row(q), s.base.row(n), encoder.Cosine); score > fifth || tied(score, fifth) {
+			if score := measure.ExactScore(s.queries.row(q), s.base.row(n), encoder.Cosine); score > fifth || measure.Tied(score, fifth) {
 				right++
 			}
 		}
@@ -244,7 +245,7 @@ func TestPrefixQueriesAreMeasuredAgainstPrefixes(t *testing.T) {
 	}
 	queries := matrix{s.queries.rows, 64, prefixes}.file(t, "short.npy")
 	r := hamnest(t, on(target, "eval", "c", "--queries", queries, "--candidates", "300", "--format", "json")...)
-	row := decode[evalRow](t, r.stdout)[0]
+	row := decode[measure.Summary](t, r.stdout)[0]
 	if row.Prefix != 64 || row.Dims != 64 || row.Recall != 1 {
 		t.Errorf("queries of 64 dimensions give %+v, want recall 1 at 64 dimensions", row)
 	}
@@ -309,7 +310,7 @@ func TestBadEvaluationsAreRefused(t *testing.T) {
 		t.Run("rows whose order is gone", func(t *testing.T) {
 			must(t, on(target, "ingest", "c", base)...)
 			mustFail(t, `collection "c" has replaced or deleted 300 vectors`, on(target, "eval", "c", "--queries", queries, "--truth", truth)...)
-			got := decode[evalRow](t, must(t, on(target, "eval", "c", "--queries", queries, "--truth", truth, "--ids", ids(300), "--exact", "--format", "json")...))[0]
+			got := decode[measure.Summary](t, must(t, on(target, "eval", "c", "--queries", queries, "--truth", truth, "--ids", ids(300), "--exact", "--format", "json")...))[0]
 			if got.Recall != 1 {
 				t.Errorf("with ids the recall of an exact search is %v, want 1", got.Recall)
 			}
@@ -350,12 +351,12 @@ func TestDebianKeepsItsRecall(t *testing.T) {
 	}
 
 	eval := []string{"eval", "debian", "--queries", file("queries.npy"), "--truth", file("truth.npy"), "--format", "json"}
-	for _, r := range decode[evalRow](t, must(t, on(target, append(eval, "--target-recall", "0.9,0.99,0", "--concurrency", "4")...)...)) {
+	for _, r := range decode[measure.Summary](t, must(t, on(target, append(eval, "--target-recall", "0.9,0.99,0", "--concurrency", "4")...)...)) {
 		if r.Recall < r.TargetRecall-.005 || r.Queries != 2000 {
 			t.Errorf("%d queries have a recall of %v where %v was asked for", r.Queries, r.Recall, r.TargetRecall)
 		}
 	}
-	exact := decode[evalRow](t, must(t, on(target, append(eval, "--exact", "--queries-limit", "200", "--concurrency", "4")...)...))[0]
+	exact := decode[measure.Summary](t, must(t, on(target, append(eval, "--exact", "--queries-limit", "200", "--concurrency", "4")...)...))[0]
 	if exact.Recall != 1 {
 		t.Errorf("an exact search finds %v, want 1", exact.Recall)
 	}

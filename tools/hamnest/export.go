@@ -2,9 +2,7 @@ package main
 
 import (
 	"bufio"
-	"bytes"
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -15,7 +13,9 @@ import (
 
 	"github.com/hamnest/hamnest/encoder/code"
 	"github.com/hamnest/hamnest/index"
+	"github.com/hamnest/hamnest/tools/hamnest/files"
 	"github.com/hamnest/hamnest/tools/hamnest/npy"
+	"github.com/hamnest/hamnest/tools/hamnest/show"
 )
 
 const (
@@ -29,7 +29,7 @@ type exportFlags struct {
 	out, ids      string
 }
 
-func exportCommand(format *outputFormat) *cobra.Command {
+func exportCommand(format *show.Format) *cobra.Command {
 	var store storeFlags
 	var flags exportFlags
 	cmd := &cobra.Command{
@@ -92,11 +92,11 @@ func (f *exportFlags) check() (dialect code.Dialect, err error) {
 	case f.dialect != "":
 		return 0, errors.New("--dialect says how codes are packed, want --what codes with it")
 	}
-	if _, err := kind(f.out, matrixFile); err != nil {
+	if _, err := files.Kind(f.out, files.Matrix); err != nil {
 		return 0, err
 	}
 	if f.ids != "" {
-		_, err = kind(f.ids, textFile, jsonFile)
+		_, err = files.Kind(f.ids, files.Text, files.JSONLines)
 	}
 	return dialect, err
 }
@@ -108,8 +108,8 @@ func (f *exportFlags) export(ctx context.Context, cmd *cobra.Command, b backend,
 	if err != nil {
 		return summary, err
 	}
-	p := newProgress(cmd, "exporting", int64(stats.Vectors), false)
-	defer p.done()
+	p := show.NewProgress(cmd.ErrOrStderr(), "exporting", int64(stats.Vectors), false)
+	defer p.Done()
 	err = newFile(f.out, func(out *os.File) error {
 		if f.ids == "" {
 			return f.write(ctx, b, info, dialect, out, io.Discard, &summary, p)
@@ -122,15 +122,15 @@ func (f *exportFlags) export(ctx context.Context, cmd *cobra.Command, b backend,
 }
 
 // write writes a row, and a line of ids, for each record.
-func (f *exportFlags) write(ctx context.Context, b backend, info index.Info, dialect code.Dialect, out io.WriteSeeker, ids io.Writer, summary *exportSummary, p *progress) error {
+func (f *exportFlags) write(ctx context.Context, b backend, info index.Info, dialect code.Dialect, out io.WriteSeeker, ids io.Writer, summary *exportSummary, p *show.Progress) error {
 	elem, cols := npy.Float32, info.Dims
 	if f.what == exportCodes {
-		elem, cols = elementOf(dialect), code.Bytes(info.Dims)
+		elem, cols = files.ElementOf(dialect), code.Bytes(info.Dims)
 	}
 	opts := index.ReadOptions{
 		WithVector:   f.what == exportVectors,
 		WithCode:     f.what == exportCodes,
-		WithMetadata: strings.HasSuffix(strings.ToLower(f.ids), jsonFile),
+		WithMetadata: strings.HasSuffix(strings.ToLower(f.ids), files.JSONLines),
 	}
 	matrix, lines := npy.NewWriter(out, elem, cols), bufio.NewWriter(ids)
 	var packed []byte
@@ -143,50 +143,19 @@ func (f *exportFlags) write(ctx context.Context, b backend, info index.Info, dia
 			failed = matrix.WriteBytes(packed)
 		}
 		if failed == nil && f.ids != "" {
-			failed = writeID(lines, rec, opts.WithMetadata)
+			failed = files.WriteID(lines, rec, opts.WithMetadata)
 		}
 		if failed == nil {
 			failed = ctx.Err()
 		}
 		summary.Rows++
-		p.add(1)
+		p.Add(1)
 		return failed == nil
 	})
 	if err := errors.Join(failed, err); err != nil {
 		return err
 	}
 	return errors.Join(matrix.Close(), lines.Flush())
-}
-
-// writeID writes the line of a record: its id, or an object with the metadata too.
-func writeID(lines *bufio.Writer, rec index.Record, asJSON bool) error {
-	if !asJSON {
-		if rec.ID != strings.TrimRight(rec.ID, "\r") || strings.Contains(rec.ID, "\n") {
-			return fmt.Errorf("id %q has a line break, want --ids FILE%s for such ids", rec.ID, jsonFile)
-		}
-		_, err := fmt.Fprintln(lines, rec.ID)
-		return err
-	}
-	id, err := json.Marshal(rec.ID)
-	if err != nil {
-		return err
-	}
-	var members object
-	if len(rec.Metadata) > 0 {
-		if members, err = parseObject(rec.Metadata); err != nil {
-			return fmt.Errorf("metadata of %q: %w", rec.ID, err)
-		}
-		if own, err := members.get("id"); own != nil || err != nil {
-			return fmt.Errorf(`metadata of %q has an "id" of its own, want --ids FILE%s, which leaves it out`, rec.ID, textFile)
-		}
-	}
-	members = append(object{{text: append([]byte(`"id": `), id...)}}, members...)
-	var line bytes.Buffer
-	if err := json.Compact(&line, members.without()); err != nil { // what was kept may have line breaks
-		return err
-	}
-	_, err = fmt.Fprintf(lines, "%s\n", line.Bytes())
-	return err
 }
 
 // newFile makes a file, which must not be there, and takes it away again when write
@@ -210,9 +179,9 @@ type exportSummary struct {
 	Rows       uint64 `json:"rows"`
 }
 
-func (s exportSummary) print(out output) error {
-	if out.json {
-		return out.object(s)
+func (s exportSummary) print(out show.Output) error {
+	if out.JSON {
+		return out.Object(s)
 	}
-	return out.printf("%d %s of %q written to %s\n", s.Rows, s.What, s.Collection, s.File)
+	return out.Printf("%d %s of %q written to %s\n", s.Rows, s.What, s.Collection, s.File)
 }

@@ -9,9 +9,10 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/hamnest/hamnest/index"
+	"github.com/hamnest/hamnest/tools/hamnest/show"
 )
 
-func getCommand(format *outputFormat) *cobra.Command {
+func getCommand(format *show.Format) *cobra.Command {
 	var store storeFlags
 	var withVector bool
 	cmd := &cobra.Command{
@@ -34,7 +35,7 @@ is then 1.`,
 					return err
 				}
 				for _, id := range missing {
-					cmd.PrintErrln("not there:", printable(id))
+					cmd.PrintErrln("not there:", show.Printable(id))
 				}
 				if len(missing) > 0 {
 					return fmt.Errorf("%d of %d ids are not in collection %q", len(missing), len(ids), args[0])
@@ -55,10 +56,10 @@ type recordJSON struct {
 	Metadata json.RawMessage `json:"metadata,omitempty"`
 }
 
-func printRecords(out output, records []index.Record, withVector bool) error {
-	if out.json {
+func printRecords(out show.Output, records []index.Record, withVector bool) error {
+	if out.JSON {
 		for _, rec := range records {
-			if err := out.object(recordJSON{rec.ID, rec.Vector, rec.Metadata}); err != nil {
+			if err := out.Object(recordJSON{rec.ID, rec.Vector, rec.Metadata}); err != nil {
 				return err
 			}
 		}
@@ -70,11 +71,11 @@ func printRecords(out output, records []index.Record, withVector bool) error {
 	}
 	var rows [][]string
 	for _, rec := range records {
-		row := []string{printable(rec.ID), printableJSON(rec.Metadata)}
+		row := []string{show.Printable(rec.ID), show.PrintableJSON(rec.Metadata)}
 		if withVector {
-			row = []string{printable(rec.ID), vectorStart(rec.Vector), printableJSON(rec.Metadata)}
+			row = []string{show.Printable(rec.ID), vectorStart(rec.Vector), show.PrintableJSON(rec.Metadata)}
 		}
 		rows = append(rows, row)
 	}
-	return out.table(header, rows)
+	return out.Table(header, rows)
 }

@@ -8,13 +8,14 @@ import (
 	"slices"
 	"strings"
 	"time"
-	"unicode/utf8"
 
 	"github.com/spf13/cobra"
 
 	"github.com/hamnest/hamnest/encoder"
 	"github.com/hamnest/hamnest/encoder/code"
 	"github.com/hamnest/hamnest/index"
+	"github.com/hamnest/hamnest/tools/hamnest/files"
+	"github.com/hamnest/hamnest/tools/hamnest/show"
 )
 
 // ingestFlags are the flags of ingest that say where to begin, and shape a
@@ -32,10 +33,10 @@ type ingestFlags struct {
 	codesAlone     bool
 }
 
-func ingestCommand(format *outputFormat) *cobra.Command {
+func ingestCommand(format *show.Format) *cobra.Command {
 	var store storeFlags
 	var flags ingestFlags
-	in := input{open: openDisk}
+	in := files.Input{Open: files.Disk}
 	cmd := &cobra.Command{
 		Use:   "ingest NAME FILE...",
 		Short: "Store the vectors of .npy and .jsonl files",
@@ -76,16 +77,16 @@ not the signs of its vector is refused.`,
   hamnest ingest bits ubinary.npy --dialect numpy --create --data ./vectors`,
 		Args: wantArgs(2, math.MaxInt),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			in.files = args[1:]
-			if flags.dialect != "" || in.codeFile != "" {
+			in.Files = args[1:]
+			if flags.dialect != "" || in.CodeFile != "" {
 				var err error
-				if in.dialect, err = parseDialect("--codes", flags.dialect); err != nil {
+				if in.Dialect, err = parseDialect("--codes", flags.dialect); err != nil {
 					return err
 				}
-				in.codes = in.codeFile == ""
-				flags.codesAlone = in.codes
+				in.Codes = in.CodeFile == ""
+				flags.codesAlone = in.Codes
 			}
-			layout, err := in.layout()
+			layout, err := in.Layout()
 			if err != nil {
 				return err
 			}
@@ -94,11 +95,11 @@ not the signs of its vector is refused.`,
 				if err != nil {
 					return err
 				}
-				if in.codeDims = info.Dims; in.codes && (info.Store != encoder.None || info.Metric != encoder.Cosine || info.Profile != encoder.Signs) {
+				if in.CodeDims = info.Dims; in.Codes && (info.Store != encoder.None || info.Metric != encoder.Cosine || info.Profile != encoder.Signs) {
 					return fmt.Errorf("collection %q has metric %v, profile %v and stored precision %v, want cosine, signs and none: others keep more of a vector than its code tells",
 						info.Name, info.Metric, info.Profile, info.Store)
 				}
-				if err := in.check(ctx, info.Spec, newProgress(cmd, "checking", layout.bytes, true)); err != nil {
+				if err := checkInput(ctx, cmd, &in, info.Spec, layout); err != nil {
 					return err
 				}
 				if create {
@@ -108,11 +109,11 @@ not the signs of its vector is refused.`,
 				}
 				skip := uint64(0)
 				if flags.resume && !create {
-					if skip, err = in.stored(ctx, b, args[0]); err != nil {
+					if skip, err = stored(ctx, &in, b, args[0]); err != nil {
 						return err
 					}
 				}
-				summary, err := in.store(ctx, b, info.Spec, skip, newProgress(cmd, "storing", layout.bytes, true))
+				summary, err := storeInput(ctx, &in, b, info.Spec, skip, show.NewProgress(cmd.ErrOrStderr(), "storing", layout.Bytes, true))
 				if err != nil {
 					return err
 				}
@@ -128,9 +129,9 @@ not the signs of its vector is refused.`,
 	}
 	store.register(cmd)
 	addDialectFlag(cmd, &flags.dialect, "take packed codes")
-	cmd.Flags().StringVar(&in.codeFile, "codes", "", "`file` with the codes of the vectors, .npy of uint8 or int8 with one a row")
-	cmd.Flags().StringVar(&in.ids, "ids", "", "`file` with the ids of the rows, .txt or .jsonl")
-	cmd.Flags().StringVar(&in.metadata, "metadata", "", "`file` with the metadata of the rows, .jsonl")
+	cmd.Flags().StringVar(&in.CodeFile, "codes", "", "`file` with the codes of the vectors, .npy of uint8 or int8 with one a row")
+	cmd.Flags().StringVar(&in.IDs, "ids", "", "`file` with the ids of the rows, .txt or .jsonl")
+	cmd.Flags().StringVar(&in.Metadata, "metadata", "", "`file` with the metadata of the rows, .jsonl")
 	cmd.Flags().BoolVar(&flags.resume, "resume", false, "skip the vectors before the first whose id is not there yet")
 	cmd.Flags().BoolVar(&flags.create, "create", false, "make the collection when it is not there")
 	cmd.Flags().IntVar(&flags.dims, "dims", 0, "with --create: dimensions a vector (default those of the first file)")
@@ -144,7 +145,7 @@ not the signs of its vector is refused.`,
 
 // collection describes the collection to store into, and says whether it is still
 // to be made.
-func (f *ingestFlags) collection(ctx context.Context, cmd *cobra.Command, b backend, name string, l layout) (info index.Info, create bool, err error) {
+func (f *ingestFlags) collection(ctx context.Context, cmd *cobra.Command, b backend, name string, l files.Layout) (info index.Info, create bool, err error) {
 	shape := func(flag string) bool { return cmd.Flags().Changed(flag) }
 	if !f.create && (shape("dims") || shape("ladder") || shape("bits") || shape("metric") || shape("profile") || shape("store")) {
 		return index.Info{}, false, errors.New("--dims, --ladder, --bits, --metric, --profile and --store shape a new collection, want --create with them")
@@ -173,7 +174,7 @@ func (f *ingestFlags) collection(ctx context.Context, cmd *cobra.Command, b back
 		}
 		dims := f.dims
 		if dims == 0 {
-			dims = l.dims
+			dims = l.Dims
 		}
 		if dims == 0 {
 			return index.Info{}, false, fmt.Errorf("%s: no vector tells the dimensions of the new collection, want --dims", strings.Join(cmd.Flags().Args()[1:], ", "))
@@ -191,7 +192,7 @@ func (f *ingestFlags) collection(ctx context.Context, cmd *cobra.Command, b back
 		return index.Info{}, false, fmt.Errorf("collection %q is there with metric %v, want --metric %v", name, info.Metric, f.metric)
 	}
 	if shape("ladder") && !sameLadder(f.ladder, info.Ladder) {
-		return index.Info{}, false, fmt.Errorf("collection %q is there with ladder %s, want --ladder %s", name, joinInts(info.Ladder), joinInts(f.ladder))
+		return index.Info{}, false, fmt.Errorf("collection %q is there with ladder %s, want --ladder %s", name, show.Ints(info.Ladder), show.Ints(f.ladder))
 	}
 	if shape("bits") && f.bits != info.Bits {
 		return index.Info{}, false, fmt.Errorf("collection %q is there with a budget of %d bits, want --bits %d", name, info.Bits, info.Bits)
@@ -210,61 +211,12 @@ func sameLadder(given, ladder []int) bool {
 	return slices.Equal(given, ladder) || slices.Equal(given, ladder[:len(ladder)-1])
 }
 
-// What a record may have, see hamnest.v1.VectorRecord.
-const (
-	maxIDBytes       = 512
-	maxMetadataBytes = 64 << 10
-)
-
-// check reads the whole input and returns the first reason for which a collection
+// checkInput reads the whole input and returns the first reason for which a collection
 // of that shape would refuse some of it.
-func (in input) check(ctx context.Context, spec index.Spec, p *progress) error {
-	defer p.done()
-	signs := make([]uint64, code.Words(spec.Dims))
-	return in.each(func(rec index.Record, at origin) error {
-		if err := ctx.Err(); err != nil {
-			return err
-		}
-		if !in.codes {
-			if err := encoder.Validate(rec.Vector, spec.Dims, spec.Metric); err != nil {
-				return at.errorf("vector %w", err)
-			}
-			if err := spec.Store.Check(rec.Vector, spec.Metric); err != nil {
-				return at.errorf("vector %w", err)
-			}
-		}
-		if rec.Code != nil && len(rec.Vector) > 0 {
-			code.Signs(signs, asKept(rec.Vector, spec.Store))
-			if d := code.Distance(signs, rec.Code); d != 0 {
-				return at.errorf("code differs in %d of %d bits from the signs of the vector stored as %v", d, spec.Dims, spec.Store)
-			}
-		}
-		if n := len(rec.ID); n < 1 || n > maxIDBytes {
-			return at.errorf("id %s has %d bytes, want 1 to %d", excerpt([]byte(rec.ID)), n, maxIDBytes)
-		}
-		if !utf8.ValidString(rec.ID) {
-			return at.errorf("id %q is not UTF-8", rec.ID)
-		}
-		if n := len(rec.Metadata); n > maxMetadataBytes {
-			return at.errorf("metadata has %d bytes, want at most %d", n, maxMetadataBytes)
-		}
-		if n := len(rec.Metadata); n > 0 && rec.Metadata[0] != '{' {
-			return at.errorf("metadata is %s, want a JSON object", excerpt(rec.Metadata))
-		}
-		p.add(at.bytes)
-		return nil
-	})
-}
-
-// asKept returns what v is read back as where vectors are stored at precision p: codes
-// are made of that.
-func asKept(v []float32, p encoder.Precision) []float32 {
-	if p == encoder.Float32 || p == encoder.None {
-		return v
-	}
-	kept := make([]float32, len(v))
-	p.Decode(kept, p.Append(nil, v))
-	return kept
+func checkInput(ctx context.Context, cmd *cobra.Command, in *files.Input, spec index.Spec, layout files.Layout) error {
+	p := show.NewProgress(cmd.ErrOrStderr(), "checking", layout.Bytes, true)
+	defer p.Done()
+	return in.Check(ctx, spec, p.Add)
 }
 
 // resumeBatch is how many ids are looked up at a time to find where to resume: well
@@ -274,7 +226,7 @@ const resumeBatch = 1000
 // stored returns how many records the input has before the first whose id the
 // collection does not have. Ingest stores in order, so that this is where one that
 // was interrupted broke off.
-func (in input) stored(ctx context.Context, b backend, name string) (uint64, error) {
+func stored(ctx context.Context, in *files.Input, b backend, name string) (uint64, error) {
 	var n uint64
 	ids := make([]string, 0, resumeBatch)
 	lookUp := func() error {
@@ -284,13 +236,13 @@ func (in input) stored(ctx context.Context, b backend, name string) (uint64, err
 		}
 		if len(missing) > 0 {
 			n += uint64(slices.Index(ids, missing[0]))
-			return errStop
+			return files.ErrStop
 		}
 		n += uint64(len(ids))
 		ids = ids[:0]
 		return nil
 	}
-	err := in.each(func(rec index.Record, _ origin) error {
+	err := in.Each(func(rec index.Record, _ files.Place) error {
 		if ids = append(ids, rec.ID); len(ids) == resumeBatch {
 			return lookUp()
 		}
@@ -299,7 +251,7 @@ func (in input) stored(ctx context.Context, b backend, name string) (uint64, err
 	if err == nil && len(ids) > 0 {
 		err = lookUp()
 	}
-	if err != nil && !errors.Is(err, errStop) {
+	if err != nil && !errors.Is(err, files.ErrStop) {
 		return 0, err
 	}
 	return n, nil
@@ -310,27 +262,27 @@ const describeEvery = 1024
 
 // store stores the input but for its first skip records. When it is interrupted,
 // the error says how many records are durable.
-func (in input) store(ctx context.Context, b backend, spec index.Spec, skip uint64, p *progress) (ingestSummary, error) {
-	defer p.done()
+func storeInput(ctx context.Context, in *files.Input, b backend, spec index.Spec, skip uint64, p *show.Progress) (ingestSummary, error) {
+	defer p.Done()
 	start := time.Now()
 	ing, err := b.Ingest(ctx, spec.Name)
 	if err != nil {
 		return ingestSummary{}, err
 	}
 	var added, passed uint64
-	err = in.each(func(rec index.Record, at origin) error {
+	err = in.Each(func(rec index.Record, at files.Place) error {
 		if passed < skip {
 			passed++
-			p.add(at.bytes)
+			p.Add(at.Bytes)
 			return ctx.Err()
 		}
 		if err := ing.Add(ctx, rec); err != nil {
 			return err
 		}
 		added++
-		p.add(at.bytes)
+		p.Add(at.Bytes)
 		if added%describeEvery == 0 {
-			p.describe(fmt.Sprintf("storing, %.0f vectors/s", float64(added)/time.Since(start).Seconds()))
+			p.Describe(fmt.Sprintf("storing, %.0f vectors/s", float64(added)/time.Since(start).Seconds()))
 		}
 		return ctx.Err()
 	})
@@ -350,7 +302,7 @@ func (in input) store(ctx context.Context, b backend, spec index.Spec, skip uint
 	}
 	seconds := max(time.Since(start), time.Microsecond).Seconds() // a rate must be finite
 	what, rowBytes := "float32", 4*spec.Dims
-	if in.codes {
+	if in.Codes {
 		what, rowBytes = "codes", code.Bytes(spec.Dims)
 	}
 	return ingestSummary{
@@ -377,15 +329,15 @@ type ingestSummary struct {
 	what        string  // of which MBPerSecond are
 }
 
-func (s ingestSummary) print(out output) error {
-	if out.json {
-		return out.object(s)
+func (s ingestSummary) print(out show.Output) error {
+	if out.JSON {
+		return out.Object(s)
 	}
 	if s.Skipped > 0 {
-		if err := out.printf("%d vectors were there already\n", s.Skipped); err != nil {
+		if err := out.Printf("%d vectors were there already\n", s.Skipped); err != nil {
 			return err
 		}
 	}
-	return out.printf("%d vectors stored in %q in %.2f s: %.0f vectors/s, %.0f MB/s of %s\n",
+	return out.Printf("%d vectors stored in %q in %.2f s: %.0f vectors/s, %.0f MB/s of %s\n",
 		s.Vectors, s.Collection, s.Seconds, s.VectorsPerSecond, s.MBPerSecond, s.what)
 }

@@ -19,6 +19,8 @@ import (
 
 	"github.com/hamnest/hamnest/encoder"
 	"github.com/hamnest/hamnest/index"
+	"github.com/hamnest/hamnest/tools/hamnest/files"
+	"github.com/hamnest/hamnest/tools/hamnest/show"
 )
 
 func TestFilesOfEveryKindStoreTheSameVectors(t *testing.T) {
@@ -224,7 +226,7 @@ func TestBadInputIsRefusedBeforeAnythingIsStored(t *testing.T) {
 		{"an array in line 17", `v.jsonl: line 17: found "[1, 2]", want a JSON object`, line17(`[1, 2]`)},
 		{"an empty line 17", "v.jsonl: line 17: is empty, want a JSON object", line17("")},
 		{"a line 17 that is not UTF-8", "v.jsonl: line 17: is not UTF-8", line17("{\"id\": \"\xff\", \"vector\": [1, 2, 3, 4, 5, 6, 7, 8]}")},
-		{"a line 17 that is too long", "v.jsonl: line 17: is longer than 4194304 bytes", line17(`{"id": "x", "text": "` + strings.Repeat("x", maxLine) + `"}`)},
+		{"a line 17 that is too long", "v.jsonl: line 17: is longer than 4194304 bytes", line17(`{"id": "x", "text": "` + strings.Repeat("x", files.MaxLine) + `"}`)},
 		{"no id in line 17", `v.jsonl: line 17: has no "id"`, line17(`{"ID": "x", "vector": [1, 2, 3, 4, 5, 6, 7, 8]}`)},
 		{"two ids in line 17", `v.jsonl: line 17: "id" comes twice`, line17(`{"id": "x", "id": "y", "vector": [1, 2, 3, 4, 5, 6, 7, 8]}`)},
 		{"a fraction as id", `v.jsonl: line 17: "id" is "1.5", want a string or a whole number`, line17(`{"id": 1.5, "vector": [1, 2, 3, 4, 5, 6, 7, 8]}`)},
@@ -356,19 +358,19 @@ func TestInterruptedIngestSaysHowManyAreDurable(t *testing.T) {
 	test := func(t *testing.T, b backend) {
 		ctx, cancel := context.WithCancel(t.Context())
 		defer cancel()
-		in := input{files: []string{file}, open: func(name string) (fs.File, error) {
+		in := files.Input{Files: []string{file}, Open: func(name string) (fs.File, error) {
 			f, err := os.Open(name)
 			return &cancelledFile{f, 5000 * 4 * 512, cancel}, err
 		}}
 		flags := ingestFlags{create: true}
-		info, _, err := flags.collection(ctx, ingestCommand(new(outputFormat)), b, "c", layout{dims: 512})
+		info, _, err := flags.collection(ctx, ingestCommand(new(show.Format)), b, "c", files.Layout{Dims: 512})
 		if err != nil {
 			t.Fatal(err)
 		}
 		if info, err = b.Create(ctx, info.Spec); err != nil {
 			t.Fatal(err)
 		}
-		_, err = in.store(ctx, b, info.Spec, 0, &progress{})
+		_, err = storeInput(ctx, &in, b, info.Spec, 0, &show.Progress{})
 		stats, statsErr := b.Stats(t.Context(), "c")
 		if statsErr != nil {
 			t.Fatal(statsErr)

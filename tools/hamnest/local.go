@@ -20,12 +20,16 @@ type local struct{ db *index.DB }
 // name must not become an empty store. What goes wrong outside any call is logged
 // to messages.
 func openLocal(dir string, create bool, messages io.Writer) (*local, error) {
-	logger := slog.New(slog.NewTextHandler(messages, &slog.HandlerOptions{Level: slog.LevelWarn}))
-	db, err := openDB(dir, index.Options{Logger: logger, MustExist: !create})
+	db, err := openDB(dir, index.Options{Logger: warnings(messages), MustExist: !create})
 	if err != nil {
 		return nil, err
 	}
 	return &local{db}, nil
+}
+
+// warnings is a logger of what goes wrong.
+func warnings(messages io.Writer) *slog.Logger {
+	return slog.New(slog.NewTextHandler(messages, &slog.HandlerOptions{Level: slog.LevelWarn}))
 }
 
 // openDB opens a directory, or says what to do instead.

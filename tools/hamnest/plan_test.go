@@ -3,17 +3,18 @@ package main
 import (
 	"context"
 	"encoding/json"
-	"fmt"
 	"os"
 	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
+
+	"github.com/hamnest/hamnest/tools/hamnest/measure"
 )
 
 func TestAPlanIsWhatTheCollectionThenIs(t *testing.T) {
 	dir := t.TempDir()
-	p := decode[planned](t, must(t, "plan", "--rows", "20000", "--dims", "256", "--ladder", "128", "--data", dir, "--time", "100ms", "--format", "json"))[0]
+	p := decode[measure.Plan](t, must(t, "plan", "--rows", "20000", "--dims", "256", "--ladder", "128", "--data", dir, "--time", "100ms", "--format", "json"))[0]
 	file := spectralMatrix(1, 20_000, 256).file(t, "base.npy")
 	must(t, "ingest", "c", file, "--create", "--ladder", "128", "--data", dir)
 	stats := decode[statsJSON](t, must(t, "stats", "c", "--data", dir, "--format", "json"))[0]
@@ -38,7 +39,7 @@ func TestAPlanIsWhatTheCollectionThenIs(t *testing.T) {
 
 func TestAPlanSaysWhatEachNumberIsDerivedFrom(t *testing.T) {
 	args := []string{"plan", "--rows", "70000", "--dims", "512", "--bits", "600", "--store", "int8", "--candidates", "50", "--metadata-bytes", "100", "--id-bytes", "20", "--time", "100ms", "--data", t.TempDir()}
-	p := decode[planned](t, must(t, append(args, "--format", "json")...))[0]
+	p := decode[measure.Plan](t, must(t, append(args, "--format", "json")...))[0]
 	if p.Profile != "learned" || p.ProfilePlanned != "learned" || p.Bits != 600 {
 		t.Errorf("profile %q is planned as %q with %d bits, want learned with 600", p.Profile, p.ProfilePlanned, p.Bits)
 	}
@@ -139,27 +140,5 @@ func TestAPlanEndsWhenInterrupted(t *testing.T) {
 	}
 	if left, err := os.ReadDir(dir); err != nil || len(left) > 0 {
 		t.Errorf("%v is left behind, %v", left, err)
-	}
-}
-
-func TestRehearsedIDsDiffer(t *testing.T) {
-	seen := make(map[string]bool)
-	for row := range maxRehearsalRows + 2*rehearsalTimes {
-		id := planID(row, 3)
-		if seen[id] || len(id) < 3 {
-			t.Fatalf("row %d has id %q, want one of 3 bytes or more that no other row has", row, id)
-		}
-		seen[id] = true
-	}
-}
-
-func TestRehearsedMetadataIsAnObjectOfItsSize(t *testing.T) {
-	for _, bytes := range []int{0, 8, 9, 400} {
-		if m := planMetadata(bytes); len(m) != bytes || bytes > 0 && !json.Valid(m) {
-			t.Errorf("metadata of %d bytes is %q", bytes, m)
-		}
-	}
-	if got := fmt.Sprint(len(planMetadata(1))); got != "8" {
-		t.Errorf("the smallest metadata has %s bytes, want 8", got)
 	}
 }

@@ -11,6 +11,7 @@ import (
 
 	"github.com/hamnest/hamnest/encoder"
 	"github.com/hamnest/hamnest/index/dense"
+	"github.com/hamnest/hamnest/tools/hamnest/files"
 )
 
 // lossy are the precisions that round, with how they lie in memory and the recall@10
@@ -28,24 +29,24 @@ var lossy = []struct {
 func TestStoredPrecisionsKeepTheRecallOfFloat32(t *testing.T) {
 	for _, tt := range []struct {
 		set     string
-		files   func(t *testing.T) (open opener, folder string)
+		files   func(t *testing.T) (open files.Opener, folder string)
 		queries int
 	}{
-		{"the bundled sample", func(*testing.T) (opener, string) { return openDemo, "" }, 100},
-		{"debian", func(t *testing.T) (opener, string) {
+		{"the bundled sample", func(*testing.T) (files.Opener, string) { return openDemo, "" }, 100},
+		{"debian", func(t *testing.T) (files.Opener, string) {
 			if testing.Short() {
 				t.Skip("38,333 rows and 500 queries")
 			}
-			return openDisk, dataFolder(t, "debian")
+			return files.Disk, dataFolder(t, "debian")
 		}, 500},
 	} {
 		t.Run(tt.set, func(t *testing.T) {
 			open, folder := tt.files(t)
-			base, _, err := readQueries(open, filepath.Join(folder, "base.npy"), 0)
+			base, _, err := files.ReadQueries(open, filepath.Join(folder, "base.npy"), 0)
 			if err != nil {
 				t.Fatal(err)
 			}
-			queries, _, err := readQueries(open, filepath.Join(folder, "queries.npy"), tt.queries)
+			queries, _, err := files.ReadQueries(open, filepath.Join(folder, "queries.npy"), tt.queries)
 			if err != nil {
 				t.Fatal(err)
 			}

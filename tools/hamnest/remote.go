@@ -11,6 +11,7 @@ import (
 	"github.com/hamnest/hamnest/encoder"
 	"github.com/hamnest/hamnest/encoder/code"
 	"github.com/hamnest/hamnest/index"
+	"github.com/hamnest/hamnest/tools/hamnest/show"
 )
 
 // remote is a server, reached through package client.
@@ -367,7 +368,7 @@ func (r *remote) packed(ctx context.Context, name string, words []uint64) (*clie
 	}
 	at := slices.IndexFunc(ladder, func(step int) bool { return code.Words(step) == len(words) })
 	if at < 0 {
-		return nil, fmt.Errorf("code of %d words, want those of a step of the ladder %s", len(words), joinInts(ladder))
+		return nil, fmt.Errorf("code of %d words, want those of a step of the ladder %s", len(words), show.Ints(ladder))
 	}
 	return &client.Code{Packed: code.Faiss.AppendPacked(nil, words, ladder[at]), Dialect: wireDialect}, nil
 }

@@ -8,6 +8,8 @@ import (
 	"strings"
 
 	"github.com/spf13/cobra"
+
+	"github.com/hamnest/hamnest/tools/hamnest/show"
 )
 
 // execute runs one command line and returns the exit code of the process: 0 when
@@ -38,7 +40,7 @@ type interruptedError struct{ done string }
 func (e *interruptedError) Error() string { return "interrupted: " + e.done }
 
 func newRoot() *cobra.Command {
-	format := formatTable
+	format := show.Table
 	root := &cobra.Command{
 		Use:   "hamnest",
 		Short: "Store vectors, search them by their binary codes, measure the result",
@@ -91,4 +93,9 @@ func wantArgs(least, most int) cobra.PositionalArgs {
 		}
 		return nil
 	}
+}
+
+// newOutput returns where a command prints its results.
+func newOutput(cmd *cobra.Command, format *show.Format) show.Output {
+	return show.NewOutput(cmd.OutOrStdout(), *format == show.JSON)
 }

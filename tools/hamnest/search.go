@@ -8,12 +8,14 @@ import (
 	"fmt"
 	"io"
 	"strconv"
-	"time"
 
 	"github.com/spf13/cobra"
 
 	"github.com/hamnest/hamnest/index"
+	"github.com/hamnest/hamnest/tools/hamnest/files"
+	"github.com/hamnest/hamnest/tools/hamnest/measure"
 	"github.com/hamnest/hamnest/tools/hamnest/npy"
+	"github.com/hamnest/hamnest/tools/hamnest/show"
 )
 
 // rescoreFlag is index.Rescore as a flag.
@@ -54,7 +56,7 @@ type searchFlags struct {
 	q        index.Query
 }
 
-func searchCommand(format *outputFormat) *cobra.Command {
+func searchCommand(format *show.Format) *cobra.Command {
 	var store storeFlags
 	var flags searchFlags
 	cmd := &cobra.Command{
@@ -170,15 +172,15 @@ func (f *searchFlags) complete(cmd *cobra.Command) error {
 	text := []byte(f.vector)
 	if f.vector == "-" {
 		var err error
-		if text, err = io.ReadAll(io.LimitReader(cmd.InOrStdin(), maxLine)); err != nil {
+		if text, err = io.ReadAll(io.LimitReader(cmd.InOrStdin(), files.MaxLine)); err != nil {
 			return fmt.Errorf("standard input: %w", err)
 		}
 	}
 	if !json.Valid(text) {
-		return fmt.Errorf("--vector: found %s, want a JSON array of numbers", excerpt(text))
+		return fmt.Errorf("--vector: found %s, want a JSON array of numbers", files.Excerpt(text))
 	}
 	var err error
-	if f.q.Vector, err = parseVector(nil, text); err != nil {
+	if f.q.Vector, err = files.ParseVector(nil, text); err != nil {
 		return fmt.Errorf("--vector: %w", err)
 	}
 	return nil
@@ -188,8 +190,8 @@ func (f *searchFlags) complete(cmd *cobra.Command) error {
 func (f *searchFlags) file() string { return cmp.Or(f.query, f.code) }
 
 // searchFile searches for the rows of the query file.
-func (f *searchFlags) searchFile(ctx context.Context, cmd *cobra.Command, b backend, name string, out output) error {
-	return withMatrix(openDisk, f.file(), func(m *npy.Reader) error {
+func (f *searchFlags) searchFile(ctx context.Context, cmd *cobra.Command, b backend, name string, out show.Output) error {
+	return files.WithMatrix(files.Disk, f.file(), func(m *npy.Reader) error {
 		first, rows := 0, m.Rows()
 		if cmd.Flags().Changed("row") {
 			if f.row < 0 || f.row >= m.Rows() {
@@ -197,8 +199,8 @@ func (f *searchFlags) searchFile(ctx context.Context, cmd *cobra.Command, b back
 			}
 			first, rows = f.row, 1
 		}
-		p := newProgress(cmd, "searching", int64(rows), false)
-		defer p.done()
+		p := show.NewProgress(cmd.ErrOrStderr(), "searching", int64(rows), false)
+		defer p.Done()
 		var answers []answer
 		search := func(row int) error {
 			result, err := b.Search(ctx, name, f.q)
@@ -206,7 +208,7 @@ func (f *searchFlags) searchFile(ctx context.Context, cmd *cobra.Command, b back
 				return fmt.Errorf("%s: row %d: %w", f.file(), row, err)
 			}
 			answers = append(answers, answer{&row, result})
-			p.add(1)
+			p.Add(1)
 			return nil
 		}
 		searchAll := f.searchVectors
@@ -246,11 +248,11 @@ func (f *searchFlags) searchCodes(ladder []int) func(m *npy.Reader, first, rows 
 		if err != nil {
 			return err
 		}
-		dims, err := codeDims(f.code, m.Cols(), ladder)
+		dims, err := files.CodeDims(f.code, m.Cols(), ladder)
 		if err != nil {
 			return err
 		}
-		return eachCode(f.code, m, dialect, dims, first, rows, func(row int, words []uint64) error {
+		return files.EachCode(f.code, m, dialect, dims, first, rows, func(row int, words []uint64) error {
 			f.q.Code = words
 			return search(row)
 		})
@@ -264,10 +266,10 @@ type answer struct {
 	result *index.Result
 }
 
-func (f *searchFlags) print(cmd *cobra.Command, out output, answers []answer) error {
-	if out.json {
+func (f *searchFlags) print(cmd *cobra.Command, out show.Output, answers []answer) error {
+	if out.JSON {
 		for _, a := range answers {
-			if err := out.object(answerToJSON(a)); err != nil {
+			if err := out.Object(answerToJSON(a)); err != nil {
 				return err
 			}
 		}
@@ -286,7 +288,7 @@ func (f *searchFlags) print(cmd *cobra.Command, out output, answers []answer) er
 	var rows [][]string
 	for _, a := range answers {
 		for i, hit := range a.result.Hits {
-			row := []string{strconv.Itoa(i + 1), printable(hit.ID), formatScore(hit.Score)}
+			row := []string{strconv.Itoa(i + 1), show.Printable(hit.ID), formatScore(hit.Score)}
 			if f.file() != "" {
 				row = append([]string{strconv.Itoa(*a.row)}, row...)
 			}
@@ -294,12 +296,12 @@ func (f *searchFlags) print(cmd *cobra.Command, out output, answers []answer) er
 				row = append(row, vectorStart(hit.Vector))
 			}
 			if f.q.WithMetadata {
-				row = append(row, printableJSON(hit.Metadata))
+				row = append(row, show.PrintableJSON(hit.Metadata))
 			}
 			rows = append(rows, row)
 		}
 	}
-	if err := out.table(header, rows); err != nil {
+	if err := out.Table(header, rows); err != nil {
 		return err
 	}
 	if f.receipt {
@@ -328,12 +330,12 @@ func vectorStart(v []float32) string {
 	return text
 }
 
-func printReceipt(out output, a answer) error {
+func printReceipt(out show.Output, a answer) error {
 	title := "\nreceipt"
 	if a.row != nil {
 		title = fmt.Sprintf("\nreceipt of query %d", *a.row)
 	}
-	if err := out.printf("%s\n", title); err != nil {
+	if err := out.Printf("%s\n", title); err != nil {
 		return err
 	}
 	r := a.result.Receipt
@@ -341,19 +343,19 @@ func printReceipt(out output, a answer) error {
 	if r.Exact {
 		mode = "exact"
 	}
-	return out.table(nil, [][]string{
+	return out.Table(nil, [][]string{
 		{"dims", strconv.Itoa(r.Dims)},
 		{"mode", mode},
-		{"target recall", orNone(r.TargetRecall)},
-		{"bound", orNone(r.Bound)},
+		{"target recall", show.OrNone(r.TargetRecall)},
+		{"bound", show.OrNone(r.Bound)},
 		{"expected recall", expectedRecall(r.ExpectedRecall)},
 		{"rows scanned", strconv.FormatUint(r.RowsScanned, 10)},
 		{"passes", strconv.Itoa(r.Passes)},
-		{"code bytes read", byteCount(r.CodeBytesRead)},
+		{"code bytes read", show.Bytes(r.CodeBytesRead)},
 		{"candidates", strconv.Itoa(r.Candidates)},
 		{"refined", strconv.Itoa(r.Refined)},
 		{"vectors read", strconv.FormatUint(r.VectorsRead, 10)},
-		{"vector bytes read", byteCount(r.VectorBytesRead)},
+		{"vector bytes read", show.Bytes(r.VectorBytesRead)},
 		{"scan", r.Scan.String()},
 		{"refine", r.Refine.String()},
 		{"rescore", r.RescoreTime.String()},
@@ -361,14 +363,6 @@ func printReceipt(out output, a answer) error {
 		{"kernel", r.Kernel},
 		{"profile fingerprint", r.ProfileFingerprint},
 	})
-}
-
-// orNone shows a setting of which 0 is none.
-func orNone(x float64) string {
-	if x == 0 {
-		return "-"
-	}
-	return strconv.FormatFloat(x, 'g', -1, 64)
 }
 
 // expectedRecall shows what is expected, of which 0 is that nothing is known.
@@ -440,14 +434,12 @@ func answerToJSON(a answer) answerJSON {
 			Refined:            r.Refined,
 			VectorsRead:        r.VectorsRead,
 			VectorBytesRead:    r.VectorBytesRead,
-			ScanMS:             milliseconds(r.Scan),
-			RefineMS:           milliseconds(r.Refine),
-			RescoreMS:          milliseconds(r.RescoreTime),
-			TotalMS:            milliseconds(r.Total),
+			ScanMS:             measure.Milliseconds(r.Scan),
+			RefineMS:           measure.Milliseconds(r.Refine),
+			RescoreMS:          measure.Milliseconds(r.RescoreTime),
+			TotalMS:            measure.Milliseconds(r.Total),
 			Kernel:             r.Kernel,
 			ProfileFingerprint: r.ProfileFingerprint,
 		},
 	}
 }
-
-func milliseconds(d time.Duration) float64 { return float64(d) / float64(time.Millisecond) }

@@ -10,6 +10,7 @@ import (
 	"github.com/hamnest/hamnest/encoder"
 	"github.com/hamnest/hamnest/encoder/code"
 	"github.com/hamnest/hamnest/index"
+	"github.com/hamnest/hamnest/tools/hamnest/measure"
 )
 
 // searchable ingests 200 vectors of 128 dimensions as doc0, doc1, ... into c, each
@@ -249,7 +250,7 @@ func TestBadSearchesAreRefused(t *testing.T) {
 		{"a dialect that is none", `unknown dialect "vespa"`, []string{"--code", codes, "--dialect", "vespa"}},
 		{"a dialect of nothing", "want --code with it", []string{"--id", "doc0", "--dialect", "numpy"}},
 		{"codes of another type", `elements are "|u1", want packed codes of |i1`, []string{"--code", codes, "--dialect", "numpy-signed"}},
-		{"codes that are vectors", "found codes of 128 bytes, want 16 for 128 dimensions or those of a shorter step of the ladder 64,128", []string{"--code", queries, "--dialect", "numpy"}},
+		{"codes that are vectors", "found codes of 128 bytes, want 16 for 128 dimensions or those of a shorter step of the ladder [64 128]", []string{"--code", queries, "--dialect", "numpy"}},
 		{"codes of wrong dims", "found codes of 10 bytes, want 16", []string{"--code", wide, "--dialect", "numpy"}},
 		{"codes against vectors", "set together with exact or rescore vectors", []string{"--code", codes, "--dialect", "numpy", "--rescore", "vectors"}},
 		{"a code of a row that is not there", "--row 2, want 0 to 1", []string{"--code", codes, "--dialect", "numpy", "--row", "2"}},
@@ -359,14 +360,14 @@ func TestDeleteCountsWhatWasThere(t *testing.T) {
 func TestMetricsOfTheCommandAreThoseOfTheEngine(t *testing.T) {
 	q, v := []float32{1, 2, 2}, []float32{2, 1, -2, 100} // the fourth is beyond the query
 	for metric, want := range map[encoder.Metric]float64{encoder.Cosine: 0, encoder.Dot: 0, encoder.L2: -18} {
-		if got := exactScore(q, v, metric); got != want {
+		if got := measure.ExactScore(q, v, metric); got != want {
 			t.Errorf("%v score is %v, want %v", metric, got, want)
 		}
 	}
-	if got := exactScore([]float32{3, 4}, []float32{3, 4}, encoder.Cosine); got != 1 {
+	if got := measure.ExactScore([]float32{3, 4}, []float32{3, 4}, encoder.Cosine); got != 1 {
 		t.Errorf("cosine of a vector with itself is %v, want 1", got)
 	}
-	if got := exactScore([]float32{3, 4}, []float32{0, 0, 1}, encoder.Cosine); got != 0 {
+	if got := measure.ExactScore([]float32{3, 4}, []float32{0, 0, 1}, encoder.Cosine); got != 0 {
 		t.Errorf("cosine with an all-zero prefix is %v, want 0", got)
 	}
 }

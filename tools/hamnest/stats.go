@@ -9,9 +9,10 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/hamnest/hamnest/index"
+	"github.com/hamnest/hamnest/tools/hamnest/show"
 )
 
-func statsCommand(format *outputFormat) *cobra.Command {
+func statsCommand(format *show.Format) *cobra.Command {
 	var store storeFlags
 	cmd := &cobra.Command{
 		Use:   "stats NAME",
@@ -104,9 +105,9 @@ func statsToJSON(s index.Stats) statsJSON {
 	return j
 }
 
-func printStats(out output, s index.Stats) error {
-	if out.json {
-		return out.object(statsToJSON(s))
+func printStats(out show.Output, s index.Stats) error {
+	if out.JSON {
+		return out.Object(statsToJSON(s))
 	}
 	count := func(n uint64) string { return strconv.FormatUint(n, 10) }
 	rows := [][]string{
@@ -114,14 +115,14 @@ func printStats(out output, s index.Stats) error {
 		{"retired", count(s.Retired)},
 		{"dropped", count(s.Dropped)},
 		{"sealed", count(s.Sealed)},
-		{"memory", byteCount(s.MemoryBytes)},
-		{"disk", byteCount(s.DiskBytes)},
-		{"disk, codes", byteCount(s.DiskCodes)},
-		{"disk, vectors", byteCount(s.DiskVectors)},
-		{"disk, ids, metadata", byteCount(s.DiskRows)},
-		{"disk, free", byteCount(s.DiskFreeBytes)},
-		{"code, a vector", byteCount(s.CodeBytesPerVector)},
-		{"vector, a vector", byteCount(s.VectorBytesPerVector)},
+		{"memory", show.Bytes(s.MemoryBytes)},
+		{"disk", show.Bytes(s.DiskBytes)},
+		{"disk, codes", show.Bytes(s.DiskCodes)},
+		{"disk, vectors", show.Bytes(s.DiskVectors)},
+		{"disk, ids, metadata", show.Bytes(s.DiskRows)},
+		{"disk, free", show.Bytes(s.DiskFreeBytes)},
+		{"code, a vector", show.Bytes(s.CodeBytesPerVector)},
+		{"vector, a vector", show.Bytes(s.VectorBytesPerVector)},
 		{"commits", count(s.Commits)},
 		{"kernel", s.Kernel},
 		{"profile fingerprint", s.ProfileFingerprint},
@@ -141,5 +142,5 @@ func printStats(out output, s index.Stats) error {
 	if s.RewriteError != "" {
 		rows = append(rows, []string{"rewrite failed", s.RewriteError})
 	}
-	return out.table(nil, rows)
+	return out.Table(nil, rows)
 }

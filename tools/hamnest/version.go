@@ -7,9 +7,10 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/hamnest/hamnest/index/hamming"
+	"github.com/hamnest/hamnest/tools/hamnest/show"
 )
 
-func versionCommand(format *outputFormat) *cobra.Command {
+func versionCommand(format *show.Format) *cobra.Command {
 	return &cobra.Command{
 		Use:   "version",
 		Short: "Show what this program was built from",
@@ -63,9 +64,9 @@ func readVersion() versionJSON {
 	return v
 }
 
-func printVersion(out output, v versionJSON) error {
-	if out.json {
-		return out.object(v)
+func printVersion(out show.Output, v versionJSON) error {
+	if out.JSON {
+		return out.Object(v)
 	}
 	rows := [][]string{{"hamnest", v.Version}}
 	if v.Revision != "" {
@@ -76,5 +77,5 @@ func printVersion(out output, v versionJSON) error {
 		rows = append(rows, []string{"commit", revision}, []string{"of", v.Time})
 	}
 	rows = append(rows, []string{"go", v.Go}, []string{"platform", v.Platform}, []string{"kernel", v.Kernel})
-	return out.table(nil, rows)
+	return out.Table(nil, rows)
 }

@@ -1,4 +1,4 @@
-package main
+package files
 
 import (
 	"bytes"
@@ -11,36 +11,36 @@ import (
 // labels gives the rows of matrices their ids and metadata, from the files of an
 // input's ids and metadata: line i is about row i of all matrices together.
 type labels struct {
-	ids, metadata *lineReader // nil when the input has no such file
+	ids, metadata *Lines // nil when the input has no such file
 	idsAreJSON    bool
 	rows          int // how many rows the matrices have
 }
 
-func (in input) openLabels() (_ *labels, err error) {
+func (in Input) openLabels() (_ *labels, err error) {
 	l := &labels{}
 	defer func() {
 		if err != nil {
 			err = errors.Join(err, l.Close())
 		}
 	}()
-	if in.ids == "" && in.metadata == "" {
+	if in.IDs == "" && in.Metadata == "" {
 		return l, nil
 	}
-	layout, err := in.layout()
+	layout, err := in.Layout()
 	if err != nil {
 		return nil, err
 	}
-	l.rows = layout.rows
-	if in.ids != "" {
-		if l.ids, l.idsAreJSON, err = openIDs(in.open, in.ids); err != nil {
+	l.rows = layout.Rows
+	if in.IDs != "" {
+		if l.ids, l.idsAreJSON, err = openIDs(in.Open, in.IDs); err != nil {
 			return nil, err
 		}
 	}
-	if in.metadata != "" {
-		if _, err := kind(in.metadata, jsonFile); err != nil {
+	if in.Metadata != "" {
+		if _, err := Kind(in.Metadata, JSONLines); err != nil {
 			return nil, err
 		}
-		if l.metadata, err = openLines(in.open, in.metadata); err != nil {
+		if l.metadata, err = OpenLines(in.Open, in.Metadata); err != nil {
 			return nil, err
 		}
 	}
@@ -49,7 +49,7 @@ func (in input) openLabels() (_ *labels, err error) {
 
 func (l *labels) Close() error {
 	var errs []error
-	for _, file := range []*lineReader{l.ids, l.metadata} {
+	for _, file := range []*Lines{l.ids, l.metadata} {
 		if file != nil {
 			errs = append(errs, file.Close())
 		}
@@ -71,31 +71,31 @@ func (l *labels) next(row int) (id string, metadata []byte, err error) {
 		if _, err := l.metadata.object(); err != nil {
 			return "", nil, l.tooShort(l.metadata, err)
 		}
-		metadata = bytes.Clone(bytes.TrimSpace(l.metadata.line))
+		metadata = bytes.Clone(bytes.TrimSpace(l.metadata.Line))
 	}
 	return id, metadata, nil
 }
 
 // tooShort turns the end of a file that rows still need into an error.
-func (l *labels) tooShort(file *lineReader, err error) error {
+func (l *labels) tooShort(file *Lines, err error) error {
 	if errors.Is(err, io.EOF) {
 		return l.lineCountError(file)
 	}
 	return err
 }
 
-func (l *labels) lineCountError(file *lineReader) error {
-	return fmt.Errorf("%s: found %d lines, want %d: one for each row", file.name, file.number, l.rows)
+func (l *labels) lineCountError(file *Lines) error {
+	return fmt.Errorf("%s: found %d lines, want %d: one for each row", file.name, file.Number, l.rows)
 }
 
 // end returns an error when a file has more lines than there were rows.
 func (l *labels) end() error {
-	for _, file := range []*lineReader{l.ids, l.metadata} {
+	for _, file := range []*Lines{l.ids, l.metadata} {
 		if file == nil {
 			continue
 		}
 		for {
-			_, err := file.next()
+			_, err := file.Next()
 			if errors.Is(err, io.EOF) {
 				break
 			}
@@ -103,7 +103,7 @@ func (l *labels) end() error {
 				return err
 			}
 		}
-		if file.number != l.rows {
+		if file.Number != l.rows {
 			return l.lineCountError(file)
 		}
 	}
@@ -112,22 +112,22 @@ func (l *labels) end() error {
 
 // openIDs opens a file of ids: .txt with one a line, or .jsonl with an "id" in
 // every line.
-func openIDs(open opener, name string) (l *lineReader, areJSON bool, err error) {
-	k, err := kind(name, textFile, jsonFile)
+func openIDs(open Opener, name string) (l *Lines, areJSON bool, err error) {
+	k, err := Kind(name, Text, JSONLines)
 	if err != nil {
 		return nil, false, err
 	}
-	l, err = openLines(open, name)
-	return l, k == jsonFile, err
+	l, err = OpenLines(open, name)
+	return l, k == JSONLines, err
 }
 
 // nextID returns the id in the next line of a file of ids, and what else is in
 // that line as a JSON object, nil when nothing is. At the end it returns io.EOF.
-func nextID(l *lineReader, isJSON bool) (id string, rest []byte, err error) {
+func nextID(l *Lines, isJSON bool) (id string, rest []byte, err error) {
 	if !isJSON {
-		line, err := l.next()
+		line, err := l.Next()
 		if err == nil && len(line) == 0 {
-			err = l.errorf("is empty, want an id")
+			err = l.Errorf("is empty, want an id")
 		}
 		return string(line), nil, err
 	}
@@ -137,14 +137,14 @@ func nextID(l *lineReader, isJSON bool) (id string, rest []byte, err error) {
 	}
 	id, err = o.id()
 	if err != nil {
-		return "", nil, l.errorf("%w", err)
+		return "", nil, l.Errorf("%w", err)
 	}
 	return id, o.without("id"), nil
 }
 
-// readIDs returns the ids of a file, one a line; those past the first limit are
+// ReadIDs returns the ids of a file, one a line; those past the first limit are
 // left out.
-func readIDs(open opener, name string, limit int) (ids []string, err error) {
+func ReadIDs(open Opener, name string, limit int) (ids []string, err error) {
 	l, isJSON, err := openIDs(open, name)
 	if err != nil {
 		return nil, err

@@ -1,4 +1,4 @@
-package main
+package files
 
 import (
 	"slices"
@@ -18,7 +18,7 @@ func TestObjectIsSplitWithoutRewriting(t *testing.T) {
 		{"a large number", `{"id":123456789012345678901234567890}`, "123456789012345678901234567890", ""},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			o, err := parseObject([]byte(tt.line))
+			o, err := ParseObject([]byte(tt.line))
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -41,12 +41,12 @@ func FuzzParseObject(f *testing.F) {
 	f.Add([]byte(`{"id": "\ud800"}`))
 	f.Add([]byte(`{}`))
 	f.Fuzz(func(t *testing.T, line []byte) {
-		o, err := parseObject(line)
+		o, err := ParseObject(line)
 		if err != nil {
 			return
 		}
 		if rest := o.without(); rest != nil {
-			again, err := parseObject(rest)
+			again, err := ParseObject(rest)
 			if err != nil {
 				t.Fatalf("%q was split and joined to %q: %v", line, rest, err)
 			}

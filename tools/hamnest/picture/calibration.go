@@ -1,4 +1,5 @@
-package main
+// Package picture draws what calibrate has measured.
+package picture
 
 import (
 	"bytes"
@@ -18,9 +19,9 @@ import (
 	"github.com/hamnest/hamnest/index"
 )
 
-// plotFormat returns the extension of a picture's file, which must be one that can be
+// Format returns the extension of a picture's file, which must be one that can be
 // written; empty for no file.
-func plotFormat(name string) (string, error) {
+func Format(name string) (string, error) {
 	switch ext := filepath.Ext(name); {
 	case name == "", ext == ".svg", ext == ".html":
 		return ext, nil
@@ -35,9 +36,9 @@ const (
 	labelGap = 1 * vg.Millimeter
 )
 
-// plotCalibration writes a picture of recall against time and bytes, with a line for the
+// Calibration writes a picture of recall against time and bytes, with a line for the
 // prefixes and one for the target recalls of whole queries.
-func plotCalibration(name, collection string, c *index.Calibration) error {
+func Calibration(name, collection string, c *index.Calibration, table [][]string) error {
 	time, err := newPlot(c, "microseconds a query", func(s index.Setting) float64 { return s.Microseconds })
 	if err != nil {
 		return err
@@ -60,7 +61,7 @@ func plotCalibration(name, collection string, c *index.Calibration) error {
 	}
 	if filepath.Ext(name) == ".html" {
 		var page bytes.Buffer
-		if err := plotPage.Execute(&page, plotPageData{collection, c, template.HTML(withoutProlog(picture.Bytes()))}); err != nil {
+		if err := plotPage.Execute(&page, plotPageData{collection, c, table, template.HTML(withoutProlog(picture.Bytes()))}); err != nil {
 			return fmt.Errorf("--plot %s: %w", name, err)
 		}
 		picture = page
@@ -118,7 +119,7 @@ func plottedLines(c *index.Calibration) []plottedLine {
 		if s == last { // which the other line has too
 			return ""
 		}
-		return orNone(s.TargetRecall)
+		return strconv.FormatFloat(s.TargetRecall, 'g', -1, 64)
 	}}
 	for _, s := range c.Settings {
 		if s.TargetRecall == last.TargetRecall {
@@ -142,10 +143,11 @@ func withoutProlog(svg []byte) string {
 type plotPageData struct {
 	Collection  string
 	Calibration *index.Calibration
+	Table       [][]string
 	Picture     template.HTML // of our own making
 }
 
-var plotPage = template.Must(template.New("page").Funcs(template.FuncMap{"cells": settingCells}).Parse(`<!DOCTYPE html>
+var plotPage = template.Must(template.New("page").Parse(`<!DOCTYPE html>
 <html lang="en">
 <meta charset="utf-8">
 <title>Recall of {{.Collection}}</title>
@@ -161,7 +163,7 @@ td, th { padding: 0.1em 0.7em; text-align: right }
 {{.Picture}}
 <table>
 <tr><th>dims<th>target recall<th>recall<th>recall at the prefix<th>vectors read<th>microseconds<th>bytes</tr>
-{{range .Calibration.Settings}}<tr>{{range cells .}}<td>{{.}}{{end}}</tr>
+{{range .Table}}<tr>{{range .}}<td>{{.}}{{end}}</tr>
 {{end}}</table>
 </html>
 `))

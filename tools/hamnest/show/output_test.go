@@ -1,4 +1,4 @@
-package main
+package show
 
 import (
 	"bytes"
@@ -19,7 +19,7 @@ func TestTableIsCutToTheTerminal(t *testing.T) {
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			var b bytes.Buffer
-			if err := (output{w: &b, width: tt.width}).table([]string{"N", "TEXT"}, rows); err != nil {
+			if err := (Output{W: &b, Width: tt.width}).Table([]string{"N", "TEXT"}, rows); err != nil {
 				t.Fatal(err)
 			}
 			if b.String() != tt.want {
@@ -31,7 +31,7 @@ func TestTableIsCutToTheTerminal(t *testing.T) {
 
 func TestNumbersAreAlignedToTheRight(t *testing.T) {
 	var b bytes.Buffer
-	if err := (output{w: &b}).numbers([]string{"n", "value"}, [][]string{{"100", "1"}, {"2", "30"}}); err != nil {
+	if err := (Output{W: &b}).Numbers([]string{"n", "value"}, [][]string{{"100", "1"}, {"2", "30"}}); err != nil {
 		t.Fatal(err)
 	}
 	if want := "    n  value\n  100      1\n    2     30\n"; b.String() != want {
@@ -47,18 +47,18 @@ func TestTextFromOutsideCannotDriveTheTerminal(t *testing.T) {
 		"\u202eabc":        `"\u202eabc"`,
 		"\xff":             `"\xff"`,
 	} {
-		if got := printable(in); got != want {
-			t.Errorf("printable(%q) is %s, want %s", in, got, want)
+		if got := Printable(in); got != want {
+			t.Errorf("Printable(%q) is %s, want %s", in, got, want)
 		}
 	}
-	if got := printableJSON([]byte("{\n  \"a\":\t1\n}")); got != `{"a":1}` {
+	if got := PrintableJSON([]byte("{\n  \"a\":\t1\n}")); got != `{"a":1}` {
 		t.Errorf("metadata over three lines prints as %s", got)
 	}
 }
 
 func TestByteCountsCarryTheirUnit(t *testing.T) {
 	for n, want := range map[uint64]string{0: "0 B", 1023: "1023 B", 1024: "1.0 KiB", 1536: "1.5 KiB", 64 << 20: "64.0 MiB", 1 << 40: "1.0 TiB", 1<<64 - 1: "16.0 EiB"} {
-		if got := byteCount(n); got != want {
+		if got := Bytes(n); got != want {
 			t.Errorf("%d bytes print as %s, want %s", n, got, want)
 		}
 	}

@@ -1,4 +1,4 @@
-package main
+package files
 
 import (
 	"errors"
@@ -16,9 +16,9 @@ import (
 	"github.com/hamnest/hamnest/tools/hamnest/npy"
 )
 
-// openDisk is the opener of files on disk. Input is read twice, once to check it
+// Disk is the Opener of files on disk. Input is read twice, once to check it
 // and once to store it, so that a pipe will not do.
-func openDisk(name string) (fs.File, error) {
+func Disk(name string) (fs.File, error) {
 	info, err := os.Stat(name)
 	if err != nil {
 		return nil, err
@@ -29,49 +29,51 @@ func openDisk(name string) (fs.File, error) {
 	return os.Open(name)
 }
 
-// input is what one ingest reads.
-type input struct {
-	open opener
+// Input is what one ingest reads.
+type Input struct {
+	Open Opener
 	// files hold the vectors, .npy or .jsonl.
-	files []string
+	Files []string
 	// ids and metadata name and describe the rows of .npy files; empty for none.
-	ids, metadata string
+	IDs, Metadata string
 	// codes says that .npy files have packed codes instead of vectors; codeFile, unless
-	// empty, has the codes of all vectors, one a row. They are of codeDims dimensions, in
+	// empty, has the codes of all vectors, one a row. They are of CodeDims dimensions, in
 	// dialect.
-	codes    bool
-	codeFile string
-	dialect  code.Dialect
-	codeDims int
+	Codes    bool
+	CodeFile string
+	Dialect  code.Dialect
+	CodeDims int
 }
 
-// origin is where a record was read.
-type origin struct {
-	file   string
-	unit   string // what number counts: rows of a matrix from 0, lines of a text from 1
-	number int
-	bytes  int // what the record takes of the file
+// Place is where a record was read.
+type Place struct {
+	File   string
+	Unit   string // what number counts: rows of a matrix from 0, lines of a text from 1
+	Number int
+	Bytes  int // what the record takes of the file
 }
 
-func (o origin) errorf(format string, args ...any) error {
-	return fmt.Errorf("%s: %s %d: %w", o.file, o.unit, o.number, fmt.Errorf(format, args...))
+// Errorf returns an error about the record.
+func (o Place) Errorf(format string, args ...any) error {
+	return fmt.Errorf("%s: %s %d: %w", o.File, o.Unit, o.Number, fmt.Errorf(format, args...))
 }
 
-// layout is what the headers and lengths of the files of an input tell.
-type layout struct {
-	dims  int   // of the first vector; 0 when there is none
-	rows  int   // of the .npy files
-	bytes int64 // of all files
+// Layout is what the headers and lengths of the files of an input tell.
+type Layout struct {
+	Dims  int   // of the first vector; 0 when there is none
+	Rows  int   // of the .npy files
+	Bytes int64 // of all files
 }
 
+// The endings of the names of files that are read.
 const (
-	matrixFile = ".npy"
-	jsonFile   = ".jsonl"
-	textFile   = ".txt"
+	Matrix    = ".npy"
+	JSONLines = ".jsonl"
+	Text      = ".txt"
 )
 
-// kind returns what a file is by its name, or an error that says what was wanted.
-func kind(name string, want ...string) (string, error) {
+// Kind returns what a file is by its name, or an error that says what was wanted.
+func Kind(name string, want ...string) (string, error) {
 	ext := strings.ToLower(filepath.Ext(name))
 	if !slices.Contains(want, ext) {
 		return "", fmt.Errorf("%s: found a file name that ends in %q, want %s", name, ext, strings.Join(want, " or "))
@@ -79,44 +81,44 @@ func kind(name string, want ...string) (string, error) {
 	return ext, nil
 }
 
-// layout looks at every file, without reading any to the end, and returns an error
+// Layout looks at every file, without reading any to the end, and returns an error
 // when the files do not go together.
-func (in input) layout() (layout, error) {
-	var l layout
-	for _, name := range in.files {
-		k, err := kind(name, matrixFile, jsonFile)
+func (in Input) Layout() (Layout, error) {
+	var l Layout
+	for _, name := range in.Files {
+		k, err := Kind(name, Matrix, JSONLines)
 		if err != nil {
-			return layout{}, err
+			return Layout{}, err
 		}
-		if k != matrixFile && in.codes {
-			return layout{}, fmt.Errorf("%s: found vectors, want packed codes: --dialect goes with %s files of codes", name, matrixFile)
+		if k != Matrix && in.Codes {
+			return Layout{}, fmt.Errorf("%s: found vectors, want packed codes: --dialect goes with %s files of codes", name, Matrix)
 		}
-		if k != matrixFile && (in.ids != "" || in.metadata != "") {
-			return layout{}, fmt.Errorf("%s has ids and metadata of its own: --ids and --metadata go with %s files", name, matrixFile)
+		if k != Matrix && (in.IDs != "" || in.Metadata != "") {
+			return Layout{}, fmt.Errorf("%s has ids and metadata of its own: --ids and --metadata go with %s files", name, Matrix)
 		}
 		peek := in.peekMatrix
-		if k == jsonFile {
+		if k == JSONLines {
 			peek = in.peekLines
 		}
 		dims, rows, size, err := peek(name)
 		if err != nil {
-			return layout{}, err
+			return Layout{}, err
 		}
-		if l.dims == 0 {
-			l.dims = dims
+		if l.Dims == 0 {
+			l.Dims = dims
 		}
-		l.rows += rows
-		l.bytes += size
+		l.Rows += rows
+		l.Bytes += size
 	}
 	return l, nil
 }
 
-func (in input) peekMatrix(name string) (dims, rows int, size int64, err error) {
-	err = withMatrix(in.open, name, func(m *npy.Reader) error {
+func (in Input) peekMatrix(name string) (dims, rows int, size int64, err error) {
+	err = WithMatrix(in.Open, name, func(m *npy.Reader) error {
 		dims, rows, size = m.Cols(), m.Rows(), int64(m.Rows())*int64(m.RowBytes())
-		if in.codes {
+		if in.Codes {
 			dims *= 8
-			return m.CheckBytes(elementOf(in.dialect))
+			return m.CheckBytes(ElementOf(in.Dialect))
 		}
 		return m.CheckFloats()
 	})
@@ -125,8 +127,8 @@ func (in input) peekMatrix(name string) (dims, rows int, size int64, err error) 
 
 // peekLines returns the dimensions of the first vector of a .jsonl file, and the
 // file's length.
-func (in input) peekLines(name string) (dims, rows int, size int64, err error) {
-	file, err := in.open(name)
+func (in Input) peekLines(name string) (dims, rows int, size int64, err error) {
+	file, err := in.Open(name)
 	if err != nil {
 		return 0, 0, 0, err
 	}
@@ -134,23 +136,23 @@ func (in input) peekLines(name string) (dims, rows int, size int64, err error) {
 	if err := errors.Join(err, file.Close()); err != nil {
 		return 0, 0, 0, err
 	}
-	_, err = in.eachLine(name, func(rec index.Record, _ origin) error {
+	_, err = in.eachLine(name, func(rec index.Record, _ Place) error {
 		dims = len(rec.Vector)
-		return errStop
+		return ErrStop
 	})
-	if err != nil && !errors.Is(err, errStop) {
+	if err != nil && !errors.Is(err, ErrStop) {
 		return 0, 0, 0, err
 	}
 	return dims, 0, info.Size(), nil
 }
 
-// errStop ends an iteration early.
-var errStop = errors.New("stop")
+// ErrStop ends an iteration early.
+var ErrStop = errors.New("stop")
 
-// each calls visit with every record of the input in order, until an error. The
+// Each calls visit with every record of the input in order, until an error. The
 // record's vector and code are overwritten for the next one; its metadata is not.
-func (in input) each(visit func(rec index.Record, at origin) error) (err error) {
-	if in.codeFile != "" {
+func (in Input) Each(visit func(rec index.Record, at Place) error) (err error) {
+	if in.CodeFile != "" {
 		return in.eachWithCode(visit)
 	}
 	labels, err := in.openLabels()
@@ -159,13 +161,13 @@ func (in input) each(visit func(rec index.Record, at origin) error) (err error) 
 	}
 	defer func() { err = errors.Join(err, labels.Close()) }()
 	first := 0
-	for _, name := range in.files {
-		k, err := kind(name, matrixFile, jsonFile)
+	for _, name := range in.Files {
+		k, err := Kind(name, Matrix, JSONLines)
 		if err != nil {
 			return err
 		}
 		var rows int
-		if k == jsonFile {
+		if k == JSONLines {
 			rows, err = in.eachLine(name, visit)
 		} else {
 			rows, err = in.eachRow(name, first, labels, visit)
@@ -179,20 +181,20 @@ func (in input) each(visit func(rec index.Record, at origin) error) (err error) 
 }
 
 // eachWithCode visits every record with its code from the file of codes.
-func (in input) eachWithCode(visit func(rec index.Record, at origin) error) error {
-	var failed error // kept from withMatrix, which would name the wrong file
-	err := withMatrix(in.open, in.codeFile, func(codes *npy.Reader) error {
+func (in Input) eachWithCode(visit func(rec index.Record, at Place) error) error {
+	var failed error // kept from WithMatrix, which would name the wrong file
+	err := WithMatrix(in.Open, in.CodeFile, func(codes *npy.Reader) error {
 		one := func(row, n int, take func(row int, words []uint64) error) error {
-			return eachCode(in.codeFile, codes, in.dialect, in.codeDims, row, n, take)
+			return EachCode(in.CodeFile, codes, in.Dialect, in.CodeDims, row, n, take)
 		}
 		if err := one(0, 0, nil); err != nil { // of the wrong type or size
 			return err
 		}
 		vectors, row := in, 0
-		vectors.codeFile = ""
-		failed = vectors.each(func(rec index.Record, at origin) error {
+		vectors.CodeFile = ""
+		failed = vectors.Each(func(rec index.Record, at Place) error {
 			if row++; row > codes.Rows() {
-				return fmt.Errorf("%s: found %d codes, want one for each vector", in.codeFile, codes.Rows())
+				return fmt.Errorf("%s: found %d codes, want one for each vector", in.CodeFile, codes.Rows())
 			}
 			return one(row-1, 1, func(_ int, words []uint64) error {
 				rec.Code = words
@@ -200,7 +202,7 @@ func (in input) eachWithCode(visit func(rec index.Record, at origin) error) erro
 			})
 		})
 		if failed == nil && row < codes.Rows() {
-			failed = fmt.Errorf("%s: found %d codes, want %d: one for each vector", in.codeFile, codes.Rows(), row)
+			failed = fmt.Errorf("%s: found %d codes, want %d: one for each vector", in.CodeFile, codes.Rows(), row)
 		}
 		return nil
 	})
@@ -208,16 +210,16 @@ func (in input) eachWithCode(visit func(rec index.Record, at origin) error) erro
 }
 
 // eachRow visits the rows of a matrix, the first being row first of the input.
-func (in input) eachRow(name string, first int, names *labels, visit func(index.Record, origin) error) (rows int, err error) {
-	err = withMatrix(in.open, name, func(m *npy.Reader) error {
+func (in Input) eachRow(name string, first int, names *labels, visit func(index.Record, Place) error) (rows int, err error) {
+	err = WithMatrix(in.Open, name, func(m *npy.Reader) error {
 		rows = m.Rows()
-		if in.codes {
-			return eachCode(name, m, in.dialect, in.codeDims, 0, rows, func(row int, words []uint64) error {
+		if in.Codes {
+			return EachCode(name, m, in.Dialect, in.CodeDims, 0, rows, func(row int, words []uint64) error {
 				id, metadata, err := names.next(first + row)
 				if err != nil {
 					return err
 				}
-				return visit(index.Record{ID: id, Code: words, Metadata: metadata}, origin{name, "row", row, m.RowBytes()})
+				return visit(index.Record{ID: id, Code: words, Metadata: metadata}, Place{name, "row", row, m.RowBytes()})
 			})
 		}
 		return eachVector(m, m.Rows(), func(row int, vector []float32) error {
@@ -225,15 +227,15 @@ func (in input) eachRow(name string, first int, names *labels, visit func(index.
 			if err != nil {
 				return err
 			}
-			return visit(index.Record{ID: id, Vector: vector, Metadata: metadata}, origin{name, "row", row, m.RowBytes()})
+			return visit(index.Record{ID: id, Vector: vector, Metadata: metadata}, Place{name, "row", row, m.RowBytes()})
 		})
 	})
 	return rows, err
 }
 
 // eachLine visits the lines of a .jsonl file.
-func (in input) eachLine(name string, visit func(index.Record, origin) error) (lines int, err error) {
-	l, err := openLines(in.open, name)
+func (in Input) eachLine(name string, visit func(index.Record, Place) error) (lines int, err error) {
+	l, err := OpenLines(in.Open, name)
 	if err != nil {
 		return 0, err
 	}
@@ -242,17 +244,17 @@ func (in input) eachLine(name string, visit func(index.Record, origin) error) (l
 	for {
 		o, err := l.object()
 		if errors.Is(err, io.EOF) {
-			return l.number, nil
+			return l.Number, nil
 		}
 		if err != nil {
 			return 0, err
 		}
 		rec, err := parseRecord(o, vector)
 		if err != nil {
-			return 0, l.errorf("%w", err)
+			return 0, l.Errorf("%w", err)
 		}
 		vector = rec.Vector
-		if err := visit(rec, origin{name, "line", l.number, len(l.line)}); err != nil {
+		if err := visit(rec, Place{name, "line", l.Number, len(l.Line)}); err != nil {
 			return 0, err
 		}
 	}
@@ -310,9 +312,9 @@ func eachVector(m *npy.Reader, n int, visit func(row int, vector []float32) erro
 	return nil
 }
 
-// withMatrix opens a .npy file, runs use on it and closes it. Errors of the npy
+// WithMatrix opens a .npy file, runs use on it and closes it. Errors of the npy
 // package carry no name, so those of use get the file's.
-func withMatrix(open opener, name string, use func(*npy.Reader) error) (err error) {
+func WithMatrix(open Opener, name string, use func(*npy.Reader) error) (err error) {
 	file, err := open(name)
 	if err != nil {
 		return err

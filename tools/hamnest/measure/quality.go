@@ -1,4 +1,5 @@
-package main
+// Package measure measures what searches find and what they cost, and predicts it.
+package measure
 
 import (
 	"maps"
@@ -9,16 +10,14 @@ import (
 	"github.com/hamnest/hamnest/encoder"
 )
 
-// How good answers are: the measures that eval and demo report.
+// IDSet is a set of ids.
+type IDSet map[string]struct{}
 
-// idSet is a set of ids.
-type idSet map[string]struct{}
-
-// countRight returns how many of the first k ids are right, and how many could be:
+// CountRight returns how many of the first k ids are right, and how many could be:
 // k, or fewer when there are not that many right answers at all. Their ratio is
 // recall@k. right has more than k ids where scores tie with the k-th; it does not
 // matter which of those are returned.
-func countRight(ids []string, right idSet, k int) (found, wanted int) {
+func CountRight(ids []string, right IDSet, k int) (found, wanted int) {
 	wanted = min(k, len(right))
 	for _, id := range ids[:min(k, len(ids))] {
 		if _, ok := right[id]; ok {
@@ -28,10 +27,10 @@ func countRight(ids []string, right idSet, k int) (found, wanted int) {
 	return min(found, wanted), wanted
 }
 
-// ndcgOf returns the normalised discounted cumulative gain of the first k ids
+// NDCG returns the normalised discounted cumulative gain of the first k ids
 // (Järvelin and Kekäläinen, TOIS 2002), with judged relevance as the gain. judged
 // has at least one id of a relevance above 0.
-func ndcgOf(ids []string, judged map[string]float64, k int) float64 {
+func NDCG(ids []string, judged map[string]float64, k int) float64 {
 	gain := 0.0
 	for rank, id := range ids[:min(k, len(ids))] {
 		gain += judged[id] / math.Log2(float64(rank)+2)
@@ -45,10 +44,10 @@ func ndcgOf(ids []string, judged map[string]float64, k int) float64 {
 	return gain / ideal
 }
 
-// exactScore returns the score of v for a query, larger being better, in float64:
+// ExactScore returns the score of v for a query, larger being better, in float64:
 // the reference against which ties are decided. Of v as many components count as
 // the query has.
-func exactScore(query, v []float32, metric encoder.Metric) float64 {
+func ExactScore(query, v []float32, metric encoder.Metric) float64 {
 	var dot, queryNorm, norm, distance float64
 	for i, q := range query {
 		a, b := float64(q), float64(v[i])
@@ -73,13 +72,17 @@ func exactScore(query, v []float32, metric encoder.Metric) float64 {
 // still tie: what float32 arithmetic over a thousand dimensions leaves uncertain.
 const tieTolerance = 1e-6
 
-func tied(a, b float64) bool {
+// Tied reports whether two exact scores tie.
+func Tied(a, b float64) bool {
 	return math.Abs(a-b) <= tieTolerance*max(math.Abs(a), math.Abs(b))
 }
 
-// percentile returns the smallest of the ascending values that at least the share
+// Percentile returns the smallest of the ascending values that at least the share
 // p of them does not exceed (nearest rank).
-func percentile(sorted []time.Duration, p float64) time.Duration {
+func Percentile(sorted []time.Duration, p float64) time.Duration {
 	rank := int(math.Ceil(p * float64(len(sorted))))
 	return sorted[max(rank, 1)-1]
 }
+
+// Milliseconds returns d in milliseconds.
+func Milliseconds(d time.Duration) float64 { return float64(d) / float64(time.Millisecond) }

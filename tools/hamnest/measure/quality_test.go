@@ -1,4 +1,4 @@
-package main
+package measure
 
 import (
 	"math"
@@ -7,8 +7,8 @@ import (
 )
 
 func TestRecallCountsRightAnswersOverThoseWanted(t *testing.T) {
-	set := func(ids ...string) idSet {
-		s := make(idSet)
+	set := func(ids ...string) IDSet {
+		s := make(IDSet)
 		for _, id := range ids {
 			s[id] = struct{}{}
 		}
@@ -17,7 +17,7 @@ func TestRecallCountsRightAnswersOverThoseWanted(t *testing.T) {
 	for _, tt := range []struct {
 		name          string
 		ids           []string
-		right         idSet
+		right         IDSet
 		k             int
 		found, wanted int
 	}{
@@ -32,7 +32,7 @@ func TestRecallCountsRightAnswersOverThoseWanted(t *testing.T) {
 		{"an empty collection", nil, set(), 10, 0, 0},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			if found, wanted := countRight(tt.ids, tt.right, tt.k); found != tt.found || wanted != tt.wanted {
+			if found, wanted := CountRight(tt.ids, tt.right, tt.k); found != tt.found || wanted != tt.wanted {
 				t.Errorf("%d right of %d, want %d of %d", found, wanted, tt.found, tt.wanted)
 			}
 		})
@@ -56,7 +56,7 @@ func TestNDCGDiscountsByRank(t *testing.T) {
 		{"cut at k, and so is the ideal", []string{"b", "a"}, 1, 1.0 / 3},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			if got := ndcgOf(tt.ids, judged, tt.k); math.Abs(got-tt.want) > 1e-12 {
+			if got := NDCG(tt.ids, judged, tt.k); math.Abs(got-tt.want) > 1e-12 {
 				t.Errorf("nDCG is %v, want %v", got, tt.want)
 			}
 		})
@@ -76,8 +76,8 @@ func TestTiesAreRelative(t *testing.T) {
 		{1e-9, 2e-9, false},
 		{1e-9, -1e-9, false},
 	} {
-		if got := tied(tt.a, tt.b); got != tt.want || tied(tt.b, tt.a) != tt.want {
-			t.Errorf("tied(%v, %v) is %v, want %v", tt.a, tt.b, got, tt.want)
+		if got := Tied(tt.a, tt.b); got != tt.want || Tied(tt.b, tt.a) != tt.want {
+			t.Errorf("Tied(%v, %v) is %v, want %v", tt.a, tt.b, got, tt.want)
 		}
 	}
 }
@@ -88,8 +88,8 @@ func TestPercentileIsTheNearestRank(t *testing.T) {
 		p    float64
 		want time.Duration
 	}{{0, 1}, {0.25, 1}, {0.26, 2}, {0.5, 2}, {0.99, 4}, {1, 4}} {
-		if got := percentile(values, tt.p); got != tt.want {
-			t.Errorf("percentile %v is %d, want %d", tt.p, got, tt.want)
+		if got := Percentile(values, tt.p); got != tt.want {
+			t.Errorf("Percentile %v is %d, want %d", tt.p, got, tt.want)
 		}
 	}
 }

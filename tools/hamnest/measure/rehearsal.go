@@ -1,11 +1,9 @@
-package main
+package measure
 
 import (
 	"cmp"
 	"context"
 	"errors"
-	"fmt"
-	"io"
 	"os"
 	"path/filepath"
 	"runtime"
@@ -65,8 +63,9 @@ const (
 )
 
 // rehearse measures a collection of the planned kind in a folder of its own, which it
-// removes, in dir or the nearest folder above it that exists.
-func (f *planFlags) rehearse(ctx context.Context, dir string, kind encoder.Kind, idBytes int, messages io.Writer) (r rehearsal, err error) {
+// removes, in Dir or the nearest folder above it that exists.
+func (f *Planned) rehearse(ctx context.Context, kind encoder.Kind) (r rehearsal, err error) {
+	dir := f.Dir
 	for {
 		if _, err := os.Stat(dir); !errors.Is(err, os.ErrNotExist) || dir == filepath.Dir(dir) {
 			break
@@ -82,22 +81,22 @@ func (f *planFlags) rehearse(ctx context.Context, dir string, kind encoder.Kind,
 	if r.Sync, err = timeSync(filepath.Join(own, "sync"), r.Times); err != nil {
 		return r, err
 	}
-	store, err := openLocal(filepath.Join(own, "data"), true, messages)
+	db, err := index.Open(filepath.Join(own, "data"), index.Options{Logger: f.Logger})
 	if err != nil {
 		return r, err
 	}
-	defer func() { err = errors.Join(err, store.Close()) }()
-	spec := f.spec
+	defer func() { err = errors.Join(err, db.Close()) }()
+	spec := f.Spec
 	spec.Name = "rehearsal"
-	c, err := store.db.Create(ctx, spec)
+	c, err := db.Create(ctx, spec)
 	if err != nil {
 		return r, err
 	}
 	r.Ladder = c.Info().Ladder
 	r.Rows, r.First = f.rehearsalRows(kind)
-	records, queries := f.rehearsalRecords(r.Rows+r.Times, r.Times, idBytes)
+	records, queries := f.rehearsalRecords(r.Rows+r.Times, r.Times, f.Rows.IDBytes)
 	records, single := records[:r.Rows], records[r.Rows:]
-	if r.Learn, err = storeAll(ctx, store, spec.Name, records[:r.First]); err != nil {
+	if r.Learn, err = f.timeStore(ctx, c, records[:r.First]); err != nil {
 		return r, err
 	}
 	start := time.Now()
@@ -105,7 +104,7 @@ func (f *planFlags) rehearse(ctx context.Context, dir string, kind encoder.Kind,
 		return r, err
 	}
 	r.Learn += time.Since(start)
-	if r.Ingest, err = storeAll(ctx, store, spec.Name, records[r.First:]); err != nil {
+	if r.Ingest, err = f.timeStore(ctx, c, records[r.First:]); err != nil {
 		return r, err
 	}
 	profile, err := f.rehearsalProfile(kind, records)
@@ -118,7 +117,7 @@ func (f *planFlags) rehearse(ctx context.Context, dir string, kind encoder.Kind,
 		rows[i], vectors[i] = make([]uint64, profile.RowWords()), rec.Vector
 	}
 	r.Encode = medianOf(r.Times, func(int) { profile.Encode(rows, vectors) }) / time.Duration(len(together))
-	if err := r.searches(ctx, c, f.query, queries, f.rows > uint64(r.Rows)); err != nil {
+	if err := r.searches(ctx, c, f.Query, queries, f.Rows.Count > uint64(r.Rows)); err != nil {
 		return r, err
 	}
 	if kind != encoder.Exact {
@@ -135,26 +134,26 @@ const encodeTogether = 64
 // rehearsalRows returns how many rows to store, and after how many of them codes are made
 // as they are of all the planned ones: those that are learned take some vectors, and where
 // there are none, there must not be too many.
-func (f *planFlags) rehearsalRows(kind encoder.Kind) (rows, first int) {
-	rows = min(max(int(rehearsalBytes*f.effort())/(4*f.spec.Dims), minRehearsalRows), maxRehearsalRows)
+func (f *Planned) rehearsalRows(kind encoder.Kind) (rows, first int) {
+	rows = min(max(int(rehearsalBytes*f.effort())/(4*f.Spec.Dims), minRehearsalRows), maxRehearsalRows)
 	switch {
 	case kind == encoder.Learned:
-		rows = max(rows, 2*(codedFloats/f.spec.Dims+1))
-	case kind == encoder.Exact && f.rows*uint64(f.spec.Dims) <= codedFloats:
-		rows = max(min(rows, codedFloats/f.spec.Dims), 2)
+		rows = max(rows, 2*(codedFloats/f.Spec.Dims+1))
+	case kind == encoder.Exact && f.Rows.Count*uint64(f.Spec.Dims) <= codedFloats:
+		rows = max(min(rows, codedFloats/f.Spec.Dims), 2)
 	}
 	return rows, rows / 2
 }
 
 // rehearsalRecords makes n records and so many queries up, of vectors that are as those of
 // embedding models are.
-func (f *planFlags) rehearsalRecords(n, queries, idBytes int) (records []index.Record, searched [][]float32) {
+func (f *Planned) rehearsalRecords(n, queries, idBytes int) (records []index.Record, searched [][]float32) {
 	set := synthetic.Set{
-		Rows: n, Queries: queries, Dims: f.spec.Dims, Seed: 1,
+		Rows: n, Queries: queries, Dims: f.Spec.Dims, Seed: 1,
 		Clusters: synthetic.DefaultClusters(n), Noise: synthetic.DefaultNoise, Decay: synthetic.DefaultDecay,
 	}
 	records, searched = make([]index.Record, n), make([][]float32, queries)
-	metadata := planMetadata(f.metadataBytes)
+	metadata := planMetadata(f.Rows.MetadataBytes)
 	set.Vectors(func(base bool, row int, v []float32) {
 		if !base {
 			searched[row] = slices.Clone(v)
@@ -166,8 +165,8 @@ func (f *planFlags) rehearsalRecords(n, queries, idBytes int) (records []index.R
 }
 
 // rehearsalProfile makes a profile of the kind that the collection has.
-func (f *planFlags) rehearsalProfile(kind encoder.Kind, records []index.Record) (*encoder.Profile, error) {
-	shape := encoder.Shape{Metric: f.spec.Metric, Dims: f.spec.Dims, Ladder: f.spec.Ladder, Bits: f.spec.Bits}
+func (f *Planned) rehearsalProfile(kind encoder.Kind, records []index.Record) (*encoder.Profile, error) {
+	shape := encoder.Shape{Metric: f.Spec.Metric, Dims: f.Spec.Dims, Ladder: f.Spec.Ladder, Bits: f.Spec.Bits}
 	switch kind {
 	case encoder.Exact:
 		return encoder.NewExact(shape)
@@ -185,26 +184,11 @@ func (f *planFlags) rehearsalProfile(kind encoder.Kind, records []index.Record) 
 // of.
 const profileSample = 256
 
-// storeAll ingests records as hamnest ingest does, and returns the time it took.
-func storeAll(ctx context.Context, store *local, name string, records []index.Record) (time.Duration, error) {
+// timeStore stores records and returns the time it took.
+func (f *Planned) timeStore(ctx context.Context, c *index.Collection, records []index.Record) (time.Duration, error) {
 	start := time.Now()
-	in, err := store.Ingest(ctx, name)
-	if err != nil {
-		return 0, err
-	}
-	for _, rec := range records {
-		if err = in.Add(ctx, rec); err != nil {
-			break
-		}
-	}
-	durable, closeErr := in.Close(ctx)
-	if err := errors.Join(err, closeErr); err != nil {
-		return 0, err
-	}
-	if durable != uint64(len(records)) {
-		return 0, fmt.Errorf("%d of %d made-up vectors were stored", durable, len(records))
-	}
-	return time.Since(start), nil
+	err := f.Store(ctx, c, records)
+	return time.Since(start), err
 }
 
 // searches rehearses the default search.
@@ -254,10 +238,10 @@ func (r *rehearsal) searches(ctx context.Context, c *index.Collection, q index.Q
 		s.RowBytes = float64(median(func(r *index.Receipt) uint64 { return r.CodeBytesRead })) / float64(s.Passes) / float64(receipts[0].RowsScanned)
 	}
 	slices.Sort(rest)
-	s.Rest = percentile(rest, 0.5)
+	s.Rest = Percentile(rest, 0.5)
 	if len(read) > 0 {
 		slices.Sort(read)
-		s.Read = percentile(read, 0.5)
+		s.Read = Percentile(read, 0.5)
 	}
 	return nil
 }
@@ -286,7 +270,7 @@ func medianOf(n int, do func(i int)) time.Duration {
 		took[i] = time.Since(start)
 	}
 	slices.Sort(took)
-	return percentile(took, 0.5)
+	return Percentile(took, 0.5)
 }
 
 // planID is an id of that many bytes, or of as few more as it takes to be another for

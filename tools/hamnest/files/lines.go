@@ -1,4 +1,5 @@
-package main
+// Package files reads the vectors, ids and metadata that people have in files.
+package files
 
 import (
 	"bufio"
@@ -14,72 +15,74 @@ import (
 	"unicode/utf8"
 )
 
-// maxLine is the longest line read: 65,536 components as decimals take 1.6 MB.
-const maxLine = 4 << 20
+// MaxLine is the longest line read: 65,536 components as decimals take 1.6 MB.
+const MaxLine = 4 << 20
 
-// lineReader reads a text file line by line and knows where it is.
-type lineReader struct {
+// Lines reads a text file line by line and knows where it is.
+type Lines struct {
 	name   string
 	file   io.Closer
 	reader *bufio.Reader
-	number int // of the line last read, from 1
-	line   []byte
+	Number int // of the line last read, from 1
+	Line   []byte
 }
 
-// opener opens a file by name: from disk, or from the bundled sample.
-type opener func(name string) (fs.File, error)
+// Opener opens a file by name: from disk, or from the bundled sample.
+type Opener func(name string) (fs.File, error)
 
-func openLines(open opener, name string) (*lineReader, error) {
+// OpenLines opens a text file.
+func OpenLines(open Opener, name string) (*Lines, error) {
 	file, err := open(name)
 	if err != nil {
 		return nil, err
 	}
-	return &lineReader{name: name, file: file, reader: bufio.NewReaderSize(file, 64<<10)}, nil
+	return &Lines{name: name, file: file, reader: bufio.NewReaderSize(file, 64<<10)}, nil
 }
 
-func (l *lineReader) Close() error { return l.file.Close() }
+// Close closes the file.
+func (l *Lines) Close() error { return l.file.Close() }
 
-// next returns the next line without its end, valid until the next call, and
+// Next returns the next line without its end, valid until the next call, and
 // io.EOF when there is none.
-func (l *lineReader) next() ([]byte, error) {
-	l.line = l.line[:0]
+func (l *Lines) Next() ([]byte, error) {
+	l.Line = l.Line[:0]
 	for {
 		part, err := l.reader.ReadSlice('\n')
-		l.line = append(l.line, part...)
+		l.Line = append(l.Line, part...)
 		switch {
 		case err == nil:
-		case errors.Is(err, bufio.ErrBufferFull) && len(l.line) < maxLine:
+		case errors.Is(err, bufio.ErrBufferFull) && len(l.Line) < MaxLine:
 			continue
 		case errors.Is(err, bufio.ErrBufferFull):
-			l.number++
-			return nil, l.errorf("is longer than %d bytes", maxLine)
+			l.Number++
+			return nil, l.Errorf("is longer than %d bytes", MaxLine)
 		case errors.Is(err, io.EOF):
-			if len(l.line) == 0 {
+			if len(l.Line) == 0 {
 				return nil, io.EOF
 			}
 		default:
-			return nil, fmt.Errorf("%s: after line %d: %w", l.name, l.number, err)
+			return nil, fmt.Errorf("%s: after line %d: %w", l.name, l.Number, err)
 		}
-		l.number++
-		line := bytes.TrimSuffix(l.line, []byte("\n"))
+		l.Number++
+		line := bytes.TrimSuffix(l.Line, []byte("\n"))
 		return bytes.TrimSuffix(line, []byte("\r")), nil
 	}
 }
 
-// errorf returns an error about the line last read.
-func (l *lineReader) errorf(format string, args ...any) error {
-	return fmt.Errorf("%s: line %d: %w", l.name, l.number, fmt.Errorf(format, args...))
+// Errorf returns an error about the line last read.
+func (l *Lines) Errorf(format string, args ...any) error {
+	return fmt.Errorf("%s: line %d: %w", l.name, l.Number, fmt.Errorf(format, args...))
 }
 
 // object returns the members of the next line, which must be a JSON object.
-func (l *lineReader) object() (object, error) {
-	line, err := l.next()
+func (l *Lines) object() (object, error) {
+	line, err := l.Next()
 	if err != nil {
 		return nil, err
 	}
-	members, err := parseObject(line)
+	members, err := ParseObject(line)
 	if err != nil {
-		return nil, l.errorf("%w", err)
+		return nil, l.Errorf("%w", err)
 	}
 	return members, nil
 }
@@ -94,15 +97,15 @@ type member struct {
 	text  []byte // the member as it was written
 }
 
-// parseObject splits a JSON object into its members, keeping how they were written.
-func parseObject(line []byte) (object, error) {
+// ParseObject splits a JSON object into its members, keeping how they were written.
+func ParseObject(line []byte) (object, error) {
 	switch trimmed := bytes.TrimSpace(line); {
 	case len(trimmed) == 0:
 		return nil, errors.New("is empty, want a JSON object")
 	case !utf8.Valid(line):
 		return nil, errors.New("is not UTF-8, want a JSON object in UTF-8")
 	case trimmed[0] != '{':
-		return nil, fmt.Errorf("found %s, want a JSON object", excerpt(trimmed))
+		return nil, fmt.Errorf("found %s, want a JSON object", Excerpt(trimmed))
 	}
 	// This checks the syntax to the end, so that none of what follows can fail.
 	var whole json.RawMessage
@@ -180,7 +183,7 @@ func (o object) id() (string, error) {
 	}
 	digits := strings.TrimPrefix(string(raw), "-")
 	if digits == "" || strings.Trim(digits, "0123456789") != "" {
-		return "", fmt.Errorf(`"id" is %s, want a string or a whole number`, excerpt(raw))
+		return "", fmt.Errorf(`"id" is %s, want a string or a whole number`, Excerpt(raw))
 	}
 	return string(raw), nil
 }
@@ -194,19 +197,19 @@ func (o object) vector(dst []float32) ([]float32, error) {
 	case raw == nil:
 		return nil, errors.New(`has no "vector"`)
 	}
-	return parseVector(dst, raw)
+	return ParseVector(dst, raw)
 }
 
-// parseVector overwrites dst with the numbers of a JSON array, of any length. raw
+// ParseVector overwrites dst with the numbers of a JSON array, of any length. raw
 // is valid JSON. encoding/json would take null for 0 and say less about what is
 // wrong.
-func parseVector(dst []float32, raw []byte) ([]float32, error) {
+func ParseVector(dst []float32, raw []byte) ([]float32, error) {
 	dst = dst[:0]
 	text := strings.TrimSpace(string(raw))
 	inner, opened := strings.CutPrefix(text, "[")
 	inner, closed := strings.CutSuffix(inner, "]")
 	if !opened || !closed {
-		return nil, fmt.Errorf("vector is %s, want an array of numbers", excerpt(raw))
+		return nil, fmt.Errorf("vector is %s, want an array of numbers", Excerpt(raw))
 	}
 	for part := range strings.SplitSeq(inner, ",") {
 		part = strings.TrimSpace(part)
@@ -217,12 +220,18 @@ func parseVector(dst []float32, raw []byte) ([]float32, error) {
 		case errors.Is(err, strconv.ErrRange):
 			return nil, fmt.Errorf("component %d is %s, more than a float32 holds", len(dst), part)
 		case err != nil:
-			return nil, fmt.Errorf("component %d is %s, want a number", len(dst), excerpt([]byte(part)))
+			return nil, fmt.Errorf("component %d is %s, want a number", len(dst), Excerpt([]byte(part)))
 		}
 		dst = append(dst, float32(x))
 	}
 	return dst, nil
 }
 
-// excerpt shows the start of some input in an error.
-func excerpt(b []byte) string { return strconv.Quote(shorten(string(b), 40)) }
+// Excerpt shows the start of some input in an error.
+func Excerpt(b []byte) string {
+	const shown = 40
+	if text := []rune(string(b)); len(text) > shown {
+		return strconv.Quote(string(text[:shown-1]) + "…")
+	}
+	return strconv.Quote(string(b))
+}
