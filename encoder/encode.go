@@ -9,6 +9,7 @@ import (
 	"github.com/x448/float16"
 
 	"github.com/hamnest/hamnest/encoder/code"
+	"github.com/hamnest/hamnest/encoder/floats"
 )
 
 // A row is the blocks of its code, one after the other, each plane by plane, and beside
@@ -152,7 +153,7 @@ func (p *Profile) PutSigns(row, signs []uint64, length float64) {
 		side.Factors[0] = bfloat16(length)
 	}
 	if p.shape.Metric == L2 {
-		side.Offset = Finite(length * length)
+		side.Offset = floats.Finite(length * length)
 	}
 	p.putSide(row, &side)
 }
@@ -265,7 +266,7 @@ func (p *Profile) putPrefixes(row []uint64, v []float32, along float64, side *Si
 		}
 		first = end
 		if p.shape.Metric == L2 {
-			side.Squares = append(side.Squares, Finite(sum*scale*scale))
+			side.Squares = append(side.Squares, floats.Finite(sum*scale*scale))
 			continue
 		}
 		var w float64

@@ -11,6 +11,7 @@ import (
 	"github.com/x448/float16"
 
 	"github.com/hamnest/hamnest/encoder/code"
+	"github.com/hamnest/hamnest/encoder/floats"
 )
 
 // Every number beside a code is what its definition says, spelled out in float64.
@@ -272,11 +273,11 @@ func TestCodesAreTheSameEverywhere(t *testing.T) {
 			q := p.Query(v)
 			s := q.NewScan(len(p.blocks), 2)
 			for b := range p.blocks {
-				queries.Write(AppendFloat32(nil, q.Floats(b)))
+				queries.Write(floats.Append(nil, q.Floats(b)))
 				for _, m := range q.Magnitudes(b) {
 					queries.Write([]byte{byte(m)})
 				}
-				queries.Write(AppendFloat32(nil, []float32{s.A[b], s.B[b]}))
+				queries.Write(floats.Append(nil, []float32{s.A[b], s.B[b]}))
 			}
 		}
 		for what, h := range map[string][2]string{"rows": {fmt.Sprintf("%016x", rows.Sum64()), tt.rows}, "queries": {fmt.Sprintf("%016x", queries.Sum64()), tt.queries}} {

@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"github.com/hamnest/hamnest/encoder/code"
+	"github.com/hamnest/hamnest/encoder/floats"
 )
 
 // spectrum draws vectors of normal components of which the i-th is decay(i) large, around
@@ -165,7 +166,7 @@ func TestBitsGoWhereTheEnergyIs(t *testing.T) {
 		}
 		energies := make([]float64, len(bits))
 		for _, v := range sample {
-			for b, block := range p.Query(Prefix(v, tt.dims, Cosine)).blocks {
+			for b, block := range p.Query(floats.Prefix(v, tt.dims, Cosine)).blocks {
 				energies[b] += block.squares
 			}
 		}

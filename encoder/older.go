@@ -8,6 +8,7 @@ import (
 	"github.com/x448/float16"
 
 	"github.com/hamnest/hamnest/encoder/code"
+	"github.com/hamnest/hamnest/encoder/floats"
 	"github.com/hamnest/hamnest/encoder/rotation"
 )
 
@@ -44,7 +45,7 @@ func NewOlder(shape Shape, seed uint64, mean []float32) (*Profile, error) {
 		return nil, err
 	}
 	if mean != nil {
-		if err := Validate(mean, shape.Dims, Dot); err != nil {
+		if err := floats.Validate(mean, shape.Dims, Dot); err != nil {
 			return nil, fmt.Errorf("encoder: mean %w", err)
 		}
 		if n := norm(mean); n > maxNorm {
@@ -152,7 +153,7 @@ func (p *Profile) PutOlder(row, signs []uint64, scalars []float32) {
 	side.Factors[0] = bfloat16(sum.factor())
 	side.Offset = float32(sum.along)
 	if p.shape.Metric == L2 {
-		side.Offset = Finite(max(0, length*length-2*sum.along+sum.mean))
+		side.Offset = floats.Finite(max(0, length*length-2*sum.along+sum.mean))
 	}
 	for b, prefix := range prefixes[:steps-1] {
 		w := 1.0
@@ -169,7 +170,7 @@ func (p *Profile) PutOlder(row, signs []uint64, scalars []float32) {
 		}
 		half := float16.Fromfloat32(float32(max(leastWeight, min(w, maxScale))))
 		side.Scales[b] = half.Bits()
-		side.Squares[b] = Finite(offset / float64(half.Float32()))
+		side.Squares[b] = floats.Finite(offset / float64(half.Float32()))
 	}
 	copy(row, signs)
 	p.putSide(row, &side)
@@ -220,7 +221,7 @@ func (p *Profile) encodeOlder(row []uint64, v []float32) {
 		first = end
 	}
 	if p.shape.Metric == L2 {
-		scalars[len(scalars)-1] = Finite(norm(v))
+		scalars[len(scalars)-1] = floats.Finite(norm(v))
 	}
 	signs := row[:code.Words(p.shape.Dims)]
 	code.Signs(signs, x)

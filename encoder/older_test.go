@@ -9,6 +9,7 @@ import (
 	"testing"
 
 	"github.com/hamnest/hamnest/encoder/code"
+	"github.com/hamnest/hamnest/encoder/floats"
 )
 
 // olderProfiles are what the older versions made of 600 dimensions, under each metric: with a
@@ -18,7 +19,7 @@ func olderProfiles(t testing.TB, metric Metric, base [][]float32) map[string]*Pr
 	dims := len(base[0])
 	mean := make([]float32, dims)
 	for _, v := range base {
-		for i, x := range Prefix(v, dims, metric) {
+		for i, x := range floats.Prefix(v, dims, metric) {
 			mean[i] += x / float32(len(base))
 		}
 	}

@@ -9,49 +9,12 @@ import (
 
 	"github.com/hamnest/hamnest/encoder/basis"
 	"github.com/hamnest/hamnest/encoder/code"
+	"github.com/hamnest/hamnest/encoder/floats"
 	"github.com/hamnest/hamnest/encoder/rotation"
 )
 
-// Kind names a way of turning vectors into codes.
-type Kind uint8
-
-const (
-	// Learned is the default: what the first vectors of a collection have in common is
-	// taken out, their principal components get more bits than the rest, and each code
-	// carries the numbers that make its estimates unbiased. See Learn.
-	Learned Kind = iota
-	// Signs takes the signs of the components as they are. It is for codes that others
-	// made, of which nothing more is known.
-	Signs
-	// Exact makes no codes: a collection has it while comparing vectors is cheaper.
-	Exact
-)
-
-var kindNames = [...]string{Learned: "learned", Signs: "signs", Exact: "exact"}
-
-// ParseKind returns the kind of that name: learned, signs or exact.
-func ParseKind(name string) (Kind, error) {
-	for k, n := range kindNames {
-		if n == name {
-			return Kind(k), nil
-		}
-	}
-	return 0, fmt.Errorf("encoder: unknown profile %q, want one of %q", name, kindNames)
-}
-
-// String returns the name that ParseKind reads.
-func (k Kind) String() string {
-	if int(k) < len(kindNames) {
-		return kindNames[k]
-	}
-	return fmt.Sprintf("Kind(%d)", k)
-}
-
-// MaxDims is the largest vector size, and MaxLadder the most ladder steps.
-const (
-	MaxDims   = 65536
-	MaxLadder = 16
-)
+// MaxLadder is the most ladder steps.
+const MaxLadder = 16
 
 // Shape is what is known of a collection before it has vectors.
 type Shape struct {
@@ -339,14 +302,14 @@ const olderVersion = 3
 func (p *Profile) MarshalJSON() ([]byte, error) {
 	s := profileState{
 		Version: profileVersion, Kind: p.kind.String(), Metric: p.shape.Metric, Dims: p.shape.Dims, Ladder: p.shape.Ladder, Bits: p.shape.Bits,
-		Scale: p.scale, Mean: AppendFloat32(nil, p.mean), Seed: p.seed,
+		Scale: p.scale, Mean: floats.Append(nil, p.mean), Seed: p.seed,
 	}
 	if p.Older() {
 		s.Version = olderVersion
 	}
 	if p.kind == Learned {
 		s.Blocks, s.Scan, s.Least, s.Steps = p.blocks, p.scan, p.least, p.steps
-		s.Components = AppendFloat32(nil, p.basis.Components())
+		s.Components = floats.Append(nil, p.basis.Components())
 	}
 	return json.Marshal(s)
 }
@@ -370,9 +333,9 @@ func (p *Profile) UnmarshalJSON(b []byte) error {
 }
 
 func (s *profileState) profile() (*Profile, error) {
-	kind, err := ParseKind(s.Kind)
+	kind, err := code.ParseKind(s.Kind)
 	if err != nil {
-		return nil, err
+		return nil, fmt.Errorf("encoder: %w", err)
 	}
 	shape := Shape{Metric: s.Metric, Dims: s.Dims, Ladder: s.Ladder, Bits: s.budget()}
 	if s.Version == olderVersion {
@@ -395,7 +358,7 @@ func (s *profileState) profile() (*Profile, error) {
 	}
 	p := &Profile{kind: kind, shape: shape, scale: s.Scale, blocks: s.Blocks, scan: s.Scan, least: s.Least, steps: s.Steps}
 	if len(s.Mean) > 0 || shape.Metric == L2 {
-		if p.mean, err = floats("mean", s.Mean, s.Dims); err != nil {
+		if p.mean, err = readFloats("mean", s.Mean, s.Dims); err != nil {
 			return nil, err
 		}
 		p.norm2 = squares64(p.mean)
@@ -403,7 +366,7 @@ func (s *profileState) profile() (*Profile, error) {
 			return nil, fmt.Errorf("encoder: mean's direction has length %v, want 1", math.Sqrt(p.norm2))
 		}
 	}
-	components, err := floats("components", s.Components, min(s.Dims, headDims)*s.Dims)
+	components, err := readFloats("components", s.Components, min(s.Dims, headDims)*s.Dims)
 	if err != nil {
 		return nil, err
 	}
@@ -435,21 +398,21 @@ func (s *profileState) older(kind Kind, shape Shape) (*Profile, error) {
 	var mean []float32
 	if len(s.Mean) > 0 {
 		var err error
-		if mean, err = floats("mean", s.Mean, s.Dims); err != nil {
+		if mean, err = readFloats("mean", s.Mean, s.Dims); err != nil {
 			return nil, err
 		}
 	}
 	return NewOlder(shape, s.Seed, mean)
 }
 
-// floats decodes want finite numbers.
-func floats(what string, b []byte, want int) ([]float32, error) {
+// readFloats decodes want finite numbers.
+func readFloats(what string, b []byte, want int) ([]float32, error) {
 	if len(b) != 4*want {
 		return nil, fmt.Errorf("encoder: %s of %d bytes, want %d", what, len(b), 4*want)
 	}
 	v := make([]float32, want)
-	DecodeFloat32(v, b)
-	if err := Validate(v, want, Dot); err != nil {
+	floats.Decode(v, b)
+	if err := floats.Validate(v, want, Dot); err != nil {
 		return nil, fmt.Errorf("encoder: %s %w", what, err)
 	}
 	return v, nil

@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"github.com/hamnest/hamnest/encoder/code"
+	"github.com/hamnest/hamnest/encoder/floats"
 )
 
 // exact is the score by its definition.
@@ -108,18 +109,18 @@ func TestEstimatesAreUnbiasedAndTheirErrorsKnown(t *testing.T) {
 					read[i] = decode(p, row)
 				}
 				for _, size := range p.Ladder() {
-					var floats, rounded deviations
+					var whole, rounded deviations
 					for j, v := range asked {
 						q := p.Query(v[:size])
 						for i := range read {
 							row, want := &read[i], wants[size][j][i]
 							score, deviation := q.Estimate(0, 0, row.product(q, false), of(q, &row.side))
-							floats.add((score - want) / deviation)
+							whole.add((score - want) / deviation)
 							score, deviation = q.Estimate(len(blocks), row.product(q, true), 0, of(q, &row.side))
 							rounded.add((score - want) / deviation)
 						}
 					}
-					for what, d := range map[string]*deviations{"floats": &floats, "magnitudes": &rounded} {
+					for what, d := range map[string]*deviations{"floats": &whole, "magnitudes": &rounded} {
 						if math.Abs(d.mean()) > .15 || d.rms() < .8 || d.rms() > 1.15 {
 							t.Errorf("%s, %v, %v, %d dims, %s: errors of %.3f in the mean and %.3f deviations", family.name, metric, bitsOf(blocks), size, what, d.mean(), d.rms())
 						}
@@ -459,7 +460,7 @@ func TestOutliersHaveFiniteEstimates(t *testing.T) {
 		var all [][]float32
 		for _, size := range []float64{0, 1e-45, 1e-38, 1e-10, 1e10, 1e18, 3e37} {
 			v := spectrum(r, 1, dims, 0, func(int) float64 { return size })[0]
-			if Validate(v, dims, metric) == nil {
+			if floats.Validate(v, dims, metric) == nil {
 				all = append(all, v)
 			}
 		}
@@ -468,7 +469,7 @@ func TestOutliersHaveFiniteEstimates(t *testing.T) {
 			p.Side(&side, row)
 			for j, v := range all {
 				for _, size := range p.Ladder() {
-					if Validate(v[:size], size, metric) != nil {
+					if floats.Validate(v[:size], size, metric) != nil {
 						continue
 					}
 					q := p.Query(v[:size])

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/hamnest/hamnest/encoder"
+	"github.com/hamnest/hamnest/encoder/floats"
 	"github.com/hamnest/hamnest/index/hamming"
 	"github.com/hamnest/hamnest/storage"
 )
@@ -150,7 +151,7 @@ func (o *CalibrateOptions) check(c *codec) error {
 		e.Violations = append(e.Violations, Violation{field, fmt.Sprintf(format, args...)})
 	}
 	for i, q := range o.Queries {
-		if err := encoder.Validate(q, c.profile.Dims(), c.metric); err != nil {
+		if err := floats.Validate(q, c.profile.Dims(), c.metric); err != nil {
 			add(fmt.Sprintf("queries[%d]", i), "%v", err)
 		}
 	}
@@ -206,7 +207,7 @@ func (g *generation) measure(ctx context.Context, queries []Query) ([]Setting, e
 		cut, kept := make([]Query, 0, len(queries)), make([]*Result, 0, len(queries))
 		for i, q := range queries {
 			q.Vector = q.Vector[:dims]
-			if encoder.Validate(q.Vector, dims, g.codec.metric) == nil { // a prefix may be zero
+			if floats.Validate(q.Vector, dims, g.codec.metric) == nil { // a prefix may be zero
 				cut, kept = append(cut, q), append(kept, whole[i])
 			}
 		}

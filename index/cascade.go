@@ -10,6 +10,7 @@ import (
 
 	"github.com/hamnest/hamnest/encoder"
 	"github.com/hamnest/hamnest/encoder/code"
+	"github.com/hamnest/hamnest/encoder/floats"
 	"github.com/hamnest/hamnest/index/hamming"
 	"github.com/hamnest/hamnest/index/topk"
 	"github.com/hamnest/hamnest/storage"
@@ -384,7 +385,7 @@ func (c *cascade) refine(n int) {
 		if full && best < last && c.s.judged() {
 			continue
 		}
-		c.refined.push(uint64(rankOf(encoder.Finite(best)))<<32 | uint64(len(c.candidates)))
+		c.refined.push(uint64(rankOf(floats.Finite(best)))<<32 | uint64(len(c.candidates)))
 		c.candidates = append(c.candidates, x)
 	}
 }

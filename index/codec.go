@@ -9,6 +9,7 @@ import (
 
 	"github.com/hamnest/hamnest/encoder"
 	"github.com/hamnest/hamnest/encoder/code"
+	"github.com/hamnest/hamnest/encoder/floats"
 	"github.com/hamnest/hamnest/storage"
 )
 
@@ -107,7 +108,7 @@ func (c *codec) check() func(slot uint64, words []uint64, scalars []float32, sto
 	vector, want := make([]float32, c.profile.Dims()), make([]uint64, c.profile.RowWords())
 	return func(_ uint64, words []uint64, _ []float32, stored []byte) error {
 		c.decode(vector, stored)
-		if err := encoder.Validate(vector, c.profile.Dims(), c.metric); err != nil {
+		if err := floats.Validate(vector, c.profile.Dims(), c.metric); err != nil {
 			return fmt.Errorf("vector %w", err)
 		}
 		c.profile.Encode([][]uint64{want}, [][]float32{vector})

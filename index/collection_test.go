@@ -19,6 +19,7 @@ import (
 	"testing"
 
 	"github.com/hamnest/hamnest/encoder"
+	"github.com/hamnest/hamnest/encoder/floats"
 )
 
 func TestWhatWasStoredComesBackAfterReopening(t *testing.T) {
@@ -537,7 +538,7 @@ func TestADamagedVectorIsNamedAndNeverAnAnswer(t *testing.T) {
 	}
 	upsert(t, c, records...)
 	closeSound(t, db)
-	damage(t, dir, encoder.AppendFloat32(nil, records[500].Vector), 8)
+	damage(t, dir, floats.Append(nil, records[500].Vector), 8)
 
 	db, err := Open(dir, Options{Logger: slog.New(slog.DiscardHandler)})
 	if err != nil {

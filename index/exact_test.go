@@ -10,6 +10,7 @@ import (
 	"testing"
 
 	"github.com/hamnest/hamnest/encoder"
+	"github.com/hamnest/hamnest/encoder/floats"
 	"github.com/hamnest/hamnest/storage"
 )
 
@@ -155,7 +156,7 @@ func TestExactSearchesFindTheBestOfWhatIsStored(t *testing.T) {
 					for _, record := range records {
 						v := make([]float32, dims)
 						p.Decode(v, p.Append(nil, record.Vector))
-						want = append(want, Hit{ID: record.ID, Score: encoder.Finite(s.score(v))})
+						want = append(want, Hit{ID: record.ID, Score: floats.Finite(s.score(v))})
 					}
 					slices.SortStableFunc(want, func(a, b Hit) int { return cmp.Compare(b.Score, a.Score) })
 					if err := sameHits(results[i].Hits, want[:q.K]); err != nil {

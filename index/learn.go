@@ -9,6 +9,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/hamnest/hamnest/encoder"
+	"github.com/hamnest/hamnest/encoder/floats"
 	"github.com/hamnest/hamnest/index/hamming"
 )
 
@@ -163,7 +164,7 @@ func (t *scanTrial) learnStep(ctx context.Context, steps [][]encoder.Step, i int
 			return err
 		}
 		v := t.sample[at][:dims]
-		if encoder.Validate(v, dims, t.p.Metric()) != nil { // its prefix has no direction
+		if floats.Validate(v, dims, t.p.Metric()) != nil { // its prefix has no direction
 			continue
 		}
 		q := t.p.Query(v)
@@ -224,7 +225,7 @@ func (t *scanTrial) learnStep(ctx context.Context, steps [][]encoder.Step, i int
 func (t *scanTrial) shares(dims, scans int) []float64 {
 	all := make([][]float64, scans)
 	for _, x := range t.sample {
-		if encoder.Validate(x[:dims], dims, t.p.Metric()) != nil {
+		if floats.Validate(x[:dims], dims, t.p.Metric()) != nil {
 			continue
 		}
 		q := t.p.Query(x[:dims])

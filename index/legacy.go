@@ -7,6 +7,7 @@ import (
 
 	"github.com/hamnest/hamnest/encoder"
 	"github.com/hamnest/hamnest/encoder/code"
+	"github.com/hamnest/hamnest/encoder/floats"
 	"github.com/hamnest/hamnest/storage"
 )
 
@@ -95,7 +96,7 @@ func (p *legacyProfile) codesAlone(metric encoder.Metric) (*encoder.Profile, err
 			return nil, fmt.Errorf("a mean of %d bytes, want %d", len(p.Mean), 4*p.Dims)
 		}
 		mean = make([]float32, p.Dims)
-		encoder.DecodeFloat32(mean, p.Mean)
+		floats.Decode(mean, p.Mean)
 	}
 	return encoder.NewOlder(shape, p.Seed, mean)
 }
@@ -195,7 +196,7 @@ func (c *codec) codeAlone(words []uint64, scalars []float32) ([]uint64, error) {
 	if c.state.legacy == nil {
 		return slices.Clone(words), nil
 	}
-	if err := encoder.Validate(scalars, len(scalars), encoder.Dot); err != nil {
+	if err := floats.Validate(scalars, len(scalars), encoder.Dot); err != nil {
 		return nil, fmt.Errorf("index: scalars beside a code: %w: %w", err, ErrCorrupt)
 	}
 	row := make([]uint64, c.profile.RowWords())

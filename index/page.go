@@ -7,8 +7,8 @@ import (
 	"hash/crc64"
 	"math"
 
-	"github.com/hamnest/hamnest/encoder"
 	"github.com/hamnest/hamnest/encoder/code"
+	"github.com/hamnest/hamnest/encoder/floats"
 )
 
 // cursor is where a page token says to go on: after the hit of that score and id.
@@ -81,7 +81,7 @@ func (c *codec) queryHash(q Query) uint64 {
 	}
 	b = fmt.Appendf(b, "%d %x %d %d %d %d %x %x %d %t %x %q", c.store, math.Float64bits(q.TargetRecall), len(q.Code), q.K, q.Dims, q.Candidates, math.Float64bits(q.Oversampling),
 		math.Float64bits(q.Bound), q.Rescore, q.Exact, math.Float32bits(minScore), q.ID)
-	b = encoder.AppendFloat32(b, q.Vector)
+	b = floats.Append(b, q.Vector)
 	return crc64.Checksum(code.AppendBytes(b, q.Code), hashTable)
 }
 

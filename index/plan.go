@@ -7,6 +7,7 @@ import (
 
 	"github.com/hamnest/hamnest/encoder"
 	"github.com/hamnest/hamnest/encoder/code"
+	"github.com/hamnest/hamnest/encoder/floats"
 	"github.com/hamnest/hamnest/storage"
 )
 
@@ -100,7 +101,7 @@ func (g *generation) planQuery(p *plan) error {
 		if err := g.codec.profile.CheckQuery(len(q.Vector)); err != nil {
 			return invalid("vector", "%v", err)
 		}
-		if err := encoder.Validate(q.Vector, len(q.Vector), g.codec.metric); err != nil {
+		if err := floats.Validate(q.Vector, len(q.Vector), g.codec.metric); err != nil {
 			return invalid("vector", "%v", err)
 		}
 		p.vector = q.Vector

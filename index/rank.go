@@ -6,6 +6,7 @@ import (
 	"slices"
 
 	"github.com/hamnest/hamnest/encoder"
+	"github.com/hamnest/hamnest/encoder/floats"
 	"github.com/hamnest/hamnest/index/dense"
 	"github.com/hamnest/hamnest/storage"
 )
@@ -119,7 +120,7 @@ func newRanker(p *plan, r *storage.Reader) *ranker {
 
 // offer takes a row into account unless the query rules it out.
 func (k *ranker) offer(row uint32, score float64) {
-	if m := k.plan.query.MinScore; m != nil && encoder.Finite(score) < *m {
+	if m := k.plan.query.MinScore; m != nil && floats.Finite(score) < *m {
 		return
 	}
 	if after := &k.plan.cursor; after.seen > 0 {

@@ -10,6 +10,7 @@ import (
 	"testing"
 
 	"github.com/hamnest/hamnest/encoder"
+	"github.com/hamnest/hamnest/encoder/floats"
 	"github.com/hamnest/hamnest/storage"
 )
 
@@ -295,8 +296,8 @@ func TestALimitLetsThroughWhatRoundsToTheMinimum(t *testing.T) {
 		rank := newRanker(&plan{wanted: 1, query: Query{MinScore: &m}}, nil)
 		worst, _ := rank.worst()
 		for _, score := range []float64{float64(m), math.Nextafter(float64(m), -2*math.MaxFloat32), float64(m) - 1e-9*math.Abs(float64(m)), -1e300} {
-			if encoder.Finite(score) >= m && score < worst {
-				t.Errorf("minimum %v: %v is below %v, but is shown as %v", m, score, worst, encoder.Finite(score))
+			if floats.Finite(score) >= m && score < worst {
+				t.Errorf("minimum %v: %v is below %v, but is shown as %v", m, score, worst, floats.Finite(score))
 			}
 		}
 	}

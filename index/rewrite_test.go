@@ -20,6 +20,8 @@ import (
 	"testing"
 
 	"github.com/hamnest/hamnest/encoder"
+	"github.com/hamnest/hamnest/encoder/code"
+	"github.com/hamnest/hamnest/encoder/floats"
 	"github.com/hamnest/hamnest/storage"
 )
 
@@ -590,7 +592,7 @@ func TestARewriteThatMeetsDamageIsGivenUp(t *testing.T) {
 	records := randomRecords(rand.New(rand.NewPCG(1, 15)), 0, 1024, 512)
 	upsert(t, c, records...)
 	closeSound(t, db)
-	damage(t, dir, encoder.AppendFloat32(nil, records[500].Vector), 8)
+	damage(t, dir, floats.Append(nil, records[500].Vector), 8)
 	db, err := Open(dir, Options{Logger: slog.New(slog.DiscardHandler)})
 	if err != nil {
 		t.Fatal(err)
@@ -739,7 +741,7 @@ func rewriteUntilKilled(args []string) error {
 		return err
 	}
 	var kind encoder.Kind
-	if kind, err = encoder.ParseKind(args[2]); err != nil {
+	if kind, err = code.ParseKind(args[2]); err != nil {
 		return err
 	}
 	self, err := os.FindProcess(os.Getpid())

@@ -9,7 +9,7 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
-	"github.com/hamnest/hamnest/encoder"
+	"github.com/hamnest/hamnest/encoder/floats"
 	"github.com/hamnest/hamnest/index/hamming"
 )
 
@@ -159,7 +159,7 @@ func (g *generation) answer(p *plan, rank *ranker) (*Result, error) {
 		if err != nil {
 			return nil, err
 		}
-		result.Hits = append(result.Hits, Hit{ID: record.ID, Score: encoder.Finite(s.score), Vector: record.Vector, Metadata: record.Metadata})
+		result.Hits = append(result.Hits, Hit{ID: record.ID, Score: floats.Finite(s.score), Vector: record.Vector, Metadata: record.Metadata})
 		last = s
 	}
 	return result, nil

@@ -14,6 +14,7 @@ import (
 
 	"github.com/hamnest/hamnest/encoder"
 	"github.com/hamnest/hamnest/encoder/code"
+	"github.com/hamnest/hamnest/encoder/floats"
 	"github.com/hamnest/hamnest/storage"
 )
 
@@ -226,7 +227,7 @@ func (c *codec) checkRecord(r *Record) (field string, err error) {
 		}
 	}
 	if r.Code == nil || len(r.Vector) > 0 {
-		if err := encoder.Validate(r.Vector, c.profile.Dims(), c.metric); err != nil {
+		if err := floats.Validate(r.Vector, c.profile.Dims(), c.metric); err != nil {
 			return "vector", err
 		}
 		if err := c.store.Check(r.Vector, c.metric); err != nil {

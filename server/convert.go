@@ -11,6 +11,7 @@ import (
 
 	"github.com/hamnest/hamnest/encoder"
 	"github.com/hamnest/hamnest/encoder/code"
+	"github.com/hamnest/hamnest/encoder/floats"
 	"github.com/hamnest/hamnest/index"
 	hamnestv1 "github.com/hamnest/hamnest/proto/hamnest/v1"
 )
@@ -271,7 +272,7 @@ func vectorFromProto(v *hamnestv1.Vector) ([]float32, error) {
 		return nil, fmt.Errorf("float32_le has %d bytes, want %d a component", len(packed), float32Bytes)
 	}
 	vector := make([]float32, len(packed)/float32Bytes)
-	encoder.DecodeFloat32(vector, packed)
+	floats.Decode(vector, packed)
 	return vector, nil
 }
 
@@ -281,7 +282,7 @@ func vectorToProto(v []float32) *hamnestv1.Vector {
 		return nil
 	}
 	packed := make([]byte, 0, float32Bytes*len(v))
-	return &hamnestv1.Vector{Float32Le: encoder.AppendFloat32(packed, v)}
+	return &hamnestv1.Vector{Float32Le: floats.Append(packed, v)}
 }
 
 // codeFromProto returns the words of a code of as many dimensions as a step of a

@@ -24,6 +24,7 @@ import (
 	"google.golang.org/grpc/test/bufconn"
 
 	"github.com/hamnest/hamnest/encoder"
+	"github.com/hamnest/hamnest/encoder/floats"
 	"github.com/hamnest/hamnest/index"
 	hamnestv1 "github.com/hamnest/hamnest/proto/hamnest/v1"
 )
@@ -205,7 +206,7 @@ func randomVector(rng *rand.Rand) []float32 {
 
 // packed returns v as it goes on the wire.
 func packed(v ...float32) *hamnestv1.Vector {
-	return &hamnestv1.Vector{Float32Le: encoder.AppendFloat32(nil, v)}
+	return &hamnestv1.Vector{Float32Le: floats.Append(nil, v)}
 }
 
 // wantCode returns the status of err, which must have the code.

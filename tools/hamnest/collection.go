@@ -14,6 +14,8 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/hamnest/hamnest/encoder"
+	"github.com/hamnest/hamnest/encoder/code"
+	"github.com/hamnest/hamnest/encoder/floats"
 	"github.com/hamnest/hamnest/index"
 	"github.com/hamnest/hamnest/tools/hamnest/show"
 )
@@ -75,10 +77,10 @@ vectors, which is cheaper: profile exact is in force. Where no vectors are store
 		RunE: func(cmd *cobra.Command, args []string) error {
 			spec.Name = args[0]
 			var err error
-			if spec.Profile, err = encoder.ParseKind(profile); err != nil {
+			if spec.Profile, err = code.ParseKind(profile); err != nil {
 				return err
 			}
-			if spec.Store, err = encoder.ParsePrecision(precision); err != nil {
+			if spec.Store, err = floats.ParsePrecision(precision); err != nil {
 				return err
 			}
 			return store.withStore(cmd, true, func(ctx context.Context, b backend) error {
@@ -245,14 +247,14 @@ command always waits.`,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			var change index.Change
 			if cmd.Flags().Changed("profile") {
-				kind, err := encoder.ParseKind(profile)
+				kind, err := code.ParseKind(profile)
 				if err != nil {
 					return err
 				}
 				change.Profile = &kind
 			}
 			if cmd.Flags().Changed("store") {
-				precision, err := encoder.ParsePrecision(precision)
+				precision, err := floats.ParsePrecision(precision)
 				if err != nil {
 					return err
 				}

@@ -13,6 +13,7 @@ import (
 
 	"github.com/hamnest/hamnest/encoder"
 	"github.com/hamnest/hamnest/encoder/code"
+	"github.com/hamnest/hamnest/encoder/floats"
 	"github.com/hamnest/hamnest/index"
 	"github.com/hamnest/hamnest/tools/hamnest/files"
 	"github.com/hamnest/hamnest/tools/hamnest/show"
@@ -158,12 +159,12 @@ func (f *ingestFlags) collection(ctx context.Context, cmd *cobra.Command, b back
 		store = encoder.None
 	}
 	if shape("profile") {
-		if profile, err = encoder.ParseKind(f.profile); err != nil {
+		if profile, err = code.ParseKind(f.profile); err != nil {
 			return index.Info{}, false, err
 		}
 	}
 	if shape("store") {
-		if store, err = encoder.ParsePrecision(f.store); err != nil {
+		if store, err = floats.ParsePrecision(f.store); err != nil {
 			return index.Info{}, false, err
 		}
 	}

@@ -14,6 +14,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/hamnest/hamnest/encoder"
+	"github.com/hamnest/hamnest/encoder/code"
 	"github.com/hamnest/hamnest/index"
 	"github.com/hamnest/hamnest/tools/hamnest/measure"
 	"github.com/hamnest/hamnest/tools/hamnest/show"
@@ -62,7 +63,7 @@ The recall that a search is to have is set, by --target-recall, and not planned.
 		Args: wantArgs(0, 0),
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			var err error
-			if flags.spec.Profile, err = encoder.ParseKind(flags.profile); err != nil {
+			if flags.spec.Profile, err = code.ParseKind(flags.profile); err != nil {
 				return err
 			}
 			p, err := flags.plan(cmd)

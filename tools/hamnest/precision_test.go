@@ -10,6 +10,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/hamnest/hamnest/encoder"
+	"github.com/hamnest/hamnest/encoder/floats"
 	"github.com/hamnest/hamnest/index/dense"
 	"github.com/hamnest/hamnest/tools/hamnest/files"
 )
@@ -53,7 +54,7 @@ func TestStoredPrecisionsKeepTheRecallOfFloat32(t *testing.T) {
 			// The files have float16s, which Float16 keeps as they are. Scaled to length 1
 			// again they are float32s.
 			for i, v := range base {
-				base[i] = encoder.Prefix(v, len(v), encoder.Cosine)
+				base[i] = floats.Prefix(v, len(v), encoder.Cosine)
 			}
 			stored := make([][][]byte, len(lossy))
 			for i, p := range lossy {

@@ -8,8 +8,8 @@ import (
 	"sync"
 
 	"github.com/hamnest/hamnest/client"
-	"github.com/hamnest/hamnest/encoder"
 	"github.com/hamnest/hamnest/encoder/code"
+	"github.com/hamnest/hamnest/encoder/floats"
 	"github.com/hamnest/hamnest/index"
 	"github.com/hamnest/hamnest/tools/hamnest/show"
 )
@@ -122,19 +122,19 @@ func (r *remote) Collections(ctx context.Context) ([]index.Info, error) {
 
 // infoFromClient fails for a metric or profile that only a newer program knows.
 func infoFromClient(c client.Collection) (index.Info, error) {
-	metric, err := encoder.ParseMetric(string(c.Metric))
+	metric, err := floats.ParseMetric(string(c.Metric))
 	if err != nil {
 		return index.Info{}, fmt.Errorf("collection %q: %w", c.Name, err)
 	}
-	profile, err := encoder.ParseKind(string(c.Profile))
+	profile, err := code.ParseKind(string(c.Profile))
 	if err != nil {
 		return index.Info{}, fmt.Errorf("collection %q: %w", c.Name, err)
 	}
-	store, err := encoder.ParsePrecision(string(c.Store))
+	store, err := floats.ParsePrecision(string(c.Store))
 	if err != nil {
 		return index.Info{}, fmt.Errorf("collection %q: %w", c.Name, err)
 	}
-	inForce, err := encoder.ParseKind(string(c.ProfileInForce))
+	inForce, err := code.ParseKind(string(c.ProfileInForce))
 	if err != nil {
 		return index.Info{}, fmt.Errorf("collection %q: %w", c.Name, err)
 	}
@@ -181,11 +181,11 @@ func (r *remote) Stats(ctx context.Context, name string) (index.Stats, error) {
 	}
 	var rewrite *index.RewriteStats
 	if s := stats.Rewrite; s != nil {
-		profile, err := encoder.ParseKind(string(s.Profile))
+		profile, err := code.ParseKind(string(s.Profile))
 		if err != nil {
 			return index.Stats{}, fmt.Errorf("rewrite: %w", err)
 		}
-		store, err := encoder.ParsePrecision(string(s.Store))
+		store, err := floats.ParsePrecision(string(s.Store))
 		if err != nil {
 			return index.Stats{}, fmt.Errorf("rewrite: %w", err)
 		}
@@ -218,7 +218,7 @@ func (r *remote) Calibrate(ctx context.Context, name string, opts index.Calibrat
 	if err != nil {
 		return nil, r.explain(err)
 	}
-	profile, err := encoder.ParseKind(string(c.Profile))
+	profile, err := code.ParseKind(string(c.Profile))
 	if err != nil {
 		return nil, fmt.Errorf("calibration: %w", err)
 	}

@@ -6,6 +6,7 @@ import (
 
 	"github.com/hamnest/hamnest/encoder"
 	"github.com/hamnest/hamnest/encoder/code"
+	"github.com/hamnest/hamnest/encoder/floats"
 	"github.com/hamnest/hamnest/index"
 )
 
@@ -24,7 +25,7 @@ func (in Input) Check(ctx context.Context, spec index.Spec, step func(bytes int)
 			return err
 		}
 		if !in.Codes {
-			if err := encoder.Validate(rec.Vector, spec.Dims, spec.Metric); err != nil {
+			if err := floats.Validate(rec.Vector, spec.Dims, spec.Metric); err != nil {
 				return at.Errorf("vector %w", err)
 			}
 			if err := spec.Store.Check(rec.Vector, spec.Metric); err != nil {

@@ -1,4 +1,4 @@
-package encoder
+package floats
 
 import "fmt"
 
@@ -31,7 +31,7 @@ func ParseMetric(name string) (Metric, error) {
 			return Metric(m), nil
 		}
 	}
-	return 0, fmt.Errorf("encoder: unknown metric %q, want one of %q", name, metricNames)
+	return 0, fmt.Errorf("unknown metric %q, want one of %q", name, metricNames)
 }
 
 // String returns the name that ParseMetric reads.
@@ -45,7 +45,7 @@ func (m Metric) String() string {
 // MarshalText writes the metric's name. It fails for a value that is not a metric.
 func (m Metric) MarshalText() ([]byte, error) {
 	if int(m) >= len(metricNames) {
-		return nil, fmt.Errorf("encoder: no metric has number %d", m)
+		return nil, fmt.Errorf("no metric has number %d", m)
 	}
 	return []byte(m.String()), nil
 }

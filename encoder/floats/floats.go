@@ -1,4 +1,8 @@
-package encoder
+// Package floats is about vectors of float32 as such: which ones are acceptable, what a
+// [Metric] makes of two of them, and how exactly a [Precision] keeps one in bytes.
+//
+// It is a leaf without kernels, so that clients can share its words with the engine.
+package floats
 
 import (
 	"encoding/binary"
@@ -7,6 +11,9 @@ import (
 	"slices"
 	"unsafe"
 )
+
+// MaxDims is the largest vector size.
+const MaxDims = 65536
 
 // Validate returns nil when v can be stored or searched under m: it has dims
 // components, each finite, and under Cosine not all of them zero. Otherwise the
@@ -61,31 +68,31 @@ func Prefix(v []float32, dims int, m Metric) []float32 {
 	return p
 }
 
-// AppendFloat32 appends v to dst, 4 bytes a component, little-endian.
-func AppendFloat32(dst []byte, v []float32) []byte {
+// Append appends v to dst, 4 bytes a component, little-endian.
+func Append(dst []byte, v []float32) []byte {
 	for _, x := range v {
 		dst = binary.LittleEndian.AppendUint32(dst, math.Float32bits(x))
 	}
 	return dst
 }
 
-// Float32s returns the first len(scratch) components that AppendFloat32 wrote to b:
+// View returns the first len(scratch) components that Append wrote to b:
 // b itself, seen as numbers, where the machine is little-endian and b is aligned,
 // and otherwise decoded into scratch.
-func Float32s(scratch []float32, b []byte) []float32 {
+func View(scratch []float32, b []byte) []float32 {
 	b = b[:4*len(scratch)]
 	if p := unsafe.Pointer(unsafe.SliceData(b)); littleEndian && uintptr(p)%4 == 0 {
 		return unsafe.Slice((*float32)(p), len(scratch))
 	}
-	DecodeFloat32(scratch, b)
+	Decode(scratch, b)
 	return scratch
 }
 
 var littleEndian = binary.NativeEndian.Uint16([]byte{1, 0}) == 1
 
-// DecodeFloat32 overwrites dst with the components that AppendFloat32 wrote to
+// Decode overwrites dst with the components that Append wrote to
 // the first 4*len(dst) bytes of b.
-func DecodeFloat32(dst []float32, b []byte) {
+func Decode(dst []float32, b []byte) {
 	b = b[:4*len(dst)]
 	for i := range dst {
 		dst[i] = math.Float32frombits(binary.LittleEndian.Uint32(b[4*i:]))

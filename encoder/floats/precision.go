@@ -1,4 +1,4 @@
-package encoder
+package floats
 
 import (
 	"encoding/binary"
@@ -60,7 +60,7 @@ func ParsePrecision(name string) (Precision, error) {
 		}
 		names = append(names, known.name)
 	}
-	return 0, fmt.Errorf("encoder: unknown precision %q, want one of %q", name, names)
+	return 0, fmt.Errorf("unknown precision %q, want one of %q", name, names)
 }
 
 // String returns the name that ParsePrecision reads.
@@ -75,7 +75,7 @@ func (p Precision) String() string {
 // precision.
 func (p Precision) MarshalText() ([]byte, error) {
 	if int(p) >= len(precisions) {
-		return nil, fmt.Errorf("encoder: no precision has number %d", uint8(p))
+		return nil, fmt.Errorf("no precision has number %d", uint8(p))
 	}
 	return []byte(p.String()), nil
 }
@@ -134,7 +134,7 @@ func (p Precision) Check(v []float32, m Metric) error {
 func (p Precision) Append(dst []byte, v []float32) []byte {
 	switch p {
 	case Float32:
-		return AppendFloat32(dst, v)
+		return Append(dst, v)
 	case Float16:
 		for _, x := range v {
 			dst = binary.LittleEndian.AppendUint16(dst, float16.Fromfloat32(x).Bits())
@@ -168,7 +168,7 @@ func (p Precision) Append(dst []byte, v []float32) []byte {
 func (p Precision) Decode(dst []float32, stored []byte) {
 	switch p {
 	case Float32:
-		DecodeFloat32(dst, stored)
+		Decode(dst, stored)
 	case Float16:
 		stored = stored[:2*len(dst)]
 		for i := range dst {
@@ -186,7 +186,7 @@ func (p Precision) Decode(dst []float32, stored []byte) {
 			dst[i] = float32(int8(stored[i])) * scale
 		}
 	case None:
-		panic("encoder: precision none stores no vectors to decode")
+		panic("precision none stores no vectors to decode")
 	default:
 		panic(p.unknown())
 	}
@@ -194,7 +194,7 @@ func (p Precision) Decode(dst []float32, stored []byte) {
 
 // unknown is the message of a panic: only a bug makes a precision of another number.
 func (p Precision) unknown() string {
-	return fmt.Sprintf("encoder: no precision has number %d", uint8(p))
+	return fmt.Sprintf("no precision has number %d", uint8(p))
 }
 
 func magnitude(x float32) float32 { return math.Float32frombits(math.Float32bits(x) &^ (1 << 31)) }

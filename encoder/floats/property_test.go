@@ -1,4 +1,4 @@
-package encoder
+package floats
 
 import (
 	"math"
@@ -43,8 +43,8 @@ func FuzzVector(f *testing.F) {
 	f.Add([]byte{})
 	f.Fuzz(func(t *testing.T, b []byte) {
 		v := make([]float32, len(b)/4)
-		DecodeFloat32(v, b)
-		if got := AppendFloat32(nil, v); len(got) != 4*len(v) || !sameUnlessNaN(got, b, v) {
+		Decode(v, b)
+		if got := Append(nil, v); len(got) != 4*len(v) || !sameUnlessNaN(got, b, v) {
 			t.Errorf("% x came back as % x", b, got)
 		}
 		finite, zero := true, true

@@ -1,4 +1,4 @@
-package encoder
+package floats
 
 import (
 	"encoding/json"
@@ -122,7 +122,7 @@ func tolerance(p Precision, x float32, stored []byte) float64 {
 		return math.Ldexp(1, max(exponent, -125)-9)
 	case Int8:
 		var scale [1]float32
-		DecodeFloat32(scale[:], stored)
+		Decode(scale[:], stored)
 		return float64(scale[0]) / 2
 	default:
 		return 0
@@ -270,7 +270,7 @@ func FuzzPrecision(f *testing.F) {
 	f.Add([]byte{1, 0, 0, 0, 0, 3, 0, 0})
 	f.Fuzz(func(t *testing.T, b []byte) {
 		v := make([]float32, len(b)/4)
-		DecodeFloat32(v, b)
+		Decode(v, b)
 		for _, p := range everyPrecision {
 			for _, m := range []Metric{Cosine, Dot} {
 				if Validate(v, len(v), m) != nil {
