@@ -174,11 +174,11 @@ func TestTheTargetRecallIsFound(t *testing.T) {
 								t.Fatalf("%v should score %v", h, want)
 							}
 						}
-						if r := res.Receipt; len(res.Hits) != k || !r.Exact && r.TargetRecall != q.target() || r.Dims > dims {
+						if r := res.Receipt; len(res.Hits) != k || !r.Exact && r.TargetRecall != targetOf(q) || r.Dims > dims {
 							t.Fatalf("%d hits of %d with receipt %+v", len(res.Hits), k, r)
 						}
 					}
-					want := Query{TargetRecall: target}.target()
+					want := targetOf(Query{TargetRecall: target})
 					if recall < want-.015 {
 						t.Errorf("%d dims, k %d: recall is %.4f, want %v", dims, k, recall, want)
 					}
@@ -191,8 +191,8 @@ func TestTheTargetRecallIsFound(t *testing.T) {
 	})
 }
 
-// target is TargetRecall with its default.
-func (q Query) target() float64 {
+// targetOf is TargetRecall with its default.
+func targetOf(q Query) float64 {
 	if q.TargetRecall == 0 {
 		return DefaultTargetRecall
 	}

@@ -82,7 +82,7 @@ func TestACodeGivenWithItsVectorMustBeThatVectors(t *testing.T) {
 				t.Fatal(err)
 			}
 			const want = "differs in 3 of 100 bits from the signs of the vector"
-			if len(refused) != 1 || refused[0] != (RecordError{1, "1", "code", want}) {
+			if len(refused) != 1 || refused[0] != (RecordError{Index: 1, ID: "1", Field: "code", Reason: want}) {
 				t.Errorf("%v, %v: refused %+v, want record 1 for 3 bits", kind, store, refused)
 			}
 			found, missing, err := c.Get(t.Context(), []string{"0", "1", "2"}, ReadOptions{WithCode: true, WithVector: store == encoder.Float32})

@@ -13,7 +13,6 @@ import (
 
 	"golang.org/x/sync/semaphore"
 
-	"github.com/hamnest/hamnest/encoder"
 	"github.com/hamnest/hamnest/index/hamming"
 	"github.com/hamnest/hamnest/storage"
 )
@@ -170,16 +169,6 @@ func (c *Collection) SetLabels(ctx context.Context, labels map[string]string) er
 // Count returns the number of vectors that a search can return.
 func (c *Collection) Count() uint64 { return c.current.Load().view.Load().live }
 
-// ReadOptions says what of a record is read besides its ID.
-type ReadOptions struct {
-	// WithVector is for the stored vector; ErrCodesOnly when there are none.
-	WithVector bool
-	// WithCode is for the signs of the stored vector, or the code that was stored without.
-	WithCode bool
-	// WithMetadata is for the metadata.
-	WithMetadata bool
-}
-
 // Get reads records by id: found in the order of ids, and the ids missing.
 func (c *Collection) Get(ctx context.Context, ids []string, opts ReadOptions) (found []Record, missing []string, err error) {
 	g, release, err := c.acquire()
@@ -288,47 +277,6 @@ func (g *generation) parseListToken(token string) (uint64, error) {
 	return binary.BigEndian.Uint64(b[9:]), nil
 }
 
-// Stats is what a collection holds and what it costs.
-type Stats struct {
-	// Vectors can be found; Retired rows were replaced or deleted, and hold space
-	// until a rewrite drops them; Sealed rows are packed in blocks.
-	Vectors, Retired, Sealed uint64
-	// Dropped rows were replaced or deleted, and left out by rewrites since the
-	// collection was made. While neither these nor Retired ones are there, List has
-	// the vectors in the order in which they were given.
-	Dropped uint64
-	// MemoryBytes are the codes and what is kept beside them; DiskBytes what the
-	// file takes of the disk, of which DiskFreeBytes are free for later commits.
-	MemoryBytes, DiskBytes, DiskFreeBytes uint64
-	// CodeBytesPerVector and VectorBytesPerVector are payload.
-	CodeBytesPerVector, VectorBytesPerVector uint64
-	// Parts of DiskBytes: codes and what stands beside them, vectors with their checksums,
-	// and the rest, which is ids, metadata and what finds them.
-	DiskCodes, DiskVectors, DiskRows uint64
-	// Commits since the collection was made.
-	Commits uint64
-	// Kernel scans; ProfileFingerprint names the encoder state.
-	Kernel, ProfileFingerprint string
-	// Live is what was learnt from searches, nil unless Options.LiveQueries or LiveChecks
-	// asked for it.
-	Live *LiveStats
-	// Rewrite is the one under way, nil when there is none; see Collection.Update.
-	Rewrite *RewriteStats
-	// RewriteError says why the last rewrite was given up, since the collection was
-	// opened; empty when it was not.
-	RewriteError string
-}
-
-// RewriteStats is how far a rewrite is.
-type RewriteStats struct {
-	// Profile and Store are the target.
-	Profile encoder.Kind
-	Store   encoder.Precision
-	Started time.Time
-	// Done of Total rows are copied.
-	Done, Total uint64
-}
-
 // Stats measures the collection.
 func (c *Collection) Stats() (Stats, error) {
 	g, release, err := c.acquire()
@@ -373,9 +321,6 @@ func (c *Collection) Stats() (Stats, error) {
 	}, nil
 }
 
-// CheckReport is what Check found.
-type CheckReport = storage.Report
-
 // Check reads everything on disk and proves every rule of storage/FORMAT.md, and
 // that every vector is one that could have been stored and has the code that the
 // profile gives it. Searches and writes go on meanwhile. Damage is in the report;
@@ -386,7 +331,8 @@ func (c *Collection) Check(ctx context.Context) (CheckReport, error) {
 		return CheckReport{}, err
 	}
 	defer release()
-	return g.shard.Check(ctx, g.codec.check())
+	report, err := g.shard.Check(ctx, g.codec.check())
+	return CheckReport(report), err
 }
 
 // CheckPages proves the structure of the file's pages, which Check takes for

@@ -113,7 +113,7 @@ func (db *DB) Close() error {
 // Create makes an empty collection, durably. ErrExists when the name is taken;
 // *InvalidError with fields name, dims, ladder, metric, profile, labels.
 func (db *DB) Create(ctx context.Context, spec Spec) (*Collection, error) {
-	state, err := spec.state()
+	state, err := emptyState(&spec)
 	if err != nil {
 		return nil, err
 	}

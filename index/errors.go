@@ -1,63 +1,8 @@
 package index
 
-import (
-	"errors"
-	"fmt"
-	"strings"
+import "fmt"
 
-	"github.com/hamnest/hamnest/storage"
-)
-
-// Errors to test for with errors.Is.
-var (
-	// ErrNotFound is returned for a collection, or a query's stored vector, that
-	// is not there.
-	ErrNotFound = errors.New("index: not found")
-	// ErrExists is returned when a collection's name is taken.
-	ErrExists = errors.New("index: already exists")
-	// ErrClosed is returned by every use of a closed DB or a deleted collection.
-	ErrClosed = errors.New("index: closed")
-	// ErrFull is returned when a collection has used up its row numbers.
-	ErrFull = errors.New("index: full")
-	// ErrRewriting is returned by an update while another is under way.
-	ErrRewriting = errors.New("index: the collection is being rewritten")
-	// ErrCodesOnly is returned for what needs stored vectors in a collection that keeps
-	// none: reading them, searching by one, scores from them, another profile.
-	ErrCodesOnly = errors.New("index: the collection keeps codes and no vectors")
-	// ErrCalibrating is returned by Calibrate while another one is under way.
-	ErrCalibrating = errors.New("index: the collection is being calibrated")
-	// ErrEmpty is returned by Calibrate of a collection that has nothing to measure.
-	ErrEmpty = errors.New("index: the collection has no vectors")
-	// ErrLocked is returned by Open when another process holds the directory.
-	ErrLocked = storage.ErrLocked
-	// ErrCorrupt is returned when bytes on disk break a rule of storage/FORMAT.md.
-	ErrCorrupt = storage.ErrCorrupt
-	// ErrVersion is returned when files were written by a newer program.
-	ErrVersion = storage.ErrVersion
-)
-
-// InvalidError says what is malformed in an argument. Nothing was changed.
-type InvalidError struct {
-	// Violations is never empty.
-	Violations []Violation
-}
-
-// Violation is one malformed part of an argument.
-type Violation struct {
-	// Field is the path to it, such as "k" or "vectors[17].vector".
-	Field string
-	// Reason says what was found and what was wanted.
-	Reason string
-}
-
-func (e *InvalidError) Error() string {
-	parts := make([]string, len(e.Violations))
-	for i, v := range e.Violations {
-		parts[i] = v.Field + ": " + v.Reason
-	}
-	return "index: invalid " + strings.Join(parts, "; ")
-}
-
+// invalid returns one violation as an error.
 func invalid(field, format string, args ...any) *InvalidError {
-	return &InvalidError{Violations: []Violation{{field, fmt.Sprintf(format, args...)}}}
+	return &InvalidError{Violations: []Violation{{Field: field, Reason: fmt.Sprintf(format, args...)}}}
 }

@@ -42,7 +42,7 @@ type Footprint struct {
 // PlanFootprint predicts what a collection made from spec takes, whose Name is not
 // looked at. *InvalidError as for DB.Create, and with field rows.
 func PlanFootprint(spec Spec, rows Rows) (Footprint, error) {
-	state, err := spec.plannedState(rows.Count)
+	state, err := plannedState(spec, rows.Count)
 	if err != nil {
 		return Footprint{}, err
 	}
@@ -80,9 +80,9 @@ func PlanFootprint(spec Spec, rows Rows) (Footprint, error) {
 
 // plannedState is the state of a collection of so many vectors. What a profile learns makes
 // no difference to what it takes but for which blocks get the bits: made-up vectors stand in.
-func (s Spec) plannedState(vectors uint64) (engineState, error) {
+func plannedState(s Spec, vectors uint64) (engineState, error) {
 	s.Name = "planned"
-	state, err := s.state()
+	state, err := emptyState(&s)
 	if err != nil || !state.due(vectors) {
 		return state, err
 	}

@@ -87,11 +87,11 @@ func TestACollectionGetsCodesWhenItIsLargeEnough(t *testing.T) {
 
 // Few dimensions are compared themselves, however many rows there are.
 func TestFewDimensionsGetNoCodes(t *testing.T) {
-	state, err := (&Spec{Name: "c", Dims: exactDims}).state()
+	state, err := emptyState(&Spec{Name: "c", Dims: exactDims})
 	if err != nil || state.due(1<<40) {
 		t.Errorf("%d dims are to have codes (%v)", exactDims, err)
 	}
-	state, err = (&Spec{Name: "c", Dims: exactDims + 1}).state()
+	state, err = emptyState(&Spec{Name: "c", Dims: exactDims + 1})
 	rows := uint64(codedFloats / (exactDims + 1))
 	if err != nil || state.due(rows) || !state.due(rows+1) {
 		t.Errorf("%d dims are to have codes: %t of %d rows, %t of one more (%v)", exactDims+1, state.due(rows), rows, state.due(rows+1), err)

@@ -161,19 +161,6 @@ func (l *live) close() {
 	}
 }
 
-// LiveStats is what was learnt from the searches that were answered.
-type LiveStats struct {
-	// Queries are remembered for CalibrateOptions.Live.
-	Queries int
-	// Checks are the last searches that were answered again exactly, at most 200 since
-	// the collection was opened; Recall is what they had in the mean, and Target what they
-	// asked for.
-	Checks         int
-	Recall, Target float64
-	// Short says that Recall is below Target by more than chance; empty: it is not.
-	Short string
-}
-
 // stats returns what was learnt, nil when nothing is to be.
 func (l *live) stats() *LiveStats {
 	if l == nil {

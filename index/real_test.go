@@ -185,7 +185,7 @@ func (s realSet) promise(t *testing.T, c *Collection, queries int, ks []int, tar
 					read += float64(res.Receipt.VectorsRead) / float64(queries)
 				}
 				t.Logf("%d dims, k %d, target %v: recall %.4f, %.4f expected, %.1f vectors read", size, k, target, recall, expected, read)
-				if want := (Query{TargetRecall: target}).target(); recall < want-.005 || k == 10 && target == 0 && recall < .99 {
+				if want := targetOf(Query{TargetRecall: target}); recall < want-.005 || k == 10 && target == 0 && recall < .99 {
 					t.Errorf("%d dims, k %d, target %v: recall is %.4f", size, k, target, recall)
 				}
 				if k == 10 && target == 0 && size == len(s.base[0]) && read > 30 {

@@ -45,17 +45,6 @@ type rewrite struct {
 	total    atomic.Uint64               // and to copy in all
 }
 
-// Change says what Update is to change; nil fields stay as they are.
-type Change struct {
-	// Profile is how vectors are to become codes. With encoder.Learned what is learnt is
-	// learnt anew, from the vectors there are now.
-	Profile *encoder.Kind
-	// Store is how exactly vectors are to be kept from now on, less so than now: a later
-	// value of encoder.Precision. What is rounded away is gone, and so is after
-	// encoder.None what a profile could be changed or a vector be read by.
-	Store *encoder.Precision
-}
-
 // Update changes how the collection keeps its vectors. When it returns nil the change
 // is durably begun: codes are made anew from the stored vectors in the background,
 // while searches and writes go on with the old ones, and a crash does not stop it for
@@ -128,7 +117,7 @@ func (c *Collection) rewriteStats() (under *RewriteStats, failed string) {
 		return nil, failed
 	}
 	target := r.target.Load()
-	return &RewriteStats{target.wanted(), target.Store, r.started, r.done.Load(), r.total.Load()}, failed
+	return &RewriteStats{Profile: target.wanted(), Store: target.Store, Started: r.started, Done: r.done.Load(), Total: r.total.Load()}, failed
 }
 
 // reserve makes sure that there is no other rewrite until finish is called. The

@@ -51,7 +51,7 @@ func (c *Collection) BatchSearch(ctx context.Context, queries []Query) ([]*Resul
 		switch {
 		case errors.As(err, &bad):
 			for _, v := range bad.Violations {
-				all.Violations = append(all.Violations, Violation{fmt.Sprintf("requests[%d].%s", i, v.Field), v.Reason})
+				all.Violations = append(all.Violations, Violation{Field: fmt.Sprintf("requests[%d].%s", i, v.Field), Reason: v.Reason})
 			}
 		case err != nil:
 			return nil, fmt.Errorf("requests[%d]: %w", i, err)
@@ -152,7 +152,7 @@ func (g *generation) answer(p *plan, rank *ranker) (*Result, error) {
 			result.NextPageToken = p.cursor.next(p.query, last.score, result.Hits[p.query.K-1].ID)
 			break
 		}
-		if err := p.query.Budget.take(g.hitBytes(p.query, id, metadata)); err != nil {
+		if err := p.query.Budget.Take(g.hitBytes(p.query, id, metadata)); err != nil {
 			return nil, err
 		}
 		record, err := g.record(rank.reader, uint64(s.row), string(id), metadata, ReadOptions{WithVector: p.query.WithVector, WithMetadata: p.query.WithMetadata})

@@ -6,65 +6,21 @@ import (
 	"maps"
 	"regexp"
 	"slices"
-	"time"
 
 	"github.com/hamnest/hamnest/encoder"
 	"github.com/hamnest/hamnest/encoder/code"
 	"github.com/hamnest/hamnest/storage"
 )
 
-// Spec shapes a new collection. Name and Dims are required.
-type Spec struct {
-	// Name is 1 to 128 of A-Z a-z 0-9 . _ -, starting with a letter or digit.
-	Name string
-	// Dims is the components of a vector, 1 to encoder.MaxDims.
-	Dims int
-	// Ladder lists the Matryoshka prefix sizes, see encoder.Shape. Empty:
-	// encoder.DefaultLadder(Dims).
-	Ladder []int
-	// Bits is the most bits that a code has: the budget of learned codes, see encoder.Shape,
-	// and Dims where they are plain signs. 0: the default, Dims and 256 more of learned codes.
-	Bits int
-	// Metric says what scores mean.
-	Metric encoder.Metric
-	// Profile says how vectors become codes: encoder.Learned, the default, or encoder.Signs
-	// for codes that others made. A learned profile looks at vectors first: while there are
-	// few, and always up to exactDims dimensions, there are no codes (encoder.Exact) and
-	// searches compare all vectors, which is cheaper. Without stored vectors it is
-	// encoder.Signs.
-	Profile encoder.Kind
-	// Store is how exactly vectors are kept beside their codes. The default keeps them
-	// as they are; encoder.None keeps none.
-	Store encoder.Precision
-	// Labels are the owner's notes: at most MaxLabels, keys of 1 to 63 and values
-	// of up to 255 bytes.
-	Labels map[string]string
-}
-
-// MaxLabels is the most labels a collection may have.
-const MaxLabels = 64
-
-// Info describes a collection: its Spec, defaults filled in, and more. Profile and Store
-// are what is wanted, the target of a rewrite under way included.
-type Info struct {
-	Spec
-	// ProfileInForce is how codes are made now.
-	ProfileInForce encoder.Kind
-	// ProfileFingerprint names the frozen encoder state.
-	ProfileFingerprint string
-	// Created is when the collection was made.
-	Created time.Time
-}
-
 var namePattern = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._-]{0,127}$`)
 
-// state checks the spec and returns what an empty collection has of it.
-func (s *Spec) state() (engineState, error) {
+// emptyState checks s and returns what an empty collection has of it.
+func emptyState(s *Spec) (engineState, error) {
 	state := engineState{Metric: s.Metric, Store: s.Store}
 	var e InvalidError
 	add := func(field string, err error) {
 		if err != nil {
-			e.Violations = append(e.Violations, Violation{field, err.Error()})
+			e.Violations = append(e.Violations, Violation{Field: field, Reason: err.Error()})
 		}
 	}
 	if !namePattern.MatchString(s.Name) {

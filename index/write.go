@@ -39,32 +39,6 @@ const (
 	holdRows = 1 << 16
 )
 
-// Record is one stored vector.
-type Record struct {
-	// ID is the user's key, 1 to storage.MaxIDBytes bytes of UTF-8.
-	ID string
-	// Vector has as many components as the collection has dims.
-	Vector []float32
-	// Code is code.Words(dims) words with no bit set past the last dimension. It need
-	// not be given: with Vector it must be the signs of that; without, which only a
-	// collection of plain signs under encoder.Cosine takes that stores no vectors, it is
-	// stored as it is.
-	Code []uint64
-	// Metadata is a JSON object of at most storage.MaxMetadataBytes, or empty.
-	Metadata []byte
-}
-
-// RecordError says why one record was refused.
-type RecordError struct {
-	// Index and ID are the record's.
-	Index int
-	ID    string
-	// Field is the part that is malformed: id, vector, code or metadata.
-	Field string
-	// Reason says what was found and what was wanted.
-	Reason string
-}
-
 // Pending is a write under way.
 type Pending struct {
 	ops     []storage.Op
@@ -98,7 +72,7 @@ func (c *Collection) Upsert(ctx context.Context, records []Record) error {
 	if len(refused) > 0 {
 		e := &InvalidError{}
 		for _, r := range refused {
-			e.Violations = append(e.Violations, Violation{fmt.Sprintf("vectors[%d].%s", r.Index, r.Field), r.Reason})
+			e.Violations = append(e.Violations, Violation{Field: fmt.Sprintf("vectors[%d].%s", r.Index, r.Field), Reason: r.Reason})
 		}
 		return e
 	}
@@ -187,7 +161,7 @@ func (c *codec) opsOf(records []Record) ([]storage.Op, []RecordError) {
 	for i := range records {
 		r := &records[i]
 		if field, err := c.checkRecord(r); err != nil {
-			refused = append(refused, RecordError{i, r.ID, field, err.Error()})
+			refused = append(refused, RecordError{Index: i, ID: r.ID, Field: field, Reason: err.Error()})
 			continue
 		}
 		op := storage.Op{ID: r.ID, Code: codes[:words:words], Metadata: bytes.Clone(r.Metadata)}
@@ -203,7 +177,7 @@ func (c *codec) opsOf(records []Record) ([]storage.Op, []RecordError) {
 			if r.Code != nil {
 				if code.Signs(signs, v); code.Distance(signs, r.Code) != 0 {
 					stored = stored[:start]
-					refused = append(refused, RecordError{i, r.ID, "code", fmt.Sprintf("differs in %d of %d bits from the signs of the vector", code.Distance(signs, r.Code), dims)})
+					refused = append(refused, RecordError{Index: i, ID: r.ID, Field: "code", Reason: fmt.Sprintf("differs in %d of %d bits from the signs of the vector", code.Distance(signs, r.Code), dims)})
 					continue
 				}
 			}

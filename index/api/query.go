@@ -1,8 +1,6 @@
-package index
+package api
 
-import (
-	"time"
-)
+import "time"
 
 // Rescore is the stage at which a search ends.
 type Rescore uint8
@@ -34,7 +32,7 @@ type Query struct {
 	// ID searches for a stored vector instead, and leaves it out of the answer.
 	ID string
 	// Code searches for the nearest codes to this one instead, in a collection of plain
-	// signs: code.Words of as many dimensions as Vector may have, with no bit set past the
+	// signs: the words, as in Record, of as many dimensions as Vector may have, with no bit set past the
 	// last. There is no vector to score by: scores are what signs suggest, and neither
 	// Exact, RescoreVectors nor TargetRecall go with it.
 	Code []uint64

@@ -1,4 +1,4 @@
-package index
+package api
 
 import (
 	"errors"
@@ -24,8 +24,8 @@ func NewBudget(bytes int64) *Budget {
 	return b
 }
 
-// take uses up n bytes. A nil Budget has no bound.
-func (b *Budget) take(n int) error {
+// Take uses up n bytes. A nil Budget has no bound.
+func (b *Budget) Take(n int) error {
 	if b != nil && b.left.Add(-int64(n)) < 0 {
 		return fmt.Errorf("more than %d bytes: %w", b.bytes, ErrTooLarge)
 	}

@@ -1,0 +1,39 @@
+package api
+
+// Record is one stored vector.
+type Record struct {
+	// ID is the user's key, 1 to 512 bytes of UTF-8.
+	ID string
+	// Vector has as many components as the collection has dims, all finite and, under Cosine,
+	// not all zero.
+	Vector []float32
+	// Code is (dims + 63) / 64 words with no bit set past the last dimension; dimension i is
+	// bit i%64 of word i/64. Dialect.Unpack makes one of what other systems pack. It need
+	// not be given: with Vector it must be the signs of that; without, which only a
+	// collection of plain signs under Cosine takes that stores no vectors, it is
+	// stored as it is.
+	Code []uint64
+	// Metadata is a JSON object of at most 65536 bytes, or empty.
+	Metadata []byte
+}
+
+// RecordError says why one record was refused.
+type RecordError struct {
+	// Index and ID are the record's.
+	Index int
+	ID    string
+	// Field is the part that is malformed: id, vector, code or metadata.
+	Field string
+	// Reason says what was found and what was wanted.
+	Reason string
+}
+
+// ReadOptions says what of a record is read besides its ID.
+type ReadOptions struct {
+	// WithVector is for the stored vector; ErrCodesOnly when there are none.
+	WithVector bool
+	// WithCode is for the signs of the stored vector, or the code that was stored without.
+	WithCode bool
+	// WithMetadata is for the metadata.
+	WithMetadata bool
+}
