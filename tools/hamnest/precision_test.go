@@ -2,6 +2,7 @@ package main
 
 import (
 	"math"
+	"os"
 	"path/filepath"
 	"runtime"
 	"slices"
@@ -28,6 +29,11 @@ var lossy = []struct {
 }
 
 func TestStoredPrecisionsKeepTheRecallOfFloat32(t *testing.T) {
+	t.Parallel()
+	ofDebian := 50
+	if os.Getenv("HAMNEST_SETS") != "" {
+		ofDebian = 500
+	}
 	for _, tt := range []struct {
 		set     string
 		files   func(t *testing.T) (open files.Opener, folder string)
@@ -36,10 +42,10 @@ func TestStoredPrecisionsKeepTheRecallOfFloat32(t *testing.T) {
 		{"the bundled sample", func(*testing.T) (files.Opener, string) { return openDemo, "" }, 100},
 		{"debian", func(t *testing.T) (files.Opener, string) {
 			if testing.Short() {
-				t.Skip("38,333 rows and 500 queries")
+				t.Skip("38,333 rows")
 			}
 			return files.Disk, dataFolder(t, "debian")
-		}, 500},
+		}, ofDebian},
 	} {
 		t.Run(tt.set, func(t *testing.T) {
 			open, folder := tt.files(t)
