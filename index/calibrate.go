@@ -41,11 +41,11 @@ func (c *Collection) Calibrate(ctx context.Context, opts CalibrateOptions) (*Cal
 	}
 	defer c.measuring.Store(false)
 	view := g.view.Load()
-	if view.live == 0 {
+	if view.Present().Len() == 0 {
 		return nil, ErrEmpty
 	}
 	result := &Calibration{
-		Rows: view.live, Source: SourceGiven, K: cmp.Or(opts.K, DefaultCalibrationK),
+		Rows: view.Present().Len(), Source: SourceGiven, K: cmp.Or(opts.K, DefaultCalibrationK),
 		Profile: g.codec.profile.Kind(), Fingerprint: g.codec.fingerprint, Kernel: hamming.Kernel(),
 	}
 	vectors := opts.Queries
@@ -55,7 +55,7 @@ func (c *Collection) Calibrate(ctx context.Context, opts CalibrateOptions) (*Cal
 		vectors, err = c.live.recent(g.codec.profile.Dims())
 	case len(vectors) == 0:
 		result.Source = SourceStored
-		vectors, err = g.vectors(ctx, view.spread(cmp.Or(opts.Sample, DefaultCalibrationQueries)))
+		vectors, err = g.vectors(ctx, view.Present().Spread(cmp.Or(opts.Sample, DefaultCalibrationQueries)))
 	}
 	if err != nil {
 		return nil, err

@@ -9,8 +9,8 @@ import (
 	"time"
 
 	"github.com/hamnest/hamnest/encoder"
-	"github.com/hamnest/hamnest/encoder/code"
 	"github.com/hamnest/hamnest/encoder/floats"
+	"github.com/hamnest/hamnest/index/codes"
 	"github.com/hamnest/hamnest/index/hamming"
 	"github.com/hamnest/hamnest/index/topk"
 	"github.com/hamnest/hamnest/storage"
@@ -59,10 +59,10 @@ func (s *search) begin() {
 		s.encoded = profile.Query(p.vector)
 	}
 	if s.g.codec.profile.Kind() == encoder.Learned && !s.encoded.Familiar(p.blocks) {
-		p.blocks = len(s.g.layout.blocks)
+		p.blocks = s.g.layout.Blocks()
 	}
 	if s.judged() {
-		eps = p.largestEps(len(s.g.layout.blocks))
+		eps = p.largestEps(s.g.layout.Blocks())
 	}
 	s.scan = s.encoded.NewScan(p.blocks, eps)
 	s.job = s.newJob(p.first)
@@ -71,20 +71,8 @@ func (s *search) begin() {
 
 // newJob is a pass for k rows.
 func (s *search) newJob(k int) *scanJob {
-	job := &scanJob{blocks: s.scan.Blocks, step: s.encoded.Step(), k: k}
-	job.query.Offset = s.scan.Offset
-	for i := range s.g.layout.columns {
-		c := &s.g.layout.columns[i]
-		if c.block >= s.scan.Blocks {
-			break
-		}
-		term := hamming.Term{Magnitudes: s.encoded.Magnitudes(c.block)[code.WordBits*c.part : code.WordBits*(c.part+c.width)], B: s.scan.B[c.block]}
-		if c.part == 0 {
-			term.A = s.scan.A[c.block]
-		}
-		job.query.Terms = append(job.query.Terms, term)
-	}
-	return job
+	query := s.g.layout.Query(s.scan.Blocks, s.scan.Offset, s.encoded.Magnitudes, s.scan.A, s.scan.B)
+	return &scanJob{query: query, blocks: s.scan.Blocks, step: s.encoded.Step(), k: k}
 }
 
 // finish is S2 and S3, with further passes where they are needed.
@@ -110,7 +98,7 @@ func (s *search) finish(ctx context.Context) (*Result, error) {
 			floor = float32(math.Inf(-1))
 		}
 		view := s.job.view
-		s.job = s.newJob(int(view.rows))
+		s.job = s.newJob(int(view.Rows()))
 		s.job.floor, s.job.on = &floor, view
 		lap := time.Now()
 		if err := s.g.scans.run(ctx, []*scanJob{s.job}); err != nil {
@@ -175,8 +163,8 @@ func (c *cascade) reset(s *search) {
 	c.atCut, c.list, c.refined, c.candidates = c.atCut[:0], c.list[:0], c.refined[:0], c.candidates[:0]
 	unit := s.encoded.Unit()
 	inside, outside := s.scan.Inside*unit, s.scan.Outside*unit
-	mean := glance{ahead: s.plan.largestEps(len(s.g.layout.blocks)) * s.scan.Within * unit, inside: inside * inside, size: 1}
-	c.rule.reset(s.plan, len(s.g.layout.blocks), outside*outside, mean)
+	mean := glance{ahead: s.plan.largestEps(s.g.layout.Blocks()) * s.scan.Within * unit, inside: inside * inside, size: 1}
+	c.rule.reset(s.plan, s.g.layout.Blocks(), outside*outside, mean)
 }
 
 func (c *cascade) release() {
@@ -193,7 +181,7 @@ const mostKept = 1 << 16
 // plain signs, nothing is promised of a search that ends at the scan, and one that ends at
 // codes of which the scan sees all has no cut.
 func (s *search) judged() bool {
-	whole := s.plan.blocks == len(s.g.layout.blocks)
+	whole := s.plan.blocks == s.g.layout.Blocks()
 	return s.g.codec.profile.Kind() == encoder.Learned && (s.plan.stage == RescoreVectors || s.plan.stage == RescoreCodes && !whole)
 }
 
@@ -202,8 +190,8 @@ func (c *cascade) receive(job *scanJob) {
 	hits := job.hits()
 	r := &c.s.receipt
 	r.Passes++
-	r.RowsScanned = uint64(job.view.rows)
-	r.CodeBytesRead += uint64(job.view.rows) * uint64(c.s.g.layout.scanBytes(job.blocks))
+	r.RowsScanned = uint64(job.view.Rows())
+	r.CodeBytesRead += uint64(job.view.Rows()) * uint64(c.s.g.layout.ScanBytes(job.blocks))
 	before := rankOf(c.cut)
 	worst := uint32(0) // rank
 	for _, h := range hits {
@@ -217,7 +205,7 @@ func (c *cascade) receive(job *scanJob) {
 	}
 	c.kept = len(hits)
 	r.Candidates = c.kept
-	c.all = uint64(len(hits)) >= job.view.live || job.floor == nil && len(hits) < job.k
+	c.all = uint64(len(hits)) >= job.view.Present().Len() || job.floor == nil && len(hits) < job.k
 	if c.cut = scoreOf(worst); job.floor != nil {
 		c.cut = *job.floor
 		c.all = c.all || math.IsInf(float64(c.cut), -1)
@@ -291,7 +279,7 @@ func (c *cascade) descend(ctx context.Context) error {
 
 // readsAll reports whether so many vectors had to be read that it is better to read all.
 func (c *cascade) readsAll() bool {
-	read, rows := c.s.receipt.VectorsRead, uint64(c.s.job.view.rows)
+	read, rows := c.s.receipt.VectorsRead, uint64(c.s.job.view.Rows())
 	return c.s.judged() && c.s.plan.stage == RescoreVectors && read > rows/wideShare && read > uint64(4*c.rule.k)
 }
 
@@ -351,20 +339,18 @@ func (c *cascade) refine(n int) {
 		next := c.list.pop()
 		h := topk.Hit{Row: uint32(next), Distance: uint32(next >> 32)}
 		c.chunk = append(c.chunk, h)
-		seg, at := v.at(h.Row)
-		seg.prefetch(l, c.s.scan.Blocks, at)
+		v.Prefetch(h.Row, c.s.scan.Blocks)
 	}
 	c.s.receipt.Refined += len(c.chunk)
-	scanned, whole := c.s.scan.Blocks, len(l.blocks)
+	scanned, whole := c.s.scan.Blocks, l.Blocks()
 	compared := scanned // blocks of which the scan's products do
 	if c.s.judged() && c.s.plan.stage == RescoreCodes {
 		compared = 0 // those have been rounded with eps in them, and these are the scores
 	}
-	c.s.receipt.CodeBytesRead += uint64(len(c.chunk)) * uint64(l.scanBytes(whole)-l.scanBytes(compared))
+	c.s.receipt.CodeBytesRead += uint64(len(c.chunk)) * uint64(l.ScanBytes(whole)-l.ScanBytes(compared))
 	last, full := c.last()
 	for _, h := range c.chunk {
-		seg, at := v.at(h.Row)
-		seg.side(&c.side, c.s.job.step, at)
+		v.Side(&c.side, h.Row, c.s.job.step)
 		head := c.s.scan.Head(scoreOf(h.Distance), &c.side)
 		x := candidate{row: h.Row}
 		x.first, x.inside = c.s.scan.Estimate(head, &c.side)
@@ -374,7 +360,7 @@ func (c *cascade) refine(n int) {
 		} else {
 			var rest float64
 			for b := compared; b < whole; b++ {
-				rest += c.rest(seg, b, at)
+				rest += c.rest(v, b, h.Row)
 			}
 			if compared == 0 {
 				head = 0
@@ -391,9 +377,9 @@ func (c *cascade) refine(n int) {
 }
 
 // rest is what block b, which the scan has not looked at, adds to the product of a row.
-func (c *cascade) rest(seg *segment, b, at int) float64 {
-	floats, width := c.s.encoded.Floats(b), c.s.g.layout.blocks[b].PlaneWords()
-	c.words = seg.code(c.s.g.layout, c.words[:0], b, at)
+func (c *cascade) rest(v *codes.View, b int, row uint32) float64 {
+	floats, width := c.s.encoded.Floats(b), c.s.g.layout.PlaneWords(b)
+	c.words = v.Code(c.words[:0], row, b)
 	planes := len(c.words) / width
 	for j := range planes {
 		c.sums[j] = hamming.SumSet(floats, c.words[j*width:(j+1)*width])
@@ -458,7 +444,7 @@ func (c *cascade) answer() (*Result, error) {
 		} else {
 			r.TargetRecall = s.plan.target
 		}
-		r.ExpectedRecall = c.rule.expected(s.plan, len(s.g.layout.blocks), c.all && len(c.list) == 0 && len(c.refined) == 0)
+		r.ExpectedRecall = c.rule.expected(s.plan, s.g.layout.Blocks(), c.all && len(c.list) == 0 && len(c.refined) == 0)
 	}
 	var result *Result
 	err := s.g.shard.View(func(reader *storage.Reader) error {

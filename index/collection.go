@@ -167,7 +167,7 @@ func (c *Collection) SetLabels(ctx context.Context, labels map[string]string) er
 }
 
 // Count returns the number of vectors that a search can return.
-func (c *Collection) Count() uint64 { return c.current.Load().view.Load().live }
+func (c *Collection) Count() uint64 { return c.current.Load().view.Load().Present().Len() }
 
 // Get reads records by id: found in the order of ids, and the ids missing.
 func (c *Collection) Get(ctx context.Context, ids []string, opts ReadOptions) (found []Record, missing []string, err error) {
@@ -304,7 +304,7 @@ func (c *Collection) Stats() (Stats, error) {
 		Retired:              state.Next - state.Live,
 		Dropped:              g.codec.state.Dropped,
 		Sealed:               state.Next - state.Next%uint64(schema.BlockRows),
-		MemoryBytes:          g.view.Load().memoryBytes(),
+		MemoryBytes:          g.view.Load().MemoryBytes(),
 		DiskBytes:            uint64(size),
 		DiskFreeBytes:        uint64(free),
 		CodeBytesPerVector:   uint64(g.codec.profile.RowBytes()),

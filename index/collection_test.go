@@ -20,6 +20,7 @@ import (
 
 	"github.com/hamnest/hamnest/encoder"
 	"github.com/hamnest/hamnest/encoder/floats"
+	"github.com/hamnest/hamnest/index/codes"
 )
 
 func TestWhatWasStoredComesBackAfterReopening(t *testing.T) {
@@ -68,7 +69,7 @@ func TestWhatWasStoredComesBackAfterReopening(t *testing.T) {
 		t.Fatal(err)
 	}
 	if stats.Vectors != 1498 || stats.Retired != 2 || stats.Commits != 2 || stats.CodeBytesPerVector != 0 || stats.VectorBytesPerVector != 280 ||
-		stats.MemoryBytes != segmentRows/8 || stats.DiskBytes < 1500*280 {
+		stats.MemoryBytes != codes.SegmentRows/8 || stats.DiskBytes < 1500*280 {
 		t.Errorf("stats are %+v", stats)
 	}
 }

@@ -1,6 +1,8 @@
 package index
 
-import "fmt"
+import (
+	"fmt"
+)
 
 // invalid returns one violation as an error.
 func invalid(field, format string, args ...any) *InvalidError {

@@ -12,6 +12,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/hamnest/hamnest/encoder"
+	"github.com/hamnest/hamnest/index/codes"
 	"github.com/hamnest/hamnest/index/dense"
 	"github.com/hamnest/hamnest/storage"
 )
@@ -72,7 +73,7 @@ func wantExactLanes(rows uint32) int {
 // so that each is read, and its checksum computed, once. Rows of a view are never
 // rewritten: reading them over several transactions still gives one answer. Jobs whose
 // context ends are dropped on the way.
-func (g *generation) exactPass(v *view, jobs []*exactJob, lanes int) {
+func (g *generation) exactPass(v *codes.View, jobs []*exactJob, lanes int) {
 	for _, j := range jobs {
 		j.parts = make([]*ranker, lanes)
 		defer close(j.done)
@@ -93,13 +94,13 @@ func (g *generation) exactPass(v *view, jobs []*exactJob, lanes int) {
 }
 
 // exactLane reads steps until there are no more, no job wants them, or ctx ends.
-func (g *generation) exactLane(ctx context.Context, v *view, jobs []*exactJob, lane int, next *atomic.Uint32) error {
+func (g *generation) exactLane(ctx context.Context, v *codes.View, jobs []*exactJob, lane int, next *atomic.Uint32) error {
 	jobs = slices.Clone(jobs)
 	slices.SortStableFunc(jobs, sameSize)
 	l := exactScan{view: v, lane: lane}
 	l.group(jobs)
 	step := exactStep(g.codec.store.Bytes(g.codec.profile.Dims()) + storage.ChecksumBytes)
-	for steps := (v.rows + step - 1) / step; ctx.Err() == nil; {
+	for steps := (v.Rows() + step - 1) / step; ctx.Err() == nil; {
 		n := next.Add(1) - 1
 		if ended := func(j *exactJob) bool { return j.ctx.Err() != nil }; slices.ContainsFunc(jobs, ended) {
 			jobs = slices.DeleteFunc(jobs, ended)
@@ -109,7 +110,7 @@ func (g *generation) exactLane(ctx context.Context, v *view, jobs []*exactJob, l
 			return nil
 		}
 		err := g.shard.View(func(r *storage.Reader) error {
-			return l.read(r, n*step, min(v.rows, (n+1)*step))
+			return l.read(r, n*step, min(v.Rows(), (n+1)*step))
 		})
 		if err != nil {
 			return err
@@ -120,7 +121,7 @@ func (g *generation) exactLane(ctx context.Context, v *view, jobs []*exactJob, l
 
 // exactScan is what one lane of a pass needs.
 type exactScan struct {
-	view   *view
+	view   *codes.View
 	lane   int
 	groups []exactGroup
 
@@ -171,7 +172,7 @@ func (l *exactScan) read(r *storage.Reader, first, end uint32) error {
 			j.parts[l.lane].reader = r
 		}
 	}
-	retired := func(slot uint64) bool { return l.view.isRetired(uint32(slot)) }
+	retired := func(slot uint64) bool { return !l.view.Present().Has(uint32(slot)) }
 	for first < end {
 		if retired(uint64(first)) {
 			first++
@@ -206,7 +207,7 @@ func (l *exactScan) together(rowBytes int) int {
 func (l *exactScan) compare(first uint32, b []byte, stride, count int) {
 	live := uint64(0)
 	for i := range count {
-		if !l.view.isRetired(first + uint32(i)) {
+		if l.view.Present().Has(first + uint32(i)) {
 			live++
 		}
 	}
@@ -234,7 +235,7 @@ func (l *exactScan) score(g *exactGroup, first uint32, b []byte, stride, count i
 			if full && score < worst {
 				continue
 			}
-			if row := first + uint32(i); !l.view.isRetired(row) {
+			if row := first + uint32(i); l.view.Present().Has(row) {
 				part.offer(row, score)
 				worst, full = part.worst()
 			}
@@ -262,7 +263,7 @@ func (l *exactScan) estimate(g *exactGroup, first uint32, b []byte, stride, coun
 	}
 	for _, m := range l.matches {
 		row := first + m.Row
-		if l.view.isRetired(row) {
+		if !l.view.Present().Has(row) {
 			continue
 		}
 		vector := b[int(m.Row)*stride:]

@@ -11,6 +11,7 @@ import (
 
 	"github.com/hamnest/hamnest/encoder"
 	"github.com/hamnest/hamnest/encoder/floats"
+	"github.com/hamnest/hamnest/index/codes"
 	"github.com/hamnest/hamnest/storage"
 )
 
@@ -110,9 +111,14 @@ func TestACancelledExactSearchLeavesThePassToTheOthers(t *testing.T) {
 func TestDamageFailsEveryExactSearchOfThePass(t *testing.T) {
 	r := rand.New(rand.NewPCG(1, 33))
 	c := exactCollection(t, r, encoder.Cosine, 2*exactRows)
-	broken := *c.current.Load().view.Load()
-	broken.rows += exactRows // which are not there
 	g := c.current.Load()
+	b := codes.NewBuilder(g.codec.profile)
+	defer func() { _ = b.Release() }()
+	rows := g.view.Load().Rows() + exactRows // of which the last are not there
+	if err := b.Grow(rows); err != nil {
+		t.Fatal(err)
+	}
+	b.Give(rows)
 	var jobs []*exactJob
 	for range 3 {
 		p, err := g.plan(Query{Vector: whole(r, 128), K: 3, Exact: true})
@@ -123,7 +129,7 @@ func TestDamageFailsEveryExactSearchOfThePass(t *testing.T) {
 		job.begin(t.Context())
 		jobs = append(jobs, job)
 	}
-	g.exactPass(&broken, jobs, 2)
+	g.exactPass(b.Publish(), jobs, 2)
 	for i, j := range jobs {
 		if _, err := g.runExact(j.plan, j); !errors.Is(err, storage.ErrCorrupt) {
 			t.Errorf("job %d: %v, want ErrCorrupt", i, err)

@@ -6,6 +6,7 @@ import (
 	"runtime"
 
 	"github.com/hamnest/hamnest/encoder"
+	"github.com/hamnest/hamnest/index/codes"
 	"github.com/hamnest/hamnest/index/hamming"
 	"github.com/hamnest/hamnest/storage"
 )
@@ -47,8 +48,8 @@ func PlanFootprint(spec Spec, rows Rows) (Footprint, error) {
 		return Footprint{}, err
 	}
 	switch {
-	case rows.Count > maxRows:
-		return Footprint{}, invalid("rows", "%d, want at most %d", rows.Count, uint64(maxRows))
+	case rows.Count > codes.MaxRows:
+		return Footprint{}, invalid("rows", "%d, want at most %d", rows.Count, uint64(codes.MaxRows))
 	case rows.IDBytes < 1 || rows.IDBytes > storage.MaxIDBytes:
 		return Footprint{}, invalid("rows", "ids of %d bytes, want 1 to %d", rows.IDBytes, storage.MaxIDBytes)
 	case rows.MetadataBytes < 0 || rows.MetadataBytes > storage.MaxMetadataBytes:
@@ -58,17 +59,17 @@ func PlanFootprint(spec Spec, rows Rows) (Footprint, error) {
 	if err != nil {
 		return Footprint{}, err
 	}
-	layout := newLayout(state.Profile)
+	layout := codes.NewLayout(state.Profile)
 	groups := (rows.Count + hamming.Lanes - 1) / hamming.Lanes
-	segments := (rows.Count + segmentRows - 1) / segmentRows
+	segments := (rows.Count + codes.SegmentRows - 1) / codes.SegmentRows
 	f := Footprint{
 		Profile:     state.Profile.Kind(),
 		Bits:        state.Profile.Bits(),
 		RowBytes:    state.Profile.RowBytes(),
 		VectorBytes: schema.VectorBytes,
-		Codes:       groups * uint64(layout.bytes(hamming.Lanes)),
-		Rounding:    layout.rounding(rows.Count),
-		Retired:     segments * segmentRows / 8,
+		Codes:       groups * uint64(layout.Bytes(hamming.Lanes)),
+		Rounding:    layout.Rounding(rows.Count),
+		Retired:     segments * codes.SegmentRows / 8,
 		Lanes:       min(runtime.GOMAXPROCS(0), wantLanes(uint32(rows.Count)), max(1, int(segments))),
 		Disk: schema.Footprint(storage.Rows{
 			Count: rows.Count, IDBytes: rows.IDBytes, MetadataBytes: rows.MetadataBytes,
@@ -110,33 +111,4 @@ const plannedSample = 192
 func (e engineState) commitRows(rows Rows) uint64 {
 	row := opBytes + e.Store.Bytes(e.Profile.Dims()) + 8*e.Profile.RowWords() + rows.IDBytes + rows.MetadataBytes
 	return uint64(max(1, commitBytes/2/row))
-}
-
-// rounding is what the last of the segments of rows has in pages that its rows only
-// begin: large ones, unless it is the first. See newSegment.
-func (l *layout) rounding(rows uint64) uint64 {
-	const smallPage, largePage = 4 << 10, 2 << 20
-	page, used := uint64(largePage), rows%segmentRows
-	if used == 0 || len(l.blocks) == 0 { // full, or none
-		return 0
-	}
-	if rows < segmentRows {
-		page = smallPage
-	}
-	begun := func(rowBytes int) uint64 {
-		n := used * uint64(rowBytes)
-		whole := (n + page - 1) &^ (page - 1)
-		return min(whole, segmentRows*uint64(rowBytes)) - n
-	}
-	var n uint64
-	for _, c := range l.columns {
-		n += begun(8 * c.words)
-	}
-	for range 1 + l.squares {
-		n += begun(4)
-	}
-	for range len(l.blocks) + l.scales {
-		n += begun(2)
-	}
-	return n
 }

@@ -11,6 +11,7 @@ import (
 	"testing"
 
 	"github.com/hamnest/hamnest/encoder"
+	"github.com/hamnest/hamnest/index/codes"
 	"github.com/hamnest/hamnest/storage"
 )
 
@@ -175,7 +176,7 @@ func TestAFootprintOfNothingKnownIsRefused(t *testing.T) {
 	}{
 		{"dims: 0, want 1 to 65536", Spec{}, Rows{IDBytes: 1}},
 		{"bits: encoder: 1 bits", Spec{Dims: 64, Bits: 1}, Rows{IDBytes: 1}},
-		{"rows: 4294967296, want at most 4294967295", Spec{Dims: 64}, Rows{Count: maxRows + 1, IDBytes: 1}},
+		{"rows: 4294967296, want at most 4294967295", Spec{Dims: 64}, Rows{Count: codes.MaxRows + 1, IDBytes: 1}},
 		{"rows: ids of 0 bytes, want 1 to 512", Spec{Dims: 64}, Rows{}},
 		{"rows: metadata of 65537 bytes, want 0 to 65536", Spec{Dims: 64}, Rows{IDBytes: 1, MetadataBytes: storage.MaxMetadataBytes + 1}},
 	} {

@@ -12,6 +12,7 @@ import (
 
 	"github.com/hamnest/hamnest/encoder"
 	"github.com/hamnest/hamnest/encoder/code"
+	"github.com/hamnest/hamnest/index/codes"
 	"github.com/hamnest/hamnest/storage"
 )
 
@@ -22,11 +23,11 @@ import (
 type generation struct {
 	shard  *storage.Shard
 	codec  *codec
-	layout *layout // of the views
-	view   atomic.Pointer[view]
+	layout *codes.Layout // of the views
+	view   atomic.Pointer[codes.View]
 	scans  *sharer[*scanJob]
 	exacts *sharer[*exactJob]
-	writer *builder // makes the next view; the writer's
+	writer *codes.Builder // makes the next view; the writer's
 
 	users sync.WaitGroup // calls under way: none begins when it is no longer in force
 }
@@ -55,15 +56,15 @@ func newGeneration(shard *storage.Shard) (*generation, error) {
 		return nil, err
 	}
 	g := &generation{shard: shard, codec: newCodec(state)}
-	g.writer = newBuilder(g.codec.profile)
-	g.layout = &g.writer.layout
+	g.writer = codes.NewBuilder(g.codec.profile)
+	g.layout = g.writer.Layout()
 	g.scans = newSharer(
 		func(jobs []*scanJob, lanes int) { passes(g.view.Load(), jobs, lanes) },
-		func() int { return wantLanes(g.view.Load().rows) },
+		func() int { return wantLanes(g.view.Load().Rows()) },
 	)
 	g.exacts = newSharer(
 		func(jobs []*exactJob, lanes int) { g.exactPass(g.view.Load(), jobs, lanes) },
-		func() int { return wantExactLanes(g.view.Load().rows) },
+		func() int { return wantExactLanes(g.view.Load().Rows()) },
 	)
 	return g, nil
 }
@@ -74,45 +75,45 @@ func (g *generation) load() error {
 	var rows uint64
 	err := g.shard.View(func(r *storage.Reader) error {
 		rows = r.State().Next
-		if rows > maxRows {
-			return fmt.Errorf("%d rows, want at most %d: %w", rows, uint64(maxRows), ErrFull)
+		if rows > codes.MaxRows {
+			return fmt.Errorf("%d rows, want at most %d: %w", rows, uint64(codes.MaxRows), ErrFull)
 		}
-		if err := b.grow(uint32(rows)); err != nil {
+		if err := b.Grow(uint32(rows)); err != nil {
 			return err
 		}
+		b.Give(uint32(rows))
 		return r.Retired(func(first uint64, words []uint64) error {
-			b.next.retired[first/segmentRows] = newRetired(words)
+			b.RetireAll(uint32(first), words)
 			return nil
 		})
 	})
 	if err != nil {
 		return err
 	}
-	segments := b.next.segments
-	if len(b.layout.blocks) == 0 || g.codec.state.legacy != nil { // no codes, or none that can be used
-		segments = nil
+	if g.layout.Blocks() > 0 && g.codec.state.legacy == nil { // there are codes, and they can be used
+		if err := g.loadCodes(rows); err != nil {
+			return err
+		}
 	}
+	g.view.Store(b.Publish())
+	return nil
+}
+
+// loadCodes fills the rows that were given out from storage.
+func (g *generation) loadCodes(rows uint64) error {
 	var loads errgroup.Group
 	loads.SetLimit(runtime.GOMAXPROCS(0))
-	for i, seg := range segments {
-		first := uint64(i) * segmentRows
+	for first := uint64(0); first < rows; first += codes.SegmentRows {
 		loads.Go(func() error {
 			return g.shard.View(func(r *storage.Reader) error {
-				return b.load(r, seg, first, min(first+segmentRows, rows))
+				return r.Codes(first, min(first+codes.SegmentRows, rows), func(at uint64, words []uint64, _ []float32) error {
+					g.writer.Fill(uint32(at), words)
+					return nil
+				})
 			})
 		})
 	}
-	if err := loads.Wait(); err != nil {
-		return err
-	}
-	b.next.rows, b.next.live = uint32(rows), rows
-	for _, bits := range b.next.retired {
-		if bits != nil {
-			b.next.live -= uint64(bits.Count())
-		}
-	}
-	g.view.Store(b.publish())
-	return nil
+	return loads.Wait()
 }
 
 // close waits for the users and frees memory and file. The generation is no longer
@@ -121,7 +122,7 @@ func (g *generation) close() error {
 	g.users.Wait()
 	g.scans.wait() // a search that was cancelled may have left its pass running
 	g.exacts.wait()
-	return errors.Join(g.shard.Close(), g.writer.release())
+	return errors.Join(g.shard.Close(), g.writer.Release())
 }
 
 // store makes ops durable and then visible.
@@ -135,11 +136,11 @@ func (g *generation) store(ops []storage.Op) ([]storage.Applied, error) {
 			fresh++
 		}
 	}
-	rows := uint64(g.writer.next.rows) + uint64(fresh)
-	if rows > maxRows {
-		return nil, fmt.Errorf("%d rows given out, want at most %d: %w", rows, uint64(maxRows), ErrFull)
+	rows := uint64(g.writer.Rows()) + uint64(fresh)
+	if rows > codes.MaxRows {
+		return nil, fmt.Errorf("%d rows given out, want at most %d: %w", rows, uint64(codes.MaxRows), ErrFull)
 	}
-	if err := g.writer.grow(uint32(rows)); err != nil { // before anything is durable
+	if err := g.writer.Grow(uint32(rows)); err != nil { // before anything is durable
 		return nil, err
 	}
 	applied, err := g.shard.Commit(ops)
@@ -148,13 +149,13 @@ func (g *generation) store(ops []storage.Op) ([]storage.Applied, error) {
 	}
 	for i, a := range applied {
 		if a.Slot != storage.NoSlot {
-			g.writer.add(ops[i].Code)
+			g.writer.Add(ops[i].Code)
 		}
 		if a.Retired != storage.NoSlot {
-			g.writer.retire(uint32(a.Retired))
+			g.writer.Retire(uint32(a.Retired))
 		}
 	}
-	g.view.Store(g.writer.publish())
+	g.view.Store(g.writer.Publish())
 	return applied, nil
 }
 
@@ -198,14 +199,13 @@ func (g *generation) signs(r *storage.Reader, slot uint64) ([]uint64, error) {
 	if kind := g.codec.profile.Kind(); kind != encoder.Signs {
 		return nil, fmt.Errorf("the code of a vector that is not stored, under profile %v: %w", kind, ErrCodesOnly)
 	}
-	if v := g.view.Load(); slot < uint64(v.rows) {
-		s, at := v.at(uint32(slot))
-		return s.code(g.layout, words[:0], 0, at), nil
+	if v := g.view.Load(); slot < uint64(v.Rows()) {
+		return v.Code(words[:0], uint32(slot), 0), nil
 	}
 	// It is durable and about to be visible.
 	block := slot - slot%uint64(g.shard.Schema().BlockRows)
-	err := r.Codes(block, slot+1, func(_ uint64, codes []uint64, _ []float32) error {
-		copy(words, codes[len(codes)-g.codec.profile.RowWords():])
+	err := r.Codes(block, slot+1, func(_ uint64, block []uint64, _ []float32) error {
+		copy(words, block[len(block)-g.codec.profile.RowWords():])
 		return nil
 	})
 	return words, err

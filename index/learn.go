@@ -10,6 +10,7 @@ import (
 
 	"github.com/hamnest/hamnest/encoder"
 	"github.com/hamnest/hamnest/encoder/floats"
+	"github.com/hamnest/hamnest/index/codes"
 	"github.com/hamnest/hamnest/index/hamming"
 )
 
@@ -43,7 +44,7 @@ const (
 // learn makes the profile that suits the vectors there are.
 func (g *generation) learn(ctx context.Context) (*encoder.Profile, error) {
 	rows := min(sampleRows, max(leastSampleRows, sampleFloats/g.codec.profile.Dims()))
-	sample, err := g.vectors(ctx, g.view.Load().spread(rows))
+	sample, err := g.vectors(ctx, g.view.Load().Present().Spread(rows))
 	if err != nil {
 		return nil, err
 	}
@@ -72,31 +73,15 @@ func learn(ctx context.Context, shape encoder.Shape, sample [][]float32) (*encod
 	return learnScan(ctx, p, apart)
 }
 
-// spread returns n rows that are not retired, or all of them, spread evenly.
-func (v *view) spread(n int) []uint32 {
-	want := min(uint64(n), v.live)
-	rows := make([]uint32, 0, want)
-	var live uint64
-	for row := uint32(0); uint64(len(rows)) < want; row++ {
-		if v.isRetired(row) {
-			continue
-		}
-		if live++; live-1 >= uint64(len(rows))*v.live/want {
-			rows = append(rows, row)
-		}
-	}
-	return rows
-}
-
 // learnScan returns p with what sample tells of scans, and the scan that is worth most.
 func learnScan(ctx context.Context, p *encoder.Profile, sample [][]float32) (*encoder.Profile, error) {
 	blocks := len(p.Blocks())
 	if blocks == 1 {
 		return p, nil
 	}
-	b := newBuilder(p)
-	defer func() { _ = b.release() }()
-	if err := b.grow(uint32(len(sample))); err != nil {
+	b := codes.NewBuilder(p)
+	defer func() { _ = b.Release() }()
+	if err := b.Grow(uint32(len(sample))); err != nil {
 		return nil, err
 	}
 	rows := make([][]uint64, len(sample))
@@ -105,9 +90,9 @@ func learnScan(ctx context.Context, p *encoder.Profile, sample [][]float32) (*en
 	}
 	p.Encode(rows, sample)
 	for _, row := range rows {
-		b.add(row)
+		b.Add(row)
 	}
-	t := &scanTrial{p: p, view: b.publish(), layout: &b.layout, sample: sample}
+	t := &scanTrial{p: p, view: b.Publish(), layout: b.Layout(), sample: sample}
 	for i := range min(learnQueries, len(sample)) {
 		t.queries = append(t.queries, i*len(sample)/min(learnQueries, len(sample)))
 	}
@@ -126,8 +111,8 @@ func learnScan(ctx context.Context, p *encoder.Profile, sample [][]float32) (*en
 	}
 	learnt := p.WithScan(blocks, blocks, steps)
 	least, scanned := blocks, blocks
-	l := newLayout(learnt)
-	whole := float64(l.scanBytes(blocks))
+	l := codes.NewLayout(learnt)
+	whole := float64(l.ScanBytes(blocks))
 	for n := blocks - 1; n > 0; n-- {
 		asked, covered := t.asked(learnt, n)
 		if covered < leastCovered {
@@ -135,7 +120,7 @@ func learnScan(ctx context.Context, p *encoder.Profile, sample [][]float32) (*en
 		}
 		least = n
 		// Never by half a head alone: what it asks for grows fastest with the rows.
-		if n >= headBlocks && float64(l.scanBytes(n))+asked*gatherCost*whole < whole {
+		if n >= headBlocks && float64(l.ScanBytes(n))+asked*gatherCost*whole < whole {
 			scanned = n
 		}
 	}
@@ -145,8 +130,8 @@ func learnScan(ctx context.Context, p *encoder.Profile, sample [][]float32) (*en
 // scanTrial compares scans of a sample with exact scores.
 type scanTrial struct {
 	p       *encoder.Profile
-	view    *view
-	layout  *layout
+	view    *codes.View
+	layout  *codes.Layout
 	sample  [][]float32
 	queries []int // in sample
 }
@@ -179,9 +164,8 @@ func (t *scanTrial) learnStep(ctx context.Context, steps [][]encoder.Step, i int
 			totals[b].left += q.Norm(b+1) * q.Norm(b+1)
 			var side encoder.Row
 			for _, row := range top {
-				seg, pos := t.view.at(uint32(row))
-				seg.side(&side, i, pos)
-				head := t.head(q, s, seg, pos, &side)
+				t.view.Side(&side, uint32(row), i)
+				head := t.head(q, s, uint32(row), &side)
 				estimate, inside := s.Estimate(head, &side)
 				offset, _ := s.Estimate(0, &side)
 				size := s.Size(&side)
@@ -253,11 +237,11 @@ const familiarShare = .9
 const mostGain = 100
 
 // head is the sum of f <u, z> over the blocks of s, of a row.
-func (t *scanTrial) head(q *encoder.Query, s *encoder.Scan, seg *segment, at int, side *encoder.Row) float64 {
+func (t *scanTrial) head(q *encoder.Query, s *encoder.Scan, row uint32, side *encoder.Row) float64 {
 	var head float64
 	for b := range s.Blocks {
-		words := seg.code(t.layout, nil, b, at)
-		width := t.layout.blocks[b].PlaneWords()
+		words := t.view.Code(nil, row, b)
+		width := t.layout.PlaneWords(b)
 		var sums []float32
 		for part := range slices.Chunk(words, width) {
 			sums = append(sums, hamming.SumSet(q.Floats(b), part))
@@ -271,9 +255,8 @@ func (t *scanTrial) head(q *encoder.Query, s *encoder.Scan, seg *segment, at int
 func (t *scanTrial) meanScale(i int) float64 {
 	var sum, n float64
 	var side encoder.Row
-	for row := range t.view.rows {
-		seg, at := t.view.at(row)
-		if seg.side(&side, i, at); side.Scale > 0 {
+	for row := range t.view.Rows() {
+		if t.view.Side(&side, row, i); side.Scale > 0 {
 			sum, n = sum+float64(side.Scale), n+1
 		}
 	}
@@ -303,10 +286,9 @@ func (t *scanTrial) asked(p *encoder.Profile, blocks int) (share, covered float6
 		s := q.NewScan(blocks, 0)
 		outside := s.Outside * q.Unit()
 		var side encoder.Row
-		for row := range t.view.rows {
-			seg, pos := t.view.at(row)
-			seg.side(&side, q.Step(), pos)
-			estimate, inside := s.Estimate(t.head(q, s, seg, pos, &side), &side)
+		for row := range t.view.Rows() {
+			t.view.Side(&side, row, q.Step())
+			estimate, inside := s.Estimate(t.head(q, s, row, &side), &side)
 			could := estimate+eps*math.Hypot(math.Sqrt(inside), outside*s.Size(&side)) >= last
 			if all++; could {
 				asked++

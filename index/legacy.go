@@ -147,7 +147,7 @@ func (c *Collection) renew() {
 		state.Generation++
 		state.legacy = nil
 		var err error
-		if state.due(old.view.Load().live) && old.codec.keepsVectors() {
+		if state.due(old.view.Load().Present().Len()) && old.codec.keepsVectors() {
 			state.Profile, err = old.learn(ctx)
 		}
 		var next *generation

@@ -8,6 +8,7 @@ import (
 	"github.com/hamnest/hamnest/encoder"
 	"github.com/hamnest/hamnest/encoder/code"
 	"github.com/hamnest/hamnest/encoder/floats"
+	"github.com/hamnest/hamnest/index/codes"
 	"github.com/hamnest/hamnest/storage"
 )
 
@@ -36,8 +37,8 @@ func (g *generation) plan(q Query) (*plan, error) {
 	if q.K < 1 {
 		return nil, invalid("k", "%d, want at least 1", q.K)
 	}
-	if uint64(q.K) > maxRows { // no more rows than that are given out
-		return nil, invalid("k", "%d, want at most %d", q.K, uint64(maxRows))
+	if uint64(q.K) > codes.MaxRows { // no more rows than that are given out
+		return nil, invalid("k", "%d, want at most %d", q.K, uint64(codes.MaxRows))
 	}
 	if q.MinScore != nil && math.IsNaN(float64(*q.MinScore)) {
 		return nil, invalid("min_score", "NaN, want a number")
@@ -205,14 +206,14 @@ func (g *generation) planStages(p *plan, q Query) error {
 // one search in 200 is cheaper than to keep as many as that one needs: 38,000 rows were
 // searched 1.08 times as fast as with DefaultOversampling.
 const (
-	largeRows         = 4 * segmentRows
+	largeRows         = 4 * codes.SegmentRows
 	smallOversampling = 10
 )
 
 // candidates settles how many rows the scan keeps, given as a count or a multiple of k.
 func (g *generation) candidates(q Query, p *plan) (int, error) {
 	oversampling := DefaultOversampling
-	if g.codec.profile.Kind() == encoder.Learned && g.view.Load().rows < largeRows {
+	if g.codec.profile.Kind() == encoder.Learned && g.view.Load().Rows() < largeRows {
 		oversampling = smallOversampling
 	}
 	n := max(MinDefaultCandidates, min(oversampling*(q.K+p.cursor.seen), MaxDefaultCandidates))

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/hamnest/hamnest/encoder"
+	"github.com/hamnest/hamnest/index/codes"
 	"github.com/hamnest/hamnest/storage"
 )
 
@@ -39,7 +40,7 @@ type rewrite struct {
 	cancel   context.CancelFunc
 	finished chan struct{}
 	started  time.Time
-	first    *view                       // what the first pass copies, without its retired rows
+	first    *codes.View                 // what the first pass copies, without its retired rows
 	target   atomic.Pointer[engineState] // the state now while it is being settled
 	done     atomic.Uint64               // rows copied
 	total    atomic.Uint64               // and to copy in all
@@ -177,7 +178,7 @@ func (g *generation) target(ctx context.Context, change Change) (engineState, er
 	if kind == encoder.Signs {
 		shape.Bits = 0
 	}
-	vectors := g.view.Load().live
+	vectors := g.view.Load().Present().Len()
 	switch {
 	case change.Profile != nil && kind != state.Profile.Kind(), kind == encoder.Learned && (change.Profile != nil || state.Store == encoder.None && state.Profile.Kind() == encoder.Exact):
 		if err := g.codec.needVectors("another profile"); err != nil {
@@ -224,7 +225,7 @@ func (e engineState) same(o engineState) bool {
 // enough for one. It returns what is closed when the rewrite has ended, nil if none began.
 func (c *Collection) learnWhenDue() (finished <-chan struct{}) {
 	g := c.current.Load()
-	if n := g.view.Load().live; !g.codec.state.due(n) || n < c.learnAt.Load() {
+	if n := g.view.Load().Present().Len(); !g.codec.state.due(n) || n < c.learnAt.Load() {
 		return nil
 	}
 	r, ctx, err := c.reserve()
@@ -258,7 +259,7 @@ func (c *Collection) learnWhenDue() (finished <-chan struct{}) {
 func (c *Collection) begin(r *rewrite, target engineState) (*generation, error) {
 	old := c.current.Load()
 	r.first = old.view.Load()
-	target.Dropped = old.codec.state.Dropped + uint64(r.first.rows) - r.first.live
+	target.Dropped = old.codec.state.Dropped + uint64(r.first.Rows()) - r.first.Present().Len()
 	schema, err := target.schema()
 	if err != nil {
 		return nil, err
@@ -363,7 +364,7 @@ func (c *Collection) fill(ctx context.Context, r *rewrite, old, next *generation
 	have := r.first // the rows of old that next has
 	for range maxPasses {
 		v := old.view.Load()
-		if have.missing(v) <= pauseRows {
+		if missing(have, v) <= pauseRows {
 			break
 		}
 		if err := c.pass(ctx, r, old, next, have, v); err != nil {
@@ -382,7 +383,7 @@ func (c *Collection) fill(ctx context.Context, r *rewrite, old, next *generation
 }
 
 // replace is the last pass, which the writer does.
-func (c *Collection) replace(ctx context.Context, r *rewrite, old, next *generation, have *view) error {
+func (c *Collection) replace(ctx context.Context, r *rewrite, old, next *generation, have *codes.View) error {
 	if err := c.pass(ctx, r, old, next, have, old.view.Load()); err != nil {
 		return err
 	}
@@ -396,22 +397,22 @@ func (c *Collection) replace(ctx context.Context, r *rewrite, old, next *generat
 	return nil
 }
 
-// missing is how many rows were given or retired since v was the view.
-func (v *view) missing(now *view) uint64 {
-	retired := func(v *view) uint64 { return uint64(v.rows) - v.live }
-	return uint64(now.rows-v.rows) + retired(now) - retired(v)
+// missing is how many rows were given or retired between the views have and now.
+func missing(have, now *codes.View) uint64 {
+	retired := func(v *codes.View) uint64 { return uint64(v.Rows()) - v.Present().Len() }
+	return uint64(now.Rows()-have.Rows()) + retired(now) - retired(have)
 }
 
 // pass brings next from the rows that old had in the view have to those that it has
 // in now. The first, for which have is nil, leaves out what is retired; the others do not,
 // so that rows keep the order and the distance in which they were stored.
-func (c *Collection) pass(ctx context.Context, r *rewrite, old, next *generation, have, now *view) error {
+func (c *Collection) pass(ctx context.Context, r *rewrite, old, next *generation, have, now *codes.View) error {
 	first := have == nil
 	if first {
-		have = &view{}
+		have = &codes.View{}
 	}
 	// Removals go first: an id that was replaced is stored again below.
-	for rows := range slices.Chunk(have.retiredSince(now), commitBytes/opBytes) {
+	for rows := range slices.Chunk(have.Present().Lost(now.Present()), commitBytes/opBytes) {
 		ops := make([]storage.Op, len(rows))
 		err := old.shard.View(func(reader *storage.Reader) error {
 			for i, row := range rows {
@@ -430,11 +431,11 @@ func (c *Collection) pass(ctx context.Context, r *rewrite, old, next *generation
 			return err
 		}
 	}
-	r.total.Store(r.done.Load() + uint64(now.rows-have.rows))
+	r.total.Store(r.done.Load() + uint64(now.Rows()-have.Rows()))
 	if first {
-		r.total.Store(now.live)
+		r.total.Store(now.Present().Len())
 	}
-	for row := have.rows; row < now.rows; {
+	for row := have.Rows(); row < now.Rows(); {
 		if err := ctx.Err(); err != nil {
 			return err
 		}
@@ -459,37 +460,16 @@ func (c *Collection) pass(ctx context.Context, r *rewrite, old, next *generation
 	return nil
 }
 
-// retiredSince returns the rows of v that are not retired in it, but in now.
-func (v *view) retiredSince(now *view) []uint32 {
-	var rows []uint32
-	for i, before := range v.retired {
-		after := now.retired[i]
-		if after == before {
-			continue
-		}
-		for at, ok := after.NextSet(0); ok; at, ok = after.NextSet(at + 1) {
-			row := uint32(i)*segmentRows + uint32(at)
-			if row >= v.rows {
-				break
-			}
-			if !v.isRetired(row) {
-				rows = append(rows, row)
-			}
-		}
-	}
-	return rows
-}
-
 // batch returns upserts of the rows of v from row on, a commit's worth, without codes,
 // and the row to go on from. Retired rows are left out, or are stored and deleted again.
-func (g *generation) batch(v *view, row uint32, retired bool) ([]storage.Op, uint32, error) {
+func (g *generation) batch(v *codes.View, row uint32, retired bool) ([]storage.Op, uint32, error) {
 	var ops []storage.Op
 	size, each := 0, g.shard.Schema().VectorBytes
 	vectors := make([]byte, 0, commitBytes+each)
 	err := g.shard.View(func(r *storage.Reader) error {
 		alone := rowReader{r: r, schema: g.shard.Schema()}
-		for ; row < v.rows && size < commitBytes; row++ {
-			gone := v.isRetired(row)
+		for ; row < v.Rows() && size < commitBytes; row++ {
+			gone := !v.Present().Has(row)
 			if gone && !retired {
 				continue
 			}

@@ -96,7 +96,7 @@ func rowsOf(t *testing.T, c *Collection) []storedRow {
 	g := c.current.Load()
 	err := g.shard.View(func(r *storage.Reader) error {
 		codes := make([]string, 0, r.State().Next)
-		words := g.writer.layout.words
+		words := g.codec.profile.RowWords()
 		err := r.Codes(0, r.State().Next, func(_ uint64, block []uint64, _ []float32) error {
 			for len(block) > 0 {
 				codes = append(codes, fmt.Sprintf("%x", block[:words]))

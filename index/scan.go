@@ -10,6 +10,7 @@ import (
 	"sync"
 	"sync/atomic"
 
+	"github.com/hamnest/hamnest/index/codes"
 	"github.com/hamnest/hamnest/index/hamming"
 	"github.com/hamnest/hamnest/index/topk"
 )
@@ -33,12 +34,12 @@ type scanJob struct {
 	blocks int // that are looked at
 	step   int // of the ladder, that scores are about
 	k      int
-	spare  bool     // more rows than k may be kept where that is less work
-	floor  *float32 // unless nil, the rows above it are wanted, and k are too many
-	on     *view    // to scan; nil: the one published last
+	spare  bool        // more rows than k may be kept where that is less work
+	floor  *float32    // unless nil, the rows above it are wanted, and k are too many
+	on     *codes.View // to scan; nil: the one published last
 
 	limit uint32        // a rank, see rankOf, that k rows are thought to be below; 0: none
-	view  *view         // that was scanned
+	view  *codes.View   // that was scanned
 	parts [][]topk.Hit  // what each lane found, by row
 	done  chan struct{} // closed when view and parts are set
 }
@@ -111,7 +112,7 @@ func (j *scanJob) keep() int {
 
 // most is the most rows that the job can find besides ties. A wish for more than
 // there are is no reason to take more memory.
-func (j *scanJob) most(v *view) int { return max(1, min(j.keep(), int(v.rows))) }
+func (j *scanJob) most(v *codes.View) int { return max(1, min(j.keep(), int(v.Rows()))) }
 
 // sameTile orders jobs so that those whose queries can share a tile are side by side: of
 // as many blocks, about the same step. It is 0 for two that can.
@@ -121,7 +122,7 @@ func sameTile(a, b *scanJob) int {
 
 // passes scans for all jobs, those that want the same view together; now is the one
 // published last.
-func passes(now *view, jobs []*scanJob, lanes int) {
+func passes(now *codes.View, jobs []*scanJob, lanes int) {
 	for len(jobs) > 0 {
 		v := jobs[0].on
 		together := slices.IndexFunc(jobs, func(j *scanJob) bool { return j.on != v })
@@ -135,7 +136,7 @@ func passes(now *view, jobs []*scanJob, lanes int) {
 
 // pass scans v for all jobs at once on the given number of goroutines. Jobs whose
 // context ends are dropped on the way.
-func pass(v *view, jobs []*scanJob, lanes int) {
+func pass(v *codes.View, jobs []*scanJob, lanes int) {
 	defer func() {
 		for _, j := range jobs {
 			close(j.done)
@@ -162,12 +163,12 @@ func pass(v *view, jobs []*scanJob, lanes int) {
 // times lower as they are fewer; three standard deviations are added to it. Of a million
 // rows a job that wants 400 is expected to look at 1,000; with no guess, under a limit that
 // falls on the way, at 3,500.
-func guess(v *view, jobs []*scanJob) {
-	groups := int(v.rows / hamming.Lanes)
+func guess(v *codes.View, jobs []*scanJob) {
+	groups := int(v.Rows() / hamming.Lanes)
 	step := max(1, min(groups/leastSample, sampleEach), groups/mostSample)
 	sampled := groups / step * hamming.Lanes
 	rank := func(j *scanJob) int {
-		mean := float64(min(j.k, int(v.rows))) * float64(sampled) / float64(v.rows)
+		mean := float64(min(j.k, int(v.Rows()))) * float64(sampled) / float64(v.Rows())
 		return int(mean + 3*math.Sqrt(mean) + 3)
 	}
 	gain := make([]*scanJob, 0, len(jobs)) // those whose limit would keep most rows out
@@ -188,7 +189,7 @@ func guess(v *view, jobs []*scanJob) {
 	}
 	for g := range groups / step {
 		first := g * step * hamming.Lanes
-		s.block(v, first/segmentRows, first%segmentRows, 1)
+		s.block(v, first/codes.SegmentRows, first%codes.SegmentRows, 1)
 	}
 	for c, j := range s.counters() {
 		if hits := c.Hits(); len(hits) == rank(j) { // there are so many that are not retired
@@ -216,13 +217,13 @@ func (j *scanJob) guessedTooLow() bool {
 	for _, part := range j.parts {
 		n += len(part)
 	}
-	return uint64(n) < min(uint64(j.k), j.view.live)
+	return uint64(n) < min(uint64(j.k), j.view.Present().Len())
 }
 
 // scan finds what the jobs want below their limits. Lanes take pieces of v in turn, so
 // that one that is held up holds up no other.
-func scan(v *view, jobs []*scanJob, lanes int) {
-	lanes = max(1, min(lanes, pieces(v.rows)))
+func scan(v *codes.View, jobs []*scanJob, lanes int) {
+	lanes = max(1, min(lanes, pieces(v.Rows())))
 	for _, j := range jobs {
 		j.view, j.parts = v, make([][]topk.Hit, lanes)
 	}
@@ -239,13 +240,13 @@ func scan(v *view, jobs []*scanJob, lanes int) {
 func pieces(rows uint32) int { return (int(rows) + pieceRows - 1) / pieceRows }
 
 // scanLane scans pieces until there are none left.
-func scanLane(v *view, jobs []*scanJob, lane int, next *atomic.Int64) {
+func scanLane(v *codes.View, jobs []*scanJob, lane int, next *atomic.Int64) {
 	s := newLaneScratch(jobs)
 	defer s.release()
 	for c, j := range s.counters() {
 		c.Reset(j.most(v), cmp.Or(j.limit, math.MaxUint32))
 	}
-	for n := pieces(v.rows); ; {
+	for n := pieces(v.Rows()); ; {
 		piece := int(next.Add(1)) - 1
 		if piece >= n || !s.piece(v, piece) {
 			break
@@ -322,15 +323,15 @@ func (s *laneScratch) counters() iter.Seq2[*topk.Counter, *scanJob] {
 
 // piece pushes the rows of a piece that are not retired and near enough to the
 // counters. It returns false when no job is left that wants any.
-func (s *laneScratch) piece(v *view, piece int) bool {
+func (s *laneScratch) piece(v *codes.View, piece int) bool {
 	for c, j := range s.counters() {
 		if j.ctx.Err() != nil {
 			c.Reset(1, 0) // no row ranks before that
 		}
 	}
 	first := uint32(piece * pieceRows)
-	i, start := int(first/segmentRows), int(first%segmentRows)
-	end := min(start+pieceRows, v.rowsIn(i))
+	i, start := int(first/codes.SegmentRows), int(first%codes.SegmentRows)
+	end := min(start+pieceRows, int(min(codes.SegmentRows, v.Rows()-uint32(i)*codes.SegmentRows)))
 	whole := end / hamming.Lanes * hamming.Lanes
 	wanted := true
 	for at := start; at < whole && wanted; at += blockRows {
@@ -344,8 +345,9 @@ func (s *laneScratch) piece(v *view, piece int) bool {
 
 // block compares groups of segment i, from row at on, with all tiles. It returns false when
 // none of them wants any row.
-func (s *laneScratch) block(v *view, i, at, groups int) (wanted bool) {
-	retired := v.retired[i]
+func (s *laneScratch) block(v *codes.View, i, at, groups int) (wanted bool) {
+	first := uint32(i*codes.SegmentRows + at)
+	allowed := v.Present().Groups(first, groups)
 	var last *scanJob
 	for k := range s.tiles {
 		t := &s.tiles[k]
@@ -362,14 +364,16 @@ func (s *laneScratch) block(v *view, i, at, groups int) (wanted bool) {
 		wanted = true
 		if last == nil || sameTile(last, t.jobs[0]) != 0 {
 			last = t.jobs[0]
-			v.groups(&s.rows, i, at, last.blocks, last.step)
+			v.Groups(&s.rows, first, last.blocks, last.step)
 		}
 		for _, m := range t.queries.Scan(s.matches[:0], &s.rows, groups, &limits) {
-			first := at + int(m.Row)
-			for mask := uint(m.Mask); mask != 0; mask &= mask - 1 {
-				lane := bits.TrailingZeros(mask)
-				row := uint32(i*segmentRows + first + lane)
-				if row < v.rows && (retired == nil || !retired.Test(uint(first+lane))) {
+			mask := uint64(m.Mask)
+			if allowed != nil {
+				mask &= allowed[m.Row/hamming.Lanes] >> (m.Row % hamming.Lanes)
+			}
+			for ; mask != 0; mask &= mask - 1 {
+				lane := bits.TrailingZeros64(mask)
+				if row := first + m.Row + uint32(lane); row < v.Rows() {
 					t.counters[m.Query].Push(row, rankOf(m.Scores[lane]))
 				}
 			}

@@ -5,7 +5,6 @@ import (
 	"context"
 	"fmt"
 	"math"
-	"math/bits"
 	"math/rand/v2"
 	"slices"
 	"sync"
@@ -13,6 +12,7 @@ import (
 
 	"github.com/hamnest/hamnest/encoder"
 	"github.com/hamnest/hamnest/encoder/code"
+	"github.com/hamnest/hamnest/index/codes"
 	"github.com/hamnest/hamnest/index/hamming"
 	"github.com/hamnest/hamnest/index/topk"
 )
@@ -50,8 +50,7 @@ func newPool(t *testing.T, kind encoder.Kind, metric encoder.Metric, dims, n int
 
 // job is a pass for the k rows that a query like v may score best, over the first blocks.
 func (p *pool) job(ctx context.Context, v []float32, blocks, k int) *scanJob {
-	l := newLayout(p.profile)
-	s := &search{g: &generation{layout: &l}, encoded: p.profile.Query(v)}
+	s := &search{g: &generation{layout: codes.NewLayout(p.profile)}, encoded: p.profile.Query(v)}
 	s.scan = s.encoded.NewScan(blocks, 2)
 	j := s.newJob(k)
 	j.ctx = ctx
@@ -59,9 +58,8 @@ func (p *pool) job(ctx context.Context, v []float32, blocks, k int) *scanJob {
 }
 
 // scores are the bounds of the codes, by the definition of package hamming, in float32: c o, then
-// f (A - B h) for each column, then the scale.
+// f (A - B h) for each block, or part of one that is too wide for a kernel, then the scale.
 func (p *pool) scores(j *scanJob) []float32 {
-	l := newLayout(p.profile)
 	scores := make([]float32, len(p.rows))
 	for i, row := range p.rows {
 		var side encoder.Side
@@ -71,18 +69,24 @@ func (p *pool) scores(j *scanJob) []float32 {
 			offset = side.Squares[j.step]
 		}
 		s := float32(j.query.Offset * offset)
-		for c, term := range j.query.Terms {
-			col := l.columns[c]
-			h := 0
-			for d, m := range term.Magnitudes {
-				for plane := range col.planes {
-					bit := row[col.first+plane*col.width+d/code.WordBits] >> (d % code.WordBits) & 1
-					if m > 0 && bit == 0 || m < 0 && bit == 1 {
-						h += max(int(m), -int(m)) << (col.planes - 1 - plane)
+		terms := j.query.Terms
+		for b, block := range p.profile.Blocks()[:j.blocks] {
+			for part := 0; part < block.PlaneWords(); part += len(terms[0].Magnitudes) / code.WordBits {
+				if part > 0 {
+					terms = terms[1:]
+				}
+				h := 0
+				for d, m := range terms[0].Magnitudes {
+					for plane := range block.Bits {
+						bit := row[part+plane*block.PlaneWords()+d/code.WordBits] >> (d % code.WordBits) & 1
+						if m > 0 && bit == 0 || m < 0 && bit == 1 {
+							h += max(int(m), -int(m)) << (block.Bits - 1 - plane)
+						}
 					}
 				}
+				s += float32(encoder.Factor(side.Factors[b]) * (terms[0].A - float32(terms[0].B*float32(h))))
 			}
-			s += float32(encoder.Factor(side.Factors[col.block]) * (term.A - float32(term.B*float32(h))))
+			terms, row = terms[1:], row[block.Words():]
 		}
 		if j.step < len(side.Scales) {
 			s *= encoder.Half(side.Scales[j.step])
@@ -96,18 +100,18 @@ func (p *pool) scores(j *scanJob) []float32 {
 // is retired.
 type scanned struct {
 	pool *pool
-	view *view
+	view *codes.View
 	of   []int
 }
 
-func (p *pool) builder(t *testing.T, rows uint32) *builder {
+func (p *pool) builder(t *testing.T, rows uint32) *codes.Builder {
 	t.Helper()
-	b := newBuilder(p.profile)
-	if err := b.grow(rows); err != nil {
+	b := codes.NewBuilder(p.profile)
+	if err := b.Grow(rows); err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() {
-		if err := b.release(); err != nil {
+		if err := b.Release(); err != nil {
 			t.Error(err)
 		}
 	})
@@ -121,13 +125,13 @@ func (p *pool) scanned(t *testing.T, rows uint32, of func(row uint32) int, retir
 	s := &scanned{pool: p, of: make([]int, rows)}
 	for row := range rows {
 		s.of[row] = of(row)
-		b.add(p.rows[s.of[row]])
+		b.Add(p.rows[s.of[row]])
 		if retired(row) {
-			b.retire(row)
+			b.Retire(row)
 			s.of[row] = -1
 		}
 	}
-	s.view = b.publish()
+	s.view = b.Publish()
 	return s
 }
 
@@ -187,8 +191,8 @@ func TestAPassFindsWhatEachJobAsksFor(t *testing.T) {
 		{encoder.Signs, encoder.Cosine, 64*hamming.MaxWeight + 100},
 	} {
 		p := newPool(t, shape.kind, shape.metric, shape.dims, 300)
-		for _, rows := range []uint32{1, hamming.Lanes - 1, hamming.Lanes, hamming.Lanes + 1, blockRows + 5, 2*segmentRows + 5001} {
-			if rows > segmentRows && (shape.metric != encoder.L2 || testing.Short()) {
+		for _, rows := range []uint32{1, hamming.Lanes - 1, hamming.Lanes, hamming.Lanes + 1, blockRows + 5, 2*codes.SegmentRows + 5001} {
+			if rows > codes.SegmentRows && (shape.metric != encoder.L2 || testing.Short()) {
 				continue
 			}
 			s := p.scanned(t, rows, func(uint32) int { return r.IntN(300) }, func(row uint32) bool { return row%17 == 5 })
@@ -218,7 +222,7 @@ func TestAPassFindsWhatEachJobAsksFor(t *testing.T) {
 }
 
 func TestAPassFindsTheSameWhateverTheOrderOfTheRows(t *testing.T) {
-	const rows = segmentRows + 3*blockRows + 5
+	const rows = codes.SegmentRows + 3*blockRows + 5
 	r := rand.New(rand.NewPCG(6, 6))
 	p := newPool(t, encoder.Learned, encoder.Cosine, 100, 400)
 	v := gaussian(r, 100, .3)
@@ -276,7 +280,7 @@ func TestAPassFindsTheSameWhateverTheOrderOfTheRows(t *testing.T) {
 }
 
 func TestAGuessLeavesFewRowsToLookAt(t *testing.T) {
-	const rows, k = segmentRows, 400
+	const rows, k = codes.SegmentRows, 400
 	r := rand.New(rand.NewPCG(8, 8))
 	p := newPool(t, encoder.Learned, encoder.Dot, 100, 5000)
 	s := p.scanned(t, rows, func(uint32) int { return r.IntN(5000) }, none)
@@ -302,10 +306,10 @@ func TestAGuessLeavesFewRowsToLookAt(t *testing.T) {
 // A commit that fails leaves room in the builder that no row has taken: it must not be found.
 func TestRoomThatNoRowHasTakenIsNotScanned(t *testing.T) {
 	p := newPool(t, encoder.Learned, encoder.L2, 100, 100)
-	b := p.builder(t, 3*segmentRows)
+	b := p.builder(t, 3*codes.SegmentRows)
 	r := rand.New(rand.NewPCG(8, 9))
 	for rows := range 70 {
-		v := b.publish()
+		v := b.Publish()
 		job := p.job(t.Context(), gaussian(r, 100, 0), 2, 100)
 		floor := float32(math.Inf(-1))
 		above := p.job(t.Context(), gaussian(r, 100, 0), 1, 100)
@@ -315,7 +319,7 @@ func TestRoomThatNoRowHasTakenIsNotScanned(t *testing.T) {
 		if got, all := job.hits(), above.hits(); len(got) != rows || len(all) != rows {
 			t.Errorf("%d rows: found %d and %d", rows, len(got), len(all))
 		}
-		b.add(p.rows[rows])
+		b.Add(p.rows[rows])
 	}
 }
 
@@ -328,13 +332,13 @@ func TestViewsAreScannedWhileRowsAreAdded(t *testing.T) {
 	r := rand.New(rand.NewPCG(8, 10))
 	var scans sync.WaitGroup
 	for row := range rows {
-		b.add(p.rows[row])
+		b.Add(p.rows[row])
 		s.of = append(s.of, row)
 		if row%10 == 9 {
-			b.retire(uint32(row - 5))
+			b.Retire(uint32(row - 5))
 			s.of[row-5] = -1
 		}
-		at := &scanned{pool: p, view: b.publish(), of: slices.Clone(s.of)}
+		at := &scanned{pool: p, view: b.Publish(), of: slices.Clone(s.of)}
 		jobs := []*scanJob{p.job(t.Context(), gaussian(r, 200, .3), 1+row%3, 20), p.job(t.Context(), gaussian(r, 64, .3), 2, 1000)}
 		scans.Go(func() { at.check(t, jobs, 2) })
 	}
@@ -348,13 +352,13 @@ func TestJobsOnSeveralViewsShareAPass(t *testing.T) {
 	var views []*scanned
 	s := &scanned{pool: p}
 	for row := range 300 {
-		b.add(p.rows[row])
+		b.Add(p.rows[row])
 		s.of = append(s.of, row)
 		if row%70 == 69 {
-			views = append(views, &scanned{pool: p, view: b.publish(), of: slices.Clone(s.of)})
+			views = append(views, &scanned{pool: p, view: b.Publish(), of: slices.Clone(s.of)})
 		}
 	}
-	last := &scanned{pool: p, view: b.publish(), of: s.of}
+	last := &scanned{pool: p, view: b.Publish(), of: s.of}
 	var jobs []*scanJob
 	var of []*scanned
 	for i := range 23 {
@@ -403,93 +407,6 @@ func TestRanksOrderScores(t *testing.T) {
 	}
 	if rankOf(0) != rankOf(float32(math.Copysign(0, -1))) {
 		t.Error("zeros that score the same rank apart")
-	}
-}
-
-// A view reads rows as they were put, wherever their parts lie.
-func TestALayoutKeepsRows(t *testing.T) {
-	r := rand.New(rand.NewPCG(8, 13))
-	for _, shape := range []struct {
-		kind   encoder.Kind
-		metric encoder.Metric
-		dims   int
-	}{{encoder.Learned, encoder.Cosine, 200}, {encoder.Learned, encoder.L2, 150}, {encoder.Learned, encoder.Dot, 50}, {encoder.Signs, encoder.L2, 5000}} {
-		p := newPool(t, shape.kind, shape.metric, shape.dims, 130)
-		for scan := 1; scan <= len(p.profile.Blocks()); scan++ {
-			p := &pool{profile: p.profile.WithScan(scan, 1, nil), rows: p.rows}
-			b := p.builder(t, 130)
-			for _, row := range p.rows {
-				b.add(row)
-			}
-			v := b.publish()
-			if got, want := v.memoryBytes(), uint64(3*hamming.Lanes*p.profile.RowBytes()); shape.dims%64 == 0 && got != want || got < want {
-				t.Errorf("130 rows take %d bytes, want %d", got, want)
-			}
-			for i, row := range p.rows {
-				seg, at := v.at(uint32(i))
-				var words []uint64
-				for block := range p.profile.Blocks() {
-					words = seg.code(v.layout, words, block, at)
-				}
-				if !slices.Equal(words, row[:len(words)]) {
-					t.Fatalf("row %d has code %x, want %x", i, words, row[:len(words)])
-				}
-				var side encoder.Side
-				p.profile.Side(&side, row)
-				for step, size := range p.profile.Ladder() {
-					var got encoder.Row
-					seg.side(&got, step, at)
-					want := p.profile.Query(gaussian(r, size, 0)).Row(&side)
-					for block := range p.profile.Blocks() {
-						if got.Factors[block] != want.Factors[block] {
-							t.Errorf("row %d has factors %v, want %v", i, got.Factors, want.Factors)
-						}
-					}
-					if got.Offset != want.Offset || got.Scale != want.Scale {
-						t.Errorf("row %d has %+v for %d dims, want %+v", i, got, size, want)
-					}
-				}
-			}
-		}
-	}
-}
-
-func TestAPublishedViewDoesNotChange(t *testing.T) {
-	p := newPool(t, encoder.Learned, encoder.Cosine, 50, 11)
-	b := p.builder(t, 20)
-	for i := range 10 {
-		b.add(p.rows[i])
-	}
-	b.retire(3)
-	old := b.publish()
-	b.retire(4)
-	b.retire(5)
-	b.add(p.rows[10])
-	now := b.publish()
-	if old.rows != 10 || old.live != 9 || !old.isRetired(3) || old.isRetired(4) || old.isRetired(5) {
-		t.Errorf("the old view became %d rows, %d live", old.rows, old.live)
-	}
-	if now.rows != 11 || now.live != 8 || !now.isRetired(3) || !now.isRetired(4) || !now.isRetired(5) || now.isRetired(10) {
-		t.Errorf("the new view has %d rows, %d live, want 11 and 8", now.rows, now.live)
-	}
-	if got := old.retiredSince(now); !slices.Equal(got, []uint32{4, 5}) || old.missing(now) != 3 {
-		t.Errorf("%v were retired since, %d missing, want 4 and 5, and 3", got, old.missing(now))
-	}
-}
-
-func TestRowsOfASampleAreSpreadAndNotRetired(t *testing.T) {
-	p := newPool(t, encoder.Signs, encoder.Cosine, 64, 10)
-	s := p.scanned(t, 1000, func(row uint32) int { return int(row) % 10 }, func(row uint32) bool { return row%4 == 1 })
-	for _, n := range []int{1, 7, 750, 5000} {
-		rows := s.view.spread(n)
-		if len(rows) != min(n, 750) || !slices.IsSorted(rows) {
-			t.Fatalf("of %d asked for %d come: %v", n, len(rows), rows)
-		}
-		for i, row := range rows {
-			if s.view.isRetired(row) || i > 0 && row == rows[i-1] || bits.Len(uint(n)) < 5 && int(row) < i*1000/n-10 || int(row) > (i+1)*1000/len(rows)+10 {
-				t.Errorf("%d of %d is row %d", i, n, row)
-			}
-		}
 	}
 }
 

@@ -8,6 +8,7 @@ import (
 
 	"github.com/hamnest/hamnest/encoder"
 	"github.com/hamnest/hamnest/encoder/code"
+	"github.com/hamnest/hamnest/index/codes"
 	"github.com/hamnest/hamnest/index/hamming"
 	"github.com/hamnest/hamnest/index/topk"
 )
@@ -15,8 +16,8 @@ import (
 // ScanBench is random codes of one bit a dimension, without a collection, for measuring the
 // scan on a machine. It is for one goroutine.
 type ScanBench struct {
-	builder *builder
-	view    *view
+	builder *codes.Builder
+	view    *codes.View
 	random  *rand.Rand
 	queries []hamming.Query
 }
@@ -27,9 +28,9 @@ func NewScanBench(rows uint32, dims int, seed uint64) (*ScanBench, error) {
 	if err != nil {
 		return nil, err
 	}
-	b := &ScanBench{builder: newBuilder(p), random: rand.New(rand.NewPCG(seed, 0))}
-	if err := b.builder.grow(rows); err != nil {
-		return nil, errors.Join(err, b.builder.release())
+	b := &ScanBench{builder: codes.NewBuilder(p), random: rand.New(rand.NewPCG(seed, 0))}
+	if err := b.builder.Grow(rows); err != nil {
+		return nil, errors.Join(err, b.builder.Release())
 	}
 	row, signs := make([]uint64, p.RowWords()), make([]uint64, code.Words(dims))
 	for range rows {
@@ -40,29 +41,26 @@ func NewScanBench(rows uint32, dims int, seed uint64) (*ScanBench, error) {
 			signs[len(signs)-1] &= 1<<used - 1
 		}
 		p.PutSigns(row, signs, 1)
-		b.builder.add(row)
+		b.builder.Add(row)
 	}
-	b.view = b.builder.publish()
+	b.view = b.builder.Publish()
 	return b, nil
 }
 
 // Close gives the memory back.
-func (b *ScanBench) Close() error { return b.builder.release() }
+func (b *ScanBench) Close() error { return b.builder.Release() }
 
 // MaxThreads is how many threads a pass over the codes can use.
-func (b *ScanBench) MaxThreads() int { return pieces(b.view.rows) }
+func (b *ScanBench) MaxThreads() int { return pieces(b.view.Rows()) }
 
 // query makes a random query.
 func (b *ScanBench) query() hamming.Query {
-	var q hamming.Query
-	for _, c := range b.builder.layout.columns {
-		m := make([]int8, code.WordBits*c.width)
-		for i := range m {
-			m[i] = int8(b.random.IntN(2*encoder.MaxMagnitude+1) - encoder.MaxMagnitude)
-		}
-		q.Terms = append(q.Terms, hamming.Term{Magnitudes: m, B: 1})
+	l := b.builder.Layout()
+	m := make([]int8, code.WordBits*l.PlaneWords(0))
+	for i := range m {
+		m[i] = int8(b.random.IntN(2*encoder.MaxMagnitude+1) - encoder.MaxMagnitude)
 	}
-	return q
+	return l.Query(1, 0, func(int) []int8 { return m }, []float32{0}, []float32{1})
 }
 
 // Run finds the candidates rows nearest to each of so many queries. It makes the passes

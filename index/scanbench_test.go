@@ -7,20 +7,20 @@ import (
 	"testing"
 
 	"github.com/hamnest/hamnest/encoder/code"
+	"github.com/hamnest/hamnest/index/codes"
 	"github.com/hamnest/hamnest/index/hamming"
 	"github.com/hamnest/hamnest/index/topk"
 )
 
 // row returns the whole code of a row, word by word.
 func (b *ScanBench) row(row uint32) []uint64 {
-	seg, at := b.view.at(row)
-	return seg.code(b.view.layout, nil, 0, at)
+	return b.view.Code(nil, row, 0)
 }
 
 // nearest ranks all rows by the sum of the magnitudes where they differ from the query's signs.
 func (b *ScanBench) nearest(q hamming.Query, candidates int) []topk.Hit {
-	hits := make([]topk.Hit, b.view.rows)
-	for row := range b.view.rows {
+	hits := make([]topk.Hit, b.view.Rows())
+	for row := range b.view.Rows() {
 		words, first := b.row(row), 0
 		var s float32
 		for _, term := range q.Terms {
@@ -42,7 +42,7 @@ func TestScanBenchFindsTheNearestRows(t *testing.T) {
 	for _, tt := range []struct {
 		rows uint32
 		dims int
-	}{{1, 64}, {1023, 300}, {1024, 256}, {1037, 200}, {segmentRows + 13, 128}, {100, 5000}} {
+	}{{1, 64}, {1023, 300}, {1024, 256}, {1037, 200}, {codes.SegmentRows + 13, 128}, {100, 5000}} {
 		b, err := NewScanBench(tt.rows, tt.dims, 7)
 		if err != nil {
 			t.Fatal(err)

@@ -5,12 +5,13 @@ import (
 	"runtime"
 	"sync"
 
+	"github.com/hamnest/hamnest/index/codes"
 	"github.com/hamnest/hamnest/index/hamming"
 )
 
 // parallelRows is how many rows make it worth to put one more core to a pass:
 // some milliseconds of work against some microseconds of waking it.
-const parallelRows = 2 * segmentRows
+const parallelRows = 2 * codes.SegmentRows
 
 // maxPassJobs bounds a pass: more queries would not read less, only wait longer.
 const maxPassJobs = 64

@@ -1,6 +1,8 @@
 package index
 
-import "github.com/hamnest/hamnest/index/api"
+import (
+	"github.com/hamnest/hamnest/index/api"
+)
 
 // Spec and the words below it are those of package api, which servers and clients share.
 type (

@@ -357,7 +357,7 @@ func (c *Collection) commit(group []*Pending) {
 		}
 		return
 	}
-	if learnt := c.learnWhenDue(); learnt != nil && err == nil && g.view.Load().live <= holdRows {
+	if learnt := c.learnWhenDue(); learnt != nil && err == nil && g.view.Load().Present().Len() <= holdRows {
 		c.held, c.lapse = learnt, time.After(holdTime)
 	}
 	for _, p := range ready {

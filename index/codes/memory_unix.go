@@ -1,6 +1,6 @@
 //go:build unix
 
-package index
+package codes
 
 import (
 	"fmt"
@@ -17,7 +17,7 @@ import (
 func allocate(n int, large bool) ([]uint64, error) {
 	mem, err := unix.Mmap(-1, 0, 8*n, unix.PROT_READ|unix.PROT_WRITE, unix.MAP_ANON|unix.MAP_PRIVATE)
 	if err != nil {
-		return nil, fmt.Errorf("index: memory for %d codes' words: %w", n, err)
+		return nil, fmt.Errorf("codes: memory for %d codes' words: %w", n, err)
 	}
 	if large && runtime.GOOS == "linux" {
 		const hugePage = 14 // MADV_HUGEPAGE, which package unix has for Linux only
@@ -30,7 +30,7 @@ func allocate(n int, large bool) ([]uint64, error) {
 func release(words []uint64) error {
 	mem := unsafe.Slice((*byte)(unsafe.Pointer(unsafe.SliceData(words))), 8*len(words))
 	if err := unix.Munmap(mem); err != nil {
-		return fmt.Errorf("index: memory: %w", err)
+		return fmt.Errorf("codes: memory: %w", err)
 	}
 	return nil
 }

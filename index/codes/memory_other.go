@@ -1,6 +1,6 @@
 //go:build !unix
 
-package index
+package codes
 
 // allocate returns n zero words.
 func allocate(n int, _ bool) ([]uint64, error) { return make([]uint64, n), nil }

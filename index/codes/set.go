@@ -1,0 +1,126 @@
+package codes
+
+import (
+	"math/bits"
+
+	"github.com/bits-and-blooms/bitset"
+
+	"github.com/hamnest/hamnest/index/hamming"
+)
+
+// Set is an exact set of the rows of one view: those that a pass may find. It lies in the
+// order of a scan, a mask a segment and a word of it a group, so that a pass sees which groups
+// hold none of its rows before it reads their codes. A set never changes.
+type Set struct {
+	view    *View
+	masks   []*bitset.BitSet // one a segment; nil: all its rows. Bits of rows that the view has not mean nothing.
+	count   uint64
+	spanned uint32
+}
+
+// A word of a mask is a group: this does not compile otherwise.
+var _ [0]struct{} = [hamming.Lanes - 64]struct{}{}
+
+// View is what the rows are of.
+func (s *Set) View() *View { return s.view }
+
+// Len is how many rows the set has.
+func (s *Set) Len() uint64 { return s.count }
+
+// Spanned is how many rows there are in the groups that hold a row of the set: those that a
+// scan compares.
+func (s *Set) Spanned() uint32 { return s.spanned }
+
+// Has reports whether a row of the view is in the set.
+func (s *Set) Has(row uint32) bool {
+	mask := s.masks[row/SegmentRows]
+	return mask == nil || mask.Test(uint(row%SegmentRows))
+}
+
+// Next returns the first row of the set from row on, or the view's number of rows when none
+// follows.
+func (s *Set) Next(row uint32) uint32 {
+	for row < s.view.rows {
+		mask := s.masks[row/SegmentRows]
+		if mask == nil {
+			return row
+		}
+		first := row / SegmentRows * SegmentRows
+		if at, ok := mask.NextSet(uint(row - first)); ok {
+			return min(first+uint32(at), s.view.rows)
+		}
+		if s.view.rows-first <= SegmentRows {
+			break
+		}
+		row = first + SegmentRows
+	}
+	return s.view.rows
+}
+
+// Groups returns a word a group, bit i of which tells whether row i of the group is in the
+// set, for groups from row first on, which begins one; nil when all their rows are. The bits of
+// rows that the view has not mean nothing. The groups must be of one segment.
+func (s *Set) Groups(first uint32, groups int) []uint64 {
+	mask := s.masks[first/SegmentRows]
+	if mask == nil {
+		return nil
+	}
+	at := first % SegmentRows / hamming.Lanes
+	return mask.Words()[at:][:groups]
+}
+
+// Spread returns n rows of the set, or all of them, spread evenly, ascending.
+func (s *Set) Spread(n int) []uint32 {
+	want := min(uint64(n), s.count)
+	rows := make([]uint32, 0, want)
+	seen := uint64(0)
+	for row := s.Next(0); uint64(len(rows)) < want; row = s.Next(row + 1) {
+		if seen >= uint64(len(rows))*s.count/want {
+			rows = append(rows, row)
+		}
+		seen++
+	}
+	return rows
+}
+
+// Lost returns the rows of s, ascending, that are not in later, a set of a later view.
+func (s *Set) Lost(later *Set) []uint32 {
+	var rows []uint32
+	for i, before := range s.masks {
+		after := later.masks[i]
+		if after == before {
+			continue
+		}
+		first := uint32(i) * SegmentRows
+		for at := range min(SegmentRows, s.view.rows-first) {
+			if row := first + at; s.Has(row) && !later.Has(row) {
+				rows = append(rows, row)
+			}
+		}
+	}
+	return rows
+}
+
+// measure sets the numbers of rows.
+func (s *Set) measure() {
+	s.count, s.spanned = 0, 0
+	for i, mask := range s.masks {
+		rows := min(SegmentRows, s.view.rows-uint32(i)*SegmentRows)
+		if mask == nil {
+			s.count += uint64(rows)
+			s.spanned += rows
+			continue
+		}
+		for at, word := range mask.Words() {
+			first := uint32(at) * hamming.Lanes
+			if first >= rows {
+				break
+			}
+			here := min(hamming.Lanes, rows-first)
+			if word &= ^uint64(0) >> (hamming.Lanes - here); word != 0 {
+				s.count += uint64(bits.OnesCount64(word))
+				s.spanned += here
+			}
+		}
+	}
+}
