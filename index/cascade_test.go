@@ -637,7 +637,7 @@ func TestAQueryUnlikeTheOthersIsScannedWhole(t *testing.T) {
 	for i := range 50 {
 		v := slices.Clone(base[i*rows/50])
 		clear(v[:128])
-		if profile.Query(v).Familiar(headBlocks) {
+		if profile.Query(v).Familiar(2) {
 			t.Fatalf("query %d lies outside of the head and is taken for one of the others", i)
 		}
 		got, want := ask(t, c, Query{Vector: v, K: 10, Dims: 128}), ask(t, c, Query{Vector: v, K: 10, Exact: true})

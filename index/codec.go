@@ -43,6 +43,10 @@ func (c *codec) append(dst []byte, v []float32) []byte {
 // keepsVectors reports whether there is more than codes.
 func (c *codec) keepsVectors() bool { return c.store != encoder.None }
 
+// promises reports whether a target recall means something: of the errors of plain signs nothing
+// is known.
+func (c *codec) promises() bool { return c.profile.Kind() != encoder.Signs }
+
 // needVectors returns an error for what cannot be done without.
 func (c *codec) needVectors(what string) error {
 	if c.keepsVectors() {

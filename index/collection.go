@@ -14,6 +14,7 @@ import (
 	"golang.org/x/sync/semaphore"
 
 	"github.com/hamnest/hamnest/index/hamming"
+	"github.com/hamnest/hamnest/index/measure"
 	"github.com/hamnest/hamnest/storage"
 )
 
@@ -39,7 +40,7 @@ type Collection struct {
 	written  chan struct{}       // closed when the writer has ended
 
 	measuring atomic.Bool
-	live      *live
+	live      *measure.Live
 
 	rewriteMu  sync.Mutex // held while these change
 	rewriting  *rewrite   // nil: none
@@ -64,7 +65,7 @@ func openCollection(catalog *storage.Catalog, e storage.Entry, opts Options) (*C
 	}
 	c.entry.Store(&e)
 	c.current.Store(g)
-	c.live = newLive(c, opts)
+	c.live = measure.NewLive(opts.LiveQueries, opts.LiveChecks, c.searchAgain, c.cannotCheck)
 	c.resume()
 	if g.codec.state.legacy != nil && c.rewriting == nil {
 		c.renew()
@@ -108,7 +109,7 @@ func (c *Collection) close() error {
 	}
 	c.rewriteMu.Unlock()
 	c.rewrites.Wait()
-	c.live.close()
+	c.live.Close()
 	g := c.current.Load()
 	g.users.Wait() // or they would write to a closed queue
 	close(c.queue)
@@ -315,7 +316,7 @@ func (c *Collection) Stats() (Stats, error) {
 		Commits:              state.Commits,
 		Kernel:               hamming.Kernel(),
 		ProfileFingerprint:   g.codec.fingerprint,
-		Live:                 c.live.stats(),
+		Live:                 c.live.Stats(),
 		Rewrite:              rewriting,
 		RewriteError:         rewriteError,
 	}, nil

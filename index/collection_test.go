@@ -652,7 +652,7 @@ func TestPagesEndAtADepth(t *testing.T) {
 	upsert(t, c, Record{ID: "a", Vector: []float32{1}})
 	q := Query{Vector: []float32{1}, K: 10}
 	for seen, want := range map[int]string{MaxPageDepth - 10: "", MaxPageDepth - 9: "page_token"} {
-		q.PageToken = cursor{hash: c.current.Load().codec.queryHash(q), seen: seen - 10}.next(q, 1, "a")
+		q.PageToken = page{hash: c.current.Load().codec.requestHash(q), seen: seen - 10}.next(q, 1, "a")
 		if _, err := c.Search(t.Context(), q); fieldOf(err) != want {
 			t.Errorf("%d seen: %v, want an InvalidError of %q", seen, err, want)
 		}

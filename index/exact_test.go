@@ -2,7 +2,6 @@ package index
 
 import (
 	"cmp"
-	"context"
 	"errors"
 	"fmt"
 	"math/rand/v2"
@@ -12,8 +11,12 @@ import (
 	"github.com/hamnest/hamnest/encoder"
 	"github.com/hamnest/hamnest/encoder/floats"
 	"github.com/hamnest/hamnest/index/codes"
+	"github.com/hamnest/hamnest/index/scan"
 	"github.com/hamnest/hamnest/storage"
 )
+
+// stepRows is how many rows of 128 dimensions a thread of a pass takes at a time.
+const stepRows = 1024
 
 // exactCollection has some blocks of vectors, some of them retired, and the last rows in
 // the tail.
@@ -43,7 +46,7 @@ func TestExactSearchesTogetherAnswerAsEachAlone(t *testing.T) {
 
 func testExactTogether(t *testing.T, m encoder.Metric) {
 	r := rand.New(rand.NewPCG(1, 31))
-	c := exactCollection(t, r, m, 4*exactRows+123)
+	c := exactCollection(t, r, m, 4*stepRows+123)
 	low := float32(.2)
 	first := Query{Vector: whole(r, 128), K: 7, Exact: true}
 	next := first
@@ -55,7 +58,7 @@ func testExactTogether(t *testing.T, m encoder.Metric) {
 		{Vector: whole(r, 128), K: 5000, MinScore: &low, Exact: true},
 		{Vector: whole(r, 128), K: 10},
 	}
-	for len(queries) < maxPassJobs+10 { // more than one pass takes
+	for len(queries) < scan.MaxPassJobs+10 { // more than one pass takes
 		queries = append(queries, Query{Vector: whole(r, 64+64*r.IntN(2)), K: 1 + r.IntN(20), Exact: true})
 	}
 	results, err := c.BatchSearch(t.Context(), queries)
@@ -74,64 +77,30 @@ func testExactTogether(t *testing.T, m encoder.Metric) {
 	}
 }
 
-func TestACancelledExactSearchLeavesThePassToTheOthers(t *testing.T) {
-	r := rand.New(rand.NewPCG(1, 32))
-	c := exactCollection(t, r, encoder.Cosine, 3*exactRows)
-	g := c.current.Load()
-	cancelled, cancel := context.WithCancel(t.Context())
-	cancel()
-	var jobs []*exactJob
-	for _, ctx := range []context.Context{cancelled, t.Context()} {
-		p, err := g.plan(Query{Vector: whole(r, 128), K: 3, Exact: true})
-		if err != nil {
-			t.Fatal(err)
-		}
-		job := &exactJob{plan: p}
-		job.begin(ctx)
-		jobs = append(jobs, job)
-	}
-	last := jobs[1]
-	g.exactPass(g.view.Load(), jobs, 2)
-	for i, j := range jobs {
-		select {
-		case <-j.finished():
-		default:
-			t.Errorf("job %d is not finished after its pass", i)
-		}
-	}
-	got, err := g.runExact(last.plan, last)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if want := ask(t, c, last.plan.query); got.Receipt.VectorsRead != c.Count() || sameHits(got.Hits, want.Hits) != nil {
-		t.Errorf("%d vectors read for %v, want %d for %v", got.Receipt.VectorsRead, got.Hits, c.Count(), want.Hits)
-	}
-}
-
 func TestDamageFailsEveryExactSearchOfThePass(t *testing.T) {
 	r := rand.New(rand.NewPCG(1, 33))
-	c := exactCollection(t, r, encoder.Cosine, 2*exactRows)
+	c := exactCollection(t, r, encoder.Cosine, 2*stepRows)
 	g := c.current.Load()
 	b := codes.NewBuilder(g.codec.profile)
 	defer func() { _ = b.Release() }()
-	rows := g.view.Load().Rows() + exactRows // of which the last are not there
+	rows := g.view.Load().Rows() + stepRows // of which the last are not there
 	if err := b.Grow(rows); err != nil {
 		t.Fatal(err)
 	}
 	b.Give(rows)
-	var jobs []*exactJob
-	for range 3 {
-		p, err := g.plan(Query{Vector: whole(r, 128), K: 3, Exact: true})
+	var runs []*run
+	var jobs []*scan.VectorJob
+	for i := range 3 {
+		s, err := g.settle(Query{Vector: whole(r, 128), K: 3, Exact: true})
 		if err != nil {
 			t.Fatal(err)
 		}
-		job := &exactJob{plan: p}
-		job.begin(t.Context())
-		jobs = append(jobs, job)
+		runs = append(runs, g.begin(s))
+		jobs = append(jobs, runs[i].vectors)
 	}
-	g.exactPass(b.Publish(), jobs, 2)
-	for i, j := range jobs {
-		if _, err := g.runExact(j.plan, j); !errors.Is(err, storage.ErrCorrupt) {
+	scan.Vectors(t.Context(), g.shard, b.Publish().Present(), jobs, 2)
+	for i, r := range runs {
+		if _, err := r.finish(t.Context()); !errors.Is(err, storage.ErrCorrupt) {
 			t.Errorf("job %d: %v, want ErrCorrupt", i, err)
 		}
 	}
@@ -144,7 +113,7 @@ func TestExactSearchesFindTheBestOfWhatIsStored(t *testing.T) {
 				r := rand.New(rand.NewPCG(uint64(dims), 34))
 				c := create(t, openDB(t, t.TempDir()), Spec{Name: "c", Dims: dims, Metric: m, Store: p, Profile: encoder.Signs})
 				var records []Record
-				for i := range exactRows + 50 {
+				for i := range stepRows + 50 {
 					records = append(records, Record{ID: fmt.Sprintf("%06d", i), Vector: decaying(r, nil, dims)})
 				}
 				upsert(t, c, records...)
@@ -157,12 +126,12 @@ func TestExactSearchesFindTheBestOfWhatIsStored(t *testing.T) {
 					t.Fatal(err)
 				}
 				for i, q := range queries {
-					s := newScorer(m, q.Vector)
+					s := scan.NewScorer(m, encoder.Float32, q.Vector)
 					var want []Hit
 					for _, record := range records {
 						v := make([]float32, dims)
 						p.Decode(v, p.Append(nil, record.Vector))
-						want = append(want, Hit{ID: record.ID, Score: floats.Finite(s.score(v))})
+						want = append(want, Hit{ID: record.ID, Score: floats.Finite(s.Score(v))})
 					}
 					slices.SortStableFunc(want, func(a, b Hit) int { return cmp.Compare(b.Score, a.Score) })
 					if err := sameHits(results[i].Hits, want[:q.K]); err != nil {

@@ -8,6 +8,7 @@ import (
 	"github.com/hamnest/hamnest/encoder"
 	"github.com/hamnest/hamnest/index/codes"
 	"github.com/hamnest/hamnest/index/hamming"
+	"github.com/hamnest/hamnest/index/scan"
 	"github.com/hamnest/hamnest/storage"
 )
 
@@ -70,7 +71,7 @@ func PlanFootprint(spec Spec, rows Rows) (Footprint, error) {
 		Codes:       groups * uint64(layout.Bytes(hamming.Lanes)),
 		Rounding:    layout.Rounding(rows.Count),
 		Retired:     segments * codes.SegmentRows / 8,
-		Lanes:       min(runtime.GOMAXPROCS(0), wantLanes(uint32(rows.Count)), max(1, int(segments))),
+		Lanes:       min(runtime.GOMAXPROCS(0), scan.CodeThreads(uint32(rows.Count)), max(1, int(segments))),
 		Disk: schema.Footprint(storage.Rows{
 			Count: rows.Count, IDBytes: rows.IDBytes, MetadataBytes: rows.MetadataBytes,
 			CommitRows: state.commitRows(rows),

@@ -1,6 +1,7 @@
 package index
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"runtime"
@@ -13,6 +14,8 @@ import (
 	"github.com/hamnest/hamnest/encoder"
 	"github.com/hamnest/hamnest/encoder/code"
 	"github.com/hamnest/hamnest/index/codes"
+	"github.com/hamnest/hamnest/index/learn"
+	"github.com/hamnest/hamnest/index/scan"
 	"github.com/hamnest/hamnest/storage"
 )
 
@@ -25,8 +28,7 @@ type generation struct {
 	codec  *codec
 	layout *codes.Layout // of the views
 	view   atomic.Pointer[codes.View]
-	scans  *sharer[*scanJob]
-	exacts *sharer[*exactJob]
+	passes *scan.Passes
 	writer *codes.Builder // makes the next view; the writer's
 
 	users sync.WaitGroup // calls under way: none begins when it is no longer in force
@@ -58,14 +60,7 @@ func newGeneration(shard *storage.Shard) (*generation, error) {
 	g := &generation{shard: shard, codec: newCodec(state)}
 	g.writer = codes.NewBuilder(g.codec.profile)
 	g.layout = g.writer.Layout()
-	g.scans = newSharer(
-		func(jobs []*scanJob, lanes int) { passes(g.view.Load(), jobs, lanes) },
-		func() int { return wantLanes(g.view.Load().Rows()) },
-	)
-	g.exacts = newSharer(
-		func(jobs []*exactJob, lanes int) { g.exactPass(g.view.Load(), jobs, lanes) },
-		func() int { return wantExactLanes(g.view.Load().Rows()) },
-	)
+	g.passes = scan.NewPasses(shard, g.view.Load)
 	return g, nil
 }
 
@@ -120,8 +115,7 @@ func (g *generation) loadCodes(rows uint64) error {
 // in force, or its collection is closed.
 func (g *generation) close() error {
 	g.users.Wait()
-	g.scans.wait() // a search that was cancelled may have left its pass running
-	g.exacts.wait()
+	g.passes.Wait() // a search that was cancelled may have left its pass running
 	return errors.Join(g.shard.Close(), g.writer.Release())
 }
 
@@ -157,6 +151,16 @@ func (g *generation) store(ops []storage.Op) ([]storage.Applied, error) {
 	}
 	g.view.Store(g.writer.Publish())
 	return applied, nil
+}
+
+// learn makes the profile that suits the vectors there are.
+func (g *generation) learn(ctx context.Context) (*encoder.Profile, error) {
+	p := g.codec.profile
+	sample, err := g.vectors(ctx, g.view.Load().Present().Spread(learn.SampleRows(p.Dims())))
+	if err != nil {
+		return nil, err
+	}
+	return learn.Profile(ctx, p.Shape(), sample)
 }
 
 // record copies what was asked for of a row out of the reader.

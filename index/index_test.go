@@ -12,6 +12,7 @@ import (
 	"testing"
 
 	"github.com/hamnest/hamnest/encoder"
+	"github.com/hamnest/hamnest/index/learn"
 )
 
 // openDB opens a database in dir that is closed at cleanup, after every collection
@@ -118,10 +119,7 @@ func gaussians(r *rand.Rand, n, dims int, offset float64) [][]float32 {
 // learntFrom is the profile that a collection of these vectors would learn.
 func learntFrom(t testing.TB, shape encoder.Shape, sample [][]float32) *encoder.Profile {
 	t.Helper()
-	p, err := encoder.Learn(shape, sample)
-	if err == nil {
-		p, err = learnScan(t.Context(), p, sample)
-	}
+	p, err := learn.Profile(t.Context(), shape, sample)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -185,6 +183,29 @@ func (w *twin) search(k int, score func(row int) float32) []Hit {
 // exact is the right answer to a query for the first dims components of a vector.
 func (w *twin) exact(q []float32, k int) []Hit {
 	return w.search(k, func(row int) float32 { return w.score(q, w.rows[row].Vector) })
+}
+
+// recallOf is the share of the right hits that are among hits: one that scores as the last of the
+// right ones does is right.
+func recallOf(hits, right []Hit) float64 {
+	found := 0
+	for _, h := range hits {
+		if h.Score >= right[len(right)-1].Score {
+			found++
+		}
+	}
+	return float64(min(found, len(right))) / float64(len(right))
+}
+
+// sameIDs is the share of the right hits whose ids are among hits.
+func sameIDs(hits, right []Hit) float64 {
+	found := 0
+	for _, h := range hits {
+		if slices.ContainsFunc(right, func(r Hit) bool { return r.ID == h.ID }) {
+			found++
+		}
+	}
+	return float64(found) / float64(len(right))
 }
 
 func sameHits(got, want []Hit) error {

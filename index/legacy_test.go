@@ -13,6 +13,8 @@ import (
 
 	"github.com/hamnest/hamnest/encoder"
 	"github.com/hamnest/hamnest/encoder/code"
+	"github.com/hamnest/hamnest/index/dense"
+	"github.com/hamnest/hamnest/index/scan"
 	"github.com/hamnest/hamnest/storage"
 )
 
@@ -62,8 +64,7 @@ func older(t *testing.T, dir, profile string, metric encoder.Metric, store encod
 }
 
 func length(v []float32) float64 {
-	s := newScorer(encoder.Dot, v)
-	return s.norm
+	return math.Sqrt(dense.Dot(v, v))
 }
 
 func TestAnOlderCollectionIsEncodedAnew(t *testing.T) {
@@ -283,8 +284,8 @@ func TestOlderCodesAloneOfEveryProfileAreServed(t *testing.T) {
 							continue // nothing is known of the length of a prefix
 						}
 						v := olderVector(i)[:size]
-						scorer := newScorer(metric, v)
-						best := float64(scorer.score(v))
+						scorer := scan.NewScorer(metric, encoder.Float32, v)
+						best := float64(scorer.Score(v))
 						hits := ask(t, c, Query{Vector: v, K: 1}).Hits
 						if metric == encoder.Dot && i != 3 {
 							continue // the longest is the nearest

@@ -6,83 +6,109 @@ import (
 	"fmt"
 	"hash/crc64"
 	"math"
+	"reflect"
+	"strconv"
 
-	"github.com/hamnest/hamnest/encoder/code"
-	"github.com/hamnest/hamnest/encoder/floats"
+	"github.com/hamnest/hamnest/index/scan"
 )
 
-// cursor is where a page token says to go on: after the hit of that score and id.
-type cursor struct {
-	hash  uint64 // of the query
-	seen  int    // hits on the pages before; 0: this is the first page
-	score float64
-	id    string
+// page is which part of an answer a request wants, as its page token says.
+type page struct {
+	hash  uint64      // of the request
+	seen  int         // hits on the pages before; 0: this is the first page
+	after *scan.Place // where the page before ended, nil for the first
 }
 
 // MaxPageDepth is how many hits one can page through: every page ranks those of the
 // pages before again.
 const MaxPageDepth = 100_000
 
-// A page token is version, hash of the query, seen, score, id.
+// A page token is version, hash of the request, seen, score, id.
 const (
-	cursorVersion = 3
-	cursorHeader  = 1 + 8 + 4 + 8
+	tokenVersion = 4
+	tokenHeader  = 1 + 8 + 4 + 8
 )
 
-// next returns the token of the page after the hit of that score and id, c being the page
+// next returns the token of the page after the hit of that score and id, p being the page
 // that ends there. Hits whose scores are shown alike may differ in the digits that are not.
-func (c cursor) next(q Query, score float64, id string) string {
-	b := []byte{cursorVersion}
-	b = binary.BigEndian.AppendUint64(b, c.hash)
-	b = binary.BigEndian.AppendUint32(b, uint32(c.seen+q.K))
+func (p page) next(q Query, score float64, id string) string {
+	b := []byte{tokenVersion}
+	b = binary.BigEndian.AppendUint64(b, p.hash)
+	b = binary.BigEndian.AppendUint32(b, uint32(p.seen+q.K))
 	b = binary.BigEndian.AppendUint64(b, math.Float64bits(score))
 	return base64.RawURLEncoding.EncodeToString(append(b, id...))
 }
 
-// parseCursor reads the page token of q, which must be one that next made for the
-// same query, while the scores were those that c gives.
-func (c *codec) parseCursor(q Query) (cursor, error) {
-	hash := c.queryHash(q)
+// parsePage reads the page token of q, which must be one that next made for the
+// same request, while the scores were those that c gives.
+func (c *codec) parsePage(q Query) (page, error) {
+	hash := c.requestHash(q)
 	if q.PageToken == "" {
-		return cursor{hash: hash}, nil
+		return page{hash: hash}, nil
 	}
 	b, err := base64.RawURLEncoding.DecodeString(q.PageToken)
-	if err != nil || len(b) < cursorHeader || b[0] != cursorVersion {
-		return cursor{}, invalid("page_token", "%.50q is not a token that a search has returned", q.PageToken)
+	if err != nil || len(b) < tokenHeader || b[0] != tokenVersion {
+		return page{}, invalid("page_token", "%.50q is not a token that a search has returned", q.PageToken)
 	}
 	if binary.BigEndian.Uint64(b[1:]) != hash {
-		return cursor{}, invalid("page_token", "belongs to another search, or the collection was rewritten and scores otherwise: everything but the token must be as it was")
+		return page{}, invalid("page_token", "belongs to another search, or the collection was rewritten and scores otherwise: everything but the token must be as it was")
 	}
-	at := cursor{
-		hash:  hash,
-		seen:  int(binary.BigEndian.Uint32(b[9:])),
-		score: math.Float64frombits(binary.BigEndian.Uint64(b[13:])),
-		id:    string(b[cursorHeader:]),
-	}
+	after := scan.Place{Score: math.Float64frombits(binary.BigEndian.Uint64(b[13:])), ID: string(b[tokenHeader:])}
+	at := page{hash: hash, seen: int(binary.BigEndian.Uint32(b[9:])), after: &after}
 	if at.seen > MaxPageDepth-q.K {
-		return cursor{}, invalid("page_token", "the page ends %d hits deep, want at most %d", at.seen+q.K, MaxPageDepth)
+		return page{}, invalid("page_token", "the page ends %d hits deep, want at most %d", at.seen+q.K, MaxPageDepth)
 	}
-	if at.seen < 1 || at.score != at.score {
-		return cursor{}, invalid("page_token", "%.50q is not a token that a search has returned", q.PageToken)
+	if at.seen < 1 || after.Score != after.Score {
+		return page{}, invalid("page_token", "%.50q is not a token that a search has returned", q.PageToken)
 	}
 	return at, nil
 }
 
-// queryHash is over everything in q that settles the ranking, and what settles the
+// requestHash is over everything in q that shapes the answer, and what settles the
 // scores: the stored vectors, and if they are estimates the codes.
-func (c *codec) queryHash(q Query) uint64 {
-	b := make([]byte, 0, 256+4*len(q.Vector)+8*len(q.Code))
+func (c *codec) requestHash(q Query) uint64 {
+	b := binary.AppendVarint(make([]byte, 0, 256+4*len(q.Vector)+8*len(q.Code)), int64(c.store))
 	if !q.Exact && (q.Rescore == RescoreNone || q.Rescore == RescoreCodes || len(q.Code) > 0 || !c.keepsVectors()) {
 		b = append(b, c.fingerprint...)
 	}
-	minScore := float32(math.Inf(-1))
-	if q.MinScore != nil {
-		minScore = *q.MinScore
+	// What a hit is shown with may change from page to page, and so may all that costs nothing.
+	q.PageToken, q.Budget, q.WithVector, q.WithMetadata = "", nil, false, false
+	return crc64.Checksum(appendFields(b, reflect.ValueOf(q)), hashTable)
+}
+
+// appendFields appends the fields of a struct of numbers, texts, lists of numbers and pointers to
+// numbers, each so that it cannot be taken for another. It panics on any other field, which
+// somebody must decide about who adds one.
+func appendFields(b []byte, s reflect.Value) []byte {
+	for i := range s.NumField() {
+		f := s.Field(i)
+		if f.Kind() == reflect.Pointer && !f.IsNil() {
+			b, f = append(b, 1), f.Elem()
+		}
+		switch f.Kind() {
+		case reflect.Pointer:
+			b = append(b, 0)
+		case reflect.Bool:
+			b = strconv.AppendBool(b, f.Bool())
+		case reflect.String:
+			b = append(binary.AppendUvarint(b, uint64(f.Len())), f.String()...)
+		case reflect.Int:
+			b = binary.AppendVarint(b, f.Int())
+		case reflect.Uint8:
+			b = binary.AppendUvarint(b, f.Uint())
+		case reflect.Float32, reflect.Float64:
+			b = binary.LittleEndian.AppendUint64(b, math.Float64bits(f.Float()))
+		case reflect.Slice:
+			b = binary.AppendUvarint(b, uint64(f.Len()))
+			var err error
+			if b, err = binary.Append(b, binary.LittleEndian, f.Interface()); err != nil {
+				panic(fmt.Sprintf("index: field %s of a request has no hash: %v", s.Type().Field(i).Name, err))
+			}
+		default:
+			panic(fmt.Sprintf("index: field %s of a request, a %v, has no hash", s.Type().Field(i).Name, f.Type()))
+		}
 	}
-	b = fmt.Appendf(b, "%d %x %d %d %d %d %x %x %d %t %x %q", c.store, math.Float64bits(q.TargetRecall), len(q.Code), q.K, q.Dims, q.Candidates, math.Float64bits(q.Oversampling),
-		math.Float64bits(q.Bound), q.Rescore, q.Exact, math.Float32bits(minScore), q.ID)
-	b = floats.Append(b, q.Vector)
-	return crc64.Checksum(code.AppendBytes(b, q.Code), hashTable)
+	return b
 }
 
 var hashTable = crc64.MakeTable(crc64.ECMA)

@@ -1,6 +1,7 @@
 package index
 
 import (
+	"cmp"
 	"encoding/binary"
 	"encoding/json"
 	"fmt"
@@ -16,6 +17,7 @@ import (
 	"github.com/x448/float16"
 
 	"github.com/hamnest/hamnest/encoder"
+	"github.com/hamnest/hamnest/index/scan"
 )
 
 // realSet is real vectors with the rows of their exact answers.
@@ -298,19 +300,20 @@ func TestDeviationsCoverRealErrors(t *testing.T) {
 			for i, v := range set.queries[:40] {
 				e := p.Query(v[:dims])
 				s := e.NewScan(2, 0)
-				scorer := newScorer(metric, v[:dims])
+				scorer := scan.NewScorer(metric, encoder.Float32, v[:dims])
 				add := func(to *errorsOf, row int) {
 					score, deviation := codeScore(p, e, s, rows[row])
-					to.add((score - float64(scorer.score(set.base[row][:dims]))) / deviation)
+					to.add((score - float64(scorer.Score(set.base[row][:dims]))) / deviation)
 				}
 				for row := i; row < len(set.base); row += 23 {
 					add(&all, row)
 				}
-				scores := make([]float64, len(set.base))
+				scores, best := make([]float64, len(set.base)), make([]int, len(set.base))
 				for row, x := range set.base {
-					scores[row] = float64(scorer.score(x[:dims]))
+					scores[row], best[row] = scorer.Score(x[:dims]), row
 				}
-				for _, row := range nearest(scores, -1, 50) {
+				slices.SortFunc(best, func(a, b int) int { return cmp.Compare(scores[b], scores[a]) })
+				for _, row := range best[:50] {
 					add(&top, row)
 				}
 			}

@@ -376,11 +376,7 @@ func TestACallKeepsTheGenerationItBeganWith(t *testing.T) {
 	if _, err := c.Remove(t.Context(), []string{want[0].ID}); err != nil {
 		t.Fatal(err)
 	}
-	p, err := g.plan(q)
-	if err != nil {
-		t.Fatal(err)
-	}
-	results, err := g.run(t.Context(), []*plan{p})
+	results, err := g.searchAll(t.Context(), []Query{q})
 	if err != nil {
 		t.Fatal(err)
 	}

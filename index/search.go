@@ -10,7 +10,10 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/hamnest/hamnest/encoder/floats"
+	"github.com/hamnest/hamnest/index/cascade"
 	"github.com/hamnest/hamnest/index/hamming"
+	"github.com/hamnest/hamnest/index/scan"
+	"github.com/hamnest/hamnest/storage"
 )
 
 // Search answers one query. *InvalidError with the fields of Query in the form
@@ -23,15 +26,16 @@ func (c *Collection) Search(ctx context.Context, q Query) (*Result, error) {
 		return nil, err
 	}
 	defer release()
-	p, err := g.plan(q)
+	start := time.Now()
+	s, err := g.settle(q)
 	if err != nil {
 		return nil, err
 	}
-	results, err := g.run(ctx, []*plan{p})
+	results, err := g.run(ctx, start, []*settled{s})
 	if err != nil {
 		return nil, err
 	}
-	c.live.saw(p)
+	c.learnFrom(s, results[0])
 	return results[0], nil
 }
 
@@ -43,10 +47,11 @@ func (c *Collection) BatchSearch(ctx context.Context, queries []Query) ([]*Resul
 		return nil, err
 	}
 	defer release()
-	plans := make([]*plan, len(queries))
+	start := time.Now()
+	searches := make([]*settled, len(queries))
 	var all InvalidError
 	for i, q := range queries {
-		p, err := g.plan(q)
+		s, err := g.settle(q)
 		var bad *InvalidError
 		switch {
 		case errors.As(err, &bad):
@@ -56,113 +61,194 @@ func (c *Collection) BatchSearch(ctx context.Context, queries []Query) ([]*Resul
 		case err != nil:
 			return nil, fmt.Errorf("requests[%d]: %w", i, err)
 		}
-		plans[i] = p
+		searches[i] = s
 	}
 	if len(all.Violations) > 0 {
 		return nil, &all
 	}
-	results, err := g.run(ctx, plans)
+	results, err := g.run(ctx, start, searches)
 	if err != nil {
 		return nil, err
 	}
-	for _, p := range plans {
-		c.live.saw(p)
+	for i, s := range searches {
+		c.learnFrom(s, results[i])
 	}
 	return results, nil
 }
 
-// run carries plans out: the pass over the codes, or the vectors, for all of them
-// together, and then the rest of each.
-func (g *generation) run(ctx context.Context, plans []*plan) ([]*Result, error) {
-	start := time.Now()
-	searches := make([]*search, len(plans))
-	var jobs []*scanJob
-	var exacts []*exactJob
-	for i, p := range plans {
-		s := &search{g: g, plan: p}
-		if searches[i] = s; p.exact {
-			s.exact = &exactJob{plan: p}
-			exacts = append(exacts, s.exact)
+// run is a search under way.
+type run struct {
+	*settled
+	g       *generation
+	cascade *cascade.Search // nil: the search is exact from the start
+	vectors *scan.VectorJob // of an exact search
+}
+
+func (g *generation) begin(s *settled) *run {
+	r := &run{settled: s, g: g}
+	if s.settings.exact {
+		r.compareAll()
+		return r
+	}
+	rows := &cascade.Rows{Shard: g.shard, Profile: g.codec.profile, Layout: g.layout, Passes: g.passes}
+	r.cascade = cascade.New(rows, s.subject.encoded, &s.subject.scorer, s.settings.codes, s.settings.want)
+	return r
+}
+
+// compareAll makes the search an exact one.
+func (r *run) compareAll() {
+	r.vectors = &scan.VectorJob{Scorer: &r.subject.scorer, Want: r.settings.want}
+}
+
+// run carries searches out, which began at start: the pass over the codes, or the vectors, for
+// all of them together, and then the rest of each.
+func (g *generation) run(ctx context.Context, start time.Time, searches []*settled) ([]*Result, error) {
+	runs := make([]*run, len(searches))
+	var codes []*scan.CodeJob
+	var vectors []*scan.VectorJob
+	for i, s := range searches {
+		if runs[i] = g.begin(s); s.settings.exact {
+			vectors = append(vectors, runs[i].vectors)
 		} else {
-			s.begin()
-			jobs = append(jobs, s.job)
+			codes = append(codes, runs[i].cascade.First())
 		}
 	}
-	if len(jobs) > 0 {
-		if err := g.scans.run(ctx, jobs); err != nil {
+	lap := time.Now()
+	if len(codes) > 0 {
+		if err := g.passes.Codes(ctx, codes); err != nil {
 			return nil, err
 		}
 	}
-	scan := time.Since(start)
-	if len(exacts) > 0 {
-		if err := g.exacts.run(ctx, exacts); err != nil {
+	scanned := time.Since(lap)
+	lap = time.Now()
+	if len(vectors) > 0 {
+		if err := g.passes.Vectors(ctx, vectors); err != nil {
 			return nil, err
 		}
 	}
-	read := time.Since(start) - scan
-	results := make([]*Result, len(plans))
+	read := time.Since(lap)
+	results := make([]*Result, len(runs))
 	finish := func(ctx context.Context, i int) (err error) {
-		s, p := searches[i], plans[i]
-		exact := s.exact != nil // from the start
-		if exact {
-			results[i], err = g.runExact(p, s.exact)
-		} else {
-			s.receipt.Scan = scan
-			results[i], err = s.finish(ctx)
-		}
-		if err != nil {
+		if results[i], err = runs[i].finish(ctx); err != nil {
 			return err
 		}
-		r := &results[i].Receipt
-		if exact {
-			r.RescoreTime = read
+		receipt := &results[i].Receipt
+		if runs[i].cascade == nil {
+			receipt.RescoreTime = read
+		} else {
+			receipt.Scan += scanned
 		}
-		r.Rescore, r.Kernel, r.ProfileFingerprint = p.stage, hamming.Kernel(), g.codec.fingerprint
-		r.Total = time.Since(start)
+		receipt.Total = time.Since(start)
 		return nil
 	}
-	if len(plans) == 1 {
+	if len(runs) == 1 {
 		return results, finish(ctx, 0)
 	}
 	group, ctx := errgroup.WithContext(ctx)
 	group.SetLimit(runtime.GOMAXPROCS(0))
-	for i := range plans {
+	for i := range runs {
 		group.Go(func() error { return finish(ctx, i) })
 	}
 	return results, group.Wait()
 }
 
-// answer turns the ranked rows into hits.
-func (g *generation) answer(p *plan, rank *ranker) (*Result, error) {
-	ranked := rank.sorted()
-	if rank.err != nil {
-		return nil, rank.err
+// finish is what follows the first pass.
+func (r *run) finish(ctx context.Context) (*Result, error) {
+	var receipt Receipt
+	if r.cascade != nil {
+		best, err := r.cascade.Finish(ctx)
+		if err != nil {
+			return nil, err
+		}
+		receipt = r.cascade.Receipt()
+		if best != nil {
+			receipt.Dims = min(r.g.codec.profile.BlockDims(r.settings.codes.Blocks), r.subject.size)
+			return r.answer(best, receipt)
+		}
+		r.compareAll()
+		if err := r.g.passes.Vectors(ctx, []*scan.VectorJob{r.vectors}); err != nil {
+			return nil, err
+		}
 	}
-	result := &Result{Hits: make([]Hit, 0, min(len(ranked), p.query.K))}
-	var last scored // of the hits
-	for _, s := range ranked {
-		id, metadata, err := rank.reader.Row(uint64(s.row))
+	return r.answerAll(receipt)
+}
+
+// answerAll answers from the pass over the vectors; receipt has what was done before.
+func (r *run) answerAll(receipt Receipt) (*Result, error) {
+	var best *scan.Ranker
+	err := r.g.shard.View(func(reader *storage.Reader) (err error) {
+		best, receipt.RowsScanned, err = r.vectors.Best(reader)
+		return err
+	})
+	if err != nil {
+		return nil, err
+	}
+	receipt.Dims, receipt.Exact, receipt.ExpectedRecall = r.settings.dims, true, 1
+	receipt.VectorsRead += receipt.RowsScanned
+	return r.answer(best, receipt)
+}
+
+// answer turns the best rows into hits, and completes the receipt but for times.
+func (r *run) answer(best *scan.Ranker, receipt Receipt) (*Result, error) {
+	receipt.Rescore, receipt.Kernel, receipt.ProfileFingerprint = r.settings.codes.Stage, hamming.Kernel(), r.g.codec.fingerprint
+	receipt.VectorBytesRead = receipt.VectorsRead * uint64(r.g.codec.store.Bytes(r.settings.dims))
+	result := &Result{Receipt: receipt}
+	err := r.g.shard.View(func(reader *storage.Reader) error {
+		best.Reader = reader
+		ranked, err := best.Sorted()
 		if err != nil {
-			return nil, err
+			return err
 		}
-		if p.query.ID != "" && string(id) == p.query.ID {
-			continue
-		}
-		if len(result.Hits) == p.query.K {
-			result.NextPageToken = p.cursor.next(p.query, last.score, result.Hits[p.query.K-1].ID)
-			break
-		}
-		if err := p.query.Budget.Take(g.hitBytes(p.query, id, metadata)); err != nil {
-			return nil, err
-		}
-		record, err := g.record(rank.reader, uint64(s.row), string(id), metadata, ReadOptions{WithVector: p.query.WithVector, WithMetadata: p.query.WithMetadata})
-		if err != nil {
-			return nil, err
-		}
-		result.Hits = append(result.Hits, Hit{ID: record.ID, Score: floats.Finite(s.score), Vector: record.Vector, Metadata: record.Metadata})
-		last = s
+		result.Hits = make([]Hit, 0, min(len(ranked), r.request.K))
+		return r.hits(reader, result, ranked)
+	})
+	if err != nil {
+		return nil, err
 	}
 	return result, nil
+}
+
+// hits adds the hits that ranked rows are to result, and the token of the page that follows.
+func (r *run) hits(reader *storage.Reader, result *Result, ranked []scan.Scored) error {
+	q := r.request
+	var last scan.Scored // of the hits
+	for _, s := range ranked {
+		id, metadata, err := reader.Row(uint64(s.Row))
+		if err != nil {
+			return err
+		}
+		if q.ID != "" && string(id) == q.ID {
+			continue
+		}
+		if len(result.Hits) == q.K {
+			result.NextPageToken = r.page.next(q, last.Score, result.Hits[q.K-1].ID)
+			break
+		}
+		if err := q.Budget.Take(r.g.hitBytes(q, id, metadata)); err != nil {
+			return err
+		}
+		record, err := r.g.record(reader, uint64(s.Row), string(id), metadata, ReadOptions{WithVector: q.WithVector, WithMetadata: q.WithMetadata})
+		if err != nil {
+			return err
+		}
+		result.Hits = append(result.Hits, Hit{ID: record.ID, Score: floats.Finite(s.Score), Vector: record.Vector, Metadata: record.Metadata})
+		last = s
+	}
+	return nil
+}
+
+// searchAll answers queries together.
+func (g *generation) searchAll(ctx context.Context, queries []Query) ([]*Result, error) {
+	start := time.Now()
+	searches := make([]*settled, len(queries))
+	for i, q := range queries {
+		s, err := g.settle(q)
+		if err != nil {
+			return nil, err
+		}
+		searches[i] = s
+	}
+	return g.run(ctx, start, searches)
 }
 
 // hitBytes is what a hit takes of a Budget.

@@ -11,6 +11,7 @@ import (
 	"github.com/hamnest/hamnest/encoder"
 	"github.com/hamnest/hamnest/encoder/isa"
 	"github.com/hamnest/hamnest/index"
+	scanbench "github.com/hamnest/hamnest/index/measure"
 	"github.com/hamnest/hamnest/tools/hamnest/machine"
 )
 
@@ -217,7 +218,7 @@ func (p *Plan) timeScan(ctx context.Context, s *PlannedSearch, turns turns, band
 	// Random codes have a bit a dimension, as many in all as a pass reads of a row.
 	bits := min(max(int(8*s.CodeBytes), 1), encoder.MaxDims)
 	rows := min(p.Rows, max(uint64(8*planScanBytes*effort)/uint64(bits), 1))
-	codes, err := index.NewScanBench(uint32(rows), bits, 1)
+	codes, err := scanbench.NewScanBench(uint32(rows), bits, 1)
 	if err != nil {
 		return err
 	}

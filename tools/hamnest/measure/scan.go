@@ -7,7 +7,7 @@ import (
 	"time"
 
 	"github.com/hamnest/hamnest/encoder/isa"
-	"github.com/hamnest/hamnest/index"
+	scanbench "github.com/hamnest/hamnest/index/measure"
 	"github.com/hamnest/hamnest/tools/hamnest/machine"
 )
 
@@ -65,7 +65,7 @@ func (f *Scan) Measure(ctx context.Context) (lines []ScanLine, err error) {
 
 // linesOf measures codes of so many bits.
 func (f *Scan) linesOf(ctx context.Context, memory *machine.Memory, bits int) (lines []ScanLine, err error) {
-	codes, err := index.NewScanBench(uint32(f.Rows), bits, 1)
+	codes, err := scanbench.NewScanBench(uint32(f.Rows), bits, 1)
 	if err != nil {
 		return nil, err
 	}

@@ -1,4 +1,4 @@
-package index
+package measure
 
 import (
 	"context"
@@ -9,6 +9,7 @@ import (
 	"github.com/hamnest/hamnest/encoder/code"
 	"github.com/hamnest/hamnest/index/codes"
 	"github.com/hamnest/hamnest/index/hamming"
+	"github.com/hamnest/hamnest/index/scan"
 	"github.com/hamnest/hamnest/index/topk"
 )
 
@@ -33,7 +34,7 @@ func (b *ScanBench) nearest(q hamming.Query, candidates int) []topk.Hit {
 			first += len(term.Magnitudes) / code.WordBits
 			s -= float32(d)
 		}
-		hits[row] = topk.Hit{Row: row, Distance: rankOf(s)}
+		hits[row] = topk.Hit{Row: row, Distance: scan.RankOf(s)}
 	}
 	return topk.Nearest(hits, candidates)
 }
@@ -73,9 +74,9 @@ func TestScanBenchTakesMoreQueriesThanAPass(t *testing.T) {
 		}
 	}()
 	one := b.Run(t.Context(), 1, 1, 3)
-	many := b.Run(t.Context(), maxPassJobs+1, 1, 3)
-	if len(many) != maxPassJobs+1 || !slices.Equal(one[0], many[0]) {
-		t.Errorf("%d answers, the first %v, want %d and %v", len(many), many[0], maxPassJobs+1, one[0])
+	many := b.Run(t.Context(), scan.MaxPassJobs+1, 1, 3)
+	if len(many) != scan.MaxPassJobs+1 || !slices.Equal(one[0], many[0]) {
+		t.Errorf("%d answers, the first %v, want %d and %v", len(many), many[0], scan.MaxPassJobs+1, one[0])
 	}
 	if b.MaxThreads() != 1 {
 		t.Errorf("100 rows for %d threads, want 1", b.MaxThreads())

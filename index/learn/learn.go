@@ -1,4 +1,8 @@
-package index
+// Package learn learns a profile from some of a collection's vectors: the encoder its code, and
+// this package how far a scan of the first blocks tells what the whole code would. Some of the
+// vectors stand in for queries to the others. Wrong guesses cost time, not recall: the rule
+// takes the spread from each search's own vectors where that is larger.
+package learn
 
 import (
 	"context"
@@ -10,14 +14,13 @@ import (
 
 	"github.com/hamnest/hamnest/encoder"
 	"github.com/hamnest/hamnest/encoder/floats"
+	"github.com/hamnest/hamnest/index/api"
+	"github.com/hamnest/hamnest/index/cascade"
 	"github.com/hamnest/hamnest/index/codes"
 	"github.com/hamnest/hamnest/index/hamming"
+	"github.com/hamnest/hamnest/index/scan"
 )
 
-// This file learns a profile from some of a collection's vectors: the encoder its code, and
-// the engine how far a scan of the first blocks tells what the whole code would. Some of the
-// vectors stand in for queries to the others. Wrong guesses cost time, not recall: the rule
-// takes the spread from each search's own vectors where that is larger.
 const (
 	// sampleRows are looked at: of 4,000, a tenth part of 40,000, the principal
 	// components are as good as those of all.
@@ -41,20 +44,13 @@ const (
 	leastCovered = .99
 )
 
-// learn makes the profile that suits the vectors there are.
-func (g *generation) learn(ctx context.Context) (*encoder.Profile, error) {
-	rows := min(sampleRows, max(leastSampleRows, sampleFloats/g.codec.profile.Dims()))
-	sample, err := g.vectors(ctx, g.view.Load().Present().Spread(rows))
-	if err != nil {
-		return nil, err
-	}
-	return learn(ctx, g.codec.profile.Shape(), sample)
-}
+// SampleRows is how many vectors of so many dimensions Profile should look at.
+func SampleRows(dims int) int { return min(sampleRows, max(leastSampleRows, sampleFloats/dims)) }
 
-// learn is generation.learn for a sample. Its code is learnt from some of it and what scans
-// tell from the others: of the vectors that a basis was fitted to its head holds more than of
-// any others.
-func learn(ctx context.Context, shape encoder.Shape, sample [][]float32) (*encoder.Profile, error) {
+// Profile makes the profile that suits vectors of which sample are some. Its code is learnt from
+// some of the sample and what scans tell from the others: of the vectors that a basis was fitted
+// to its head holds more than of any others.
+func Profile(ctx context.Context, shape encoder.Shape, sample [][]float32) (*encoder.Profile, error) {
 	fitted, apart := sample, sample
 	if len(sample) >= leastApart {
 		fitted, apart = nil, nil
@@ -153,10 +149,10 @@ func (t *scanTrial) learnStep(ctx context.Context, steps [][]encoder.Step, i int
 			continue
 		}
 		q := t.p.Query(v)
-		scorer := newScorer(t.p.Metric(), v)
+		scorer := scan.NewScorer(t.p.Metric(), encoder.Float32, v)
 		scores := make([]float64, len(t.sample))
 		for row, x := range t.sample {
-			scores[row] = float64(scorer.score(x[:dims]))
+			scores[row] = float64(scorer.Score(x[:dims]))
 		}
 		top := nearest(scores, at, learnTop)
 		for b := range steps {
@@ -270,16 +266,16 @@ func (t *scanTrial) meanScale(i int) float64 {
 // codes after a scan of the first blocks blocks, at the default target, and the share of the
 // nearest that are among them.
 func (t *scanTrial) asked(p *encoder.Profile, blocks int) (share, covered float64) {
-	plan := &plan{blocks: blocks, target: DefaultTargetRecall}
-	eps := plan.largestEps(len(p.Blocks()))
+	settings := cascade.Settings{Blocks: blocks, Target: api.DefaultTargetRecall}
+	eps := settings.LargestEps(len(p.Blocks()))
 	var asked, all, found, near float64
 	for _, at := range t.queries {
 		v := t.sample[at]
 		q := p.Query(v)
-		scorer := newScorer(p.Metric(), v)
+		scorer := scan.NewScorer(p.Metric(), encoder.Float32, v)
 		scores := make([]float64, len(t.sample))
 		for row, x := range t.sample {
-			scores[row] = float64(scorer.score(x))
+			scores[row] = float64(scorer.Score(x))
 		}
 		top := nearest(scores, at, learnTop)
 		last := scores[top[len(top)-1]]

@@ -1,4 +1,4 @@
-package index
+package cascade
 
 import (
 	"math"
@@ -26,7 +26,7 @@ func TestEpsAllowsJustTheMissesOfTheTarget(t *testing.T) {
 		for _, target := range []float64{.5, .9, .95, .99, .995, .9999} {
 			for _, k := range []int{1, 2, 10, 100} {
 				for _, width := range []float64{0, .1, 1, 10, 1000} { // how far apart the hits lie, in deviations
-					p := &plan{query: Query{K: k}, target: target, blocks: blocks}
+					p := &Settings{Hits: k, Target: target, Blocks: blocks}
 					var rule rule
 					rule.reset(p, 3, 4, glance{size: 1})
 					if _, full := rule.last(); full {
@@ -89,16 +89,16 @@ func TestTheCutOfTheScanHoldsForRowsOfAnyLength(t *testing.T) {
 	r := rand.New(rand.NewPCG(9, 3))
 	for _, part := range []float64{0, .3, 1} { // of the deviation that the bound has in it
 		for _, target := range []float64{.9, .99} {
-			p := &plan{query: Query{K: 100}, target: target, blocks: 2}
+			p := &Settings{Hits: 100, Target: target, Blocks: 2}
 			var cut, expected, foretold float64
 			const searches = 400
 			for range searches {
 				var rule rule
-				rule.reset(p, 3, 1, glance{ahead: p.largestEps(3), size: 1})
+				rule.reset(p, 3, 1, glance{ahead: p.LargestEps(3), size: 1})
 				var bounds []float64
 				for range 100 {
 					size := math.Pow(10, 4*r.Float64())
-					h := scoredHit{math.Abs(size * r.NormFloat64()), 1, glance{ahead: part * p.largestEps(3) * size, size: size}}
+					h := scoredHit{math.Abs(size * r.NormFloat64()), 1, glance{ahead: part * p.LargestEps(3) * size, size: size}}
 					h.first = h.score + size*r.NormFloat64()
 					bounds = append(bounds, h.first+h.ahead)
 					rule.saw(h)
@@ -123,7 +123,7 @@ func TestTheCutOfTheScanHoldsForRowsOfAnyLength(t *testing.T) {
 // Hits that all score as the last ask for the largest eps; a bound takes its place.
 func TestEpsHasItsBounds(t *testing.T) {
 	for _, target := range []float64{.9, .995} {
-		p := &plan{query: Query{K: 10}, target: target, blocks: 3}
+		p := &Settings{Hits: 10, Target: target, Blocks: 3}
 		var rule rule
 		rule.reset(p, 3, 1, glance{size: 1})
 		for range 10 {
@@ -133,7 +133,7 @@ func TestEpsHasItsBounds(t *testing.T) {
 			t.Errorf("eps is %v for hits that tie, want %v: that which misses %v of them", rule.eps, rule.largest, 1-target)
 		}
 	}
-	p := &plan{query: Query{K: 10}, target: .9, bound: 3.5, blocks: 2}
+	p := &Settings{Hits: 10, Target: .9, Bound: 3.5, Blocks: 2}
 	var rule rule
 	rule.reset(p, 3, 1, glance{ahead: 3, size: 1})
 	if rule.reach != .5 {
@@ -150,7 +150,7 @@ func TestEpsHasItsBounds(t *testing.T) {
 // What S1 leaves out of rows of no length is nothing, and a hit of which all is known is
 // never beyond its cut.
 func TestHitsWithoutErrorsAreNeverCut(t *testing.T) {
-	p := &plan{query: Query{K: 3}, target: .9, blocks: 2}
+	p := &Settings{Hits: 3, Target: .9, Blocks: 2}
 	var rule rule
 	rule.reset(p, 3, 1, glance{size: 1})
 	for i := range 3 {
@@ -165,7 +165,7 @@ func TestHitsWithoutErrorsAreNeverCut(t *testing.T) {
 // Hits of the pages before are found again, and the query's own vector is: they count as hits
 // to rank, and only the others as ones to miss.
 func TestPagesAndTheQueryItselfCount(t *testing.T) {
-	p := &plan{query: Query{K: 10}, target: .9, self: 1, cursor: cursor{seen: 20}, blocks: 3}
+	p := &Settings{Hits: 30, Target: .9, Self: 1, Blocks: 3}
 	var rule rule
 	if rule.reset(p, 3, 0, glance{}); rule.k != 31 || math.Abs(rule.allowed-3) > 1e-9 {
 		t.Errorf("%d hits with %v missed at most, want 31 and 3", rule.k, rule.allowed)
@@ -178,7 +178,7 @@ func TestTheSpreadIsTheSearchsOwnWhereThatIsLarger(t *testing.T) {
 	r := rand.New(rand.NewPCG(9, 2))
 	for _, tt := range []struct{ learnt, true, shift float64 }{{1, 1, 0}, {1, .1, 0}, {1, 5, 0}, {0, 2, 0}, {1, 1, 3}, {1, 1, -3}} {
 		var rule rule
-		rule.reset(&plan{query: Query{K: 10}, target: .9}, 3, tt.learnt*tt.learnt, glance{size: 1})
+		rule.reset(&Settings{Hits: 10, Target: .9}, 3, tt.learnt*tt.learnt, glance{size: 1})
 		if v, higher := rule.outside(); v != tt.learnt*tt.learnt || higher != 0 {
 			t.Errorf("before any vector the variance is %v and the shift %v, want %v and 0", v, higher, tt.learnt*tt.learnt)
 		}

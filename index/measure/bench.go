@@ -1,4 +1,4 @@
-package index
+package measure
 
 import (
 	"context"
@@ -10,6 +10,7 @@ import (
 	"github.com/hamnest/hamnest/encoder/code"
 	"github.com/hamnest/hamnest/index/codes"
 	"github.com/hamnest/hamnest/index/hamming"
+	"github.com/hamnest/hamnest/index/scan"
 	"github.com/hamnest/hamnest/index/topk"
 )
 
@@ -51,7 +52,7 @@ func NewScanBench(rows uint32, dims int, seed uint64) (*ScanBench, error) {
 func (b *ScanBench) Close() error { return b.builder.Release() }
 
 // MaxThreads is how many threads a pass over the codes can use.
-func (b *ScanBench) MaxThreads() int { return pieces(b.view.Rows()) }
+func (b *ScanBench) MaxThreads() int { return scan.Pieces(b.view.Rows()) }
 
 // query makes a random query.
 func (b *ScanBench) query() hamming.Query {
@@ -70,15 +71,14 @@ func (b *ScanBench) Run(ctx context.Context, queries, threads, candidates int) [
 		b.queries = append(b.queries, b.query())
 	}
 	hits := make([][]topk.Hit, 0, queries)
-	for together := range slices.Chunk(b.queries[:queries], maxPassJobs) {
-		jobs := make([]*scanJob, len(together))
+	for together := range slices.Chunk(b.queries[:queries], scan.MaxPassJobs) {
+		jobs := make([]*scan.CodeJob, len(together))
 		for i, q := range together {
-			jobs[i] = &scanJob{query: q, blocks: 1, k: candidates}
-			jobs[i].begin(ctx)
+			jobs[i] = &scan.CodeJob{Query: q, Blocks: 1, K: candidates}
 		}
-		pass(b.view, slices.Clone(jobs), threads)
+		scan.Codes(ctx, b.view.Present(), slices.Clone(jobs), threads)
 		for _, j := range jobs {
-			hits = append(hits, j.hits())
+			hits = append(hits, j.Take())
 		}
 	}
 	return hits

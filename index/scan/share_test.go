@@ -1,4 +1,4 @@
-package index
+package scan
 
 import (
 	"context"
@@ -12,22 +12,20 @@ import (
 
 // passLog is the passes of a sharer, held up until a test lets them end.
 type passLog struct {
-	mu    sync.Mutex
-	jobs  []int
-	lanes []int
-	gate  chan struct{} // a pass takes one value before it ends
-	began chan struct{} // a pass gives one value when it begins
+	mu      sync.Mutex
+	jobs    []int
+	threads []int
+	gate    chan struct{} // a pass takes one value before it ends
+	began   chan struct{} // a pass gives one value when it begins
 }
 
-func (l *passLog) scan(jobs []*scanJob, lanes int) {
+func (l *passLog) scan(jobs []*CodeJob, threads int) {
 	l.mu.Lock()
-	l.jobs, l.lanes = append(l.jobs, len(jobs)), append(l.lanes, lanes)
+	l.jobs, l.threads = append(l.jobs, len(jobs)), append(l.threads, threads)
 	l.mu.Unlock()
 	l.began <- struct{}{}
 	<-l.gate
-	for _, j := range jobs {
-		close(j.done)
-	}
+	finish(jobs)
 }
 
 func newPassLog() *passLog {
@@ -35,18 +33,18 @@ func newPassLog() *passLog {
 }
 
 // start runs jobs in the background and returns a channel with the outcome.
-func start(ctx context.Context, s *sharer[*scanJob], jobs int) chan error {
+func start(ctx context.Context, s *sharer[*CodeJob], jobs int) chan error {
 	done := make(chan error, 1)
-	all := make([]*scanJob, jobs)
+	all := make([]*CodeJob, jobs)
 	for i := range all {
-		all[i] = &scanJob{}
+		all[i] = &CodeJob{}
 	}
 	go func() { done <- s.run(ctx, all) }()
 	return done
 }
 
 // waitFor spins until the sharer has n jobs waiting: there is nothing else to see.
-func waitFor(s *sharer[*scanJob], n int) {
+func waitFor(s *sharer[*CodeJob], n int) {
 	for {
 		s.mu.Lock()
 		waiting := len(s.waiting)
@@ -58,7 +56,7 @@ func waitFor(s *sharer[*scanJob], n int) {
 	}
 }
 
-func TestALoneJobStartsAtOnceOnAllTheLanesItIsWorth(t *testing.T) {
+func TestALoneJobStartsAtOnceOnAllTheThreadsItIsWorth(t *testing.T) {
 	l := newPassLog()
 	s := newSharer(l.scan, func() int { return 3 })
 	s.free = 4
@@ -68,9 +66,9 @@ func TestALoneJobStartsAtOnceOnAllTheLanesItIsWorth(t *testing.T) {
 	if err := <-done; err != nil {
 		t.Fatal(err)
 	}
-	s.wait()
-	if !slices.Equal(l.jobs, []int{1}) || !slices.Equal(l.lanes, []int{3}) || s.free != 4 {
-		t.Errorf("passes of %v jobs on %v lanes, %d lanes free after, want one of 1 job on 3 lanes, 4 free", l.jobs, l.lanes, s.free)
+	s.under.Wait()
+	if !slices.Equal(l.jobs, []int{1}) || !slices.Equal(l.threads, []int{3}) || s.free != 4 {
+		t.Errorf("passes of %v jobs on %v threads, %d threads free after, want one of 1 job on 3 threads, 4 free", l.jobs, l.threads, s.free)
 	}
 }
 
@@ -81,7 +79,7 @@ func TestJobsThatArriveDuringAPassRideTheNextTogether(t *testing.T) {
 	var done []chan error
 	done = append(done, start(t.Context(), s, 1))
 	<-l.began
-	for i := range maxPassJobs + 5 {
+	for i := range MaxPassJobs + 5 {
 		done = append(done, start(t.Context(), s, 1))
 		waitFor(s, i+1)
 	}
@@ -93,8 +91,8 @@ func TestJobsThatArriveDuringAPassRideTheNextTogether(t *testing.T) {
 			t.Error(err)
 		}
 	}
-	s.wait()
-	if want := []int{1, maxPassJobs, 5}; !slices.Equal(l.jobs, want) {
+	s.under.Wait()
+	if want := []int{1, MaxPassJobs, 5}; !slices.Equal(l.jobs, want) {
 		t.Errorf("passes of %v jobs, want %v", l.jobs, want)
 	}
 }
@@ -116,37 +114,37 @@ func TestAJobWhoseContextEndsDoesNotWait(t *testing.T) {
 	if err := <-first; err != nil {
 		t.Errorf("the other job: %v", err)
 	}
-	s.wait()
+	s.under.Wait()
 }
 
-func TestABatchIsSpreadOverTheFreeLanesByTiles(t *testing.T) {
+func TestABatchIsSpreadOverTheFreeThreadsByTiles(t *testing.T) {
 	for _, tt := range []struct {
-		jobs, lanes int
-		want        []int // jobs of the passes, ascending
+		jobs, threads int
+		want          []int // jobs of the passes, ascending
 	}{
 		{2, 4, []int{1, 1}},
 		{3, 4, []int{1, 1, 1}},
-		{5, 4, []int{1, 1, 1, 2}}, // no lane is idle for the sake of a whole tile
+		{5, 4, []int{1, 1, 1, 2}}, // no thread is idle for the sake of a whole tile
 		{18, 4, []int{2, 4, 4, 8}},
 		{2, 2, []int{1, 1}},
 		{3, 2, []int{1, 2}},
 		{6, 2, []int{2, 4}},
 		{9, 2, []int{1, 8}},
 		{5, 1, []int{5}},
-		{maxPassJobs + 1, 1, []int{1, maxPassJobs}},
+		{MaxPassJobs + 1, 1, []int{1, MaxPassJobs}},
 	} {
-		t.Run(fmt.Sprintf("jobs=%d/lanes=%d", tt.jobs, tt.lanes), func(t *testing.T) {
+		t.Run(fmt.Sprintf("jobs=%d/threads=%d", tt.jobs, tt.threads), func(t *testing.T) {
 			l := newPassLog()
 			close(l.gate)
 			s := newSharer(l.scan, func() int { return 1 })
-			s.free = tt.lanes
+			s.free = tt.threads
 			if err := <-start(t.Context(), s, tt.jobs); err != nil {
 				t.Fatal(err)
 			}
-			s.wait()
+			s.under.Wait()
 			slices.Sort(l.jobs)
-			if !slices.Equal(l.jobs, tt.want) || s.free != tt.lanes {
-				t.Errorf("passes of %v jobs, %d lanes free, want %v and %d", l.jobs, s.free, tt.want, tt.lanes)
+			if !slices.Equal(l.jobs, tt.want) || s.free != tt.threads {
+				t.Errorf("passes of %v jobs, %d threads free, want %v and %d", l.jobs, s.free, tt.want, tt.threads)
 			}
 		})
 	}

@@ -1,4 +1,4 @@
-package index
+package scan
 
 import (
 	"cmp"
@@ -21,35 +21,31 @@ const (
 	// less time over 256 bits, the same over 1,024, and 2 and 7 % more over 3,072 (64
 	// queries on a thread, AVX-512, Zen 5 with 1 MiB of L2, 25 passes by turns).
 	blockRows = 1024
-	// pieceRows is how many rows a lane of a pass takes at a time: few, so that all
-	// lanes end at about the same time, and enough to be a long sequence. Cancellation
+	// pieceRows is how many rows a thread takes at a time: few, so that all
+	// threads end at about the same time, and enough to be a long sequence. Cancellation
 	// is looked at once a piece.
 	pieceRows = 4 * blockRows
 )
 
-// scanJob is S1 of one search: the k rows with the highest bounds, or all above a floor.
-type scanJob struct {
-	ctx    context.Context
-	query  hamming.Query
-	blocks int // that are looked at
-	step   int // of the ladder, that scores are about
-	k      int
-	spare  bool        // more rows than k may be kept where that is less work
-	floor  *float32    // unless nil, the rows above it are wanted, and k are too many
-	on     *codes.View // to scan; nil: the one published last
+// CodeJob is what one search wants of a pass over codes: the K rows with the highest scores, or
+// all above a floor.
+type CodeJob struct {
+	Query  hamming.Query
+	Blocks int // that are looked at
+	Step   int // of the ladder, that scores are about
+	K      int
+	Spare  bool       // more rows than K may be kept where that is less work
+	Floor  *float32   // unless nil, the rows above it are wanted, and K are too many
+	Over   *codes.Set // the rows that may be found; nil: those that are present when the pass begins
 
-	limit uint32        // a rank, see rankOf, that k rows are thought to be below; 0: none
-	view  *codes.View   // that was scanned
-	parts [][]topk.Hit  // what each lane found, by row
-	done  chan struct{} // closed when view and parts are set
+	waiter
+	limit uint32       // a rank, see RankOf, that K rows are thought to be below; 0: none
+	over  *codes.Set   // that was scanned
+	parts [][]topk.Hit // what each thread found, by row
 }
 
-func (j *scanJob) begin(ctx context.Context) { j.ctx, j.done = ctx, make(chan struct{}) }
-
-func (j *scanJob) finished() <-chan struct{} { return j.done }
-
-// rankOf orders scores as package topk orders distances: the higher, the smaller.
-func rankOf(score float32) uint32 {
+// RankOf orders scores as package topk orders distances: the higher, the smaller.
+func RankOf(score float32) uint32 {
 	b := math.Float32bits(score + 0) // 0 and -0 rank alike, as kernels compare them
 	if b>>31 == 0 {
 		return ^(b | 1<<31)
@@ -57,8 +53,8 @@ func rankOf(score float32) uint32 {
 	return b
 }
 
-// scoreOf is the reverse of rankOf, for ranks of numbers.
-func scoreOf(rank uint32) float32 {
+// ScoreOf is the reverse of RankOf, for ranks of numbers.
+func ScoreOf(rank uint32) float32 {
 	if rank>>31 == 0 {
 		return math.Float32frombits(^rank &^ (1 << 31))
 	}
@@ -67,15 +63,19 @@ func scoreOf(rank uint32) float32 {
 
 // above is the score that rows must be above for their rank to be below rank.
 func above(rank uint32) float32 {
-	return scoreOf(max(min(rank, rankOf(float32(math.Inf(-1)))), rankOf(float32(math.Inf(1)))))
+	return ScoreOf(max(min(rank, RankOf(float32(math.Inf(-1)))), RankOf(float32(math.Inf(1)))))
 }
 
-// hits returns what the pass found, by row.
-func (j *scanJob) hits() []topk.Hit {
-	if len(j.parts) == 1 {
-		return j.parts[0]
+// Scanned is the set that the pass went over.
+func (j *CodeJob) Scanned() *codes.Set { return j.over }
+
+// Take returns what the pass found, by row, and lets go of it.
+func (j *CodeJob) Take() []topk.Hit {
+	parts := j.parts
+	j.parts = nil
+	if len(parts) == 1 {
+		return parts[0]
 	}
-	parts := slices.Clone(j.parts)
 	for n := len(parts); n > 1; n = len(parts) {
 		for i := range n / 2 {
 			parts[i] = merge(parts[i], parts[n-1-i])
@@ -103,49 +103,52 @@ func merge(a, b []topk.Hit) []topk.Hit {
 const spareRows = 8
 
 // keep is how many rows the job keeps at most.
-func (j *scanJob) keep() int {
-	if j.spare && j.limit > 0 {
-		return spareRows * j.k
+func (j *CodeJob) keep() int {
+	if j.Spare && j.limit > 0 {
+		return spareRows * j.K
 	}
-	return j.k
+	return j.K
 }
 
 // most is the most rows that the job can find besides ties. A wish for more than
 // there are is no reason to take more memory.
-func (j *scanJob) most(v *codes.View) int { return max(1, min(j.keep(), int(v.Rows()))) }
+func (j *CodeJob) most(rows uint32) int { return max(1, min(j.keep(), int(rows))) }
 
 // sameTile orders jobs so that those whose queries can share a tile are side by side: of
 // as many blocks, about the same step. It is 0 for two that can.
-func sameTile(a, b *scanJob) int {
-	return cmp.Or(a.blocks-b.blocks, a.step-b.step)
+func sameTile(a, b *CodeJob) int {
+	return cmp.Or(a.Blocks-b.Blocks, a.Step-b.Step)
 }
 
-// passes scans for all jobs, those that want the same view together; now is the one
-// published last.
-func passes(now *codes.View, jobs []*scanJob, lanes int) {
+// Codes carries out jobs on so many threads ; those over one set, if they stand side by side, ride one pass.
+// present is for the jobs that name no set. Jobs are dropped when ctx ends.
+func Codes(ctx context.Context, present *codes.Set, jobs []*CodeJob, threads int) {
+	for _, j := range jobs {
+		j.begin(ctx)
+	}
+	codePasses(present, jobs, threads)
+}
+
+// codePasses is Codes for jobs that have begun, each with a context of its own.
+func codePasses(present *codes.Set, jobs []*CodeJob, threads int) {
 	for len(jobs) > 0 {
-		v := jobs[0].on
-		together := slices.IndexFunc(jobs, func(j *scanJob) bool { return j.on != v })
+		over := jobs[0].Over
+		together := slices.IndexFunc(jobs, func(j *CodeJob) bool { return j.Over != over })
 		if together < 0 {
 			together = len(jobs)
 		}
-		pass(cmp.Or(v, now), jobs[:together:together], lanes)
+		codePass(cmp.Or(over, present), jobs[:together:together], threads)
 		jobs = jobs[together:]
 	}
 }
 
-// pass scans v for all jobs at once on the given number of goroutines. Jobs whose
-// context ends are dropped on the way.
-func pass(v *codes.View, jobs []*scanJob, lanes int) {
-	defer func() {
-		for _, j := range jobs {
-			close(j.done)
-		}
-	}()
+// codePass scans for all jobs at once. Jobs whose context ends are dropped on the way.
+func codePass(over *codes.Set, jobs []*CodeJob, threads int) {
+	defer finish(jobs)
 	slices.SortStableFunc(jobs, sameTile)
-	guess(v, jobs)
-	scan(v, jobs, lanes)
-	var again []*scanJob
+	guess(over, jobs)
+	scan(over, jobs, threads)
+	var again []*CodeJob
 	for _, j := range jobs {
 		if j.guessedTooLow() {
 			j.limit = 0
@@ -153,7 +156,7 @@ func pass(v *codes.View, jobs []*scanJob, lanes int) {
 		}
 	}
 	if len(again) > 0 {
-		scan(v, again, lanes)
+		scan(over, again, threads)
 	}
 }
 
@@ -163,18 +166,19 @@ func pass(v *codes.View, jobs []*scanJob, lanes int) {
 // times lower as they are fewer; three standard deviations are added to it. Of a million
 // rows a job that wants 400 is expected to look at 1,000; with no guess, under a limit that
 // falls on the way, at 3,500.
-func guess(v *codes.View, jobs []*scanJob) {
-	groups := int(v.Rows() / hamming.Lanes)
+func guess(over *codes.Set, jobs []*CodeJob) {
+	rows := over.View().Rows()
+	groups := int(rows / hamming.Lanes)
 	step := max(1, min(groups/leastSample, sampleEach), groups/mostSample)
 	sampled := groups / step * hamming.Lanes
-	rank := func(j *scanJob) int {
-		mean := float64(min(j.k, int(v.Rows()))) * float64(sampled) / float64(v.Rows())
+	rank := func(j *CodeJob) int {
+		mean := float64(min(j.K, int(rows))) * float64(sampled) / float64(rows)
 		return int(mean + 3*math.Sqrt(mean) + 3)
 	}
-	gain := make([]*scanJob, 0, len(jobs)) // those whose limit would keep most rows out
+	gain := make([]*CodeJob, 0, len(jobs)) // those whose limit would keep most rows out
 	for _, j := range jobs {
-		if j.floor != nil {
-			j.limit = rankOf(*j.floor)
+		if j.Floor != nil {
+			j.limit = RankOf(*j.Floor)
 		} else if sampled > 0 && 4*rank(j) <= sampled {
 			gain = append(gain, j)
 		}
@@ -182,17 +186,16 @@ func guess(v *codes.View, jobs []*scanJob) {
 	if len(gain) == 0 {
 		return
 	}
-	s := newLaneScratch(gain)
+	s := newScratch(gain)
 	defer s.release()
 	for c, j := range s.counters() {
 		c.Reset(rank(j), math.MaxUint32)
 	}
 	for g := range groups / step {
-		first := g * step * hamming.Lanes
-		s.block(v, first/codes.SegmentRows, first%codes.SegmentRows, 1)
+		s.block(over, uint32(g*step*hamming.Lanes), 1)
 	}
 	for c, j := range s.counters() {
-		if hits := c.Hits(); len(hits) == rank(j) { // there are so many that are not retired
+		if hits := c.Hits(); len(hits) == rank(j) { // there are so many in the set
 			for _, h := range hits {
 				j.limit = max(j.limit, h.Distance+1)
 			}
@@ -209,56 +212,57 @@ const (
 )
 
 // guessedTooLow reports whether fewer rows than the job wants are below its limit.
-func (j *scanJob) guessedTooLow() bool {
-	if j.limit == 0 || j.floor != nil || j.ctx.Err() != nil {
+func (j *CodeJob) guessedTooLow() bool {
+	if j.limit == 0 || j.Floor != nil || j.ctx.Err() != nil {
 		return false
 	}
 	n := 0
 	for _, part := range j.parts {
 		n += len(part)
 	}
-	return uint64(n) < min(uint64(j.k), j.view.Present().Len())
+	return uint64(n) < min(uint64(j.K), j.over.Len())
 }
 
-// scan finds what the jobs want below their limits. Lanes take pieces of v in turn, so
+// scan finds what the jobs want below their limits. Threads take pieces of the rows in turn, so
 // that one that is held up holds up no other.
-func scan(v *codes.View, jobs []*scanJob, lanes int) {
-	lanes = max(1, min(lanes, pieces(v.Rows())))
+func scan(over *codes.Set, jobs []*CodeJob, threads int) {
+	threads = max(1, min(threads, Pieces(over.View().Rows())))
 	for _, j := range jobs {
-		j.view, j.parts = v, make([][]topk.Hit, lanes)
+		j.over, j.parts = over, make([][]topk.Hit, threads)
 	}
 	var next atomic.Int64 // piece
 	var others sync.WaitGroup
-	for lane := 1; lane < lanes; lane++ {
-		others.Go(func() { scanLane(v, jobs, lane, &next) })
+	for thread := 1; thread < threads; thread++ {
+		others.Go(func() { scanPieces(over, jobs, thread, &next) })
 	}
-	scanLane(v, jobs, 0, &next)
+	scanPieces(over, jobs, 0, &next)
 	others.Wait()
 }
 
-// pieces is how many pieces rows make.
-func pieces(rows uint32) int { return (int(rows) + pieceRows - 1) / pieceRows }
+// Pieces is how many pieces rows make: no pass over them can use more threads.
+func Pieces(rows uint32) int { return (int(rows) + pieceRows - 1) / pieceRows }
 
-// scanLane scans pieces until there are none left.
-func scanLane(v *codes.View, jobs []*scanJob, lane int, next *atomic.Int64) {
-	s := newLaneScratch(jobs)
+// scanPieces scans pieces until there are none left.
+func scanPieces(over *codes.Set, jobs []*CodeJob, thread int, next *atomic.Int64) {
+	s := newScratch(jobs)
 	defer s.release()
+	rows := over.View().Rows()
 	for c, j := range s.counters() {
-		c.Reset(j.most(v), cmp.Or(j.limit, math.MaxUint32))
+		c.Reset(j.most(rows), cmp.Or(j.limit, math.MaxUint32))
 	}
-	for n := pieces(v.Rows()); ; {
+	for n := Pieces(rows); ; {
 		piece := int(next.Add(1)) - 1
-		if piece >= n || !s.piece(v, piece) {
+		if piece >= n || !s.piece(over, uint32(piece*pieceRows)) {
 			break
 		}
 	}
 	for c, j := range s.counters() {
-		j.parts[lane] = slices.Clone(c.Hits())
+		j.parts[thread] = slices.Clone(c.Hits())
 	}
 }
 
-// laneScratch is what one lane needs for a pass.
-type laneScratch struct {
+// scratch is what one thread needs for a pass over codes.
+type scratch struct {
 	tiles   []tile
 	rows    hamming.Rows
 	matches [blockRows / hamming.MatchLanes * hamming.TileQueries]hamming.Match
@@ -266,16 +270,16 @@ type laneScratch struct {
 
 // tile is up to hamming.TileQueries jobs that are compared together.
 type tile struct {
-	jobs     []*scanJob
+	jobs     []*CodeJob
 	queries  hamming.Tile
 	counters [hamming.TileQueries]topk.Counter
 }
 
-var laneScratches = sync.Pool{New: func() any { return new(laneScratch) }}
+var scratches = sync.Pool{New: func() any { return new(scratch) }}
 
-// newLaneScratch cuts jobs, those that can share a tile side by side, into tiles.
-func newLaneScratch(jobs []*scanJob) *laneScratch {
-	s := laneScratches.Get().(*laneScratch)
+// newScratch cuts jobs, those that can share a tile side by side, into tiles.
+func newScratch(jobs []*CodeJob) *scratch {
+	s := scratches.Get().(*scratch)
 	for len(jobs) > 0 {
 		s.tiles = slices.Grow(s.tiles, 1)[:len(s.tiles)+1] // what a tile holds is used again
 		jobs = jobs[s.tiles[len(s.tiles)-1].set(jobs):]
@@ -283,17 +287,25 @@ func newLaneScratch(jobs []*scanJob) *laneScratch {
 	return s
 }
 
-// release gives s back. Nobody may use it or the hits of its counters any more.
-func (s *laneScratch) release() {
+// release gives s back, and with it nothing of the jobs and the rows. Nobody may use it or the
+// hits of its counters any more.
+func (s *scratch) release() {
+	s.forget()
+	scratches.Put(s)
+}
+
+// forget lets go of the jobs and the rows.
+func (s *scratch) forget() {
 	for t := range s.tiles {
 		s.tiles[t].jobs = nil
 	}
 	s.tiles = s.tiles[:0]
-	laneScratches.Put(s)
+	clear(s.rows.Columns[:cap(s.rows.Columns)])
+	s.rows.Offsets, s.rows.Scales = nil, nil
 }
 
 // set makes t a tile of the first jobs, and returns how many.
-func (t *tile) set(jobs []*scanJob) int {
+func (t *tile) set(jobs []*CodeJob) int {
 	n := 1
 	for n < min(len(jobs), hamming.TileQueries) && sameTile(jobs[0], jobs[n]) == 0 {
 		n++
@@ -301,15 +313,15 @@ func (t *tile) set(jobs []*scanJob) int {
 	t.jobs = jobs[:n]
 	var queries [hamming.TileQueries]hamming.Query
 	for i, j := range t.jobs {
-		queries[i] = j.query
+		queries[i] = j.Query
 	}
 	t.queries.Reset(queries[:n]...)
 	return n
 }
 
 // counters yields the jobs and their counters.
-func (s *laneScratch) counters() iter.Seq2[*topk.Counter, *scanJob] {
-	return func(yield func(*topk.Counter, *scanJob) bool) {
+func (s *scratch) counters() iter.Seq2[*topk.Counter, *CodeJob] {
+	return func(yield func(*topk.Counter, *CodeJob) bool) {
 		for i := range s.tiles {
 			t := &s.tiles[i]
 			for j, job := range t.jobs {
@@ -321,34 +333,31 @@ func (s *laneScratch) counters() iter.Seq2[*topk.Counter, *scanJob] {
 	}
 }
 
-// piece pushes the rows of a piece that are not retired and near enough to the
+// piece pushes the rows of the set in the piece from row first on that are near enough to the
 // counters. It returns false when no job is left that wants any.
-func (s *laneScratch) piece(v *codes.View, piece int) bool {
+func (s *scratch) piece(over *codes.Set, first uint32) bool {
 	for c, j := range s.counters() {
 		if j.ctx.Err() != nil {
 			c.Reset(1, 0) // no row ranks before that
 		}
 	}
-	first := uint32(piece * pieceRows)
-	i, start := int(first/codes.SegmentRows), int(first%codes.SegmentRows)
-	end := min(start+pieceRows, int(min(codes.SegmentRows, v.Rows()-uint32(i)*codes.SegmentRows)))
-	whole := end / hamming.Lanes * hamming.Lanes
+	rows := min(pieceRows, over.View().Rows()-first)
+	whole := rows / hamming.Lanes * hamming.Lanes
 	wanted := true
-	for at := start; at < whole && wanted; at += blockRows {
-		wanted = s.block(v, i, at, min(blockRows, whole-at)/hamming.Lanes)
+	for at := uint32(0); at < whole && wanted; at += blockRows {
+		wanted = s.block(over, first+at, int(min(blockRows, whole-at)/hamming.Lanes))
 	}
-	if whole < end && wanted {
-		wanted = s.block(v, i, whole, 1)
+	if whole < rows && wanted {
+		wanted = s.block(over, first+whole, 1)
 	}
 	return wanted
 }
 
-// block compares groups of segment i, from row at on, with all tiles. It returns false when
+// block compares groups, from row first on, with all tiles. It returns false when
 // none of them wants any row.
-func (s *laneScratch) block(v *codes.View, i, at, groups int) (wanted bool) {
-	first := uint32(i*codes.SegmentRows + at)
-	allowed := v.Present().Groups(first, groups)
-	var last *scanJob
+func (s *scratch) block(over *codes.Set, first uint32, groups int) (wanted bool) {
+	v, allowed := over.View(), over.Groups(first, groups)
+	var last *CodeJob
 	for k := range s.tiles {
 		t := &s.tiles[k]
 		var limits [hamming.TileQueries]float32
@@ -364,7 +373,7 @@ func (s *laneScratch) block(v *codes.View, i, at, groups int) (wanted bool) {
 		wanted = true
 		if last == nil || sameTile(last, t.jobs[0]) != 0 {
 			last = t.jobs[0]
-			v.Groups(&s.rows, first, last.blocks, last.step)
+			v.Groups(&s.rows, first, last.Blocks, last.Step)
 		}
 		for _, m := range t.queries.Scan(s.matches[:0], &s.rows, groups, &limits) {
 			mask := uint64(m.Mask)
@@ -374,7 +383,7 @@ func (s *laneScratch) block(v *codes.View, i, at, groups int) (wanted bool) {
 			for ; mask != 0; mask &= mask - 1 {
 				lane := bits.TrailingZeros64(mask)
 				if row := first + m.Row + uint32(lane); row < v.Rows() {
-					t.counters[m.Query].Push(row, rankOf(m.Scores[lane]))
+					t.counters[m.Query].Push(row, RankOf(m.Scores[lane]))
 				}
 			}
 		}

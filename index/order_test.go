@@ -10,8 +10,6 @@ import (
 	"testing"
 
 	"github.com/hamnest/hamnest/encoder"
-	"github.com/hamnest/hamnest/encoder/floats"
-	"github.com/hamnest/hamnest/storage"
 )
 
 // trueScore is the score of v for q with 300 digits.
@@ -183,31 +181,6 @@ func TestTheOrderIsRightWhereShownScoresSaturateOrVanish(t *testing.T) {
 	}
 }
 
-func TestAVectorAndItselfHaveACosineOf1(t *testing.T) {
-	for seed := range uint64(2000) {
-		r := rand.New(rand.NewPCG(seed, 41))
-		v := make([]float32, 1+r.IntN(40))
-		scale := math.Exp(60 * (2*r.Float64() - 1))
-		for i := range v {
-			v[i] = float32(scale * r.NormFloat64())
-		}
-		if seed == 0 {
-			v = []float32{0.01, 0.09}
-		}
-		s := newScorer(encoder.Cosine, v)
-		if got := s.score(v); got != 1 {
-			t.Errorf("seed %d: %v", seed, got)
-		}
-		opposite := make([]float32, len(v))
-		for i, x := range v {
-			opposite[i] = -4 * x
-		}
-		if got := s.score(opposite); got != -1 {
-			t.Errorf("seed %d: %v of the opposite, four times as long", seed, got)
-		}
-	}
-}
-
 func TestAMinimumOf1FindsTheVectorItself(t *testing.T) {
 	c := create(t, openDB(t, t.TempDir()), Spec{Name: "c", Dims: 2})
 	v := []float32{0.01, 0.09}
@@ -220,84 +193,27 @@ func TestAMinimumOf1FindsTheVectorItself(t *testing.T) {
 	}
 }
 
-func TestEveryStoredRowIsScoredAsItIsAlone(t *testing.T) {
-	r := rand.New(rand.NewPCG(1, 42))
-	for _, metric := range []encoder.Metric{encoder.Cosine, encoder.Dot, encoder.L2} {
-		for _, precision := range []encoder.Precision{encoder.Float32, encoder.Float16, encoder.BFloat16, encoder.Int8} {
-			for _, dims := range []int{1, 2, 3, 8, 15, 16, 17, 100} {
-				s := newScorer(metric, whole(r, dims))
-				s.format = formats[precision]
-				const rows = 9
-				stride := precision.Bytes(dims) + 3
-				var b []byte
-				for range rows {
-					b = append(precision.Append(b, decaying(r, nil, dims)), "gap"...)
+// The longest vectors make bounds that a float32 cannot hold: no row may be lost by that.
+func TestPlainSignsOfTheLongestVectorsAreAllFound(t *testing.T) {
+	r := rand.New(rand.NewPCG(17, 3))
+	const rows, dims = 300, 70
+	for _, metric := range []encoder.Metric{encoder.Dot, encoder.L2} {
+		for _, store := range []encoder.Precision{encoder.None, encoder.Float32} {
+			c := create(t, openDB(t, t.TempDir()), Spec{Name: "c", Dims: dims, Metric: metric, Profile: encoder.Signs, Store: store})
+			records := randomRecords(r, 0, rows, dims)
+			sizes := []float32{3e38, 1e20, 1, 1e-30}
+			for i := range records {
+				for j, x := range records[i].Vector {
+					records[i].Vector[j] = max(-1, min(1, x)) * sizes[i%len(sizes)]
 				}
-				clear(b[4*stride : 5*stride]) // a row of zeros
-				scores, room := make([]float64, rows), make([]float64, rows)
-				s.storedAll(scores, room, b, stride)
-				for i, got := range scores {
-					v := make([]float32, dims)
-					precision.Decode(v, b[i*stride:])
-					if want := s.stored(b[i*stride:]); got != want || want != s.score(v) {
-						t.Errorf("%v, %v, %d dims, row %d: %v, alone %v, decoded %v", metric, precision, dims, i, got, want, s.score(v))
+			}
+			upsert(t, c, records...)
+			for i := range 8 {
+				for _, size := range []int{64, dims} {
+					if hits := ask(t, c, Query{Vector: records[i].Vector[:size], K: rows}).Hits; len(hits) != rows {
+						t.Errorf("%v, vectors stored as %v: a query of %d dims as long as %g finds %d rows, want %d", metric, store, size, sizes[i%len(sizes)], len(hits), rows)
 					}
 				}
-			}
-		}
-	}
-}
-
-func TestARankerKeepsWhatSortingWould(t *testing.T) {
-	c := create(t, openDB(t, t.TempDir()), Spec{Name: "c", Dims: 1})
-	var records []Record
-	for i := range 300 {
-		records = append(records, Record{ID: fmt.Sprint(i * 7919 % 1000), Vector: []float32{1}})
-	}
-	upsert(t, c, records...)
-	for seed := range uint64(200) {
-		r := rand.New(rand.NewPCG(seed, 43))
-		rows := r.Perm(1 + r.IntN(len(records)))
-		k, spread := 1+r.IntN(60), 1+r.IntN(100)
-		var low *float32
-		if seed%3 == 0 {
-			low = new(float32)
-			*low = float32(r.IntN(spread))
-		}
-		err := c.current.Load().shard.View(func(reader *storage.Reader) error {
-			rank := newRanker(&plan{wanted: k, query: Query{MinScore: low}}, reader)
-			var want []scored
-			for _, row := range rows {
-				s := scored{uint32(row), float64(r.IntN(spread))}
-				if worst, full := rank.worst(); !full || s.score >= worst || seed%2 == 0 { // a caller may ask first
-					rank.offer(s.row, s.score)
-				}
-				if low == nil || s.score >= float64(*low) {
-					want = append(want, s)
-				}
-			}
-			slices.SortFunc(want, func(a, b scored) int {
-				return cmp.Or(cmp.Compare(b.score, a.score), cmp.Compare(records[a.row].ID, records[b.row].ID))
-			})
-			want = want[:min(k, len(want))]
-			if got := rank.sorted(); !slices.Equal(got, want) || rank.err != nil {
-				t.Fatalf("seed %d, k %d: %v (%v), want %v", seed, k, got, rank.err, want)
-			}
-			return nil
-		})
-		if err != nil {
-			t.Fatal(err)
-		}
-	}
-}
-
-func TestALimitLetsThroughWhatRoundsToTheMinimum(t *testing.T) {
-	for _, m := range []float32{0, 1, -1, 0.3, -math.MaxFloat32, math.MaxFloat32, math.SmallestNonzeroFloat32, float32(math.Inf(-1))} {
-		rank := newRanker(&plan{wanted: 1, query: Query{MinScore: &m}}, nil)
-		worst, _ := rank.worst()
-		for _, score := range []float64{float64(m), math.Nextafter(float64(m), -2*math.MaxFloat32), float64(m) - 1e-9*math.Abs(float64(m)), -1e300} {
-			if floats.Finite(score) >= m && score < worst {
-				t.Errorf("minimum %v: %v is below %v, but is shown as %v", m, score, worst, floats.Finite(score))
 			}
 		}
 	}

@@ -1,4 +1,4 @@
-package index
+package cascade
 
 import (
 	"cmp"
@@ -61,35 +61,14 @@ type glance struct {
 // bound is above its score in the mean, and the deviation of that.
 type scanHit struct{ over, ahead, deviation float64 }
 
-// leastEps keeps some room where the hits lie far apart.
-const leastEps = 0.5
-
 // pooled is how many vectors the spread that was learnt counts for beside those read.
 const pooled = 16
 
-// cuts is how many cuts the search makes.
-func (p *plan) cuts(all int) int {
-	if p.blocks < all {
-		return 2
-	}
-	return 1
-}
-
-// largestEps is the eps of a single hit at the edge of the hits, k times over: no gaps
-// ask for a larger one.
-func (p *plan) largestEps(all int) float64 {
-	if p.bound > 0 {
-		return p.bound
-	}
-	missed := (1 - p.target) / float64(p.cuts(all))
-	return max(leastEps, math.Sqrt2*math.Erfinv(1-2*missed))
-}
-
 // reset begins a search; learnt and mean are what is known of rows before any is read.
-func (r *rule) reset(p *plan, all int, learnt float64, mean glance) {
-	k := p.query.K + p.cursor.seen + p.self // pages before are found again
+func (r *rule) reset(s *Settings, all int, learnt float64, mean glance) {
+	k := s.Hits + s.Self
 	*r = rule{
-		k: k, allowed: float64(k-p.self) * (1 - p.target) / float64(p.cuts(all)), largest: p.largestEps(all), fixed: p.bound > 0,
+		k: k, allowed: float64(s.Hits) * (1 - s.Target) / float64(s.cuts(all)), largest: s.LargestEps(all), fixed: s.Bound > 0,
 		learnt: learnt, mean: mean, hits: r.hits[:0], cut: r.cut[:0],
 	}
 	r.settle()
@@ -205,16 +184,16 @@ func (r *rule) outside() (variance, higher float64) {
 
 // expected is the share of the right hits that the answer has, as far as the hits tell;
 // everything tells that all rows were looked at.
-func (r *rule) expected(p *plan, all int, everything bool) float64 {
+func (r *rule) expected(s *Settings, all int, everything bool) float64 {
 	last, full := r.last()
 	if everything || !full {
 		return 1
 	}
 	missed := r.missed(last, r.eps)
-	if p.cuts(all) == 2 {
+	if s.cuts(all) == 2 {
 		missed += r.missedByScan(r.reach)
 	}
-	return max(0, 1-missed/float64(r.k-p.self))
+	return max(0, 1-missed/float64(s.Hits))
 }
 
 // tail is the probability that a normal variable is above x >= 0, from a table of chords:

@@ -1,4 +1,4 @@
-package index
+package scan
 
 import (
 	"cmp"
@@ -23,7 +23,7 @@ import (
 // reads, in float64, so that the answers have no part in the estimate.
 
 const (
-	// exactRows is the least number of rows that a lane of a pass takes at a time, in one
+	// exactRows is the least number of rows that a thread of a pass takes at a time, in one
 	// transaction. Cancellation is looked at as often.
 	exactRows = 1024
 	// exactBytes is how many bytes of vectors it takes at least: of small vectors more rows.
@@ -39,21 +39,36 @@ const (
 	exactFew = 15
 )
 
-// exactJob is one exact search's part of a pass over the stored vectors.
-type exactJob struct {
-	ctx  context.Context
-	plan *plan
+// VectorJob is what one search wants of a pass over the stored vectors: the best by their scores.
+type VectorJob struct {
+	Scorer *Scorer // of as many leading dimensions as are to be compared
+	Want   Want
 
-	parts []*ranker     // what each lane found
-	err   error         // what kept the pass from reading on
-	done  chan struct{} // closed when parts and err are set
+	waiter
+	parts []*Ranker // what each thread found
+	err   error     // what kept the pass from reading on
 }
 
-func (j *exactJob) begin(ctx context.Context) { j.ctx, j.done = ctx, make(chan struct{}) }
+// Best returns what the pass found, whose reader is r, and how many vectors it read.
+func (j *VectorJob) Best(r *storage.Reader) (best *Ranker, read uint64, err error) {
+	if j.err != nil {
+		return nil, 0, j.err
+	}
+	best = NewRanker(j.Want)
+	best.Reader = r
+	for _, part := range j.parts {
+		for _, s := range part.heap {
+			best.Offer(s.Row, s.Score)
+		}
+		if part.err != nil {
+			return nil, 0, part.err
+		}
+		read += part.read
+	}
+	return best, read, nil
+}
 
-func (j *exactJob) finished() <-chan struct{} { return j.done }
-
-// exactStep is how many rows of so many bytes a lane takes at a time, a multiple of
+// exactStep is how many rows of so many bytes a thread takes at a time, a multiple of
 // exactRows.
 func exactStep(rowBytes int) uint32 {
 	step := uint32(exactRows)
@@ -63,28 +78,37 @@ func exactStep(rowBytes int) uint32 {
 	return step
 }
 
-// wantExactLanes is how many lanes an exact pass over rows is worth: vectors are so
-// much larger than codes that a block of them is worth a core.
-func wantExactLanes(rows uint32) int {
+// vectorThreads is how many threads a pass over the vectors of rows is worth: they are so
+// much larger than codes that a block of them is worth one.
+func vectorThreads(rows uint32) int {
 	return min(runtime.GOMAXPROCS(0), max(1, (int(rows)+exactRows-1)/exactRows))
 }
 
-// exactPass compares every row of v that is not retired with the queries of all jobs,
+// Vectors carries out jobs over the stored vectors of a set on so many threads. Jobs are
+// dropped when ctx ends.
+func Vectors(ctx context.Context, shard *storage.Shard, over *codes.Set, jobs []*VectorJob, threads int) {
+	for _, j := range jobs {
+		j.begin(ctx)
+	}
+	vectorPass(shard, over, jobs, threads)
+}
+
+// vectorPass compares every row of a set with the queries of all jobs,
 // so that each is read, and its checksum computed, once. Rows of a view are never
 // rewritten: reading them over several transactions still gives one answer. Jobs whose
 // context ends are dropped on the way.
-func (g *generation) exactPass(v *codes.View, jobs []*exactJob, lanes int) {
+func vectorPass(shard *storage.Shard, over *codes.Set, jobs []*VectorJob, threads int) {
+	defer finish(jobs)
 	for _, j := range jobs {
-		j.parts = make([]*ranker, lanes)
-		defer close(j.done)
+		j.parts = make([]*Ranker, threads)
 	}
-	var next atomic.Uint32 // steps given to lanes
+	var next atomic.Uint32 // steps given to threads
 	group, ctx := errgroup.WithContext(context.Background())
-	for lane := range lanes {
+	for thread := range threads {
 		for _, j := range jobs {
-			j.parts[lane] = newRanker(j.plan, nil)
+			j.parts[thread] = NewRanker(j.Want)
 		}
-		group.Go(func() error { return g.exactLane(ctx, v, jobs, lane, &next) })
+		group.Go(func() error { return compareSteps(ctx, shard, over, jobs, thread, &next) })
 	}
 	if err := group.Wait(); err != nil {
 		for _, j := range jobs {
@@ -93,36 +117,36 @@ func (g *generation) exactPass(v *codes.View, jobs []*exactJob, lanes int) {
 	}
 }
 
-// exactLane reads steps until there are no more, no job wants them, or ctx ends.
-func (g *generation) exactLane(ctx context.Context, v *codes.View, jobs []*exactJob, lane int, next *atomic.Uint32) error {
+// compareSteps reads steps until there are no more, no job wants them, or ctx ends.
+func compareSteps(ctx context.Context, shard *storage.Shard, over *codes.Set, jobs []*VectorJob, thread int, next *atomic.Uint32) error {
 	jobs = slices.Clone(jobs)
 	slices.SortStableFunc(jobs, sameSize)
-	l := exactScan{view: v, lane: lane}
+	l := comparison{over: over, thread: thread}
 	l.group(jobs)
-	step := exactStep(g.codec.store.Bytes(g.codec.profile.Dims()) + storage.ChecksumBytes)
-	for steps := (v.Rows() + step - 1) / step; ctx.Err() == nil; {
+	rows, step := over.View().Rows(), exactStep(shard.Schema().VectorBytes+storage.ChecksumBytes)
+	for steps := (rows + step - 1) / step; ctx.Err() == nil; {
 		n := next.Add(1) - 1
-		if ended := func(j *exactJob) bool { return j.ctx.Err() != nil }; slices.ContainsFunc(jobs, ended) {
+		if ended := func(j *VectorJob) bool { return j.ctx.Err() != nil }; slices.ContainsFunc(jobs, ended) {
 			jobs = slices.DeleteFunc(jobs, ended)
 			l.group(jobs)
 		}
 		if n >= steps || len(jobs) == 0 {
 			return nil
 		}
-		err := g.shard.View(func(r *storage.Reader) error {
-			return l.read(r, n*step, min(v.Rows(), (n+1)*step))
+		err := shard.View(func(r *storage.Reader) error {
+			return l.read(r, n*step, min(rows, (n+1)*step))
 		})
 		if err != nil {
 			return err
 		}
 	}
-	return nil // another lane has failed
+	return nil // another thread has failed
 }
 
-// exactScan is what one lane of a pass needs.
-type exactScan struct {
-	view   *codes.View
-	lane   int
+// comparison is what one thread of a pass over vectors needs.
+type comparison struct {
+	over   *codes.Set
+	thread int
 	groups []exactGroup
 
 	rows             dense.Rows
@@ -133,19 +157,19 @@ type exactScan struct {
 
 // exactGroup is jobs whose queries are of one size.
 type exactGroup struct {
-	jobs    []*exactJob
+	jobs    []*VectorJob
 	bounds  []exactBound // of each
 	queries dense.Queries
 	limits  []float32
 }
 
 // sameSize is 0 for jobs that can be compared together.
-func sameSize(a, b *exactJob) int {
-	return cmp.Compare(len(a.plan.scorer.query), len(b.plan.scorer.query))
+func sameSize(a, b *VectorJob) int {
+	return cmp.Compare(len(a.Scorer.query), len(b.Scorer.query))
 }
 
 // group cuts jobs, in the order of sameSize, into groups.
-func (l *exactScan) group(jobs []*exactJob) {
+func (l *comparison) group(jobs []*VectorJob) {
 	l.groups = nil
 	for len(jobs) > 0 {
 		n := 1
@@ -155,7 +179,7 @@ func (l *exactScan) group(jobs []*exactJob) {
 		g := exactGroup{jobs: jobs[:n], limits: make([]float32, n)}
 		queries := make([][]float32, n)
 		for i, j := range g.jobs {
-			g.bounds = append(g.bounds, newExactBound(&j.plan.scorer))
+			g.bounds = append(g.bounds, newExactBound(j.Scorer))
 			queries[i] = g.bounds[i].query
 		}
 		if len(queries[0]) > exactFew {
@@ -165,29 +189,29 @@ func (l *exactScan) group(jobs []*exactJob) {
 	}
 }
 
-// read offers the rows first to end-1 that are not retired to the jobs.
-func (l *exactScan) read(r *storage.Reader, first, end uint32) error {
+// read offers the rows first to end-1 of the set to the jobs.
+func (l *comparison) read(r *storage.Reader, first, end uint32) error {
 	for _, g := range l.groups {
 		for _, j := range g.jobs {
-			j.parts[l.lane].reader = r
+			j.parts[l.thread].Reader = r
 		}
 	}
-	retired := func(slot uint64) bool { return !l.view.Present().Has(uint32(slot)) }
-	for first < end {
-		if retired(uint64(first)) {
-			first++
-			continue
-		}
+	others := func(slot uint64) bool { return !l.over.Has(uint32(slot)) }
+	for first = l.over.Next(first); first < end; first = l.over.Next(first) {
 		b, err := r.Block(uint64(first), uint64(end))
 		if err != nil {
 			return err
 		}
 		for at, n := 0, l.together(b.Stride); at < b.Count; at += n {
 			n = min(n, b.Count-at)
-			if err := b.Check(at, at+n, retired); err != nil {
+			row := first + uint32(at)
+			if l.over.Next(row) >= row+uint32(n) {
+				continue
+			}
+			if err := b.Check(at, at+n, others); err != nil {
 				return err
 			}
-			l.compare(first+uint32(at), b.Rows[at*b.Stride:], b.Stride, n)
+			l.compare(row, b.Rows[at*b.Stride:], b.Stride, n)
 		}
 		first += uint32(b.Count)
 	}
@@ -195,7 +219,7 @@ func (l *exactScan) read(r *storage.Reader, first, end uint32) error {
 }
 
 // together is how many rows of so many bytes are checked and then compared.
-func (l *exactScan) together(rowBytes int) int {
+func (l *comparison) together(rowBytes int) int {
 	cache := exactL1
 	if len(l.groups) > 1 || len(l.groups[0].jobs) > 4 {
 		cache = exactL2
@@ -204,19 +228,19 @@ func (l *exactScan) together(rowBytes int) int {
 }
 
 // compare offers count rows, which begin stride bytes apart in b, to all jobs.
-func (l *exactScan) compare(first uint32, b []byte, stride, count int) {
-	live := uint64(0)
+func (l *comparison) compare(first uint32, b []byte, stride, count int) {
+	allowed := uint64(0)
 	for i := range count {
-		if l.view.Present().Has(first + uint32(i)) {
-			live++
+		if l.over.Has(first + uint32(i)) {
+			allowed++
 		}
 	}
 	for i := range l.groups {
 		g := &l.groups[i]
 		for _, j := range g.jobs {
-			j.parts[l.lane].read += live
+			j.parts[l.thread].read += allowed
 		}
-		if len(g.jobs[0].plan.scorer.query) > exactFew {
+		if len(g.jobs[0].Scorer.query) > exactFew {
 			l.estimate(g, first, b, stride, count)
 		} else {
 			l.score(g, first, b, stride, count)
@@ -225,18 +249,18 @@ func (l *exactScan) compare(first uint32, b []byte, stride, count int) {
 }
 
 // score scores count rows, which begin stride bytes apart in b.
-func (l *exactScan) score(g *exactGroup, first uint32, b []byte, stride, count int) {
+func (l *comparison) score(g *exactGroup, first uint32, b []byte, stride, count int) {
 	l.scores, l.squares = resized(l.scores, count), resized(l.squares, count)
 	for _, j := range g.jobs {
-		part := j.parts[l.lane]
-		j.plan.scorer.storedAll(l.scores, l.squares, b, stride)
+		part := j.parts[l.thread]
+		j.Scorer.storedAll(l.scores, l.squares, b, stride)
 		worst, full := part.worst()
 		for i, score := range l.scores {
 			if full && score < worst {
 				continue
 			}
-			if row := first + uint32(i); l.view.Present().Has(row) {
-				part.offer(row, score)
+			if row := first + uint32(i); l.over.Has(row) {
+				part.Offer(row, score)
 				worst, full = part.worst()
 			}
 		}
@@ -245,15 +269,15 @@ func (l *exactScan) score(g *exactGroup, first uint32, b []byte, stride, count i
 
 // estimate scores those of count rows, which begin stride bytes apart in b, that an
 // estimate does not rule out.
-func (l *exactScan) estimate(g *exactGroup, first uint32, b []byte, stride, count int) {
-	s := &g.jobs[0].plan.scorer
+func (l *comparison) estimate(g *exactGroup, first uint32, b []byte, stride, count int) {
+	s := g.jobs[0].Scorer
 	l.rows.Reset(s.format, b, stride, count, len(s.query))
 	longest := 0.
 	if s.metric != encoder.L2 {
 		longest = l.measure(s, b, stride, count)
 	}
 	for i, j := range g.jobs {
-		worst, full := j.parts[l.lane].worst()
+		worst, full := j.parts[l.thread].worst()
 		g.limits[i] = g.bounds[i].limit(worst, full, longest)
 	}
 	if s.metric == encoder.L2 {
@@ -263,13 +287,13 @@ func (l *exactScan) estimate(g *exactGroup, first uint32, b []byte, stride, coun
 	}
 	for _, m := range l.matches {
 		row := first + m.Row
-		if !l.view.Present().Has(row) {
+		if !l.over.Has(row) {
 			continue
 		}
 		vector := b[int(m.Row)*stride:]
 		for of := m.Queries; of != 0; of &= of - 1 {
 			j := g.jobs[bits.TrailingZeros64(of)]
-			j.parts[l.lane].offer(row, j.plan.scorer.stored(vector))
+			j.parts[l.thread].Offer(row, j.Scorer.Stored(vector))
 		}
 	}
 }
@@ -283,7 +307,7 @@ const (
 
 // measure sets l.weights to what a limit is of: under Cosine the length of each row, no
 // number where it is beyond what float32s bear; under Dot 1. It returns the greatest length.
-func (l *exactScan) measure(s *scorer, b []byte, stride, count int) (longest float64) {
+func (l *comparison) measure(s *Scorer, b []byte, stride, count int) (longest float64) {
 	l.lengths, l.weights = resized(l.lengths, count), resized(l.weights, count)
 	l.rows.Squares(l.lengths)
 	for i, squares := range l.lengths {
@@ -322,7 +346,7 @@ const (
 	mostLength  = 0x1p120
 )
 
-func newExactBound(s *scorer) exactBound {
+func newExactBound(s *Scorer) exactBound {
 	e := exactBound{metric: s.metric, query: s.query, slack: 3 * dense.Slack(len(s.query)), least: 2 * dense.Underflow(len(s.query))}
 	if s.metric != encoder.L2 && s.norm > 0 {
 		// A power of two changes no digit, but for those of numbers too small to count.
@@ -360,33 +384,4 @@ func (e *exactBound) limit(worst float64, full bool, longest float64) float32 {
 		limit := math.Ldexp(worst, -e.exponent) - e.slack*e.norm*longest - e.least
 		return math.Nextafter32(float32(limit), -inf)
 	}
-}
-
-// runExact answers p, whose pass is over.
-func (g *generation) runExact(p *plan, job *exactJob) (*Result, error) {
-	if job.err != nil {
-		return nil, job.err
-	}
-	var read uint64
-	var result *Result
-	err := g.shard.View(func(r *storage.Reader) error {
-		rank := newRanker(p, r)
-		for _, part := range job.parts {
-			for _, s := range part.heap {
-				rank.offer(s.row, s.score)
-			}
-			if part.err != nil {
-				return part.err
-			}
-			read += part.read
-		}
-		var err error
-		result, err = g.answer(p, rank)
-		return err
-	})
-	if err != nil {
-		return nil, err
-	}
-	result.Receipt = Receipt{Dims: p.dims, Exact: true, ExpectedRecall: 1, RowsScanned: read, VectorsRead: read, VectorBytesRead: read * uint64(g.codec.store.Bytes(p.dims))}
-	return result, nil
 }

@@ -1,4 +1,4 @@
-package index
+package scan
 
 import (
 	"cmp"
@@ -49,28 +49,28 @@ func newPool(t *testing.T, kind encoder.Kind, metric encoder.Metric, dims, n int
 }
 
 // job is a pass for the k rows that a query like v may score best, over the first blocks.
-func (p *pool) job(ctx context.Context, v []float32, blocks, k int) *scanJob {
-	s := &search{g: &generation{layout: codes.NewLayout(p.profile)}, encoded: p.profile.Query(v)}
-	s.scan = s.encoded.NewScan(blocks, 2)
-	j := s.newJob(k)
-	j.ctx = ctx
+func (p *pool) job(ctx context.Context, v []float32, blocks, k int) *CodeJob {
+	q := p.profile.Query(v)
+	s := q.NewScan(blocks, 2)
+	j := &CodeJob{Query: codes.NewLayout(p.profile).Query(blocks, s.Offset, q.Magnitudes, s.A, s.B), Blocks: blocks, Step: q.Step(), K: k}
+	j.begin(ctx)
 	return j
 }
 
 // scores are the bounds of the codes, by the definition of package hamming, in float32: c o, then
 // f (A - B h) for each block, or part of one that is too wide for a kernel, then the scale.
-func (p *pool) scores(j *scanJob) []float32 {
+func (p *pool) scores(j *CodeJob) []float32 {
 	scores := make([]float32, len(p.rows))
 	for i, row := range p.rows {
 		var side encoder.Side
 		p.profile.Side(&side, row)
 		offset := side.Offset
-		if j.step < len(side.Squares) {
-			offset = side.Squares[j.step]
+		if j.Step < len(side.Squares) {
+			offset = side.Squares[j.Step]
 		}
-		s := float32(j.query.Offset * offset)
-		terms := j.query.Terms
-		for b, block := range p.profile.Blocks()[:j.blocks] {
+		s := float32(j.Query.Offset * offset)
+		terms := j.Query.Terms
+		for b, block := range p.profile.Blocks()[:j.Blocks] {
 			for part := 0; part < block.PlaneWords(); part += len(terms[0].Magnitudes) / code.WordBits {
 				if part > 0 {
 					terms = terms[1:]
@@ -88,8 +88,8 @@ func (p *pool) scores(j *scanJob) []float32 {
 			}
 			terms, row = terms[1:], row[block.Words():]
 		}
-		if j.step < len(side.Scales) {
-			s *= encoder.Half(side.Scales[j.step])
+		if j.Step < len(side.Scales) {
+			s *= encoder.Half(side.Scales[j.Step])
 		}
 		scores[i] = s
 	}
@@ -136,34 +136,34 @@ func (p *pool) scanned(t *testing.T, rows uint32, of func(row uint32) int, retir
 }
 
 // want is what j promises to find.
-func (s *scanned) want(j *scanJob) []topk.Hit {
+func (s *scanned) want(j *CodeJob) []topk.Hit {
 	scores := s.pool.scores(j)
 	var hits []topk.Hit
 	for row, of := range s.of {
-		if of >= 0 && (j.floor == nil || scores[of] > *j.floor) {
-			hits = append(hits, topk.Hit{Row: uint32(row), Distance: rankOf(scores[of])})
+		if of >= 0 && (j.Floor == nil || scores[of] > *j.Floor) {
+			hits = append(hits, topk.Hit{Row: uint32(row), Distance: RankOf(scores[of])})
 		}
 	}
 	slices.SortStableFunc(hits, func(a, b topk.Hit) int { return cmp.Compare(a.Distance, b.Distance) })
-	hits = hits[:min(j.k, len(hits))]
+	hits = hits[:min(j.K, len(hits))]
 	slices.SortFunc(hits, func(a, b topk.Hit) int { return cmp.Compare(a.Row, b.Row) })
 	return hits
 }
 
 // check compares what a pass of jobs finds with the twin.
-func (s *scanned) check(t *testing.T, jobs []*scanJob, lanes int) {
+func (s *scanned) check(t *testing.T, jobs []*CodeJob, threads int) {
 	t.Helper()
 	for _, j := range jobs {
-		j.done = make(chan struct{})
+		j.begin(j.ctx)
 	}
-	pass(s.view, slices.Clone(jobs), lanes)
+	codePass(s.view.Present(), slices.Clone(jobs), threads)
 	for i, j := range jobs {
 		<-j.done
 		if j.ctx.Err() != nil {
 			continue
 		}
-		if got, want := j.hits(), s.want(j); !slices.Equal(got, want) {
-			t.Errorf("%v, %d lanes: job %d (%d blocks, step %d, k %d) found %v, want %v", s.pool.profile.Metric(), lanes, i, j.blocks, j.step, j.k, first(got), first(want))
+		if got, want := j.Take(), s.want(j); !slices.Equal(got, want) {
+			t.Errorf("%v, %d threads: job %d (%d blocks, step %d, k %d) found %v, want %v", s.pool.profile.Metric(), threads, i, j.Blocks, j.Step, j.K, first(got), first(want))
 		}
 	}
 }
@@ -172,9 +172,17 @@ func first(hits []topk.Hit) string { return fmt.Sprint(len(hits), hits[:min(5, l
 
 func none(uint32) bool { return false }
 
+func gaussian(r *rand.Rand, dims int, offset float64) []float32 {
+	v := make([]float32, dims)
+	for i := range v {
+		v[i] = float32(r.NormFloat64() + offset)
+	}
+	return v
+}
+
 // A pass finds just the rows with the highest bounds: of one block or all, about every prefix,
 // of rows that tie, with retired rows and a last group that is not full, above a floor, for many
-// jobs and lanes, beside a job whose context has ended.
+// jobs and threads, beside a job whose context has ended.
 func TestAPassFindsWhatEachJobAsksFor(t *testing.T) {
 	ended, cancel := context.WithCancel(t.Context())
 	cancel()
@@ -197,8 +205,8 @@ func TestAPassFindsWhatEachJobAsksFor(t *testing.T) {
 			}
 			s := p.scanned(t, rows, func(uint32) int { return r.IntN(300) }, func(row uint32) bool { return row%17 == 5 })
 			ladder := p.profile.Ladder()
-			for _, lanes := range []int{1, 2, 5} {
-				var jobs []*scanJob
+			for _, threads := range []int{1, 2, 5} {
+				var jobs []*CodeJob
 				for i := range 14 {
 					ctx := t.Context()
 					if i == 5 {
@@ -209,13 +217,13 @@ func TestAPassFindsWhatEachJobAsksFor(t *testing.T) {
 					if i%4 == 3 {
 						scores := p.scores(j)
 						floor := scores[r.IntN(len(scores))]
-						j.floor, j.k = &floor, int(rows)
+						j.Floor, j.K = &floor, int(rows)
 					}
 					jobs = append(jobs, j)
 				}
-				s.check(t, jobs, lanes)
-				s.check(t, jobs[2:3], lanes)
-				s.check(t, jobs[3:4], lanes)
+				s.check(t, jobs, threads)
+				s.check(t, jobs[2:3], threads)
+				s.check(t, jobs[3:4], threads)
 			}
 		}
 	}
@@ -264,15 +272,15 @@ func TestAPassFindsTheSameWhateverTheOrderOfTheRows(t *testing.T) {
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			s := p.scanned(t, rows, tt.of, tt.retired)
-			for _, lanes := range []int{1, 3} {
+			for _, threads := range []int{1, 3} {
 				best := p.job(t.Context(), v, 1, 400)
-				jobs := []*scanJob{best}
+				jobs := []*CodeJob{best}
 				for _, k := range []int{1, 400, 20_000} {
 					jobs = append(jobs, p.job(t.Context(), gaussian(r, 100, 0), 1, k), p.job(t.Context(), gaussian(r, 64, 0), 2, k))
 				}
-				s.check(t, jobs, lanes)
+				s.check(t, jobs, threads)
 				if tt.wrong && best.limit != 0 {
-					t.Errorf("%d lanes: the limit is still %d, want a scan without", lanes, best.limit)
+					t.Errorf("%d threads: the limit is still %d, want a scan without", threads, best.limit)
 				}
 			}
 		})
@@ -286,14 +294,14 @@ func TestAGuessLeavesFewRowsToLookAt(t *testing.T) {
 	s := p.scanned(t, rows, func(uint32) int { return r.IntN(5000) }, none)
 	for range 10 {
 		job := p.job(t.Context(), gaussian(r, 100, .3), 2, k)
-		guess(s.view, []*scanJob{job})
+		guess(s.view.Present(), []*CodeJob{job})
 		if job.limit == 0 {
 			t.Fatal("no guess")
 		}
 		below := 0
 		scores := p.scores(job)
 		for _, of := range s.of {
-			if rankOf(scores[of]) < job.limit {
+			if RankOf(scores[of]) < job.limit {
 				below++
 			}
 		}
@@ -313,10 +321,9 @@ func TestRoomThatNoRowHasTakenIsNotScanned(t *testing.T) {
 		job := p.job(t.Context(), gaussian(r, 100, 0), 2, 100)
 		floor := float32(math.Inf(-1))
 		above := p.job(t.Context(), gaussian(r, 100, 0), 1, 100)
-		above.floor = &floor
-		job.done, above.done = make(chan struct{}), make(chan struct{})
-		pass(v, []*scanJob{job, above}, 4)
-		if got, all := job.hits(), above.hits(); len(got) != rows || len(all) != rows {
+		above.Floor = &floor
+		codePass(v.Present(), []*CodeJob{job, above}, 4)
+		if got, all := job.Take(), above.Take(); len(got) != rows || len(all) != rows {
 			t.Errorf("%d rows: found %d and %d", rows, len(got), len(all))
 		}
 		b.Add(p.rows[rows])
@@ -339,7 +346,7 @@ func TestViewsAreScannedWhileRowsAreAdded(t *testing.T) {
 			s.of[row-5] = -1
 		}
 		at := &scanned{pool: p, view: b.Publish(), of: slices.Clone(s.of)}
-		jobs := []*scanJob{p.job(t.Context(), gaussian(r, 200, .3), 1+row%3, 20), p.job(t.Context(), gaussian(r, 64, .3), 2, 1000)}
+		jobs := []*CodeJob{p.job(t.Context(), gaussian(r, 200, .3), 1+row%3, 20), p.job(t.Context(), gaussian(r, 64, .3), 2, 1000)}
 		scans.Go(func() { at.check(t, jobs, 2) })
 	}
 	scans.Wait()
@@ -359,23 +366,22 @@ func TestJobsOnSeveralViewsShareAPass(t *testing.T) {
 		}
 	}
 	last := &scanned{pool: p, view: b.Publish(), of: s.of}
-	var jobs []*scanJob
+	var jobs []*CodeJob
 	var of []*scanned
 	for i := range 23 {
 		j := p.job(t.Context(), gaussian(r, 100, .3), 1+i%2, 200)
-		j.done = make(chan struct{})
 		at := last
 		if i%3 > 0 {
 			at = views[i/2%len(views)]
-			j.on = at.view
+			j.Over = at.view.Present()
 		}
 		jobs, of = append(jobs, j), append(of, at)
 	}
-	passes(last.view, slices.Clone(jobs), 2)
+	codePasses(last.view.Present(), slices.Clone(jobs), 2)
 	for i, j := range jobs {
 		<-j.done
-		if j.view != of[i].view || !slices.Equal(j.hits(), of[i].want(j)) {
-			t.Errorf("job %d found %v, want %v", i, first(j.hits()), first(of[i].want(j)))
+		if got, want := j.Take(), of[i].want(j); j.Scanned() != of[i].view.Present() || !slices.Equal(got, want) {
+			t.Errorf("job %d found %v, want %v", i, first(got), first(want))
 		}
 	}
 }
@@ -390,48 +396,22 @@ func TestRanksOrderScores(t *testing.T) {
 		}
 	}
 	for _, a := range scores {
-		if got := scoreOf(rankOf(a)); got != a {
+		if got := ScoreOf(RankOf(a)); got != a {
 			t.Errorf("the rank of %v is that of %v", a, got)
 		}
-		if got := above(rankOf(a)); got != a {
+		if got := above(RankOf(a)); got != a {
 			t.Errorf("what ranks before %v is above %v", a, got)
 		}
 		for _, b := range scores[:100] {
-			if (a > b) != (rankOf(a) < rankOf(b)) && !(a == 0 && b == 0) {
-				t.Errorf("%v and %v rank %x and %x", a, b, rankOf(a), rankOf(b))
+			if (a > b) != (RankOf(a) < RankOf(b)) && !(a == 0 && b == 0) {
+				t.Errorf("%v and %v rank %x and %x", a, b, RankOf(a), RankOf(b))
 			}
 		}
 	}
 	if above(math.MaxUint32) != -inf || above(0) != inf {
 		t.Errorf("no limit is above %v, and the closest above %v", above(math.MaxUint32), above(0))
 	}
-	if rankOf(0) != rankOf(float32(math.Copysign(0, -1))) {
+	if RankOf(0) != RankOf(float32(math.Copysign(0, -1))) {
 		t.Error("zeros that score the same rank apart")
-	}
-}
-
-// The longest vectors make bounds that a float32 cannot hold: no row may be lost by that.
-func TestPlainSignsOfTheLongestVectorsAreAllFound(t *testing.T) {
-	r := rand.New(rand.NewPCG(17, 3))
-	const rows, dims = 300, 70
-	for _, metric := range []encoder.Metric{encoder.Dot, encoder.L2} {
-		for _, store := range []encoder.Precision{encoder.None, encoder.Float32} {
-			c := create(t, openDB(t, t.TempDir()), Spec{Name: "c", Dims: dims, Metric: metric, Profile: encoder.Signs, Store: store})
-			records := randomRecords(r, 0, rows, dims)
-			sizes := []float32{3e38, 1e20, 1, 1e-30}
-			for i := range records {
-				for j, x := range records[i].Vector {
-					records[i].Vector[j] = max(-1, min(1, x)) * sizes[i%len(sizes)]
-				}
-			}
-			upsert(t, c, records...)
-			for i := range 8 {
-				for _, size := range []int{64, dims} {
-					if hits := ask(t, c, Query{Vector: records[i].Vector[:size], K: rows}).Hits; len(hits) != rows {
-						t.Errorf("%v, vectors stored as %v: a query of %d dims as long as %g finds %d rows, want %d", metric, store, size, sizes[i%len(sizes)], len(hits), rows)
-					}
-				}
-			}
-		}
 	}
 }

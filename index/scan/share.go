@@ -1,0 +1,195 @@
+package scan
+
+import (
+	"context"
+	"runtime"
+	"sync"
+
+	"github.com/hamnest/hamnest/index/codes"
+	"github.com/hamnest/hamnest/index/hamming"
+	"github.com/hamnest/hamnest/storage"
+)
+
+// Passes are the passes over the rows of one file and their codes, which concurrent searches
+// share.
+type Passes struct {
+	codes   *sharer[*CodeJob]
+	vectors *sharer[*VectorJob]
+}
+
+// NewPasses makes passes over what shard has and the view that now returns.
+func NewPasses(shard *storage.Shard, now func() *codes.View) *Passes {
+	return &Passes{
+		newSharer(
+			func(jobs []*CodeJob, threads int) { codePasses(now().Present(), jobs, threads) },
+			func() int { return CodeThreads(now().Rows()) },
+		),
+		newSharer(
+			func(jobs []*VectorJob, threads int) { vectorPass(shard, now().Present(), jobs, threads) },
+			func() int { return vectorThreads(now().Rows()) },
+		),
+	}
+}
+
+// Codes carries out jobs and returns when all are done, or when ctx ends: passes drop
+// the jobs then, and whoever frees what they read must Wait.
+func (p *Passes) Codes(ctx context.Context, jobs []*CodeJob) error { return p.codes.run(ctx, jobs) }
+
+// Vectors is Codes for passes over the stored vectors.
+func (p *Passes) Vectors(ctx context.Context, jobs []*VectorJob) error {
+	return p.vectors.run(ctx, jobs)
+}
+
+// Wait returns when no pass is under way, after the last call of the others has returned.
+func (p *Passes) Wait() {
+	p.codes.under.Wait()
+	p.vectors.under.Wait()
+}
+
+// parallelRows is how many rows make it worth to put one more thread to a pass over codes:
+// some milliseconds of work against some microseconds of waking it.
+const parallelRows = 2 * codes.SegmentRows
+
+// CodeThreads is how many threads a pass over the codes of rows is worth.
+func CodeThreads(rows uint32) int { return 1 + int(rows)/parallelRows }
+
+// MaxPassJobs bounds a pass: more queries would not read less, only wait longer.
+const MaxPassJobs = 64
+
+// waiter is a job's part of waiting for a pass.
+type waiter struct {
+	ctx  context.Context
+	done chan struct{} // closed when the pass is over
+}
+
+func (w *waiter) begin(ctx context.Context) { w.ctx, w.done = ctx, make(chan struct{}) }
+
+func (w *waiter) finished() <-chan struct{} { return w.done }
+
+func (w *waiter) finish() { close(w.done) }
+
+// finish ends the wait for jobs.
+func finish[J sharedJob](jobs []J) {
+	for _, j := range jobs {
+		j.finish()
+	}
+}
+
+// sharedJob is what can ride a pass with others: a CodeJob, a VectorJob.
+type sharedJob interface {
+	begin(ctx context.Context)
+	finished() <-chan struct{} // closed by finish
+	finish()                   // when the pass is over
+}
+
+// sharer lets concurrent searches of one collection share the cores and the passes
+// over its codes, or if they are exact those over its vectors. There are as many threads
+// as cores. A job that finds one free starts with those that come at the same time, and
+// takes as many threads as its collection is worth. Jobs that find none wait, and when threads
+// come free all that wait, first come first served, ride one pass together: nobody waits for
+// a timer, and the busier the machine, the more queries each row that is read serves.
+type sharer[J sharedJob] struct {
+	pass func(jobs []J, threads int) // carries one out
+	want func() int                  // threads that a pass is worth now
+
+	mu      sync.Mutex
+	free    int
+	waiting []J
+
+	under sync.WaitGroup // rides under way
+}
+
+func newSharer[J sharedJob](pass func([]J, int), want func() int) *sharer[J] {
+	return &sharer[J]{pass: pass, want: want, free: runtime.GOMAXPROCS(0)}
+}
+
+// run carries jobs out and returns when all are done, or when ctx ends: passes drop
+// the jobs then, and whoever frees what they read must wait for the passes.
+func (s *sharer[J]) run(ctx context.Context, jobs []J) error {
+	for _, j := range jobs {
+		j.begin(ctx)
+	}
+	s.mu.Lock()
+	s.waiting = append(s.waiting, jobs...)
+	s.mu.Unlock()
+	s.ride(func() bool { return isClosed(jobs[len(jobs)-1].finished()) })
+	for _, j := range jobs {
+		select {
+		case <-j.finished():
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
+	return ctx.Err()
+}
+
+// ride is a pass and the threads it has.
+type ride[J sharedJob] struct {
+	jobs    []J
+	threads int
+}
+
+// board gives the free threads to the jobs that wait. s.mu is held.
+func (s *sharer[J]) board() []ride[J] {
+	var rides []ride[J]
+	for s.free > 0 && len(s.waiting) > 0 {
+		r := ride[J]{threads: min(s.want(), s.free)}
+		n := len(s.waiting)
+		if r.threads == 1 { // whole tiles, but so that each other free thread has a job
+			share := (n + s.free - 1) / s.free
+			tiles := (share + hamming.TileQueries - 1) / hamming.TileQueries * hamming.TileQueries
+			n = min(tiles, max(share, n-(s.free-1)))
+		}
+		n = min(n, MaxPassJobs)
+		r.jobs, s.waiting = s.waiting[:n:n], s.waiting[n:]
+		s.free -= r.threads
+		s.under.Add(1)
+		rides = append(rides, r)
+	}
+	return rides
+}
+
+// ride gives the free threads to the jobs that wait, and carries one of the rides out itself,
+// unless needless says that somebody has done what it was for.
+//
+// Whoever is about to ask may do so first: callers between two searches, who would find the
+// threads taken. Then all that wait ride together. A caller alone is not held up.
+func (s *sharer[J]) ride(needless func() bool) {
+	runtime.Gosched()
+	if needless() {
+		return
+	}
+	s.mu.Lock()
+	rides := s.board()
+	s.mu.Unlock()
+	for i, r := range rides {
+		if i < len(rides)-1 {
+			go s.carry(r)
+		} else {
+			s.carry(r)
+		}
+	}
+}
+
+func isClosed(c <-chan struct{}) bool {
+	select {
+	case <-c:
+		return true
+	default:
+		return false
+	}
+}
+
+// carry carries a ride out and hands its threads on.
+func (s *sharer[J]) carry(r ride[J]) {
+	defer s.under.Done()
+	defer func() { // also after a panic, or the threads would be lost
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		s.free += r.threads
+		if len(s.waiting) > 0 {
+			s.under.Go(func() { s.ride(func() bool { return false }) })
+		}
+	}()
+	s.pass(r.jobs, r.threads)
+}
