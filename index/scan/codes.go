@@ -291,7 +291,24 @@ func newScratch(jobs []*CodeJob) *scratch {
 // hits of its counters any more.
 func (s *scratch) release() {
 	s.forget()
-	scratches.Put(s)
+	if s.room() < mostRoom {
+		scratches.Put(s)
+	}
+}
+
+// mostRoom is for how many hits room is used again: 16 MiB, several times what a full pass of
+// common searches takes.
+const mostRoom = 1 << 21
+
+// room is for how many hits the counters have memory.
+func (s *scratch) room() (hits int) {
+	all := s.tiles[:cap(s.tiles)]
+	for t := range all {
+		for c := range all[t].counters {
+			hits += all[t].counters[c].Cap()
+		}
+	}
+	return hits
 }
 
 // forget lets go of the jobs and the rows.

@@ -3,6 +3,7 @@ package scan
 import (
 	"context"
 	"runtime"
+	"slices"
 	"sync"
 
 	"github.com/hamnest/hamnest/index/codes"
@@ -141,7 +142,9 @@ func (s *sharer[J]) board() []ride[J] {
 			n = min(tiles, max(share, n-(s.free-1)))
 		}
 		n = min(n, MaxPassJobs)
-		r.jobs, s.waiting = s.waiting[:n:n], s.waiting[n:]
+		// A job that rides must not stay in the array of those that wait: it holds what it finds.
+		r.jobs = slices.Clone(s.waiting[:n])
+		s.waiting = slices.Delete(s.waiting, 0, n)
 		s.free -= r.threads
 		s.under.Add(1)
 		rides = append(rides, r)

@@ -4,10 +4,15 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math"
+	"math/rand/v2"
 	"runtime"
 	"slices"
 	"sync"
 	"testing"
+	"weak"
+
+	"github.com/hamnest/hamnest/encoder"
 )
 
 // passLog is the passes of a sharer, held up until a test lets them end.
@@ -147,5 +152,62 @@ func TestABatchIsSpreadOverTheFreeThreadsByTiles(t *testing.T) {
 				t.Errorf("passes of %v jobs, %d threads free, want %v and %d", l.jobs, s.free, tt.want, tt.threads)
 			}
 		})
+	}
+}
+
+// What a job has found can be large: nobody may hold it when its search has ended.
+func TestNothingHoldsAJobThatIsDone(t *testing.T) {
+	p := newPool(t, encoder.Learned, encoder.Cosine, 100, 300)
+	view := p.scanned(t, 3*blockRows, func(row uint32) int { return int(row) % 300 }, none).view
+	r := rand.New(rand.NewPCG(8, 14))
+	s := newSharer(
+		func(jobs []*CodeJob, threads int) { codePasses(view.Present(), jobs, threads) },
+		func() int { return 1 },
+	)
+	s.free = 2
+	var held []weak.Pointer[CodeJob]
+	for range 3 {
+		held = append(held, carried(t, p, r, s)...)
+	}
+	s.under.Wait()
+	kept := newScratch([]*CodeJob{p.job(t.Context(), gaussian(r, 100, 0), 1, 10)})
+	runtime.GC() // pools keep what they have over one collection
+	for i, job := range held {
+		if job.Value() != nil {
+			t.Fatalf("job %d of %d is held after its pass", i, len(held))
+		}
+	}
+	kept.release()
+	runtime.KeepAlive(s)
+}
+
+// carried returns the jobs of a batch that has been carried out.
+func carried(t *testing.T, p *pool, r *rand.Rand, s *sharer[*CodeJob]) []weak.Pointer[CodeJob] {
+	var jobs []*CodeJob
+	var held []weak.Pointer[CodeJob]
+	for range 3 * MaxPassJobs {
+		j := p.job(t.Context(), gaussian(r, 100, 0), 1, 10)
+		jobs, held = append(jobs, j), append(held, weak.Make(j))
+	}
+	if err := s.run(t.Context(), jobs); err != nil {
+		t.Fatal(err)
+	}
+	return held
+}
+
+func TestRoomForVeryManyHitsIsNotKept(t *testing.T) {
+	p := newPool(t, encoder.Signs, encoder.Cosine, 64, 2)
+	s := newScratch([]*CodeJob{p.job(t.Context(), p.vectors[0], 1, 10)})
+	defer s.release()
+	for c := range s.counters() {
+		for _, k := range []int{1000, mostRoom} {
+			c.Reset(k, math.MaxUint32)
+			for row := range uint32(k) {
+				c.Push(row, 1)
+			}
+		}
+	}
+	if s.forget(); s.room() < mostRoom {
+		t.Errorf("there is room for %d hits, and it would be kept, want %d or more", s.room(), mostRoom)
 	}
 }

@@ -115,6 +115,9 @@ func (c *Counter) Reset(k int, limit uint32) {
 // Limit returns the distance from which on Push ignores rows. It only falls.
 func (c *Counter) Limit() uint32 { return c.limit }
 
+// Cap returns for how many hits the Counter has memory.
+func (c *Counter) Cap() int { return cap(c.hits) }
+
 // Push offers a row at a distance.
 func (c *Counter) Push(row, distance uint32) {
 	if distance >= c.limit {
