@@ -707,3 +707,28 @@ func TestADeletionThatFailsCanBeTriedAgain(t *testing.T) {
 	}
 	create(t, db, Spec{Name: "c", Dims: 2})
 }
+
+// Groups of rows without any that can be found are neither read nor counted.
+func TestAReceiptCountsTheRowsThatWereCompared(t *testing.T) {
+	c := create(t, openDB(t, t.TempDir()), Spec{Name: "c", Dims: 64, Profile: encoder.Signs})
+	r := rand.New(rand.NewPCG(3, 27))
+	records := randomRecords(r, 0, 1000, 64)
+	upsert(t, c, records...)
+	all := ask(t, c, Query{Vector: records[0].Vector, K: 3}).Receipt
+	var ids []string
+	for _, record := range records[100:900] {
+		ids = append(ids, record.ID)
+	}
+	if _, err := c.Remove(t.Context(), ids); err != nil {
+		t.Fatal(err)
+	}
+	const compared = 1000 - (896 - 128) // whole groups of 64 rows
+	some := ask(t, c, Query{Vector: records[0].Vector, K: 3}).Receipt
+	if all.RowsScanned != 1000 || some.RowsScanned != compared {
+		t.Errorf("%d of 1,000 rows were compared before and %d after 800 were deleted, want all and %d", all.RowsScanned, some.RowsScanned, compared)
+	}
+	read := func(r Receipt) uint64 { return r.CodeBytesRead / r.RowsScanned }
+	if read(all) != read(some) {
+		t.Errorf("%d bytes of codes were read for %d rows, and %d for %d", all.CodeBytesRead, all.RowsScanned, some.CodeBytesRead, some.RowsScanned)
+	}
+}

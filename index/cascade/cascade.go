@@ -177,7 +177,7 @@ func (c *cascade) receive(job *scan.CodeJob) {
 	hits, over := job.Take(), job.Scanned()
 	r := &c.s.receipt
 	r.Passes++
-	r.RowsScanned = uint64(over.View().Rows())
+	r.RowsScanned = uint64(over.Spanned())
 	r.CodeBytesRead += r.RowsScanned * uint64(c.s.rows.Layout.ScanBytes(job.Blocks))
 	before := scan.RankOf(c.cut)
 	worst := uint32(0) // rank

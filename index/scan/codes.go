@@ -370,10 +370,38 @@ func (s *scratch) piece(over *codes.Set, first uint32) bool {
 	return wanted
 }
 
-// block compares groups, from row first on, with all tiles. It returns false when
-// none of them wants any row.
+// block compares groups, from row first on, with all tiles, but for groups that hold no row of
+// the set: their codes are not read. It returns false when no tile wants any row.
 func (s *scratch) block(over *codes.Set, first uint32, groups int) (wanted bool) {
-	v, allowed := over.View(), over.Groups(first, groups)
+	allowed := over.Groups(first, groups)
+	if allowed == nil {
+		return s.compare(over, first, groups, nil)
+	}
+	rows := over.View().Rows() - first
+	empty := func(g int) bool {
+		word := allowed[g]
+		if here := rows - uint32(g)*hamming.Lanes; here < hamming.Lanes {
+			word &= 1<<here - 1
+		}
+		return word == 0
+	}
+	wanted = true
+	for g := 0; g < groups && wanted; {
+		n := 0
+		for g+n < groups && !empty(g+n) {
+			n++
+		}
+		if n > 0 {
+			wanted = s.compare(over, first+uint32(g)*hamming.Lanes, n, allowed[g:])
+		}
+		g += n + 1
+	}
+	return wanted
+}
+
+// compare is block for groups of which all are read; allowed, a word a group, may be nil.
+func (s *scratch) compare(over *codes.Set, first uint32, groups int, allowed []uint64) (wanted bool) {
+	v := over.View()
 	var last *CodeJob
 	for k := range s.tiles {
 		t := &s.tiles[k]
