@@ -35,8 +35,8 @@ type Footprint struct {
 	// Retired is what the bitmaps take when there is a row in every segment that was
 	// replaced or deleted; before that, less.
 	Retired uint64
-	// Lanes is how many cores a search uses that is alone on this machine.
-	Lanes int
+	// Threads is how many cores a search uses that is alone on this machine.
+	Threads int
 	// Disk is the parts of Stats.DiskBytes.
 	Disk storage.Footprint
 }
@@ -71,7 +71,7 @@ func PlanFootprint(spec Spec, rows Rows) (Footprint, error) {
 		Codes:       groups * uint64(layout.Bytes(hamming.Lanes)),
 		Rounding:    layout.Rounding(rows.Count),
 		Retired:     segments * codes.SegmentRows / 8,
-		Lanes:       min(runtime.GOMAXPROCS(0), scan.CodeThreads(uint32(rows.Count)), max(1, int(segments))),
+		Threads:     min(runtime.GOMAXPROCS(0), scan.CodeThreads(uint32(rows.Count)), max(1, int(segments))),
 		Disk: schema.Footprint(storage.Rows{
 			Count: rows.Count, IDBytes: rows.IDBytes, MetadataBytes: rows.MetadataBytes,
 			CommitRows: state.commitRows(rows),

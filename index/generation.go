@@ -119,8 +119,8 @@ func (g *generation) close() error {
 	return errors.Join(g.shard.Close(), g.writer.Release())
 }
 
-// store makes ops durable and then visible.
-func (g *generation) store(ops []storage.Op) ([]storage.Applied, error) {
+// apply makes ops durable and then visible.
+func (g *generation) apply(ops []storage.Op) ([]storage.Applied, error) {
 	if g.codec.state.legacy != nil {
 		return nil, fmt.Errorf("index: the collection was written by an older version and has not been encoded anew: %w", ErrRewriting)
 	}

@@ -16,11 +16,11 @@ import (
 )
 
 // A rewrite gives a collection another codec while it is in use. It fills a new
-// generation from the stored vectors of the one in force, pass by pass:
+// generation from the stored vectors of the one in force, round by round:
 //
-//   - A pass takes the old generation's view, whose rows never change, and brings the
-//     new one from the rows of the pass before to those of this view.
-//   - Passes shrink, because each copies only what was written during the last.
+//   - A round takes the old generation's view, whose rows never change, and brings the
+//     new one from the rows of the round before to those of this view.
+//   - Rounds shrink, because each copies only what was written during the last.
 //   - The writer itself does the last one between two commits, so that nothing is
 //     missing, puts the new file in the place of the old, durably, and then the new
 //     generation in force. So a write is acknowledged by the generation that has it.
@@ -28,11 +28,11 @@ import (
 // Rows that are retired when it begins are not copied. A rewrite that is cut short changes nothing; the next
 // open begins it anew, because the new file has held its schema from the start.
 const (
-	// pauseRows is how many rows the last pass should have at most: some
+	// pauseRows is how many rows the last round should have at most: some
 	// milliseconds for which writes wait.
 	pauseRows = 1024
-	// maxPasses ends a race with writes that come faster than they can be copied.
-	maxPasses = 16
+	// maxRounds ends a race with writes that come faster than they can be copied.
+	maxRounds = 16
 )
 
 // rewrite is one under way.
@@ -40,7 +40,7 @@ type rewrite struct {
 	cancel   context.CancelFunc
 	finished chan struct{}
 	started  time.Time
-	first    *codes.View                 // what the first pass copies, without its retired rows
+	first    *codes.View                 // what the first round copies, without its retired rows
 	target   atomic.Pointer[engineState] // the state now while it is being settled
 	done     atomic.Uint64               // rows copied
 	total    atomic.Uint64               // and to copy in all
@@ -358,16 +358,16 @@ func (c *Collection) giveUp(ctx context.Context, r *rewrite, err error) {
 
 // fill brings next to the rows of old, and puts it in its place.
 func (c *Collection) fill(ctx context.Context, r *rewrite, old, next *generation) error {
-	if err := c.pass(ctx, r, old, next, nil, r.first); err != nil {
+	if err := c.round(ctx, r, old, next, nil, r.first); err != nil {
 		return err
 	}
 	have := r.first // the rows of old that next has
-	for range maxPasses {
+	for range maxRounds {
 		v := old.view.Load()
 		if missing(have, v) <= pauseRows {
 			break
 		}
-		if err := c.pass(ctx, r, old, next, have, v); err != nil {
+		if err := c.round(ctx, r, old, next, have, v); err != nil {
 			return err
 		}
 		have = v
@@ -382,9 +382,9 @@ func (c *Collection) fill(ctx context.Context, r *rewrite, old, next *generation
 	}
 }
 
-// replace is the last pass, which the writer does.
+// replace is the last round, which the writer does.
 func (c *Collection) replace(ctx context.Context, r *rewrite, old, next *generation, have *codes.View) error {
-	if err := c.pass(ctx, r, old, next, have, old.view.Load()); err != nil {
+	if err := c.round(ctx, r, old, next, have, old.view.Load()); err != nil {
 		return err
 	}
 	if err := next.shard.Replace(old.shard); err != nil {
@@ -403,10 +403,10 @@ func missing(have, now *codes.View) uint64 {
 	return uint64(now.Rows()-have.Rows()) + retired(now) - retired(have)
 }
 
-// pass brings next from the rows that old had in the view have to those that it has
+// round brings next from the rows that old had in the view have to those that it has
 // in now. The first, for which have is nil, leaves out what is retired; the others do not,
 // so that rows keep the order and the distance in which they were stored.
-func (c *Collection) pass(ctx context.Context, r *rewrite, old, next *generation, have, now *codes.View) error {
+func (c *Collection) round(ctx context.Context, r *rewrite, old, next *generation, have, now *codes.View) error {
 	first := have == nil
 	if first {
 		have = &codes.View{}
@@ -427,7 +427,7 @@ func (c *Collection) pass(ctx context.Context, r *rewrite, old, next *generation
 		if err != nil {
 			return err
 		}
-		if _, err := next.store(ops); err != nil {
+		if _, err := next.apply(ops); err != nil {
 			return err
 		}
 	}
@@ -447,7 +447,7 @@ func (c *Collection) pass(ctx context.Context, r *rewrite, old, next *generation
 		if err := next.codec.recodeAll(old.codec, ops); err != nil {
 			return err
 		}
-		if _, err := next.store(ops); err != nil {
+		if _, err := next.apply(ops); err != nil {
 			return err
 		}
 		for i := range ops {

@@ -201,7 +201,7 @@ func TestNothingIsLostWhileACollectionIsRewritten(t *testing.T) {
 	const writers, ids, rounds, dims = 3, 40, 60, 64
 	r := rand.New(rand.NewPCG(4, 4))
 	c := create(t, openDB(t, t.TempDir()), Spec{Name: "c", Dims: dims, Profile: encoder.Signs})
-	others := randomRecords(r, 0, 4*pauseRows, dims) // so that there are passes before the last
+	others := randomRecords(r, 0, 4*pauseRows, dims) // so that there are rounds before the last
 	upsert(t, c, others...)
 	id := func(w, i int) string { return fmt.Sprintf("%d/%d", w, i) }
 	vector := func(w, i int, version int64) []float32 {

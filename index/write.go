@@ -349,7 +349,7 @@ func (c *Collection) commit(group []*Pending) {
 	if len(ready) == 0 {
 		return
 	}
-	applied, err := g.store(ops)
+	applied, err := g.apply(ops)
 	if err != nil && len(ready) > 1 {
 		// One may be to blame, an id whose row is damaged say: not the others.
 		for i := range ready {

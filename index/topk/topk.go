@@ -1,5 +1,4 @@
-// Package topk keeps the best k of many: of rows at integer distances by
-// counting ([Counter]), and of anything that can be compared by a heap ([Heap]).
+// Package topk keeps the best k of many rows at integer distances, by counting.
 //
 // The package is a leaf: it does not know what is being ranked.
 package topk

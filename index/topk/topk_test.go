@@ -84,23 +84,6 @@ func TestNearestKeepsTheLowestRowsThatTie(t *testing.T) {
 	}
 }
 
-func TestHeapKeepsWhatSortingWould(t *testing.T) {
-	for seed := range uint64(200) {
-		r := rand.New(rand.NewPCG(seed, 2))
-		n, k := r.IntN(200), 1+r.IntN(60)
-		items := make([]int, n)
-		h := NewHeap(k, cmp.Compare[int])
-		for i := range items {
-			items[i] = r.IntN(1 + r.IntN(100))
-			h.Offer(items[i])
-		}
-		slices.Sort(items)
-		if got, want := h.Sorted(), items[:min(k, n)]; !slices.Equal(got, want) {
-			t.Fatalf("seed %d: got %v, want %v", seed, got, want)
-		}
-	}
-}
-
 func BenchmarkSelect(b *testing.B) {
 	const rows = 1 << 18
 	r := rand.New(rand.NewPCG(7, 8))
@@ -111,7 +94,7 @@ func BenchmarkSelect(b *testing.B) {
 		}
 	}
 	for _, k := range []int{10, 100, 1000, 10_000} {
-		b.Run(fmt.Sprintf("by=counter/k=%d", k), func(b *testing.B) {
+		b.Run(fmt.Sprintf("k=%d", k), func(b *testing.B) {
 			var c Counter
 			for b.Loop() {
 				c.Reset(k, 1025)
@@ -126,18 +109,6 @@ func BenchmarkSelect(b *testing.B) {
 					}
 				}
 				c.Hits()
-			}
-			b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N)/rows, "ns/row")
-		})
-		b.Run(fmt.Sprintf("by=heap/k=%d", k), func(b *testing.B) {
-			for b.Loop() {
-				h := NewHeap(k, func(a, b Hit) int {
-					return cmp.Or(cmp.Compare(a.Distance, b.Distance), cmp.Compare(a.Row, b.Row))
-				})
-				for row, d := range distances {
-					h.Offer(Hit{uint32(row), d})
-				}
-				h.Sorted()
 			}
 			b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N)/rows, "ns/row")
 		})

@@ -183,12 +183,12 @@ func (p *Plan) addSearch(ctx context.Context, f index.Footprint, r rehearsal, ef
 	}
 	defer func() { err = errors.Join(err, memory.Close()) }()
 	var turns turns
-	bandwidth := turns.add(float64(memory.Bytes()), func() { memory.Read(f.Lanes) })
+	bandwidth := turns.add(float64(memory.Bytes()), func() { memory.Read(f.Threads) })
 	counted, _ := machine.Count(isa.Active(), 1)
 	popcount := turns.add(float64(counted), func() { machine.Count(isa.Active(), 1) })
 	s := PlannedSearch{
 		Dims: r.Search.Dims, CodeBytes: r.Search.RowBytes, Candidates: r.Search.Candidates, Refined: r.Search.Refined,
-		Passes: r.Search.Passes, VectorsRead: r.Search.VectorsRead, Exact: r.Search.Exact, ScanThreads: f.Lanes,
+		Passes: r.Search.Passes, VectorsRead: r.Search.VectorsRead, Exact: r.Search.Exact, ScanThreads: f.Threads,
 		EncodeMS: Milliseconds(r.Search.Encode), RestMS: Milliseconds(r.Search.Rest),
 	}
 	least := time.Duration(float64(planScanTime) * effort)
@@ -206,7 +206,7 @@ func (p *Plan) addSearch(ctx context.Context, f index.Footprint, r rehearsal, ef
 	cores := float64(runtime.GOMAXPROCS(0))
 	s.LatencyMS = s.EncodeMS + s.ScanMS + s.RestMS
 	s.QPS = 1e3 / (s.ScanSharedMS + (s.EncodeMS+s.RestMS)/cores)
-	p.add("machine_read", bandwidth.gbPerS(), "gb_per_s", "memory read by %d cores, those that one search uses", f.Lanes)
+	p.add("machine_read", bandwidth.gbPerS(), "gb_per_s", "memory read by %d cores, those that one search uses", f.Threads)
 	p.add("machine_popcount", popcount.gbPerS(), "gb_per_s", "codes in the L1 cache compared by one core, bits counted as %s can", p.Kernel)
 	p.Searches = []PlannedSearch{s}
 	return nil
@@ -224,7 +224,7 @@ func (p *Plan) timeScan(ctx context.Context, s *PlannedSearch, turns turns, band
 	}
 	defer func() { err = errors.Join(err, codes.Close()) }()
 	cores, candidates := runtime.GOMAXPROCS(0), max(p.K, int(s.Candidates))
-	alone, shared := min(f.Lanes, codes.MaxThreads()), min(cores, codes.MaxThreads())
+	alone, shared := min(f.Threads, codes.MaxThreads()), min(cores, codes.MaxThreads())
 	one := turns.add(0, func() { codes.Run(ctx, 1, alone, candidates) })
 	together := turns.add(0, func() { codes.Run(ctx, PlanTogether, shared, candidates) })
 	if err := turns.take(ctx, least); err != nil {
@@ -234,9 +234,9 @@ func (p *Plan) timeScan(ctx context.Context, s *PlannedSearch, turns turns, band
 	scale := float64(s.Passes) * float64(p.Rows) / float64(rows) * 8 * s.CodeBytes / float64(bits)
 	s.ScanMS = Milliseconds(one.median()) * scale
 	s.ScanSharedMS = Milliseconds(together.median()) * scale / PlanTogether * float64(shared) / float64(cores)
-	if alone < f.Lanes { // codes so wide that few rows were timed: as fast as memory at most
+	if alone < f.Threads { // codes so wide that few rows were timed: as fast as memory at most
 		fastest := float64(s.Passes) * float64(p.Rows) * s.CodeBytes / (bandwidth.gbPerS() * 1e6)
-		s.ScanMS = max(fastest, s.ScanMS*float64(alone)/float64(f.Lanes))
+		s.ScanMS = max(fastest, s.ScanMS*float64(alone)/float64(f.Threads))
 	}
 	return nil
 }
