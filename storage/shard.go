@@ -2,24 +2,16 @@ package storage
 
 import (
 	"bytes"
-	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io/fs"
 	"math"
 	"os"
-	"path/filepath"
-	"runtime"
-	"runtime/debug"
-	"strings"
 	"sync"
 	"sync/atomic"
-	"syscall"
-	"time"
 
 	bolt "go.etcd.io/bbolt"
-	berrors "go.etcd.io/bbolt/errors"
 )
 
 // MaxIDBytes is the longest id, and MaxMetadataBytes the most metadata a row may have.
@@ -238,180 +230,3 @@ func (s *Shard) Close() error {
 // guard runs fn, which reads the file's pages, names the file in its error, and
 // catches damage.
 func (s *Shard) guard(fn func() error) error { return guard(s.path, s.db, fn) }
-
-// guard is Shard.guard for the file at path that db has, nil while it is being opened.
-func guard(path string, db *bolt.DB, fn func() error) error {
-	if err := catchDamage(db, fn); err != nil {
-		return fmt.Errorf("storage: %s: %w", path, err)
-	}
-	return nil
-}
-
-// catchDamage runs fn and turns the panics that damaged pages cause, in bbolt or
-// as a fault of the mapping, into ErrCorrupt. Any other panic is a bug and goes on.
-func catchDamage(db *bolt.DB, fn func() error) (err error) {
-	defer debug.SetPanicOnFault(debug.SetPanicOnFault(true))
-	defer func() {
-		if p := recover(); p != nil {
-			if !fromPages(db, p) {
-				panic(p)
-			}
-			err = corrupt("a damaged page: %v", p)
-		}
-	}()
-	return fn()
-}
-
-// update is db.Update of the file at path, under guard. stuck tells that bbolt, undoing what it could
-// not do, tripped as well, and still has its lock for writers.
-func update(path string, db *bolt.DB, fn func(tx *bolt.Tx) error) (stuck bool, err error) {
-	var tx *bolt.Tx
-	err = guard(path, db, func() error {
-		return db.Update(func(t *bolt.Tx) error {
-			tx = t
-			return fn(t)
-		})
-	})
-	return tx != nil && tx.DB() != nil, err
-}
-
-// fromPages reports whether p, just recovered, was raised by bbolt, or what that calls of the
-// standard library, or is a fault of memory that damaged pages led to: one that bbolt or this
-// package met, or anybody in the mapping that db has of its file. bbolt copies small buckets,
-// whose offsets lead out of the copies then. Other memory that cannot be read is a bug's.
-func fromPages(db *bolt.DB, p any) bool {
-	by := raiser()
-	if strings.HasPrefix(by, "go.etcd.io/bbolt") {
-		return true
-	}
-	fault, is := p.(interface{ Addr() uintptr })
-	return is && (strings.HasPrefix(by, thisPackage) || isMapped(db, fault.Addr()))
-}
-
-const thisPackage = "github.com/hamnest/hamnest/storage."
-
-// raiser returns the function that raised the panic just recovered, or called the one of the
-// standard library that did.
-func raiser() string {
-	var pcs [64]uintptr
-	frames := runtime.CallersFrames(pcs[:runtime.Callers(0, pcs[:])])
-	for raised := false; ; {
-		frame, more := frames.Next()
-		if raised && !isStandard(frame.Function) {
-			return frame.Function
-		}
-		raised = raised || frame.Function == "runtime.gopanic"
-		if !more {
-			return ""
-		}
-	}
-}
-
-// isStandard reports whether a function is of the standard library, whose packages have no dot
-// in the first element of their paths.
-func isStandard(function string) bool {
-	first, _, _ := strings.Cut(function, "/")
-	name, _, _ := strings.Cut(first, ".")
-	return len(first) == len(function) && name != "main" || !strings.Contains(first, ".")
-}
-
-// isMapped reports whether addr is of the mapping of db's file, or where a damaged page may
-// point: offsets are of 32 bits, and the length comes on top. A large mapping has room for that.
-func isMapped(db *bolt.DB, addr uintptr) bool {
-	const reach = 2 << 32
-	if db == nil { // nobody else reads yet
-		return false
-	}
-	size := cmp.Or(uint64(mapBytes()), reach)
-	if info, err := os.Stat(db.Path()); err == nil {
-		size = max(size, uint64(info.Size()))
-	}
-	data := db.Info().Data
-	return addr >= data && uint64(addr-data) < size
-}
-
-const lockTimeout = 2 * time.Second
-
-// mapBytes is how much address space a file gets at open. Growing the mapping
-// waits for all readers, so it should never have to grow; address space costs
-// nothing. Not on Windows, where the file would be grown to that size.
-func mapBytes() int {
-	if runtime.GOOS == "windows" || math.MaxInt == math.MaxInt32 {
-		return 0
-	}
-	gib := 64 // not a constant: it does not fit where it is not used
-	return gib << 30
-}
-
-// openBolt opens or makes a bbolt file. The freelist is not kept on disk while
-// the file is open, which makes commits independent of how much is free;
-// closeBolt writes it once, so that the next open need not look for it.
-func openBolt(path string) (*bolt.DB, error) {
-	options := &bolt.Options{
-		Timeout:         lockTimeout,
-		FreelistType:    bolt.FreelistMapType,
-		NoFreelistSync:  true,
-		PageSize:        4096,
-		InitialMmapSize: mapBytes(),
-	}
-	var file *os.File
-	options.OpenFile = func(name string, flag int, perm os.FileMode) (*os.File, error) {
-		f, err := os.OpenFile(name, flag, perm)
-		if file == nil {
-			file = f
-		}
-		return f, err
-	}
-	var db *bolt.DB
-	open := func() (err error) {
-		db, err = bolt.Open(path, 0o600, options)
-		return err
-	}
-	err := guard(path, nil, open)
-	if errors.Is(err, syscall.ENOMEM) { // address space is limited: let the map grow
-		options.InitialMmapSize = 0
-		err = guard(path, nil, open)
-	}
-	if err != nil && file != nil {
-		// bbolt has done so, but not after a panic, and then the lock would stay.
-		_, _ = unlock(file), file.Close()
-	}
-	switch {
-	case errors.Is(err, berrors.ErrTimeout):
-		return nil, fmt.Errorf("%w: %w", err, ErrLocked)
-	case errors.Is(err, berrors.ErrInvalid), errors.Is(err, berrors.ErrChecksum), errors.Is(err, berrors.ErrVersionMismatch):
-		return nil, fmt.Errorf("%w: %w", err, ErrCorrupt)
-	case err != nil:
-		return nil, err
-	}
-	if err := guard(path, db, func() error { return checkTrees(db, file) }); err != nil {
-		return nil, errors.Join(err, db.Close())
-	}
-	db.AllocSize = 64 << 20 // fewer, larger growths: each costs an fsync of its own
-	return db, nil
-}
-
-func closeBolt(db *bolt.DB) error {
-	db.NoFreelistSync = false
-	stuck, err := update(db.Path(), db, func(*bolt.Tx) error { return nil })
-	if stuck {
-		return err
-	}
-	// Without a freelist the next open takes longer: no reason to fail.
-	return db.Close()
-}
-
-// syncDir makes the entries of a folder durable.
-func syncDir(path string) error {
-	if runtime.GOOS == "windows" { // folders cannot be opened for syncing there
-		return nil
-	}
-	dir, err := os.Open(filepath.Clean(path))
-	if err != nil {
-		return fmt.Errorf("storage: %w", err)
-	}
-	if err := errors.Join(dir.Sync(), dir.Close()); err != nil {
-		return fmt.Errorf("storage: %w", err)
-	}
-	return nil
-}
