@@ -124,7 +124,7 @@ func createCatalog(path string) error {
 func (c *Catalog) load() error {
 	err := guard(c.db.Path(), c.db, func() error {
 		return c.db.View(func(tx *bolt.Tx) error {
-			if _, err := checkFormat(tx, catalogMagic, catalogVersion, catalogVersion); err != nil {
+			if _, err := checkFormat(tx, catalogMagic, catalogVersion); err != nil {
 				return err
 			}
 			if tx.Bucket(bucketCollections) == nil {
@@ -238,6 +238,7 @@ func (c *Catalog) Create(name string, labels map[string]string, schema Schema) (
 	if err := os.Mkdir(creating, 0o700); err != nil {
 		return Entry{}, fmt.Errorf("storage: %w", err)
 	}
+	schema.Collection = name
 	err := CreateShard(filepath.Join(creating, shardFile), schema)
 	if err == nil {
 		err = errors.Join(syncDir(creating), syncDir(c.dir))

@@ -403,7 +403,7 @@ func TestTheFilesOfAnotherKindOrVersionAreRefused(t *testing.T) {
 				return err
 			}
 		}
-		return tx.Bucket(bucketMeta).Put(keyFormat, format("HAMNSHRD", 3))
+		return tx.Bucket(bucketMeta).Put(keyFormat, format("HAMNSHRD", 4))
 	}
 	for _, tt := range []struct {
 		name   string
@@ -411,9 +411,13 @@ func TestTheFilesOfAnotherKindOrVersionAreRefused(t *testing.T) {
 		want   error
 	}{
 		{"the next version", next, ErrVersion},
-		{"the next version, alike in all else", put(bucketMeta, keyFormat, format("HAMNSHRD", 3)), ErrVersion},
+		{"the next version, alike in all else", put(bucketMeta, keyFormat, format("HAMNSHRD", 4)), ErrVersion},
+		{"this version, with a need that nobody knows", put(bucketMeta, keyNeeds, seal(keyNeeds, []byte(`["attributes"]`))), ErrVersion},
+		{"this version, with nothing that it needs", put(bucketMeta, keyNeeds, seal(keyNeeds, []byte(`[]`))), nil},
+		{"needs that are no list", put(bucketMeta, keyNeeds, seal(keyNeeds, []byte(`"x"`))), ErrCorrupt},
+		{"needs that are damaged", put(bucketMeta, keyNeeds, []byte(`["attributes"]`)), ErrCorrupt},
 		{"another magic", put(bucketMeta, keyFormat, format("SOMEBODY", 1)), ErrCorrupt},
-		{"another magic and version", put(bucketMeta, keyFormat, format("SOMEBODY", 3)), ErrCorrupt},
+		{"another magic and version", put(bucketMeta, keyFormat, format("SOMEBODY", 4)), ErrCorrupt},
 		{"a format value that is damaged", edit(bucketMeta, keyFormat, flip(8)), ErrCorrupt},
 		{"no format value", remove(bucketMeta, keyFormat), ErrCorrupt},
 		{"no meta bucket", func(tx *bolt.Tx) error { return tx.DeleteBucket(bucketMeta) }, ErrCorrupt},
@@ -423,6 +427,8 @@ func TestTheFilesOfAnotherKindOrVersionAreRefused(t *testing.T) {
 			tamper(t, path, tt.change)
 			if s, err := OpenShard(path); !errors.Is(err, tt.want) {
 				t.Errorf("shard: opened %v, error %v, want %v", s, err, tt.want)
+			} else if err == nil {
+				mustClose(t, s)
 			}
 
 			dir := t.TempDir()
@@ -441,6 +447,8 @@ func TestTheFilesOfAnotherKindOrVersionAreRefused(t *testing.T) {
 			})
 			if c, err := OpenCatalog(dir); !errors.Is(err, tt.want) {
 				t.Errorf("catalog: opened %v, error %v, want %v", c, err, tt.want)
+			} else if err == nil {
+				mustClose(t, c)
 			}
 		})
 	}
@@ -456,6 +464,24 @@ func TestTheFilesOfAnotherKindOrVersionAreRefused(t *testing.T) {
 			t.Errorf("catalog: opened %v, error %v, want ErrCorrupt", c, err)
 		}
 	})
+}
+
+// Who meets a file that is newer than the program is told by how much, and which file.
+func TestAFileThatIsTooNewSaysWhichVersionsAreWanted(t *testing.T) {
+	var h byHand
+	_, path := soundFile(t)
+	for _, tt := range []struct {
+		change change
+		want   string
+	}{
+		{put(bucketMeta, keyNeeds, seal(keyNeeds, []byte(`["attributes"]`))), `the file needs "attributes", which this program does not know`},
+		{put(bucketMeta, keyFormat, h.join("HAMNSHRD", uint32(9), h.crc("format", "HAMNSHRD", uint32(9)))), "format version 9, and this program reads 1 to 3"},
+	} {
+		tamper(t, path, tt.change)
+		if _, err := OpenShard(path); !errors.Is(err, ErrVersion) || !strings.Contains(err.Error(), tt.want) || !strings.Contains(err.Error(), path) {
+			t.Errorf("error is %v, want ErrVersion, %q and the path", err, tt.want)
+		}
+	}
 }
 
 func TestAShardWhoseMetaIsDamagedIsRefused(t *testing.T) {

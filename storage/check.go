@@ -156,7 +156,7 @@ func (c *checker) meta() error {
 	b := c.tx.Bucket(bucketMeta)
 	return b.ForEach(func(key, value []byte) error {
 		switch string(key) {
-		case string(keyFormat), string(keySchema), string(keyState):
+		case string(keyFormat), string(keyNeeds), string(keySchema), string(keyState):
 			if _, err := unseal(key, value); err != nil {
 				c.problem("meta: %s: %v", key, err)
 			}
@@ -373,7 +373,10 @@ func (c *checker) hashes() error {
 			c.problem("%v", err)
 			continue
 		}
-		end := binary.BigEndian.Uint64(key)
+		if block.floored && block.floor != floor {
+			c.problem("hashes to %x: after %016x, want %016x", key, block.floor, floor)
+		}
+		end := block.last
 		for i := range block.len() {
 			e := block.at(i)
 			if compareHashed(before, e) >= 0 || e.hash <= floor || e.hash > end {

@@ -2,7 +2,6 @@ package storage
 
 import (
 	"encoding/binary"
-	"errors"
 	"fmt"
 	"hash/crc32"
 	"math"
@@ -109,8 +108,8 @@ type commit struct {
 }
 
 func newCommit(s *Shard, tx *bolt.Tx) (*commit, error) {
-	if s.version == shardVersionOld {
-		if err := upgrade(tx); err != nil {
+	if s.version != shardVersion {
+		if err := upgrade(tx, s.version); err != nil {
 			return nil, err
 		}
 	}
@@ -132,19 +131,22 @@ func newCommit(s *Shard, tx *bolt.Tx) (*commit, error) {
 	return c, nil
 }
 
-// upgrade brings a file of version 1 to version 2. The ids of all rows are in memory.
-func upgrade(tx *bolt.Tx) error {
-	if err := tx.DeleteBucket(bucketIDs); err != nil {
-		return err
+// upgrade brings a file of an older version to the newest. Of version 1 the ids of all rows
+// are in memory; of version 2 the blocks of hashes stay until a sweep writes them anew.
+func upgrade(tx *bolt.Tx, version uint32) error {
+	if version == shardVersionIDs {
+		if err := tx.DeleteBucket(bucketIDs); err != nil {
+			return err
+		}
+		hashes, err := tx.CreateBucket(bucketHashes)
+		if err != nil {
+			return err
+		}
+		if err := putHashes(hashes, nil, 0, math.MaxUint64); err != nil {
+			return err
+		}
 	}
-	hashes, err := tx.CreateBucket(bucketHashes)
-	if err != nil {
-		return err
-	}
-	return errors.Join(
-		putHashes(hashes, nil, math.MaxUint64),
-		tx.Bucket(bucketMeta).Put(keyFormat, seal(keyFormat, appendFormat(shardMagic, shardVersion))),
-	)
+	return tx.Bucket(bucketMeta).Put(keyFormat, seal(keyFormat, appendFormat(shardMagic, shardVersion)))
 }
 
 func (c *commit) run(ops []Op) error {
@@ -163,6 +165,7 @@ func (c *commit) run(ops []Op) error {
 // apply gives slots, retires what they replace, and keeps rows.
 func (c *commit) apply(ops []Op) error {
 	c.applied = make([]Applied, len(ops))
+	c.state.Applied += uint64(len(ops))
 	for i := range ops {
 		op, done := &ops[i], Applied{Slot: NoSlot, Retired: NoSlot}
 		old, ours := c.own[op.ID]
@@ -376,7 +379,7 @@ func (c *commit) index(ops []Op) error {
 	for _, i := range c.fresh {
 		c.find.recent.add(hashID([]byte(ops[i].ID)))
 	}
-	if c.sweep == nil && c.schema.sweepDue(c.state) {
+	if c.sweep == nil && len(c.find.recent.damaged) == 0 && c.schema.sweepDue(c.state) { // a sweep would leave out the damaged
 		c.sweep = &sweep{end: c.find.recent.end(), todo: c.find.recent.sorted()}
 	}
 	if c.sweep == nil || len(c.fresh) == 0 {

@@ -176,7 +176,7 @@ func TestAPowerCutInsideACommitLeavesWhatWasThereBefore(t *testing.T) {
 	})
 	for _, version := range goldenVersions { // the first commit brings the old to the new
 		t.Run("of a shard of "+version, func(t *testing.T) {
-			cutPower(t, goldenModel(), openSound(t, goldenShard(t, version)))
+			cutPower(t, goldenModel(version), openSound(t, goldenShard(t, version)))
 		})
 	}
 }

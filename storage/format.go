@@ -15,11 +15,13 @@ import (
 
 // This file turns rows into the bytes of FORMAT.md and back; no other file does.
 
-// A shard of version 1 is brought to version 2 by its first commit.
+// A shard of an older version is brought to the newest by its first commit.
 const (
-	catalogVersion  = 1
-	shardVersion    = 2
-	shardVersionOld = 1
+	catalogVersion = 1
+	shardVersion   = 3
+
+	shardVersionIDs = 1 // the only one with a bucket of ids instead of hashes
+	oldestVersion   = 1 // of both
 )
 
 var (
@@ -44,6 +46,7 @@ var (
 	bucketFrozen       = []byte("frozen")
 
 	keyFormat = []byte("format")
+	keyNeeds  = []byte("needs")
 	keySchema = []byte("schema")
 	keyState  = []byte("state")
 	keyEngine = []byte("engine")
@@ -94,6 +97,9 @@ type Schema struct {
 	ChunkRows int `json:"chunk_rows"`
 	// Engine is the engine's own description of the rows, a JSON value.
 	Engine json.RawMessage `json:"engine"`
+	// Collection is the name of the collection when the file was made, for Adopt. Set by
+	// the catalog; empty in files of older programs.
+	Collection string `json:"collection,omitempty"`
 	// Frozen is what else the engine keeps that never changes: more than should be written
 	// again with every commit, as what lies beside the state is. Empty: nothing.
 	Frozen []byte `json:"-"`
@@ -171,8 +177,11 @@ type State struct {
 	Next uint64
 	// Live is how many of them are not retired.
 	Live uint64
-	// Commits is how many commits there have been.
+	// Commits is how many commits the file has had.
 	Commits uint64
+	// Applied is the number of the last change that the rows hold: each upsert and each
+	// removal of a commit is one more. A file that replaces another goes on from there.
+	Applied uint64
 }
 
 // state is all that a commit moves on.
@@ -224,48 +233,75 @@ func unseal(key, value []byte) ([]byte, error) {
 	return body, nil
 }
 
+// parseNeeds returns an error when the unsealed value of needs names what this program has
+// not learnt to read.
+func parseNeeds(body []byte) error {
+	var names []string
+	if err := json.Unmarshal(body, &names); err != nil {
+		return corrupt("needs is %q, want a JSON list of names", head(body))
+	}
+	for _, name := range names {
+		return fmt.Errorf("the file needs %.64q, which this program does not know: a newer one wrote it: %w", name, ErrVersion)
+	}
+	return nil
+}
+
 func appendFormat(magic []byte, version uint32) []byte {
 	return binary.LittleEndian.AppendUint32(bytes.Clone(magic), version)
 }
 
 // parseFormat checks the unsealed format value, first what it is, then how new, and
-// returns its version, which is oldest to newest.
-func parseFormat(body, magic []byte, oldest, newest uint32) (uint32, error) {
+// returns its version, which is oldestVersion to newest.
+func parseFormat(body, magic []byte, newest uint32) (uint32, error) {
 	if len(body) != len(magic)+4 || !bytes.Equal(body[:len(magic)], magic) {
 		return 0, corrupt("format is %q, want magic %q and a version", head(body), magic)
 	}
 	v := binary.LittleEndian.Uint32(body[len(magic):])
-	if v < oldest || v > newest {
-		return 0, fmt.Errorf("format version %d, want %d to %d: %w", v, oldest, newest, ErrVersion)
+	switch {
+	case v < oldestVersion:
+		return 0, corrupt("format version %d, want %d to %d", v, oldestVersion, newest)
+	case v > newest:
+		return 0, fmt.Errorf("format version %d, and this program reads %d to %d: a newer one wrote the file: %w", v, oldestVersion, newest, ErrVersion)
 	}
 	return v, nil
 }
 
 func (s state) append() []byte {
 	var b []byte
-	for _, n := range []uint64{s.Next, s.Live, s.Commits, s.Indexed} {
+	for _, n := range []uint64{s.Next, s.Live, s.Commits, s.Indexed, s.Applied} {
 		b = binary.LittleEndian.AppendUint64(b, n)
 	}
 	return b
 }
 
-// parseState parses the unsealed state of a shard, of version 1 when it ends early.
+// Sizes of the body of a state, by version.
+const (
+	stateBytes1 = 24
+	stateBytes2 = 32
+	stateBytes  = 40
+)
+
+// parseState parses the unsealed state of a shard of any version. Changes were not counted
+// before version 3: then each row there is was one.
 func (s Schema) parseState(body []byte) (state, error) {
-	const long, short = 32, 24
-	if len(body) != long && len(body) != short {
-		return state{}, corrupt("state has %d bytes, want %d", len(body), long)
+	if n := len(body); n != stateBytes && n != stateBytes2 && n != stateBytes1 {
+		return state{}, corrupt("state has %d bytes, want %d", n, stateBytes)
 	}
 	at := func(i int) uint64 { return binary.LittleEndian.Uint64(body[8*i:]) }
 	p := state{State: State{Next: at(0), Live: at(1), Commits: at(2)}}
-	if p.Live > p.Next {
-		return state{}, corrupt("state has %d live of %d rows", p.Live, p.Next)
-	}
-	if len(body) == short {
+	p.Applied, p.Packed = p.Next, s.packed(p.Next)
+	switch len(body) {
+	case stateBytes:
+		p.Indexed, p.Applied = at(3), at(4)
+	case stateBytes2:
+		p.Indexed = at(3)
+	default:
 		p.Packed = s.sealed(p.Next)
-		return p, nil
 	}
-	p.Indexed, p.Packed = at(3), s.packed(p.Next)
-	if p.Indexed > p.Next {
+	switch {
+	case p.Live > p.Next:
+		return state{}, corrupt("state has %d live of %d rows", p.Live, p.Next)
+	case p.Indexed > p.Next:
 		return state{}, corrupt("state has %d indexed of %d rows", p.Indexed, p.Next)
 	}
 	return p, nil
@@ -281,15 +317,22 @@ func hashID(id []byte) uint64 {
 	return max(1, binary.LittleEndian.Uint64(sum[:]))
 }
 
-// hashBlock is the body of a value of hashes: entries of 16 bytes, in order.
-type hashBlock []byte
+// hashBlock is a value of hashes: the entries of all hashes above floor, up to last.
+type hashBlock struct {
+	floor, last uint64
+	floored     bool   // floor is in the value; it is not in one of version 2
+	entries     []byte // of 16 bytes, in order
+}
 
-const hashedBytes = 16
+const (
+	hashedBytes = 16
+	floorBytes  = 8
+)
 
-func (b hashBlock) len() int { return len(b) / hashedBytes }
+func (b hashBlock) len() int { return len(b.entries) / hashedBytes }
 
 func (b hashBlock) at(i int) hashed {
-	e := b[i*hashedBytes:][:hashedBytes]
+	e := b.entries[i*hashedBytes:][:hashedBytes]
 	return hashed{binary.LittleEndian.Uint64(e), binary.LittleEndian.Uint64(e[8:])}
 }
 
@@ -301,16 +344,23 @@ func (b hashBlock) after(hash uint64) int {
 // openHashBlock unseals a value of hashes, which its result shares.
 func openHashBlock(key, value []byte) (hashBlock, error) {
 	body, err := unseal(key, value)
-	if err == nil && (len(key) != 8 || len(body)%hashedBytes != 0) {
-		err = corrupt("%d bytes of entries of %d", len(body), hashedBytes)
+	rest := len(body) % hashedBytes
+	if err == nil && (len(key) != 8 || rest != 0 && rest != floorBytes) {
+		err = corrupt("%d bytes, want %d and entries of %d", len(body), floorBytes, hashedBytes)
 	}
 	if err != nil {
-		return nil, fmt.Errorf("hashes to %.16x: %w", key, err)
+		return hashBlock{}, fmt.Errorf("hashes to %.16x: %w", key, err)
 	}
-	return body, nil
+	block := hashBlock{last: binary.BigEndian.Uint64(key), entries: body[rest:], floored: rest == floorBytes}
+	if block.floored {
+		block.floor = binary.LittleEndian.Uint64(body)
+	}
+	return block, nil
 }
 
-func appendHashes(dst []byte, entries []hashed) []byte {
+// appendHashes appends the body of a block of entries above floor.
+func appendHashes(dst []byte, floor uint64, entries []hashed) []byte {
+	dst = binary.LittleEndian.AppendUint64(dst, floor)
 	for _, e := range entries {
 		dst = binary.LittleEndian.AppendUint64(dst, e.hash)
 		dst = binary.LittleEndian.AppendUint64(dst, e.slot)

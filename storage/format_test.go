@@ -235,9 +235,9 @@ func TestTheBytesOnDiskAreThoseOfTheFormat(t *testing.T) {
 
 	want := map[string]map[string][]byte{
 		"meta": {
-			"format": checked([]byte("format"), h.join("HAMNSHRD", uint32(2))),
+			"format": checked([]byte("format"), h.join("HAMNSHRD", uint32(3))),
 			"schema": checked([]byte("schema"), []byte(`{"dims":70,"scalars":1,"vector_bytes":5,"block_rows":2,"chunk_rows":2,"engine":{"k":1}}`)),
-			"state":  checked([]byte("state"), h.join(uint64(3), uint64(2), uint64(2), uint64(2))),
+			"state":  checked([]byte("state"), h.join(uint64(3), uint64(2), uint64(2), uint64(2), uint64(3))),
 		},
 		"codes":   lidded(h.join(header("HNC1", 8*2+4, h.crc(codes)), codes)),
 		"vectors": lidded(h.join(header("HNV1", 16, 0), vectorRow(0, "AAAAA"), vectorRow(1, "BBBBB"))),
@@ -250,6 +250,7 @@ func TestTheBytesOnDiskAreThoseOfTheFormat(t *testing.T) {
 		// Of "bb" and the first "a": as `printf bb | sha256sum` begins, the last byte of eight
 		// counting most.
 		"hashes": {"\xff\xff\xff\xff\xff\xff\xff\xff": checked([]byte("\xff\xff\xff\xff\xff\xff\xff\xff"), h.join(
+			uint64(0),
 			"\x3b\x64\xdb\x95\xcb\x55\xc7\x63", uint64(1),
 			"\xca\x97\x81\x12\xca\x1b\xbd\xca", uint64(0),
 		))},
@@ -307,10 +308,11 @@ func TestTheFormatValueSaysWhatAFileIsAndHowNew(t *testing.T) {
 		body []byte
 		want error
 	}{
-		{"this version", h.join("HAMNSHRD", uint32(2)), nil},
+		{"this version", h.join("HAMNSHRD", uint32(3)), nil},
+		{"the second version", h.join("HAMNSHRD", uint32(2)), nil},
 		{"the first version", h.join("HAMNSHRD", uint32(1)), nil},
-		{"the next version", h.join("HAMNSHRD", uint32(3)), ErrVersion},
-		{"a version before the first", h.join("HAMNSHRD", uint32(0)), ErrVersion},
+		{"the next version", h.join("HAMNSHRD", uint32(4)), ErrVersion},
+		{"a version before the first", h.join("HAMNSHRD", uint32(0)), ErrCorrupt},
 		{"the last version ever", h.join("HAMNSHRD", ^uint32(0)), ErrVersion},
 		{"a catalog", h.join("HAMNCATL", uint32(1)), ErrCorrupt},
 		{"nothing", nil, ErrCorrupt},
@@ -318,7 +320,7 @@ func TestTheFormatValueSaysWhatAFileIsAndHowNew(t *testing.T) {
 		{"a byte too many", h.join("HAMNSHRD", uint32(1), "\x00"), ErrCorrupt},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			if _, err := parseFormat(tt.body, shardMagic, shardVersionOld, shardVersion); !errors.Is(err, tt.want) {
+			if _, err := parseFormat(tt.body, shardMagic, shardVersion); !errors.Is(err, tt.want) {
 				t.Errorf("error is %v, want %v", err, tt.want)
 			}
 		})

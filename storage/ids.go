@@ -2,7 +2,7 @@ package storage
 
 import (
 	"bytes"
-	"encoding/binary"
+	"errors"
 	"fmt"
 	"math"
 	"math/bits"
@@ -29,7 +29,7 @@ const (
 
 	// hashBlockRows is the entries of a block of hashes at most, but for those of one
 	// hash, which stay together. Four fit a page when full, and a lookup checks one.
-	hashBlockRows = 62
+	hashBlockRows = 61
 )
 
 // hashed is an id's hash and the slot of a row with that id.
@@ -57,7 +57,8 @@ type recent struct {
 	// more than an i, 0 at the end.
 	heads, next []uint32
 
-	short bool // rows ended before the last slot: the file is damaged
+	damaged []uint64 // slots whose rows could not be read when the file was opened
+	short   bool     // rows ended before the last slot: the file is damaged
 }
 
 func newRecent(from uint64) *recent { return &recent{from: from, heads: make([]uint32, 1<<10)} }
@@ -139,8 +140,8 @@ func (r *recent) sorted() []hashed {
 	return all
 }
 
-// readRecent returns what rows has from indexed to next. A damaged row is left for who
-// reads it to report: its id is not found meanwhile.
+// readRecent returns what rows has from indexed to next. A damaged row is noted: nobody can
+// say which id is not there while one cannot be read.
 func readRecent(rows *bolt.Bucket, indexed, next uint64) *recent {
 	r := newRecent(indexed)
 	cursor := rows.Cursor()
@@ -154,6 +155,11 @@ func readRecent(rows *bolt.Bucket, indexed, next uint64) *recent {
 			if id, _, err := openRow(slot, key, value); err == nil {
 				hash = hashID(id)
 			}
+		}
+		if hash == noHash {
+			r.damaged = append(r.damaged, slot)
+		}
+		if bytes.Compare(key, slotKey(slot)) <= 0 { // else the row has no key, and this is of a later one
 			key, value = cursor.Next()
 		}
 		r.add(hash)
@@ -176,15 +182,37 @@ type finder struct {
 func (f *finder) find(id []byte) (uint64, error) {
 	slot, err := f.last(id)
 	if err == nil && slot != NoSlot {
-		var bitmap []byte
-		if bitmap, err = f.bitmap(slot / retiredSpan); err == nil && isRetired(bitmap, slot) {
+		var dead bool
+		if dead, err = f.dead(slot); dead {
 			slot = NoSlot
 		}
+	}
+	if err == nil && slot == NoSlot {
+		err = f.unread()
 	}
 	if err != nil {
 		return NoSlot, fmt.Errorf("id %q: %w", head(id), err)
 	}
 	return slot, nil
+}
+
+func (f *finder) dead(slot uint64) (bool, error) {
+	bitmap, err := f.bitmap(slot / retiredSpan)
+	return isRetired(bitmap, slot), err
+}
+
+// unread returns an error when there is a live row whose id nobody knows: it may be the one
+// that was not found.
+func (f *finder) unread() error {
+	for _, slot := range f.recent.damaged {
+		if slot >= f.state.Next {
+			break
+		}
+		if dead, err := f.dead(slot); err != nil || !dead {
+			return errors.Join(err, corrupt("not found, but it may be the id of slot %d, whose row is damaged", slot))
+		}
+	}
+	return nil
 }
 
 // last returns the last slot whose row has that id, NoSlot when there is none.
@@ -229,10 +257,32 @@ func (f *finder) has(slot uint64, id []byte) (bool, error) {
 // block returns the block on disk that a hash belongs to.
 func (f *finder) block(hash uint64) (hashBlock, error) {
 	if f.hashes == nil {
-		return nil, nil
+		return hashBlock{}, nil
 	}
-	key, value := f.hashes.Cursor().Seek(slotKey(hash))
-	return openHashBlock(key, value)
+	return seekHashes(f.hashes, hash)
+}
+
+// seekHashes returns the block of hashes that a hash belongs to. It proves that it is that
+// one: where damage changed a key, or hid one, bbolt leads to another, which may be whole.
+func seekHashes(hashes *bolt.Bucket, hash uint64) (hashBlock, error) {
+	cursor := hashes.Cursor()
+	block, err := openHashBlock(cursor.Seek(slotKey(hash)))
+	if err != nil {
+		return hashBlock{}, err
+	}
+	if !block.floored {
+		if key, value := cursor.Prev(); key != nil {
+			before, err := openHashBlock(key, value)
+			if err != nil {
+				return hashBlock{}, err
+			}
+			block.floor = before.last
+		}
+	}
+	if hash <= block.floor || hash > block.last {
+		return hashBlock{}, corrupt("hash %016x leads to the block of hashes after %016x, up to %016x", hash, block.floor, block.last)
+	}
+	return block, nil
 }
 
 // sweep puts what has come to wait in memory into the bucket of hashes, a part in each
@@ -251,18 +301,21 @@ func (s Schema) sweepDue(at state) bool {
 // step puts the next n of todo into hashes, or a few more, and returns the sweep that is
 // left. Dead slots it does not put there, and drops from the blocks that it writes.
 func (s sweep) step(hashes *bolt.Bucket, n int, dead func(slot uint64) (bool, error)) (sweep, error) {
-	var carried []hashed // from a block that had become too small to stay
+	var carried []hashed // from a block that had become too small to stay,
+	var floor uint64     // whose floor this was
 	carry, from := false, uint64(0)
 	for carry || n > 0 && len(s.todo) > 0 {
 		if !carry {
 			from = s.todo[0].hash
 		}
-		key, value := hashes.Cursor().Seek(slotKey(from))
-		block, err := openHashBlock(key, value)
+		block, err := seekHashes(hashes, from)
 		if err != nil {
 			return s, err
 		}
-		last := binary.BigEndian.Uint64(key)
+		if !carry {
+			floor = block.floor
+		}
+		last := block.last
 		fresh, _ := slices.BinarySearchFunc(s.todo, hashed{last, math.MaxUint64}, compareHashed)
 		merged, err := mergeHashes(carried, block, s.todo[:fresh], dead)
 		if err != nil {
@@ -274,7 +327,7 @@ func (s sweep) step(hashes *bolt.Bucket, n int, dead func(slot uint64) (bool, er
 			err = hashes.Delete(slotKey(last))
 		} else {
 			carried = nil
-			err = putHashes(hashes, merged, last)
+			err = putHashes(hashes, merged, floor, last)
 		}
 		if err != nil {
 			return s, err
@@ -307,24 +360,25 @@ func mergeHashes(all []hashed, block hashBlock, fresh []hashed, dead func(slot u
 	return all, nil
 }
 
-// putHashes writes all as blocks of like size, of which the last has the key of last.
-// Those of one hash stay together.
-func putHashes(hashes *bolt.Bucket, all []hashed, last uint64) error {
+// putHashes writes all, which are above floor, as blocks of like size, of which the last has
+// the key of last. Those of one hash stay together.
+func putHashes(hashes *bolt.Bucket, all []hashed, floor, last uint64) error {
 	for blocks := max(1, (len(all)+hashBlockRows-1)/hashBlockRows); blocks > 0; blocks-- {
 		n := (len(all) + blocks - 1) / blocks
 		for n > 0 && n < len(all) && all[n].hash == all[n-1].hash {
 			n++
 		}
-		key := slotKey(last)
+		end := last
 		if n < len(all) {
-			key = slotKey(all[n-1].hash)
+			end = all[n-1].hash
 		} else {
 			blocks = 1
 		}
-		if err := hashes.Put(key, seal(key, appendHashes(nil, all[:n]))); err != nil {
+		key := slotKey(end)
+		if err := hashes.Put(key, seal(key, appendHashes(nil, floor, all[:n]))); err != nil {
 			return err
 		}
-		all = all[n:]
+		floor, all = end, all[n:]
 	}
 	return nil
 }

@@ -57,7 +57,7 @@ func commitInLittleAddressSpace(args []string) error {
 		}
 		m.commit(ops)
 	}
-	if v := m.read(s); len(v.wrong)+len(v.errs)+len(v.hidden) > 0 {
+	if v := m.read(s); len(v.wrong)+len(v.errs) > 0 {
 		return fmt.Errorf("%+v", v)
 	}
 	return s.Close()

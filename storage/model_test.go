@@ -20,6 +20,7 @@ type model struct {
 	retired map[uint64]bool
 	slots   map[string]uint64 // of the live row of each id
 	commits uint64
+	applied uint64
 }
 
 func newModel(schema Schema) *model {
@@ -43,11 +44,12 @@ func (m *model) commit(ops []Op) []Applied {
 		applied[i] = done
 	}
 	m.commits++
+	m.applied += uint64(len(ops))
 	return applied
 }
 
 func (m *model) state() State {
-	return State{Next: uint64(len(m.rows)), Live: uint64(len(m.slots)), Commits: m.commits}
+	return State{Next: uint64(len(m.rows)), Live: uint64(len(m.slots)), Commits: m.commits, Applied: m.applied}
 }
 
 func (m *model) clone() *model {
@@ -60,10 +62,7 @@ func (m *model) clone() *model {
 // the model.
 type verdict struct {
 	wrong []string // answers that are not the model's
-	// hidden ids were answered with "not there": damage that FORMAT.md lets
-	// Check find, but not Slot.
-	hidden []string
-	errs   []error // answers refused
+	errs  []error  // answers refused
 }
 
 // wrongAnswer tells an answer that is not the model's from one that was refused.
@@ -77,7 +76,7 @@ func wrongf(format string, args ...any) error { return wrongAnswer(fmt.Sprintf(f
 func (m *model) read(s *Shard) verdict {
 	// All in one View: the short way, unless something is amiss.
 	var v verdict
-	questions := m.questions(&v)
+	questions := m.questions()
 	err := s.View(func(r *Reader) error {
 		for _, ask := range questions {
 			if err := ask(r); err != nil {
@@ -90,7 +89,6 @@ func (m *model) read(s *Shard) verdict {
 		return v
 	}
 	// Each in a View of its own, so that an error in one does not hide another.
-	v = verdict{}
 	for _, ask := range questions {
 		err := s.View(ask)
 		var wrong wrongAnswer
@@ -104,9 +102,8 @@ func (m *model) read(s *Shard) verdict {
 	return v
 }
 
-// questions returns all there is to ask a shard. Those whose answer is that an id
-// is hidden note it in v.
-func (m *model) questions(v *verdict) []func(r *Reader) error {
+// questions returns all there is to ask a shard.
+func (m *model) questions() []func(r *Reader) error {
 	questions := []func(r *Reader) error{m.askState, m.askVectors, m.askBlocks, m.askRetired}
 	next := uint64(len(m.rows))
 	ids := map[string]bool{"never there": true}
@@ -117,7 +114,7 @@ func (m *model) questions(v *verdict) []func(r *Reader) error {
 			func(r *Reader) error { return m.askVector(r, uint64(slot)) })
 	}
 	for id := range ids {
-		questions = append(questions, func(r *Reader) error { return m.askSlot(r, id, v) })
+		questions = append(questions, func(r *Reader) error { return m.askSlot(r, id) })
 	}
 	for _, from := range edges(next) {
 		questions = append(questions, func(r *Reader) error { return m.askRows(r, from) })
@@ -138,17 +135,17 @@ func (m *model) askState(r *Reader) error {
 	return nil
 }
 
-func (m *model) askSlot(r *Reader, id string, v *verdict) error {
+func (m *model) askSlot(r *Reader, id string) error {
 	got, err := r.Slot(id)
 	if err != nil {
 		return err
 	}
 	want, ok := m.slots[id]
-	switch {
-	case ok && got == NoSlot:
-		v.hidden = append(v.hidden, id)
-	case !ok && got != NoSlot, ok && got != want:
-		return wrongf("slot of %q is %d, want %d (%t)", id, got, want, ok)
+	if !ok {
+		want = NoSlot
+	}
+	if got != want {
+		return wrongf("slot of %q is %s, want %s", id, slotName(got), slotName(want))
 	}
 	return nil
 }
@@ -338,9 +335,6 @@ func (m *model) askRetired(r *Reader) error {
 func (m *model) mustHold(t testing.TB, s *Shard) {
 	t.Helper()
 	v := m.read(s)
-	for _, id := range v.hidden {
-		v.wrong = append(v.wrong, fmt.Sprintf("slot of %q is not there, want %d", id, m.slots[id]))
-	}
 	for _, err := range v.errs {
 		v.wrong = append(v.wrong, err.Error())
 	}

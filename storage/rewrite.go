@@ -6,6 +6,8 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+
+	bolt "go.etcd.io/bbolt"
 )
 
 // A rewrite fills a new shard beside the one in use, and then puts it in its place;
@@ -18,6 +20,7 @@ func (c *Catalog) BeginRewrite(e Entry, schema Schema) (*Shard, error) {
 	if err := removeFile(creating); err != nil {
 		return nil, err
 	}
+	schema.Collection = e.Name
 	if err := CreateShard(creating, schema); err != nil {
 		return nil, errors.Join(err, removeFile(creating))
 	}
@@ -65,6 +68,9 @@ func (s *Shard) Replace(old *Shard) error {
 	if old.broken != nil { // what it holds is not known, and so not what s should hold
 		return fmt.Errorf("storage: %s: %w", old.path, old.broken)
 	}
+	if err := s.adopt(old.state.Applied); err != nil {
+		return err
+	}
 	if err := os.Rename(s.path, old.path); err != nil {
 		return fmt.Errorf("storage: %w", err)
 	}
@@ -77,6 +83,22 @@ func (s *Shard) Replace(old *Shard) error {
 	old.broken = errReplaced
 	s.path = old.path
 	return nil
+}
+
+// adopt makes applied the number of the last change that s holds, durably: what was copied
+// to s were no changes.
+func (s *Shard) adopt(applied uint64) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	state := s.state
+	state.Applied = applied
+	_, err := update(s.path, s.db, func(tx *bolt.Tx) error {
+		return tx.Bucket(bucketMeta).Put(keyState, seal(keyState, state.append()))
+	})
+	if err == nil {
+		s.state = state
+	}
+	return err
 }
 
 var errReplaced = errors.New("another shard has taken its place")

@@ -105,7 +105,7 @@ func CreateShard(path string, schema Schema) error {
 			meta.Put(keyFormat, seal(keyFormat, appendFormat(shardMagic, shardVersion))),
 			meta.Put(keySchema, seal(keySchema, encoded)),
 			meta.Put(keyState, seal(keyState, state{}.append())),
-			putHashes(tx.Bucket(bucketHashes), nil, math.MaxUint64),
+			putHashes(tx.Bucket(bucketHashes), nil, 0, math.MaxUint64),
 		)
 	})
 	return errors.Join(err, closeBolt(db))
@@ -113,7 +113,7 @@ func CreateShard(path string, schema Schema) error {
 
 var (
 	shardBuckets    = [][]byte{bucketMeta, bucketCodes, bucketVectors, bucketTail, bucketRows, bucketHashes, bucketRetired}
-	shardBucketsOld = [][]byte{bucketMeta, bucketCodes, bucketVectors, bucketTail, bucketRows, bucketIDs, bucketRetired}
+	shardBucketsIDs = [][]byte{bucketMeta, bucketCodes, bucketVectors, bucketTail, bucketRows, bucketIDs, bucketRetired}
 )
 
 // OpenShard opens the file of a shard, which CreateShard made. It takes the
@@ -137,12 +137,12 @@ func OpenShard(path string) (*Shard, error) {
 // load reads the meta bucket, and the ids of recent rows.
 func (s *Shard) load() error {
 	return s.db.View(func(tx *bolt.Tx) (err error) {
-		if s.version, err = checkFormat(tx, shardMagic, shardVersionOld, shardVersion); err != nil {
+		if s.version, err = checkFormat(tx, shardMagic, shardVersion); err != nil {
 			return err
 		}
 		buckets := shardBuckets
-		if s.version == shardVersionOld {
-			buckets = shardBucketsOld
+		if s.version == shardVersionIDs {
+			buckets = shardBucketsIDs
 		}
 		for _, name := range buckets {
 			if tx.Bucket(name) == nil {
@@ -175,9 +175,10 @@ func (s *Shard) load() error {
 	})
 }
 
-// checkFormat looks at the kind and the version of a file, which it returns, and at
-// nothing else of it: that may not be as these versions have it.
-func checkFormat(tx *bolt.Tx, magic []byte, oldest, newest uint32) (uint32, error) {
+// checkFormat looks at the kind and the version of a file, which it returns, at what a
+// reader must know beside, and at nothing else of it: that may not be as these versions
+// have it.
+func checkFormat(tx *bolt.Tx, magic []byte, newest uint32) (uint32, error) {
 	meta := tx.Bucket(bucketMeta)
 	if meta == nil {
 		return 0, corrupt("no bucket %q", bucketMeta)
@@ -186,7 +187,20 @@ func checkFormat(tx *bolt.Tx, magic []byte, oldest, newest uint32) (uint32, erro
 	if err != nil {
 		return 0, fmt.Errorf("format: %w", err)
 	}
-	return parseFormat(body, magic, oldest, newest)
+	version, err := parseFormat(body, magic, newest)
+	if err != nil {
+		return 0, err
+	}
+	if needs := meta.Get(keyNeeds); needs != nil {
+		body, err := unseal(keyNeeds, needs)
+		if err == nil {
+			err = parseNeeds(body)
+		}
+		if err != nil {
+			return 0, fmt.Errorf("needs: %w", err)
+		}
+	}
+	return version, nil
 }
 
 func (s Schema) readState(tx *bolt.Tx) (state, error) {
