@@ -2,8 +2,11 @@ package storage
 
 import (
 	"cmp"
+	"encoding/binary"
 	"errors"
 	"fmt"
+	"hash/fnv"
+	"io/fs"
 	"math"
 	"os"
 	"path/filepath"
@@ -19,12 +22,60 @@ import (
 
 // This file opens bbolt's files and keeps what damage does to bbolt from the rest.
 
-// guard is Shard.guard for the file at path that db has, nil while it is being opened.
+// file is a bbolt file that is open: a shard's or the catalog's.
+type file struct {
+	path     string
+	db       *bolt.DB
+	opened   os.FileInfo
+	readOnly bool
+	doubt    error // see Shard.Doubt
+}
+
+// guard runs fn, which reads the file's pages, names the file in its error, and
+// catches damage.
+func (f *file) guard(fn func() error) error { return guard(f.path, f.db, fn) }
+
+// guard is file.guard for the file at path that db has, nil while it is being opened.
 func guard(path string, db *bolt.DB, fn func() error) error {
-	if err := catchDamage(db, fn); err != nil {
-		return fmt.Errorf("storage: %s: %w", path, err)
+	err := catchDamage(db, fn)
+	if err == nil {
+		return nil
+	}
+	// The system's errors name the file by the path that it had when it was opened.
+	if by := (*fs.PathError)(nil); errors.As(err, &by) && !errors.Is(err, ErrCorrupt) {
+		return fmt.Errorf("storage: %s: %s: %w", path, by.Op, by.Err)
+	}
+	return fmt.Errorf("storage: %s: %w", path, err)
+}
+
+// present returns ErrGone when the path leads to another file than the one that is open, or
+// to none.
+func (f *file) present() error {
+	now, err := os.Stat(f.path)
+	switch {
+	case errors.Is(err, fs.ErrNotExist), err == nil && !os.SameFile(now, f.opened):
+		return fmt.Errorf("storage: %s: %w", f.path, ErrGone)
+	case err != nil:
+		return fmt.Errorf("storage: %w", err)
 	}
 	return nil
+}
+
+// writable returns why nothing can be written to the file, nil when something can.
+func (f *file) writable() error {
+	if f.readOnly {
+		return fmt.Errorf("storage: %s: %w", f.path, ErrReadOnly)
+	}
+	return f.present()
+}
+
+// update is db.Update under guard, if the file is writable. stuck tells that bbolt, undoing
+// what it could not do, tripped as well, and still has its lock for writers.
+func (f *file) update(fn func(tx *bolt.Tx) error) (stuck bool, err error) {
+	if err := f.writable(); err != nil {
+		return false, err
+	}
+	return update(f.path, f.db, fn)
 }
 
 // catchDamage runs fn and turns the panics that damaged pages cause, in bbolt or
@@ -42,8 +93,7 @@ func catchDamage(db *bolt.DB, fn func() error) (err error) {
 	return fn()
 }
 
-// update is db.Update of the file at path, under guard. stuck tells that bbolt, undoing what it could
-// not do, tripped as well, and still has its lock for writers.
+// update is file.update of a file that may be new.
 func update(path string, db *bolt.DB, fn func(tx *bolt.Tx) error) (stuck bool, err error) {
 	var tx *bolt.Tx
 	err = guard(path, db, func() error {
@@ -123,22 +173,39 @@ func mapBytes() int {
 	return gib << 30
 }
 
+// openFile opens a bbolt file that is there, readOnly or not.
+func openFile(path string, readOnly bool) (file, error) {
+	info, err := os.Stat(path)
+	if err != nil {
+		return file{}, fmt.Errorf("storage: %w", err)
+	}
+	if info.Size() == 0 { // bbolt would make a new one of it
+		return file{}, fmt.Errorf("storage: %s: %w", path, corrupt("the file is empty, and was left so: put a copy of it back, or move it away"))
+	}
+	return openBolt(path, readOnly)
+}
+
+// createFile makes a bbolt file, or fills an empty one.
+func createFile(path string) (file, error) { return openBolt(path, false) }
+
 // openBolt opens or makes a bbolt file. The freelist is not kept on disk while
 // the file is open, which makes commits independent of how much is free;
 // closeBolt writes it once, so that the next open need not look for it.
-func openBolt(path string) (*bolt.DB, error) {
+func openBolt(path string, readOnly bool) (file, error) {
 	options := &bolt.Options{
+		ReadOnly:        readOnly,
+		PreLoadFreelist: true, // for CheckPages, where it is not loaded anyway
 		Timeout:         lockTimeout,
 		FreelistType:    bolt.FreelistMapType,
 		NoFreelistSync:  true,
 		PageSize:        4096,
 		InitialMmapSize: mapBytes(),
 	}
-	var file *os.File
+	var opened *os.File
 	options.OpenFile = func(name string, flag int, perm os.FileMode) (*os.File, error) {
 		f, err := os.OpenFile(name, flag, perm)
-		if file == nil {
-			file = f
+		if opened == nil {
+			opened = f
 		}
 		return f, err
 	}
@@ -149,26 +216,56 @@ func openBolt(path string) (*bolt.DB, error) {
 	}
 	err := guard(path, nil, open)
 	if errors.Is(err, syscall.ENOMEM) { // address space is limited: let the map grow
-		options.InitialMmapSize = 0
+		options.InitialMmapSize, opened = 0, nil
 		err = guard(path, nil, open)
 	}
-	if err != nil && file != nil {
+	if err != nil && opened != nil {
 		// bbolt has done so, but not after a panic, and then the lock would stay.
-		_, _ = unlock(file), file.Close()
+		_, _ = unlock(opened), opened.Close()
 	}
 	switch {
 	case errors.Is(err, berrors.ErrTimeout):
-		return nil, fmt.Errorf("%w: %w", err, ErrLocked)
+		return file{}, fmt.Errorf("storage: %s: %w%s", path, ErrLocked, holder(path))
 	case errors.Is(err, berrors.ErrInvalid), errors.Is(err, berrors.ErrChecksum), errors.Is(err, berrors.ErrVersionMismatch):
-		return nil, fmt.Errorf("%w: %w", err, ErrCorrupt)
+		return file{}, fmt.Errorf("%w: %w", err, ErrCorrupt)
 	case err != nil:
-		return nil, err
+		return file{}, err
 	}
-	if err := guard(path, db, func() error { return checkTrees(db, file) }); err != nil {
-		return nil, errors.Join(err, db.Close())
+	f := file{path: path, db: db, readOnly: readOnly}
+	f.opened, err = opened.Stat()
+	if err == nil {
+		f.doubt, err = damagedMeta(opened, int64(db.Info().PageSize))
+	}
+	if err == nil {
+		err = f.guard(func() error { return checkTrees(db, opened) })
+	}
+	if err != nil {
+		return file{}, errors.Join(err, db.Close())
 	}
 	db.AllocSize = 64 << 20 // fewer, larger growths: each costs an fsync of its own
-	return db, nil
+	return f, nil
+}
+
+// damagedMeta looks at both meta pages, of which bbolt takes the newest that is whole. It
+// returns as doubt what may be missing when one is not.
+func damagedMeta(file *os.File, pageSize int64) (doubt, err error) {
+	const (
+		summed = 56 // bytes that the checksum after them is of
+		size   = summed + 8
+	)
+	for page := range int64(2) {
+		var meta [size]byte
+		if _, err := file.ReadAt(meta[:], page*pageSize+pageHeader); err != nil {
+			return nil, fmt.Errorf("storage: meta page %d: %w", page, err)
+		}
+		sum := fnv.New64a()
+		_, _ = sum.Write(meta[:summed])
+		if want := binary.NativeEndian.Uint64(meta[summed:]); sum.Sum64() != want {
+			doubt = corrupt("meta page %d: checksum %016x, want %016x: if it was the newer of the two, the last commit is missing, "+
+				"acknowledged or not; a power cut inside a commit leaves the same, and then nothing is missing", page, sum.Sum64(), want)
+		}
+	}
+	return doubt, nil
 }
 
 func closeBolt(db *bolt.DB) error {

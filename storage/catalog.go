@@ -28,7 +28,7 @@ const (
 // open. It is safe for concurrent use.
 type Catalog struct {
 	dir string
-	db  *bolt.DB
+	file
 }
 
 // Entry is one collection of a catalog.
@@ -56,26 +56,40 @@ func FindCatalog(dir string) error {
 }
 
 // OpenCatalog opens the directory dir, making it when it is not there, and ends
-// what a crash cut short. ErrLocked when another process has it open.
+// what a crash cut short. ErrLocked when another process has it open; ErrOrphans when there
+// are folders of collections that the catalog does not have, see Adopt.
 func OpenCatalog(dir string) (*Catalog, error) {
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return nil, fmt.Errorf("storage: %w", err)
 	}
 	path := filepath.Join(dir, catalogFile)
 	if _, err := os.Stat(path); errors.Is(err, fs.ErrNotExist) {
+		if err := refuseOrphans(dir, nil); err != nil {
+			return nil, err
+		}
 		if err := createCatalog(path); err != nil {
 			return nil, err
 		}
 	}
-	db, err := openBolt(path)
+	c, err := loadCatalog(dir, false)
 	if err != nil {
 		return nil, err
 	}
-	c := &Catalog{dir: dir, db: db}
-	if err := c.load(); err != nil {
-		return nil, errors.Join(err, db.Close())
+	if err := c.recover(); err != nil {
+		return nil, errors.Join(err, c.db.Close())
 	}
 	return c, nil
+}
+
+// ReadCatalog opens the directory dir for reading: nothing in it is changed, not even what a
+// crash cut short, so it may be on a medium that cannot be written. Any number of processes
+// can read at a time. ErrLocked when one has it open for writing; fs.ErrNotExist when there
+// is none.
+func ReadCatalog(dir string) (*Catalog, error) {
+	if err := FindCatalog(dir); err != nil {
+		return nil, err
+	}
+	return loadCatalog(dir, true)
 }
 
 // createCatalog makes an empty catalog beside path and puts it there, unless
@@ -91,11 +105,12 @@ func createCatalog(path string) error {
 	if err := f.Close(); err != nil {
 		return fmt.Errorf("storage: %w", err)
 	}
-	db, err := openBolt(fresh)
+	made, err := createFile(fresh)
 	if err != nil {
 		return err
 	}
-	err = db.Update(func(tx *bolt.Tx) error {
+	db := made.db
+	_, err = update(fresh, db, func(tx *bolt.Tx) error {
 		meta, err := tx.CreateBucket(bucketMeta)
 		if err != nil {
 			return err
@@ -121,8 +136,14 @@ func createCatalog(path string) error {
 	return syncDir(filepath.Dir(path))
 }
 
-func (c *Catalog) load() error {
-	err := guard(c.db.Path(), c.db, func() error {
+// loadCatalog opens the catalog of dir, which is there.
+func loadCatalog(dir string, readOnly bool) (*Catalog, error) {
+	f, err := openFile(filepath.Join(dir, catalogFile), readOnly)
+	if err != nil {
+		return nil, err
+	}
+	c := &Catalog{dir: dir, file: f}
+	err = c.guard(func() error {
 		return c.db.View(func(tx *bolt.Tx) error {
 			if _, err := checkFormat(tx, catalogMagic, catalogVersion); err != nil {
 				return err
@@ -134,10 +155,21 @@ func (c *Catalog) load() error {
 		})
 	})
 	if err != nil {
-		return err
+		return nil, errors.Join(err, c.db.Close())
 	}
-	return c.recover()
+	return c, nil
 }
+
+// Doubt is what Shard.Doubt is of the catalog's file.
+func (c *Catalog) Doubt() error {
+	if c.doubt == nil {
+		return nil
+	}
+	return fmt.Errorf("storage: %s: %w", c.path, c.doubt)
+}
+
+// Health is what Shard.Health is of the catalog's file.
+func (c *Catalog) Health() error { return c.present() }
 
 // recover ends creations and deletions that a crash cut short; see FORMAT.md. Rewrites
 // are the engine's to begin anew.
@@ -149,6 +181,11 @@ func (c *Catalog) recover() error {
 	listed := make(map[string]bool, len(entries))
 	for _, e := range entries {
 		listed[e.ID] = true
+	}
+	if err := refuseOrphans(c.dir, listed); err != nil {
+		return err
+	}
+	for _, e := range entries {
 		if err := removeFile(c.ShardPath(e) + suffixCreating); err != nil {
 			return err
 		}
@@ -183,15 +220,10 @@ func (c *Catalog) recover() error {
 	return syncDir(c.dir)
 }
 
-func isID(name string) bool {
-	b, err := hex.DecodeString(name)
-	return err == nil && len(b) == 16
-}
-
 // List returns all entries by name, ascending.
 func (c *Catalog) List() ([]Entry, error) {
 	var entries []Entry
-	err := guard(c.db.Path(), c.db, func() error {
+	err := c.guard(func() error {
 		entries = nil
 		return c.db.View(func(tx *bolt.Tx) error {
 			return tx.Bucket(bucketCollections).ForEach(func(name, value []byte) error {
@@ -231,6 +263,9 @@ func (c *Catalog) Create(name string, labels map[string]string, schema Schema) (
 	if len(name) < 1 || len(name) > MaxIDBytes {
 		return Entry{}, fmt.Errorf("storage: collection name of %d bytes, want 1 to %d", len(name), MaxIDBytes)
 	}
+	if err := c.writable(); err != nil {
+		return Entry{}, err
+	}
 	var id [16]byte
 	rand.Read(id[:]) // never fails, see its documentation
 	e := Entry{Name: name, ID: hex.EncodeToString(id[:]), Created: time.Now().UTC().Truncate(time.Microsecond), Labels: labels}
@@ -245,15 +280,13 @@ func (c *Catalog) Create(name string, labels map[string]string, schema Schema) (
 	}
 	var entered bool
 	if err == nil {
-		err = guard(c.db.Path(), c.db, func() error {
-			return c.db.Update(func(tx *bolt.Tx) error {
-				if tx.Bucket(bucketCollections).Get([]byte(name)) != nil {
-					return fmt.Errorf("collection %q: %w", name, ErrExists)
-				}
-				err := putEntry(tx, e)
-				entered = err == nil
-				return err
-			})
+		err = c.change(func(tx *bolt.Tx) error {
+			if tx.Bucket(bucketCollections).Get([]byte(name)) != nil {
+				return fmt.Errorf("collection %q: %w", name, ErrExists)
+			}
+			err := putEntry(tx, e)
+			entered = err == nil
+			return err
 		})
 	}
 	switch {
@@ -268,22 +301,26 @@ func (c *Catalog) Create(name string, labels map[string]string, schema Schema) (
 	return e, syncDir(c.dir)
 }
 
+// change makes one durable change to the catalog.
+func (c *Catalog) change(fn func(tx *bolt.Tx) error) error {
+	_, err := c.update(fn)
+	return err
+}
+
 // SetLabels replaces the labels of a collection. ErrNotFound when it is not there.
 func (c *Catalog) SetLabels(name string, labels map[string]string) (Entry, error) {
 	var e Entry
-	err := guard(c.db.Path(), c.db, func() error {
-		return c.db.Update(func(tx *bolt.Tx) error {
-			value := tx.Bucket(bucketCollections).Get([]byte(name))
-			if value == nil {
-				return fmt.Errorf("collection %q: %w", name, ErrNotFound)
-			}
-			var err error
-			if e, err = parseEntry([]byte(name), value); err != nil {
-				return err
-			}
-			e.Labels = labels
-			return putEntry(tx, e)
-		})
+	err := c.change(func(tx *bolt.Tx) error {
+		value := tx.Bucket(bucketCollections).Get([]byte(name))
+		if value == nil {
+			return fmt.Errorf("collection %q: %w", name, ErrNotFound)
+		}
+		var err error
+		if e, err = parseEntry([]byte(name), value); err != nil {
+			return err
+		}
+		e.Labels = labels
+		return putEntry(tx, e)
 	})
 	return e, err
 }
@@ -291,28 +328,26 @@ func (c *Catalog) SetLabels(name string, labels map[string]string) (Entry, error
 // SetCalibration stores what was measured of a collection, a JSON value, durably, in
 // place of what was stored before. ErrNotFound when the collection is not there.
 func (c *Catalog) SetCalibration(e Entry, calibration []byte) error {
-	return guard(c.db.Path(), c.db, func() error {
-		return c.db.Update(func(tx *bolt.Tx) error {
-			name, id := []byte(e.Name), []byte(e.ID)
-			value := tx.Bucket(bucketCollections).Get(name)
-			if value == nil {
-				return fmt.Errorf("collection %q: %w", e.Name, ErrNotFound)
-			}
-			if now, err := parseEntry(name, value); err != nil || now.ID != e.ID {
-				return errors.Join(err, fmt.Errorf("collection %q of id %s: %w", e.Name, e.ID, ErrNotFound))
-			}
-			b, err := tx.CreateBucketIfNotExists(bucketCalibrations)
-			if err != nil {
-				return err
-			}
-			return b.Put(id, seal(id, calibration))
-		})
+	return c.change(func(tx *bolt.Tx) error {
+		name, id := []byte(e.Name), []byte(e.ID)
+		value := tx.Bucket(bucketCollections).Get(name)
+		if value == nil {
+			return fmt.Errorf("collection %q: %w", e.Name, ErrNotFound)
+		}
+		if now, err := parseEntry(name, value); err != nil || now.ID != e.ID {
+			return errors.Join(err, fmt.Errorf("collection %q of id %s: %w", e.Name, e.ID, ErrNotFound))
+		}
+		b, err := tx.CreateBucketIfNotExists(bucketCalibrations)
+		if err != nil {
+			return err
+		}
+		return b.Put(id, seal(id, calibration))
 	})
 }
 
 // Calibration returns what SetCalibration stored; nil when that was nothing.
 func (c *Catalog) Calibration(e Entry) (calibration []byte, err error) {
-	err = guard(c.db.Path(), c.db, func() error {
+	err = c.guard(func() error {
 		return c.db.View(func(tx *bolt.Tx) error {
 			b := tx.Bucket(bucketCalibrations)
 			if b == nil {
@@ -349,6 +384,9 @@ func (c *Catalog) Delete(name string) error {
 }
 
 func (c *Catalog) drop(e Entry) error {
+	if err := c.writable(); err != nil {
+		return err
+	}
 	deleting := filepath.Join(c.dir, e.ID+suffixDeleting)
 	err := os.Rename(filepath.Join(c.dir, e.ID), deleting)
 	if err != nil && !errors.Is(err, fs.ErrNotExist) { // else somebody removed it, or an earlier try renamed it
@@ -357,15 +395,13 @@ func (c *Catalog) drop(e Entry) error {
 	if err := syncDir(c.dir); err != nil {
 		return err
 	}
-	err = guard(c.db.Path(), c.db, func() error {
-		return c.db.Update(func(tx *bolt.Tx) error {
-			if b := tx.Bucket(bucketCalibrations); b != nil {
-				if err := b.Delete([]byte(e.ID)); err != nil {
-					return err
-				}
+	err = c.change(func(tx *bolt.Tx) error {
+		if b := tx.Bucket(bucketCalibrations); b != nil {
+			if err := b.Delete([]byte(e.ID)); err != nil {
+				return err
 			}
-			return tx.Bucket(bucketCollections).Delete([]byte(e.Name))
-		})
+		}
+		return tx.Bucket(bucketCollections).Delete([]byte(e.Name))
 	})
 	if err != nil {
 		return err
@@ -379,5 +415,15 @@ func (c *Catalog) drop(e Entry) error {
 // ShardPath returns the path of the collection's shard.
 func (c *Catalog) ShardPath(e Entry) string { return filepath.Join(c.dir, e.ID, shardFile) }
 
+// OpenShard opens the shard of a collection, for reading where the catalog is.
+func (c *Catalog) OpenShard(e Entry) (*Shard, error) {
+	return openShardFile(c.ShardPath(e), c.readOnly)
+}
+
 // Close gives the directory up. The shards must be closed.
-func (c *Catalog) Close() error { return closeBolt(c.db) }
+func (c *Catalog) Close() error {
+	if c.readOnly {
+		return c.db.Close()
+	}
+	return closeBolt(c.db)
+}

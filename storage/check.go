@@ -37,6 +37,9 @@ type Report struct {
 // The error is for what kept Check from reading; problems are in the report.
 func (s *Shard) Check(ctx context.Context, visit func(slot uint64, code []uint64, scalars []float32, vector []byte) error) (Report, error) {
 	c := checker{ctx: ctx, schema: s.schema, visit: visit}
+	if s.doubt != nil {
+		c.problem("%v", s.doubt)
+	}
 	err := s.guard(func() error {
 		return s.db.View(func(tx *bolt.Tx) error {
 			c.tx = tx

@@ -14,7 +14,8 @@ import (
 
 // Commit applies ops in order as one synced transaction and says what each did.
 // When it returns nil all of them are durable; when it fails none is, and once the
-// disk has room again the next may succeed. One thing can be in between: the disk
+// disk has room again the next may succeed. ErrReadOnly when the shard was opened so, ErrGone when its file is no
+// longer where it was opened. One thing can be in between: the disk
 // failed in the last write of all. Then the shard takes no more commits, and opening
 // it again tells whether that write is there. Commit panics if an op does not fit the
 // schema: that is a bug in the caller.
@@ -25,11 +26,11 @@ func (s *Shard) Commit(ops []Op) ([]Applied, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.broken != nil {
-		return nil, fmt.Errorf("storage: %s: close and open again, an earlier commit broke off: %w", s.path, s.broken)
+		return nil, s.refusal()
 	}
 	var c *commit
 	var refused error // by us, before anything was written
-	stuck, err := update(s.path, s.db, func(tx *bolt.Tx) error {
+	stuck, err := s.update(func(tx *bolt.Tx) error {
 		// bbolt forgets a transaction that returns an error. After a panic it walks
 		// all pages, which may be the end of the process when one is damaged.
 		refused = catchDamage(s.db, func() error {
@@ -56,6 +57,11 @@ func (s *Shard) Commit(ops []Op) ([]Applied, error) {
 		s.recent.Store(c.find.recent.since(c.state.Indexed))
 	}
 	return c.applied, nil
+}
+
+// refusal says that the shard is broken. s.mu is held.
+func (s *Shard) refusal() error {
+	return fmt.Errorf("storage: %s: close and open again, an earlier commit broke off: %w", s.path, s.broken)
 }
 
 // unchanged reports whether the file still holds the state that the last commit

@@ -226,7 +226,15 @@ func cutPower(t *testing.T, m *model, s *Shard) {
 		garbled := slices.Clone(image)
 		copy(garbled[meta.at:], meta.b)
 		garble(rng, garbled[meta.at+16:][:64])
-		old.mustHold(t, openImage(t, garbled))
+		path := filepath.Join(t.TempDir(), shardFile)
+		if err := os.WriteFile(path, garbled, 0o600); err != nil {
+			t.Fatal(err)
+		}
+		doubtful := openShard(t, path)
+		old.mustHold(t, doubtful)
+		if doubtful.Doubt() == nil {
+			t.Error("nothing is said of the meta page that was cut")
+		}
 		copy(image[meta.at:], meta.b)
 		m.mustHold(t, openImage(t, image))
 	}

@@ -16,6 +16,9 @@ import (
 // BeginRewrite makes the empty shard that is to replace that of e, durably, and opens
 // it. It takes the place of one that an earlier rewrite has left, which must be closed.
 func (c *Catalog) BeginRewrite(e Entry, schema Schema) (*Shard, error) {
+	if err := c.writable(); err != nil {
+		return nil, err
+	}
 	creating, rewriting := c.ShardPath(e)+suffixCreating, c.rewritePath(e)
 	if err := removeFile(creating); err != nil {
 		return nil, err
@@ -68,6 +71,9 @@ func (s *Shard) Replace(old *Shard) error {
 	if old.broken != nil { // what it holds is not known, and so not what s should hold
 		return fmt.Errorf("storage: %s: %w", old.path, old.broken)
 	}
+	if err := old.present(); err != nil { // another file is there now, and is not ours to replace
+		return err
+	}
 	if err := s.adopt(old.state.Applied); err != nil {
 		return err
 	}
@@ -92,7 +98,7 @@ func (s *Shard) adopt(applied uint64) error {
 	defer s.mu.Unlock()
 	state := s.state
 	state.Applied = applied
-	_, err := update(s.path, s.db, func(tx *bolt.Tx) error {
+	_, err := s.update(func(tx *bolt.Tx) error {
 		return tx.Bucket(bucketMeta).Put(keyState, seal(keyState, state.append()))
 	})
 	if err == nil {

@@ -104,6 +104,26 @@ func TestARewriteThatWasBegunIsFoundAfterACrash(t *testing.T) {
 	}
 }
 
+// What a collection holds is counted on over a rewrite: what is copied is no change.
+func TestARewriteGoesOnCountingChanges(t *testing.T) {
+	_, c, e := newEntry(t)
+	old := openSound(t, c.ShardPath(e))
+	m := newModel(tinySchema())
+	rng := newRand(newSeed(t))
+	mustCommit(t, old, m.randomOps(rng, 20)...)
+	mustCommit(t, old, m.randomOps(rng, 3)...)
+	next := mustBegin(t, c, e, tinySchema())
+	mustCommit(t, next, m.randomOps(rng, 7)...)
+	if err := next.Replace(old); err != nil {
+		t.Fatal(err)
+	}
+	mustCommit(t, next, m.randomOps(rng, 2)...)
+	mustClose(t, next)
+	if got := openShard(t, next.Path()).state.Applied; got != 25 {
+		t.Errorf("%d changes are applied, want 25", got)
+	}
+}
+
 func TestADamagedRewriteSaysSo(t *testing.T) {
 	_, c, e := newEntry(t)
 	if err := os.WriteFile(c.rewritePath(e), make([]byte, 1<<16), 0o600); err != nil {
@@ -122,8 +142,8 @@ func TestAShardThatCannotBeReplacedGoesOn(t *testing.T) {
 	if err := os.Remove(next.Path()); err != nil {
 		t.Fatal(err)
 	}
-	if err := next.Replace(old); !errors.Is(err, fs.ErrNotExist) {
-		t.Errorf("error %v, want ErrNotExist", err)
+	if err := next.Replace(old); !errors.Is(err, ErrGone) {
+		t.Errorf("error %v, want ErrGone", err)
 	}
 	mustClose(t, next)
 	m := newModel(tinySchema())

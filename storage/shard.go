@@ -26,8 +26,7 @@ const NoSlot = math.MaxUint64
 // Shard is the rows of one collection in one bbolt file. It is safe for
 // concurrent use: commits take turns, and reads wait for nobody.
 type Shard struct {
-	path   string
-	db     *bolt.DB
+	file
 	schema Schema
 	disk   diskReads
 	places places
@@ -77,15 +76,16 @@ func CreateShard(path string, schema Schema) error {
 	if _, err := os.Lstat(path); err == nil {
 		return fmt.Errorf("storage: %s: %w", path, fs.ErrExist)
 	}
-	db, err := openBolt(path)
+	fresh, err := createFile(path)
 	if err != nil {
 		return err
 	}
+	db := fresh.db
 	encoded, err := json.Marshal(schema)
 	if err != nil {
 		return errors.Join(fmt.Errorf("storage: schema: %w", err), db.Close())
 	}
-	err = db.Update(func(tx *bolt.Tx) error {
+	_, err = update(path, db, func(tx *bolt.Tx) error {
 		for _, name := range shardBuckets {
 			if _, err := tx.CreateBucket(name); err != nil {
 				return err
@@ -119,17 +119,16 @@ var (
 // OpenShard opens the file of a shard, which CreateShard made. It takes the
 // file's lock and fails with ErrLocked when another process has it. ErrVersion
 // and ErrCorrupt tell of the contents.
-func OpenShard(path string) (*Shard, error) {
-	if _, err := os.Stat(path); err != nil {
-		return nil, fmt.Errorf("storage: %w", err)
-	}
-	db, err := openBolt(path)
+func OpenShard(path string) (*Shard, error) { return openShardFile(path, false) }
+
+func openShardFile(path string, readOnly bool) (*Shard, error) {
+	f, err := openFile(path, readOnly)
 	if err != nil {
 		return nil, err
 	}
-	s := &Shard{path: path, db: db}
+	s := &Shard{file: f}
 	if err := s.guard(s.load); err != nil {
-		return nil, errors.Join(err, db.Close())
+		return nil, errors.Join(err, s.db.Close())
 	}
 	return s, nil
 }
@@ -217,6 +216,29 @@ func (s *Shard) Schema() Schema { return s.schema }
 // Path returns the file's path.
 func (s *Shard) Path() string { return s.path }
 
+// Health returns why the next commit would be refused: ErrGone when the file was removed or
+// replaced since it was opened, or the error of the commit that broke off. Nil when nothing
+// is known against it. It waits for the commit under way.
+func (s *Shard) Health() error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.broken != nil {
+		return s.refusal()
+	}
+	return s.present()
+}
+
+// Doubt returns an error when the last commit may be missing: one of the two pages that bbolt
+// writes in turn as the last of each commit was damaged when the file was opened. The
+// contents are those of the other, and the next commit writes the damaged one anew. Nil when
+// both were whole.
+func (s *Shard) Doubt() error {
+	if s.doubt == nil {
+		return nil
+	}
+	return fmt.Errorf("storage: %s: %w", s.path, s.doubt)
+}
+
 // Size returns the bytes of disk that the file takes and how much of them is free
 // for later commits.
 func (s *Shard) Size() (bytes, free int64, err error) {
@@ -240,7 +262,3 @@ func (s *Shard) Close() error {
 	}
 	return s.db.Close()
 }
-
-// guard runs fn, which reads the file's pages, names the file in its error, and
-// catches damage.
-func (s *Shard) guard(fn func() error) error { return guard(s.path, s.db, fn) }

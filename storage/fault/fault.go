@@ -12,4 +12,11 @@ var (
 	ErrVersion = errors.New("storage: unsupported version")
 	// ErrLocked is for a directory that another process holds.
 	ErrLocked = errors.New("storage: locked by another process")
+	// ErrReadOnly is for what would change a directory that was opened for reading.
+	ErrReadOnly = errors.New("storage: opened for reading only")
+	// ErrGone is for writes to a file that was removed, or replaced by another, since it was
+	// opened.
+	ErrGone = errors.New("storage: the file that was opened is no longer there")
+	// ErrOrphans is for folders of collections that are not in the catalog.
+	ErrOrphans = errors.New("storage: collections that are not in the catalog")
 )
