@@ -298,6 +298,9 @@ const profileVersion = 2
 // plain signs.
 const olderVersion = 3
 
+// ProfileVersion is the newest version of a profile's state that UnmarshalJSON reads.
+const ProfileVersion = olderVersion
+
 // MarshalJSON writes the profile's frozen state.
 func (p *Profile) MarshalJSON() ([]byte, error) {
 	s := profileState{

@@ -20,8 +20,9 @@ import (
 
 // Collection is one set of vectors. It is safe for concurrent use.
 type Collection struct {
-	catalog *storage.Catalog
-	log     *slog.Logger
+	catalog  *storage.Catalog
+	log      *slog.Logger
+	readOnly bool
 
 	labelsMu sync.Mutex // held while the labels change
 	entry    atomic.Pointer[storage.Entry]
@@ -51,13 +52,20 @@ type Collection struct {
 
 // openCollection opens the shard of e and loads its codes.
 func openCollection(catalog *storage.Catalog, e storage.Entry, opts Options) (*Collection, error) {
-	g, err := openGeneration(catalog.ShardPath(e))
+	g, err := openGeneration(catalog, e)
 	if err != nil {
 		return nil, err
+	}
+	if err := g.codec.state.refuseOlder(opts); err != nil {
+		return nil, errors.Join(err, g.close())
+	}
+	if err := g.shard.Doubt(); err != nil {
+		opts.Logger.Error("the last commit to a collection may be missing", "collection", e.Name, "error", err)
 	}
 	c := &Collection{
 		catalog:  catalog,
 		log:      opts.Logger,
+		readOnly: opts.ReadOnly,
 		queue:    make(chan *Pending, queueLength),
 		room:     semaphore.NewWeighted(queueBytes),
 		handover: make(chan func()),
@@ -66,6 +74,10 @@ func openCollection(catalog *storage.Catalog, e storage.Entry, opts Options) (*C
 	c.entry.Store(&e)
 	c.current.Store(g)
 	c.live = measure.NewLive(opts.LiveQueries, opts.LiveChecks, c.searchAgain, c.cannotCheck)
+	if c.readOnly {
+		go c.write() // it ends when the collection is closed
+		return c, nil
+	}
 	c.resume()
 	if g.codec.state.legacy != nil && c.rewriting == nil {
 		c.renew()
@@ -78,6 +90,18 @@ func openCollection(catalog *storage.Catalog, e storage.Entry, opts Options) (*C
 	}
 	c.learnWhenDue()
 	return c, nil
+}
+
+// Health returns why writes would be refused: ErrGone when the file of the collection was
+// removed or replaced since it was opened, or the error of a commit that broke off. Nil when
+// nothing is known against them. It waits for the commit under way.
+func (c *Collection) Health() error {
+	g, release, err := c.acquire()
+	if err != nil {
+		return err
+	}
+	defer release()
+	return g.shard.Health()
 }
 
 // acquire returns the generation in force, which stays whole until the returned

@@ -21,6 +21,15 @@ type Options struct {
 	// MustExist makes Open fail with fs.ErrNotExist for a directory that no DB has
 	// been opened in before, instead of starting one there.
 	MustExist bool
+	// ReadOnly opens a directory that is there for reading: nothing in it is changed, and what
+	// would change it returns ErrReadOnly. Any number of processes can have it open so at a
+	// time, and none for writing meanwhile. What a crash has left half done stays so.
+	ReadOnly bool
+	// TrustOlderCodes opens collections of codes alone that older versions rotated, though
+	// the files do not say how: programs before commit d4867b2 rotated otherwise. Searches
+	// find nearly nothing where the codes are of such a program. Once opened for writing, a
+	// collection needs it no longer.
+	TrustOlderCodes bool
 	// LiveQueries is how many query vectors, the most recent, each collection remembers
 	// for CalibrateOptions.Live: in memory, and until it is closed. 0: none.
 	LiveQueries int
@@ -30,7 +39,8 @@ type Options struct {
 	LiveChecks float64
 }
 
-// DB is a directory of collections, held by this process alone while it is open.
+// DB is a directory of collections, held by this process alone while it is open, unless it
+// was opened for reading.
 // It is safe for concurrent use.
 type DB struct {
 	catalog *storage.Catalog
@@ -47,7 +57,9 @@ type DB struct {
 }
 
 // Open opens the directory dir and loads the codes of its collections, in
-// parallel. ErrLocked when another process has it open. A collection whose files
+// parallel. ErrLocked when another process has it open, whose number it says where the system
+// tells; ErrOrphans when there are collections that the catalog does not have, see Adopt. A
+// collection whose files
 // are damaged does not keep the others from opening: it is logged, and using it
 // returns the error.
 func Open(dir string, opts Options) (*DB, error) {
@@ -57,14 +69,12 @@ func Open(dir string, opts Options) (*DB, error) {
 	if opts.Logger == nil {
 		opts.Logger = slog.Default()
 	}
-	if opts.MustExist {
-		if err := storage.FindCatalog(dir); err != nil {
-			return nil, err
-		}
-	}
-	catalog, err := storage.OpenCatalog(dir)
+	catalog, err := openCatalog(dir, opts)
 	if err != nil {
 		return nil, err
+	}
+	if err := catalog.Doubt(); err != nil {
+		opts.Logger.Error("the last change to the catalog may be missing", "error", err)
 	}
 	db := &DB{
 		catalog:     catalog,
@@ -88,6 +98,36 @@ func Open(dir string, opts Options) (*DB, error) {
 	}
 	return db, nil
 }
+
+func openCatalog(dir string, opts Options) (*storage.Catalog, error) {
+	if opts.ReadOnly {
+		return storage.ReadCatalog(dir)
+	}
+	if opts.MustExist {
+		if err := storage.FindCatalog(dir); err != nil {
+			return nil, err
+		}
+	}
+	return storage.OpenCatalog(dir)
+}
+
+// Adopt enters the collections of dir that its catalog does not have, which Open refuses with
+// ErrOrphans, and makes the catalog when it was lost. It returns their names: those that they
+// had when their files were made, or those of their folders where the files do not say or
+// the name is taken.
+func Adopt(dir string) ([]string, error) {
+	entries, err := storage.Adopt(dir)
+	var names []string
+	for _, e := range entries {
+		names = append(names, e.Name)
+	}
+	return names, err
+}
+
+// Health returns why the set of collections cannot be changed: ErrGone when the catalog was
+// removed or replaced since it was opened. Nil when nothing is known against it. Of each
+// collection see Collection.Health.
+func (db *DB) Health() error { return db.catalog.Health() }
 
 // Close waits for the calls under way, ends all collections and gives the
 // directory up. Later uses return ErrClosed.
@@ -120,6 +160,9 @@ func (db *DB) Create(ctx context.Context, spec Spec) (*Collection, error) {
 	schema, err := state.schema()
 	if err != nil {
 		return nil, err
+	}
+	if db.opts.ReadOnly {
+		return nil, ErrReadOnly
 	}
 	db.create.Lock()
 	defer db.create.Unlock()
@@ -213,6 +256,9 @@ func (db *DB) Delete(ctx context.Context, name string) error {
 // takeOut takes a collection out of the set, and returns it unless it is damaged.
 // The caller ends one of db.deletes.
 func (db *DB) takeOut(ctx context.Context, name string) (*Collection, error) {
+	if db.opts.ReadOnly {
+		return nil, ErrReadOnly
+	}
 	db.create.Lock()
 	defer db.create.Unlock()
 	if err := ctx.Err(); err != nil {

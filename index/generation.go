@@ -34,9 +34,9 @@ type generation struct {
 	users sync.WaitGroup // calls under way: none begins when it is no longer in force
 }
 
-// openGeneration opens a shard and loads its codes.
-func openGeneration(path string) (*generation, error) {
-	shard, err := storage.OpenShard(path)
+// openGeneration opens the shard of a collection and loads its codes.
+func openGeneration(catalog *storage.Catalog, e storage.Entry) (*generation, error) {
+	shard, err := catalog.OpenShard(e)
 	if err != nil {
 		return nil, err
 	}

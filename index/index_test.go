@@ -19,7 +19,14 @@ import (
 // in it has passed Check.
 func openDB(t *testing.T, dir string) *DB {
 	t.Helper()
-	db, err := Open(dir, Options{Logger: slog.New(slog.DiscardHandler)})
+	return openWith(t, dir, Options{})
+}
+
+// openWith is openDB with options, of which the logger is set here.
+func openWith(t *testing.T, dir string, opts Options) *DB {
+	t.Helper()
+	opts.Logger = slog.New(slog.DiscardHandler)
+	db, err := Open(dir, opts)
 	if err != nil {
 		t.Fatal(err)
 	}

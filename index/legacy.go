@@ -134,6 +134,36 @@ func legacyLadder(dims int) []int {
 	return append(ladder, dims)
 }
 
+// refuseOlder returns an error when it cannot be known what codes mean whose vectors were not
+// kept, unless the owner says that he does, or when they must be made anew first and nothing
+// may be written. Up to commit d4867b2 a block whose length is a power of two was rotated in
+// three rounds, and then in four: nothing in the files tells which.
+func (e engineState) refuseOlder(opts Options) error {
+	p := e.legacy
+	if p == nil || e.Store != encoder.None {
+		return nil
+	}
+	if opts.ReadOnly {
+		return fmt.Errorf("index: codes alone of an older version have to be made anew: open the directory for writing once: %w", ErrReadOnly)
+	}
+	if p.Seed == 0 || opts.TrustOlderCodes {
+		return nil
+	}
+	ends := []int{p.Dims}
+	if !legacyKinds[p.Kind].whole {
+		ends = legacyBlocks(p.Ladder, p.Dims)
+	}
+	first := 0
+	for _, end := range ends {
+		if width := end - first; width&(width-1) == 0 {
+			return fmt.Errorf("index: codes alone of profile %q, rotated %d dimensions at a time, which programs before commit d4867b2 did otherwise, without a mark: "+
+				"store the vectors again, or open with TrustOlderCodes if a later one wrote them: %w", p.Kind, width, ErrVersion)
+		}
+		first = end
+	}
+	return nil
+}
+
 // renew begins the rewrite of a collection of an older version. The writer waits for it.
 func (c *Collection) renew() {
 	old := c.current.Load()

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"log/slog"
 	"math"
 	"math/rand/v2"
 	"os"
@@ -258,12 +259,34 @@ func TestNewVectorsAreEncodedAsTheOlderVersionDid(t *testing.T) {
 	}
 }
 
+// mustNotOpen fails the test unless collection c is refused with the error want, which says
+// what is the matter.
+func mustNotOpen(t *testing.T, dir string, opts Options, want error, says string) {
+	t.Helper()
+	opts.Logger = slog.New(slog.DiscardHandler)
+	db, err := Open(dir, opts)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := db.Collection("c"); !errors.Is(err, want) || !strings.Contains(err.Error(), says) {
+		t.Errorf("error is %v, want %v and %q", err, want, says)
+	}
+	if err := db.Close(); err != nil {
+		t.Error(err)
+	}
+}
+
 func TestOlderCodesAloneOfEveryProfileAreServed(t *testing.T) {
 	for _, o := range readOlderRows(t) {
 		t.Run(o.Name, func(t *testing.T) {
 			dir := t.TempDir()
 			o.store(t, dir)
-			db := openDB(t, dir)
+			rotates := strings.Contains(o.Name, "nested")
+			mustNotOpen(t, dir, Options{ReadOnly: true}, ErrReadOnly, "open the directory for writing once")
+			if rotates {
+				mustNotOpen(t, dir, Options{}, ErrVersion, "rotated 256 dimensions at a time")
+			}
+			db := openWith(t, dir, Options{TrustOlderCodes: rotates})
 			c, err := db.Collection("c")
 			if err != nil {
 				t.Fatal(err)

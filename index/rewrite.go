@@ -129,6 +129,9 @@ func (c *Collection) reserve() (*rewrite, context.Context, error) {
 	if c.closed {
 		return nil, nil, ErrClosed
 	}
+	if c.readOnly {
+		return nil, nil, ErrReadOnly
+	}
 	c.rewriteMu.Lock()
 	defer c.rewriteMu.Unlock()
 	if r := c.rewriting; r != nil {

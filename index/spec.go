@@ -1,6 +1,7 @@
 package index
 
 import (
+	"cmp"
 	"encoding/json"
 	"fmt"
 	"maps"
@@ -9,6 +10,7 @@ import (
 
 	"github.com/hamnest/hamnest/encoder"
 	"github.com/hamnest/hamnest/encoder/code"
+	"github.com/hamnest/hamnest/encoder/floats"
 	"github.com/hamnest/hamnest/storage"
 )
 
@@ -88,6 +90,9 @@ type engineState struct {
 	Generation uint64            `json:"generation,omitempty"`
 	Metric     encoder.Metric    `json:"metric"`
 	Store      encoder.Precision `json:"store"`
+	// Vectors is floats.PrecisionVersion of who wrote them; 0 in files that say nothing, which
+	// are of version 1.
+	Vectors int `json:"vectors,omitempty"`
 	// Profile is kept apart: it is large.
 	Profile *encoder.Profile `json:"-"`
 	// Dropped is how many retired rows the rewrites have left out, all in all.
@@ -125,6 +130,7 @@ func (e engineState) schema() (storage.Schema, error) {
 
 // geometry is schema without the profile, which can be large.
 func (e engineState) geometry() (storage.Schema, error) {
+	e.Vectors = floats.PrecisionVersion
 	engine, err := json.Marshal(e)
 	if err != nil {
 		return storage.Schema{}, fmt.Errorf("index: engine state: %w", err)
@@ -140,6 +146,9 @@ func (e engineState) geometry() (storage.Schema, error) {
 func readSchema(schema storage.Schema) (engineState, error) {
 	if e, is, err := readLegacy(schema); is {
 		return e, err
+	}
+	if err := refuseNewer(schema); err != nil {
+		return engineState{}, err
 	}
 	var e engineState
 	if err := json.Unmarshal(schema.Engine, &e); err != nil {
@@ -161,4 +170,35 @@ func readSchema(schema storage.Schema) (engineState, error) {
 			want.Dims, want.VectorBytes, ErrCorrupt)
 	}
 	return e, nil
+}
+
+// refuseNewer returns ErrVersion when what a newer program wrote has another meaning than this
+// one knows, and says which. Names that nobody knows are a newer program's too: the
+// checksums of these values are right. What cannot be read at all is left to readSchema.
+func refuseNewer(schema storage.Schema) error {
+	var engine struct {
+		Metric, Store string
+		Vectors       int
+	}
+	var profile struct {
+		Version int
+		Kind    string
+	}
+	if json.Unmarshal(schema.Engine, &engine) != nil || json.Unmarshal(schema.Frozen, &profile) != nil {
+		return nil
+	}
+	_, metric := floats.ParseMetric(engine.Metric)
+	_, store := floats.ParsePrecision(engine.Store)
+	_, kind := code.ParseKind(profile.Kind)
+	err := cmp.Or(metric, store, kind)
+	switch {
+	case engine.Vectors > floats.PrecisionVersion:
+		err = fmt.Errorf("stored vectors of version %d, and this program reads 1 to %d", engine.Vectors, floats.PrecisionVersion)
+	case profile.Version > encoder.ProfileVersion:
+		err = fmt.Errorf("codes of profile version %d, and this program reads 1 to %d", profile.Version, encoder.ProfileVersion)
+	}
+	if err == nil {
+		return nil
+	}
+	return fmt.Errorf("index: a newer program wrote the rows: %w: %w", err, ErrVersion)
 }

@@ -65,5 +65,8 @@ var (
 	ErrTooLarge    = api.ErrTooLarge
 	ErrLocked      = api.ErrLocked
 	ErrCorrupt     = api.ErrCorrupt
+	ErrReadOnly    = api.ErrReadOnly
+	ErrGone        = api.ErrGone
+	ErrOrphans     = api.ErrOrphans
 	ErrVersion     = api.ErrVersion
 )

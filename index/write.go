@@ -255,6 +255,9 @@ func checkMetadata(m []byte) error {
 
 // enqueue hands ops, encoded by codec, to the writer, waiting for room.
 func (c *Collection) enqueue(ctx context.Context, codec *codec, ops []storage.Op) (*Pending, error) {
+	if c.readOnly {
+		return nil, ErrReadOnly
+	}
 	_, release, err := c.acquire()
 	if err != nil {
 		return nil, err

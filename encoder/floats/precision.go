@@ -89,6 +89,10 @@ func (p *Precision) UnmarshalText(text []byte) error {
 	return err
 }
 
+// PrecisionVersion is raised when the same bytes, of any precision, would be read as another
+// vector.
+const PrecisionVersion = 1
+
 // Bytes returns how many bytes Append writes for a vector of dims components.
 func (p Precision) Bytes(dims int) int {
 	switch p {

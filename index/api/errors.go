@@ -33,6 +33,13 @@ var (
 	ErrCorrupt = fault.ErrCorrupt
 	// ErrVersion is returned when files were written by a newer program.
 	ErrVersion = fault.ErrVersion
+	// ErrReadOnly is returned by every change to a directory that was opened for reading.
+	ErrReadOnly = fault.ErrReadOnly
+	// ErrGone is returned by writes to a collection whose file was removed, or replaced by
+	// another, since it was opened.
+	ErrGone = fault.ErrGone
+	// ErrOrphans is returned by Open for folders of collections that are not in the catalog.
+	ErrOrphans = fault.ErrOrphans
 )
 
 // InvalidError says what is malformed in an argument. Nothing was changed.
