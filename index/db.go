@@ -11,6 +11,7 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
+	"github.com/hamnest/hamnest/encoder/isa"
 	"github.com/hamnest/hamnest/storage"
 )
 
@@ -61,8 +62,12 @@ type DB struct {
 // tells; ErrOrphans when there are collections that the catalog does not have, see Adopt. A
 // collection whose files
 // are damaged does not keep the others from opening: it is logged, and using it
-// returns the error.
+// returns the error. Open fails when HAMNEST_KERNEL names an instruction set that this
+// machine does not have.
 func Open(dir string, opts Options) (*DB, error) {
+	if err := isa.Err(); err != nil {
+		return nil, err
+	}
 	if opts.LiveQueries < 0 || !(opts.LiveChecks >= 0 && opts.LiveChecks <= 1) { // not: NaN too
 		return nil, fmt.Errorf("index: options ask to remember %d live queries and to check a share of %v, want at least 0 and 0 to 1", opts.LiveQueries, opts.LiveChecks)
 	}

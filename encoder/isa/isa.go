@@ -1,8 +1,9 @@
 // Package isa chooses the instruction set of the kernels, the encoder's and the engine's.
 //
 // The best that the machine has is chosen once, at start; the environment variable
-// HAMNEST_KERNEL names another (generic, avx2, avx512, neon), and one that the machine
-// cannot run stops the program: what was asked for would not be what runs.
+// HAMNEST_KERNEL names another (generic, avx2, avx512, neon). A name that the machine
+// cannot run is an error that [Err] keeps for whoever opens a database: what was asked for
+// would not be what runs, and a library must not end the process.
 //
 // The package is a leaf: it knows names and processors, not kernels. [Prefetch] is here
 // because several packages need it.
@@ -35,10 +36,13 @@ func (s Set) String() string { return names[s] }
 // Variable is the environment variable that chooses a set by name.
 const Variable = "HAMNEST_KERNEL"
 
-var active = choose(os.Getenv(Variable))
+var active, wrong = choose(os.Getenv(Variable))
 
-// Active returns the set to use.
+// Active returns the set to use: the best of this machine when Err returns an error.
 func Active() Set { return active }
+
+// Err returns nil, or why the set that Variable names cannot be used.
+func Err() error { return wrong }
 
 // Usable lists the sets that this machine has, ascending.
 func Usable() []Set {
@@ -51,17 +55,16 @@ func Usable() []Set {
 	return sets
 }
 
-func choose(name string) Set {
+func choose(name string) (Set, error) {
 	usable := Usable()
+	best := usable[len(usable)-1]
 	if name == "" {
-		return usable[len(usable)-1]
+		return best, nil
 	}
 	for _, s := range usable {
 		if s.String() == name {
-			return s
+			return s, nil
 		}
 	}
-	fmt.Fprintf(os.Stderr, "hamnest: %s is %q, want one that this machine can run: %v\n", Variable, name, usable)
-	os.Exit(2)
-	return Generic
+	return best, fmt.Errorf("%s is %q, want one that this machine can run: %v", Variable, name, usable)
 }

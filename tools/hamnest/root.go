@@ -9,6 +9,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/hamnest/hamnest/encoder/isa"
 	"github.com/hamnest/hamnest/tools/hamnest/show"
 )
 
@@ -58,8 +59,9 @@ when everything asked for was done.`,
 		Example: `  hamnest demo
   hamnest ingest packages base.npy --ids docs.jsonl --create --data ./vectors
   hamnest search packages --query queries.npy --row 0 -k 5 --data ./vectors`,
-		SilenceUsage:  true,
-		SilenceErrors: true,
+		PersistentPreRunE: func(*cobra.Command, []string) error { return isa.Err() },
+		SilenceUsage:      true,
+		SilenceErrors:     true,
 	}
 	root.PersistentFlags().Var(&format, "format", "how results are printed: table for people, json for programs (one object a line)")
 	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
