@@ -31,6 +31,9 @@ collection is compacted.`,
 			if (len(ids) > 0) == (file != "") {
 				return errors.New("want ids as arguments or --ids FILE, one of the two")
 			}
+			if err := checkIDs(ids...); err != nil {
+				return err
+			}
 			if file != "" {
 				var err error
 				if ids, err = files.ReadIDs(files.Disk, file, math.MaxInt); err != nil {

@@ -119,7 +119,7 @@ func runDemo(cmd *cobra.Command, out show.Output) (err error) {
 	if err != nil {
 		return err
 	}
-	summary, err := storeInput(ctx, &in, b, info.Spec, 0, show.NewProgress(cmd.ErrOrStderr(), "storing", layout.Bytes, true))
+	summary, err := storeInput(ctx, &in, &files.Report{}, b, info.Spec, 0, show.NewProgress(cmd.ErrOrStderr(), "storing", layout.Bytes, true))
 	if err != nil {
 		return err
 	}

@@ -6,6 +6,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/hamnest/hamnest/encoder/code"
+	"github.com/hamnest/hamnest/tools/hamnest/files"
 )
 
 // addDialectFlag adds the flag that says how codes are packed.
@@ -19,4 +20,14 @@ func parseDialect(what, name string) (code.Dialect, error) {
 		return 0, fmt.Errorf("nothing in a code tells how it is packed: with %s, want --dialect numpy, numpy-signed, pgvector or faiss", what)
 	}
 	return code.ParseDialect(name)
+}
+
+// checkIDs returns what is wrong with the ids of a command line.
+func checkIDs(ids ...string) error {
+	for _, id := range ids {
+		if err := files.CheckID(id); err != nil {
+			return err
+		}
+	}
+	return nil
 }

@@ -25,6 +25,9 @@ is then 1.`,
   hamnest get packages vim --with-vector --format json --server localhost:7700`,
 		Args: wantArgs(2, math.MaxInt),
 		RunE: func(cmd *cobra.Command, args []string) error {
+			if err := checkIDs(args[1:]...); err != nil {
+				return err
+			}
 			return store.withStore(cmd, false, func(ctx context.Context, b backend) error {
 				ids := args[1:]
 				found, missing, err := b.Get(ctx, args[0], ids, withVector)

@@ -1,10 +1,12 @@
 package main
 
 import (
+	"bufio"
 	"context"
 	"errors"
 	"fmt"
 	"math"
+	"os"
 	"slices"
 	"strings"
 	"time"
@@ -23,11 +25,13 @@ import (
 // collection it makes.
 type ingestFlags struct {
 	resume bool
-	create bool
-	dims   int
-	ladder []int
-	bits   int
-	metric encoder.Metric
+	// skipBad names a file for what cannot be stored; empty for none.
+	skipBad string
+	create  bool
+	dims    int
+	ladder  []int
+	bits    int
+	metric  encoder.Metric
 
 	profile, store string
 	dialect        string
@@ -42,29 +46,32 @@ func ingestCommand(format *show.Format) *cobra.Command {
 		Use:   "ingest NAME FILE...",
 		Short: "Store the vectors of .npy and .jsonl files",
 		Long: `Ingest stores the vectors of files in a collection, as fast as the disk takes them.
-Every file is read twice: once to check all of it, and once to store it. A truncated
-file, a NaN in row 3 or a broken line 17 is therefore an error that names the place
-and changes nothing. A vector whose id is already there replaces the old one, so that
-an ingest that was interrupted can be run again; with --resume it goes on at the first
-vector whose id is not there yet.
+It reads every file twice: first to check all of it, then to store it. So a truncated
+file, a NaN in row 3 or a broken line 17 is an error that names the place, and nothing
+is stored. With --skip-bad FILE the good vectors are stored all the same, and FILE says
+which were not, and why: one JSON object a line.
+
+A vector whose id is already there replaces the old one, so you can run an interrupted
+ingest again. With --resume it continues at the first vector whose id is not there yet.
 
 Vectors come from
 
   .npy    a matrix of float16, float32 or float64, little-endian, in C order, as
-          numpy.save writes it: one row a vector
+          numpy.save writes it: one vector a row
   .jsonl  one object a line: {"id": "a", "vector": [0.1, ...], "metadata": {...}}.
           The id is a string or a whole number. Without "metadata", the other fields
           of the line are the metadata.
 
-The rows of .npy files get their ids and metadata from two more files, in which line i
-(from the first) is about row i of all .npy files together:
+The rows of .npy files get their ids and metadata from two more files. Line i, from the
+first, belongs to row i of all .npy files together:
 
   --ids FILE.txt         the line is the id
-  --ids FILE.jsonl       the line's "id" is the id, and the rest of the object is the
-                         metadata, unless --metadata is given
-  --metadata FILE.jsonl  the line is the metadata, whole and as it is
+  --ids FILE.jsonl       the line's "id" is the id. The rest of the object is the
+                         metadata, or its "metadata" when there is nothing else. With
+                         --metadata, the rest is ignored
+  --metadata FILE.jsonl  the line is the metadata, just as it is
 
-Without --ids a row's id is its number over all files, from 0.
+Without --ids, the id of a row is its number over all files, from 0.
 
 With --dialect, the .npy files have packed codes that were made elsewhere, of uint8 or
 int8, instead of vectors. They go into a collection that stores no vectors (--store
@@ -100,7 +107,8 @@ not the signs of its vector is refused.`,
 					return fmt.Errorf("collection %q has metric %v, profile %v and stored precision %v, want cosine, signs and none: others keep more of a vector than its code tells",
 						info.Name, info.Metric, info.Profile, info.Store)
 				}
-				if err := checkInput(ctx, cmd, &in, info.Spec, layout); err != nil {
+				report, err := checkInput(ctx, cmd, &in, info.Spec, layout, flags.skipBad)
+				if err != nil {
 					return err
 				}
 				if create {
@@ -110,14 +118,15 @@ not the signs of its vector is refused.`,
 				}
 				skip := uint64(0)
 				if flags.resume && !create {
-					if skip, err = stored(ctx, &in, b, args[0]); err != nil {
+					if skip, err = stored(ctx, &in, report, b, args[0]); err != nil {
 						return err
 					}
 				}
-				summary, err := storeInput(ctx, &in, b, info.Spec, skip, show.NewProgress(cmd.ErrOrStderr(), "storing", layout.Bytes, true))
+				summary, err := storeInput(ctx, &in, report, b, info.Spec, skip, show.NewProgress(cmd.ErrOrStderr(), "storing", layout.Bytes, true))
 				if err != nil {
 					return err
 				}
+				summary.refusals = flags.skipBad
 				if err := summary.print(newOutput(cmd, format)); err != nil {
 					return err
 				}
@@ -133,6 +142,7 @@ not the signs of its vector is refused.`,
 	cmd.Flags().StringVar(&in.CodeFile, "codes", "", "`file` with the codes of the vectors, .npy of uint8 or int8 with one a row")
 	cmd.Flags().StringVar(&in.IDs, "ids", "", "`file` with the ids of the rows, .txt or .jsonl")
 	cmd.Flags().StringVar(&in.Metadata, "metadata", "", "`file` with the metadata of the rows, .jsonl")
+	cmd.Flags().StringVar(&flags.skipBad, "skip-bad", "", "store the good vectors although some are bad, and write the bad ones and what is wrong with them to this `file`, an object a line")
 	cmd.Flags().BoolVar(&flags.resume, "resume", false, "skip the vectors before the first whose id is not there yet")
 	cmd.Flags().BoolVar(&flags.create, "create", false, "make the collection when it is not there")
 	cmd.Flags().IntVar(&flags.dims, "dims", 0, "with --create: dimensions a vector (default those of the first file)")
@@ -177,6 +187,9 @@ func (f *ingestFlags) collection(ctx context.Context, cmd *cobra.Command, b back
 		if dims == 0 {
 			dims = l.Dims
 		}
+		if dims < 0 || dims > encoder.MaxDims {
+			return index.Info{}, false, fmt.Errorf("found %d dimensions, want 1 to %d", dims, encoder.MaxDims)
+		}
 		if dims == 0 {
 			return index.Info{}, false, fmt.Errorf("%s: no vector tells the dimensions of the new collection, want --dims", strings.Join(cmd.Flags().Args()[1:], ", "))
 		}
@@ -212,12 +225,36 @@ func sameLadder(given, ladder []int) bool {
 	return slices.Equal(given, ladder) || slices.Equal(given, ladder[:len(ladder)-1])
 }
 
-// checkInput reads the whole input and returns the first reason for which a collection
-// of that shape would refuse some of it.
-func checkInput(ctx context.Context, cmd *cobra.Command, in *files.Input, spec index.Spec, layout files.Layout) error {
+// checkInput reads the whole input. Records that a collection of that shape would refuse
+// are an error that names them, or with skipBad are written to that file, which must not be
+// there.
+func checkInput(ctx context.Context, cmd *cobra.Command, in *files.Input, spec index.Spec, layout files.Layout, skipBad string) (*files.Report, error) {
 	p := show.NewProgress(cmd.ErrOrStderr(), "checking", layout.Bytes, true)
 	defer p.Done()
-	return in.Check(ctx, spec, p.Add)
+	if skipBad == "" {
+		report, err := in.Check(ctx, spec, nil, p.Add)
+		if n := len(report.Refused); n > 0 && ctx.Err() == nil {
+			err = errors.Join(report.Err(), err, fmt.Errorf("nothing was stored; --skip-bad FILE stores all but %s and writes the reasons to FILE", count(n, "bad vector")))
+		}
+		return report, err
+	}
+	var report *files.Report
+	err := newFile(skipBad, func(file *os.File) (err error) {
+		w := bufio.NewWriter(file)
+		report, err = in.Check(ctx, spec, func(id string, at files.Place, reason error) error {
+			return files.WriteRefusal(w, id, at, reason)
+		}, p.Add)
+		return errors.Join(err, w.Flush())
+	})
+	return report, err
+}
+
+// count returns "1 row" or "2 rows".
+func count(n int, what string) string {
+	if n == 1 {
+		return "1 " + what
+	}
+	return fmt.Sprintf("%d %ss", n, what)
 }
 
 // resumeBatch is how many ids are looked up at a time to find where to resume: well
@@ -227,7 +264,7 @@ const resumeBatch = 1000
 // stored returns how many records the input has before the first whose id the
 // collection does not have. Ingest stores in order, so that this is where one that
 // was interrupted broke off.
-func stored(ctx context.Context, in *files.Input, b backend, name string) (uint64, error) {
+func stored(ctx context.Context, in *files.Input, report *files.Report, b backend, name string) (uint64, error) {
 	var n uint64
 	ids := make([]string, 0, resumeBatch)
 	lookUp := func() error {
@@ -243,7 +280,7 @@ func stored(ctx context.Context, in *files.Input, b backend, name string) (uint6
 		ids = ids[:0]
 		return nil
 	}
-	err := in.Each(func(rec index.Record, _ files.Place) error {
+	err := in.EachBut(report, func(rec index.Record, _ files.Place) error {
 		if ids = append(ids, rec.ID); len(ids) == resumeBatch {
 			return lookUp()
 		}
@@ -263,15 +300,19 @@ const describeEvery = 1024
 
 // store stores the input but for its first skip records. When it is interrupted,
 // the error says how many records are durable.
-func storeInput(ctx context.Context, in *files.Input, b backend, spec index.Spec, skip uint64, p *show.Progress) (ingestSummary, error) {
+func storeInput(ctx context.Context, in *files.Input, report *files.Report, b backend, spec index.Spec, skip uint64, p *show.Progress) (ingestSummary, error) {
 	defer p.Done()
+	before, err := b.Stats(ctx, spec.Name)
+	if err != nil {
+		return ingestSummary{}, err
+	}
 	start := time.Now()
 	ing, err := b.Ingest(ctx, spec.Name)
 	if err != nil {
 		return ingestSummary{}, err
 	}
 	var added, passed uint64
-	err = in.Each(func(rec index.Record, at files.Place) error {
+	err = in.EachBut(report, func(rec index.Record, at files.Place) error {
 		if passed < skip {
 			passed++
 			p.Add(at.Bytes)
@@ -302,13 +343,21 @@ func storeInput(ctx context.Context, in *files.Input, b backend, spec index.Spec
 		return ingestSummary{}, fmt.Errorf("%d of %d vectors are stored and durable", durable, added)
 	}
 	seconds := max(time.Since(start), time.Microsecond).Seconds() // a rate must be finite
+	after, err := b.Stats(ctx, spec.Name)
+	if err != nil {
+		return ingestSummary{}, err
+	}
+	// Others may write to a server meanwhile, and what they do cannot be told apart.
+	added = min(after.Vectors-min(after.Vectors, before.Vectors), durable)
 	what, rowBytes := "float32", 4*spec.Dims
 	if in.Codes {
 		what, rowBytes = "codes", code.Bytes(spec.Dims)
 	}
 	return ingestSummary{
 		Collection:       spec.Name,
-		Vectors:          durable,
+		Vectors:          added,
+		Replaced:         durable - added,
+		Refused:          len(report.Refused),
 		Skipped:          skip,
 		Seconds:          seconds,
 		VectorsPerSecond: float64(durable) / seconds,
@@ -320,14 +369,17 @@ func storeInput(ctx context.Context, in *files.Input, b backend, spec index.Spec
 // ingestSummary is the result of an ingest.
 type ingestSummary struct {
 	Collection       string  `json:"collection"`
-	Vectors          uint64  `json:"vectors"`
-	Skipped          uint64  `json:"skipped"` // by --resume
+	Vectors          uint64  `json:"vectors"`  // whose ids were not there
+	Replaced         uint64  `json:"replaced"` // whose ids were there, or came earlier in the input
+	Refused          int     `json:"refused"`  // by --skip-bad
+	Skipped          uint64  `json:"skipped"`  // by --resume
 	Seconds          float64 `json:"seconds"`
 	VectorsPerSecond float64 `json:"vectors_per_second"`
 	// MBPerSecond is the rate in 10^6 bytes of float32, whatever the files held, or of
 	// codes when they were alone.
 	MBPerSecond float64 `json:"mb_per_second"`
 	what        string  // of which MBPerSecond are
+	refusals    string  // the file that names those refused
 }
 
 func (s ingestSummary) print(out show.Output) error {
@@ -339,6 +391,10 @@ func (s ingestSummary) print(out show.Output) error {
 			return err
 		}
 	}
-	return out.Printf("%d vectors stored in %q in %.2f s: %.0f vectors/s, %.0f MB/s of %s\n",
-		s.Vectors, s.Collection, s.Seconds, s.VectorsPerSecond, s.MBPerSecond, s.what)
+	err := out.Printf("%d vectors stored and %d replaced in %q in %.2f s: %.0f vectors/s, %.0f MB/s of %s\n",
+		s.Vectors, s.Replaced, s.Collection, s.Seconds, s.VectorsPerSecond, s.MBPerSecond, s.what)
+	if s.Refused == 0 || err != nil {
+		return err
+	}
+	return out.Printf("%s refused: see %s\n", count(s.Refused, "vector"), s.refusals)
 }

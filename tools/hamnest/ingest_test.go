@@ -218,6 +218,7 @@ func TestBadInputIsRefusedBeforeAnythingIsStored(t *testing.T) {
 		{"an infinity in the last row", "base.npy: row 19: vector component 0 is -Inf", []string{npyFile(t, "base.npy", "<f4", good.shape(), withInf)}},
 		{"an all-zero vector in row 7", "base.npy: row 7: vector all 8 components are zero", []string{npyFile(t, "base.npy", "<f4", good.shape(), withZero)}},
 		{"a float64 that no float32 holds", "base.npy: not a readable .npy matrix: row 1: component 1 is 1e+39", []string{npyFile(t, "base.npy", "<f8", "(2, 8)", beyond)}},
+		{"no rows, and very long ones", "base.npy: not a readable .npy matrix: shape [0 1000000000000] has rows of 1000000000000 numbers", []string{npyFile(t, "base.npy", "<f4", "(0, 1000000000000)", []float32{})}},
 		{"a bad file after a good one", "the file is truncated", append([]string{base}, bad("b.npy", raw[:len(raw)-1])...)},
 
 		{"a broken line 17", "v.jsonl: line 17: is not JSON: ", line17(`{"id": "x", "vector": [1, 2`)},
@@ -229,8 +230,12 @@ func TestBadInputIsRefusedBeforeAnythingIsStored(t *testing.T) {
 		{"a line 17 that is too long", "v.jsonl: line 17: is longer than 4194304 bytes", line17(`{"id": "x", "text": "` + strings.Repeat("x", files.MaxLine) + `"}`)},
 		{"no id in line 17", `v.jsonl: line 17: has no "id"`, line17(`{"ID": "x", "vector": [1, 2, 3, 4, 5, 6, 7, 8]}`)},
 		{"two ids in line 17", `v.jsonl: line 17: "id" comes twice`, line17(`{"id": "x", "id": "y", "vector": [1, 2, 3, 4, 5, 6, 7, 8]}`)},
+		{"half a character as id", `v.jsonl: line 17: "id" is "\"\\ud800\"", want UTF-8: \ud800 is half of a character`, line17(`{"id": "\ud800", "vector": [1, 2, 3, 4, 5, 6, 7, 8]}`)},
+		{"half a character within an id", `want UTF-8: \udc01 is half of a character`, line17(`{"id": "a\ud83d\ude00\udc01", "vector": [1, 2, 3, 4, 5, 6, 7, 8]}`)},
+		{"an id of a text that is not UTF-8", `ids.txt: line 2: id "b\xff" is not UTF-8`, ids("ids.txt", []byte("a\nb\xff\nc\n"))},
+		{"half a character as id of a row", `ids.jsonl: line 1: "id" is "\"\\udfff\""`, ids("ids.jsonl", []byte(`{"id": "\udfff"}`))},
 		{"a fraction as id", `v.jsonl: line 17: "id" is "1.5", want a string or a whole number`, line17(`{"id": 1.5, "vector": [1, 2, 3, 4, 5, 6, 7, 8]}`)},
-		{"an empty id", "v.jsonl: line 17: id \"\" has 0 bytes, want 1 to 512", line17(`{"id": "", "vector": [1, 2, 3, 4, 5, 6, 7, 8]}`)},
+		{"an empty id", "v.jsonl: line 17: id is empty, want 1 to 512 bytes", line17(`{"id": "", "vector": [1, 2, 3, 4, 5, 6, 7, 8]}`)},
 		{"an id that is too long", "has 513 bytes, want 1 to 512", line17(`{"id": "` + strings.Repeat("x", 513) + `", "vector": [1, 2, 3, 4, 5, 6, 7, 8]}`)},
 		{"no vector", `v.jsonl: line 17: has no "vector"`, line17(`{"id": "x"}`)},
 		{"a vector that is none", `v.jsonl: line 17: vector is "{}", want an array of numbers`, line17(`{"id": "x", "vector": {}}`)},
@@ -245,7 +250,7 @@ func TestBadInputIsRefusedBeforeAnythingIsStored(t *testing.T) {
 		{"fewer ids than rows", "ids.txt: found 19 lines, want 20: one for each row", ids("ids.txt", idLines("x", 19))},
 		{"more ids than rows", "ids.txt: found 22 lines, want 20: one for each row", ids("ids.txt", idLines("x", 22))},
 		{"no ids", "ids.txt: found 0 lines, want 20", ids("ids.txt", nil)},
-		{"an empty id in a text", "ids.txt: line 4: is empty, want an id", ids("ids.txt", []byte("a\nb\nc\n\ne\n"))},
+		{"an empty id in a text", "ids.txt: line 4: id is empty, want 1 to 512 bytes", ids("ids.txt", []byte("a\nb\nc\n\ne\n"))},
 		{"fewer objects than rows", "ids.jsonl: found 1 lines, want 20", ids("ids.jsonl", []byte(`{"id": 1}`))},
 		{"an object without id", `ids.jsonl: line 2: has no "id"`, ids("ids.jsonl", []byte(`{"id": 1}`+"\n"+`{"name": 2}`))},
 		{"ids of no known kind", `ids.csv: found a file name that ends in ".csv", want .txt or .jsonl`, ids("ids.csv", nil)},
@@ -282,6 +287,7 @@ func TestBadInputIsRefusedBeforeAnythingIsStored(t *testing.T) {
 			mustFail(t, "row 3", on(target, "ingest", "nope", npyFile(t, "base.npy", "<f4", good.shape(), withNaN), "--create")...)
 			mustFail(t, "base.npy: row 11: vector component 2 is 65536, want one of at most 65504", on(target, "ingest", "nope", npyFile(t, "base.npy", "<f4", good.shape(), withLarge), "--create", "--store", "float16")...)
 			mustFail(t, "want --dims", on(target, "ingest", "nope", writeFile(t, "v.jsonl", nil), "--create")...)
+			mustFail(t, "found 1000000000000 dimensions, want 1 to 65536", on(target, "ingest", "nope", writeFile(t, "v.jsonl", nil), "--create", "--dims", "1000000000000")...)
 			mustFail(t, "ladder step 3", on(target, "ingest", "nope", base, "--create", "--ladder", "3")...)
 		})
 		if after := snapshot(t, target); after != before {
@@ -331,6 +337,105 @@ func (f *cancelledFile) ReadAt(b []byte, offset int64) (int, error) {
 	return f.File.ReadAt(b, offset)
 }
 
+func TestAByteOrderMarkIsNoPartOfAFile(t *testing.T) {
+	const mark = "\xef\xbb\xbf"
+	m := randomMatrix(3, 2, 2)
+	base := m.file(t, "base.npy")
+	target := []string{"--data", t.TempDir()}
+	marked := func(name, text string) string { return writeFile(t, name, []byte(mark+text)) }
+	for name, args := range map[string][]string{
+		"text":     {base, "--ids", marked("ids.txt", "a\nb\n")},
+		"objects":  {base, "--ids", marked("ids.jsonl", "{\"id\": \"a\"}\n{\"id\": \"b\"}\n")},
+		"metadata": {base, "--ids", marked("ids.txt", "a\nb\n"), "--metadata", marked("m.jsonl", "{\"n\": 1}\n{}\n")},
+		"lines":    {marked("v.jsonl", "{\"id\": \"a\", \"vector\": [1, 2]}\n{\"id\": \"b\", \"vector\": [1, 2]}\n")},
+	} {
+		must(t, on(target, append([]string{"ingest", name, "--create"}, args...)...)...)
+		must(t, on(target, "get", name, "a", "b")...)
+	}
+	if got := must(t, on(target, "get", "metadata", "a")...); got != "ID  METADATA\na   {\"n\":1}\n" {
+		t.Errorf("metadata after a mark is %q", got)
+	}
+	if got := hamnestWithInput(t, mark+"[1, 2]", on(target, "search", "text", "--vector", "-")...); got.code != 0 {
+		t.Errorf("a vector after a mark: %s", got.stderr)
+	}
+	must(t, on(target, "delete", "text", "--ids", marked("old.txt", "a\n"))...)
+	if got := hamnest(t, on(target, "get", "text", "a", "b")...); got.code == 0 || got.stdout != "ID  METADATA\nb   \n" {
+		t.Errorf("after a is deleted, it prints %q", got.stdout)
+	}
+}
+
+func TestIngestCountsWhatItStoresReplacesAndRefuses(t *testing.T) {
+	var lines strings.Builder
+	for i := range 10 {
+		fmt.Fprintf(&lines, `{"id": "n%d", "vector": [1, %d]}`+"\n", i%6, i)
+	}
+	twice := writeFile(t, "twice.jsonl", []byte(lines.String()))
+	bad := lines.String()
+	for i := range 13 {
+		bad += fmt.Sprintf(`{"id": "bad%d", "vector": [1, 2, %d]}`+"\n", i, i)
+	}
+	bad += `{"id": "late", "vector": [5, 5]}` + "\n" + `{"id": "\ud800", "vector": [5, 5]}` + "\nno object\n"
+	partly := writeFile(t, "partly.jsonl", []byte(bad))
+	eachTarget(t, func(t *testing.T, target []string) {
+		counts := func(args ...string) string {
+			s := decode[ingestSummary](t, must(t, on(target, append([]string{"ingest", "c", "--format", "json"}, args...)...)...))[0]
+			return fmt.Sprintf("%d stored, %d replaced, %d refused, %d skipped", s.Vectors, s.Replaced, s.Refused, s.Skipped)
+		}
+		if got := counts(twice, "--create"); got != "6 stored, 4 replaced, 0 refused, 0 skipped" {
+			t.Errorf("ids that come twice: %s", got)
+		}
+		if got := counts(twice); got != "0 stored, 10 replaced, 0 refused, 0 skipped" {
+			t.Errorf("ids that are there: %s", got)
+		}
+		before := snapshot(t, target)
+		mustFail(t, "line 11: vector has 3 dimensions, want 2; ", on(target, "ingest", "c", partly)...)
+		mustFail(t, "line 20: vector has 3 dimensions, want 2; and 5 more; nothing was stored; --skip-bad FILE stores all but 15 bad vectors", on(target, "ingest", "c", partly)...)
+		if after := snapshot(t, target); after != before {
+			t.Errorf("the store changed from %s to %s", before, after)
+		}
+		refused := filepath.Join(t.TempDir(), "refused.jsonl")
+		if got := counts(partly, "--skip-bad", refused); got != "1 stored, 10 replaced, 15 refused, 0 skipped" {
+			t.Errorf("bad vectors that are skipped: %s", got)
+		}
+		content, err := os.ReadFile(refused)
+		if err != nil {
+			t.Fatal(err)
+		}
+		got := strings.Split(strings.TrimSpace(string(content)), "\n")
+		if len(got) != 15 || !strings.Contains(got[0], `"line":11,"id":"bad0","reason":"`+partly+`: line 11: vector has 3 dimensions, want 2","text":"{\"id\": \"bad0\", \"vector\": [1, 2, 0]}"}`) ||
+			!strings.Contains(got[14], `"line":26,"reason":`) || !strings.Contains(got[14], `"text":"no object"`) {
+			t.Errorf("refused are\n%s", content)
+		}
+		mustFail(t, "file exists", on(target, "ingest", "c", partly, "--skip-bad", refused)...)
+		if got := counts(partly, "--skip-bad", refused+"2", "--resume"); got != "0 stored, 0 replaced, 15 refused, 11 skipped" {
+			t.Errorf("bad vectors that are skipped again: %s", got)
+		}
+	})
+}
+
+func TestBadRowsAndTheirLinesAreSkippedTogether(t *testing.T) {
+	m := randomMatrix(3, 5, 4)
+	m.row(1)[2] = float32(math.NaN())
+	base := m.file(t, "base.npy")
+	ids := writeFile(t, "ids.txt", []byte("a\nb\n\nd\ne\n"))
+	metadata := writeFile(t, "m.jsonl", []byte("{\"n\":0}\n{\"n\":1}\n{\"n\":2}\n[]\n{\"n\":4}\n"))
+	refused := filepath.Join(t.TempDir(), "refused.jsonl")
+	target := []string{"--data", t.TempDir()}
+	must(t, on(target, "ingest", "c", base, "--ids", ids, "--metadata", metadata, "--create", "--skip-bad", refused)...)
+	if got := must(t, on(target, "get", "c", "a", "e")...); got != "ID  METADATA\na   {\"n\":0}\ne   {\"n\":4}\n" {
+		t.Errorf("what was stored is %q", got)
+	}
+	content, err := os.ReadFile(refused)
+	for _, want := range []string{`"row":1,"id":"b","reason":"` + base + `: row 1: vector component 2 is NaN`, `"row":2,"reason":"` + ids + `: line 3: id is empty`, `"row":3,`, `line 4: found \"[]\"`} {
+		if err != nil || !strings.Contains(string(content), want) {
+			t.Errorf("refused are\n%s(%v) and do not say %s", content, err, want)
+		}
+	}
+	if n := strings.Count(string(content), "\n"); n != 3 {
+		t.Errorf("%d are refused, want 3", n)
+	}
+}
+
 func TestResumeStoresOnlyWhatIsNotThere(t *testing.T) {
 	const rows = 2*resumeBatch + 500
 	m := randomMatrix(9, rows, 3)
@@ -370,7 +475,7 @@ func TestInterruptedIngestSaysHowManyAreDurable(t *testing.T) {
 		if info, err = b.Create(ctx, info.Spec); err != nil {
 			t.Fatal(err)
 		}
-		_, err = storeInput(ctx, &in, b, info.Spec, 0, &show.Progress{})
+		_, err = storeInput(ctx, &in, &files.Report{}, b, info.Spec, 0, &show.Progress{})
 		stats, statsErr := b.Stats(t.Context(), "c")
 		if statsErr != nil {
 			t.Fatal(statsErr)

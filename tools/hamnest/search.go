@@ -160,6 +160,11 @@ func (f *searchFlags) complete(cmd *cobra.Command) error {
 	if cmd.Flags().Changed("row") && f.file() == "" {
 		return errors.New("--row says which row of --query or --code FILE.npy, want one of them with it")
 	}
+	if cmd.Flags().Changed("id") {
+		if err := checkIDs(f.q.ID); err != nil {
+			return fmt.Errorf("--id: %w", err)
+		}
+	}
 	if f.dialect != "" && f.code == "" {
 		return errors.New("--dialect says how --code FILE.npy is packed, want --code with it")
 	}
@@ -175,6 +180,7 @@ func (f *searchFlags) complete(cmd *cobra.Command) error {
 		if text, err = io.ReadAll(io.LimitReader(cmd.InOrStdin(), files.MaxLine)); err != nil {
 			return fmt.Errorf("standard input: %w", err)
 		}
+		text = files.TrimMark(text)
 	}
 	if !json.Valid(text) {
 		return fmt.Errorf("--vector: found %s, want a JSON array of numbers", files.Excerpt(text))

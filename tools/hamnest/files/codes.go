@@ -34,6 +34,16 @@ func CodeDims(name string, bytes int, ladder []int) (int, error) {
 // EachCode calls visit with n codes of the matrix of a file, of dims dimensions, the
 // first being row first. The code is overwritten for later rows.
 func EachCode(name string, m *npy.Reader, dialect code.Dialect, dims, first, n int, visit func(row int, words []uint64) error) error {
+	return eachCode(name, m, dialect, dims, first, n, func(row int, words []uint64, bad error) error {
+		if bad != nil {
+			return bad
+		}
+		return visit(row, words)
+	})
+}
+
+// eachCode is EachCode, and visits a code that is none with what is wrong with it.
+func eachCode(name string, m *npy.Reader, dialect code.Dialect, dims, first, n int, visit func(row int, words []uint64, bad error) error) error {
 	if err := m.CheckBytes(ElementOf(dialect)); err != nil {
 		return err
 	}
@@ -48,10 +58,11 @@ func EachCode(name string, m *npy.Reader, dialect code.Dialect, dims, first, n i
 			return err
 		}
 		for packed := range slices.Chunk(part, m.Cols()) {
-			if err := dialect.Unpack(words, packed, dims); err != nil {
-				return fmt.Errorf("%s: row %d: code %w", name, row, err)
+			bad := dialect.Unpack(words, packed, dims)
+			if bad != nil {
+				bad = fmt.Errorf("%s: row %d: code %w", name, row, bad)
 			}
-			if err := visit(row, words); err != nil {
+			if err := visit(row, words, bad); err != nil {
 				return err
 			}
 			row++

@@ -1,6 +1,7 @@
 package files
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"io"
@@ -51,6 +52,8 @@ type Place struct {
 	Unit   string // what number counts: rows of a matrix from 0, lines of a text from 1
 	Number int
 	Bytes  int // what the record takes of the file
+	// Text is the line, nil for a row of a matrix. It is overwritten for the next record.
+	Text []byte
 }
 
 // Errorf returns an error about the record.
@@ -136,7 +139,10 @@ func (in Input) peekLines(name string) (dims, rows int, size int64, err error) {
 	if err := errors.Join(err, file.Close()); err != nil {
 		return 0, 0, 0, err
 	}
-	_, err = in.eachLine(name, func(rec index.Record, _ Place) error {
+	_, err = in.eachLine(name, func(rec index.Record, _ Place, bad error) error {
+		if bad != nil {
+			return nil
+		}
 		dims = len(rec.Vector)
 		return ErrStop
 	})
@@ -149,9 +155,13 @@ func (in Input) peekLines(name string) (dims, rows int, size int64, err error) {
 // ErrStop ends an iteration early.
 var ErrStop = errors.New("stop")
 
+// A Visit is called with a record, or with what is wrong with it and with nothing of it. bad
+// says where it was read.
+type Visit func(rec index.Record, at Place, bad error) error
+
 // Each calls visit with every record of the input in order, until an error. The
 // record's vector and code are overwritten for the next one; its metadata is not.
-func (in Input) Each(visit func(rec index.Record, at Place) error) (err error) {
+func (in Input) Each(visit Visit) (err error) {
 	if in.CodeFile != "" {
 		return in.eachWithCode(visit)
 	}
@@ -181,24 +191,24 @@ func (in Input) Each(visit func(rec index.Record, at Place) error) (err error) {
 }
 
 // eachWithCode visits every record with its code from the file of codes.
-func (in Input) eachWithCode(visit func(rec index.Record, at Place) error) error {
+func (in Input) eachWithCode(visit Visit) error {
 	var failed error // kept from WithMatrix, which would name the wrong file
 	err := WithMatrix(in.Open, in.CodeFile, func(codes *npy.Reader) error {
-		one := func(row, n int, take func(row int, words []uint64) error) error {
-			return EachCode(in.CodeFile, codes, in.Dialect, in.CodeDims, row, n, take)
+		one := func(row, n int, take func(row int, words []uint64, bad error) error) error {
+			return eachCode(in.CodeFile, codes, in.Dialect, in.CodeDims, row, n, take)
 		}
 		if err := one(0, 0, nil); err != nil { // of the wrong type or size
 			return err
 		}
 		vectors, row := in, 0
 		vectors.CodeFile = ""
-		failed = vectors.Each(func(rec index.Record, at Place) error {
+		failed = vectors.Each(func(rec index.Record, at Place, bad error) error {
 			if row++; row > codes.Rows() {
 				return fmt.Errorf("%s: found %d codes, want one for each vector", in.CodeFile, codes.Rows())
 			}
-			return one(row-1, 1, func(_ int, words []uint64) error {
+			return one(row-1, 1, func(_ int, words []uint64, badCode error) error {
 				rec.Code = words
-				return visit(rec, at)
+				return visit(rec, at, cmp.Or(bad, badCode))
 			})
 		})
 		if failed == nil && row < codes.Rows() {
@@ -210,31 +220,30 @@ func (in Input) eachWithCode(visit func(rec index.Record, at Place) error) error
 }
 
 // eachRow visits the rows of a matrix, the first being row first of the input.
-func (in Input) eachRow(name string, first int, names *labels, visit func(index.Record, Place) error) (rows int, err error) {
+func (in Input) eachRow(name string, first int, names *labels, visit Visit) (rows int, err error) {
 	err = WithMatrix(in.Open, name, func(m *npy.Reader) error {
 		rows = m.Rows()
+		one := func(row int, rec index.Record, badCode error) error {
+			var bad, err error
+			if rec.ID, rec.Metadata, bad, err = names.next(first + row); err != nil {
+				return err
+			}
+			return visit(rec, Place{File: name, Unit: "row", Number: row, Bytes: m.RowBytes()}, cmp.Or(bad, badCode))
+		}
 		if in.Codes {
-			return EachCode(name, m, in.Dialect, in.CodeDims, 0, rows, func(row int, words []uint64) error {
-				id, metadata, err := names.next(first + row)
-				if err != nil {
-					return err
-				}
-				return visit(index.Record{ID: id, Code: words, Metadata: metadata}, Place{name, "row", row, m.RowBytes()})
+			return eachCode(name, m, in.Dialect, in.CodeDims, 0, rows, func(row int, words []uint64, bad error) error {
+				return one(row, index.Record{Code: words}, bad)
 			})
 		}
 		return eachVector(m, m.Rows(), func(row int, vector []float32) error {
-			id, metadata, err := names.next(first + row)
-			if err != nil {
-				return err
-			}
-			return visit(index.Record{ID: id, Vector: vector, Metadata: metadata}, Place{name, "row", row, m.RowBytes()})
+			return one(row, index.Record{Vector: vector}, nil)
 		})
 	})
 	return rows, err
 }
 
 // eachLine visits the lines of a .jsonl file.
-func (in Input) eachLine(name string, visit func(index.Record, Place) error) (lines int, err error) {
+func (in Input) eachLine(name string, visit Visit) (lines int, err error) {
 	l, err := OpenLines(in.Open, name)
 	if err != nil {
 		return 0, err
@@ -242,19 +251,21 @@ func (in Input) eachLine(name string, visit func(index.Record, Place) error) (li
 	defer func() { err = errors.Join(err, l.Close()) }()
 	var vector []float32
 	for {
-		o, err := l.object()
-		if errors.Is(err, io.EOF) {
+		o, bad := l.object()
+		if errors.Is(bad, io.EOF) {
 			return l.Number, nil
 		}
-		if err != nil {
-			return 0, err
+		var rec index.Record
+		if bad == nil {
+			if rec, bad = parseRecord(o, vector); bad != nil {
+				bad = l.Errorf("%w", bad)
+			} else {
+				vector = rec.Vector
+			}
+		} else if !ofLine(bad) {
+			return 0, bad
 		}
-		rec, err := parseRecord(o, vector)
-		if err != nil {
-			return 0, l.Errorf("%w", err)
-		}
-		vector = rec.Vector
-		if err := visit(rec, Place{name, "line", l.Number, len(l.Line)}); err != nil {
+		if err := visit(rec, Place{name, "line", l.Number, len(l.Line), l.Line}, bad); err != nil {
 			return 0, err
 		}
 	}
@@ -272,7 +283,7 @@ func parseRecord(o object, dst []float32) (index.Record, error) {
 	if err != nil {
 		return index.Record{}, err
 	}
-	metadata, err := o.get("metadata")
+	metadata, err := o.get(metadataKey)
 	if err != nil {
 		return index.Record{}, err
 	}

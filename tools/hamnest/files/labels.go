@@ -2,10 +2,12 @@ package files
 
 import (
 	"bytes"
+	"cmp"
 	"errors"
 	"fmt"
 	"io"
 	"strconv"
+	"unicode/utf8"
 )
 
 // labels gives the rows of matrices their ids and metadata, from the files of an
@@ -57,23 +59,25 @@ func (l *labels) Close() error {
 	return errors.Join(errs...)
 }
 
-// next returns the id and the metadata of the next row, whose number is row.
-func (l *labels) next(row int) (id string, metadata []byte, err error) {
+// next returns the id and the metadata of the next row, whose number is row, or in bad
+// what is wrong with its lines. err is about all rows that follow, too.
+func (l *labels) next(row int) (id string, metadata []byte, bad, err error) {
 	id = strconv.Itoa(row)
 	if l.ids != nil {
-		var rest []byte
-		if id, rest, err = nextID(l.ids, l.idsAreJSON); err != nil {
-			return "", nil, l.tooShort(l.ids, err)
+		id, metadata, bad = nextID(l.ids, l.idsAreJSON)
+		if bad != nil && !ofLine(bad) {
+			return "", nil, nil, l.tooShort(l.ids, bad)
 		}
-		metadata = rest
 	}
 	if l.metadata != nil {
-		if _, err := l.metadata.object(); err != nil {
-			return "", nil, l.tooShort(l.metadata, err)
+		_, badMetadata := l.metadata.object()
+		if badMetadata != nil && !ofLine(badMetadata) {
+			return "", nil, nil, l.tooShort(l.metadata, badMetadata)
 		}
+		bad = cmp.Or(bad, badMetadata)
 		metadata = bytes.Clone(bytes.TrimSpace(l.metadata.Line))
 	}
-	return id, metadata, nil
+	return id, metadata, bad, nil
 }
 
 // tooShort turns the end of a file that rows still need into an error.
@@ -99,7 +103,7 @@ func (l *labels) end() error {
 			if errors.Is(err, io.EOF) {
 				break
 			}
-			if err != nil {
+			if err != nil && !ofLine(err) {
 				return err
 			}
 		}
@@ -121,13 +125,16 @@ func openIDs(open Opener, name string) (l *Lines, areJSON bool, err error) {
 	return l, k == JSONLines, err
 }
 
-// nextID returns the id in the next line of a file of ids, and what else is in
-// that line as a JSON object, nil when nothing is. At the end it returns io.EOF.
-func nextID(l *Lines, isJSON bool) (id string, rest []byte, err error) {
+// nextID returns the id in the next line of a file of ids, and the metadata in that line,
+// nil when there is none: the object "metadata" when there is nothing else beside the id,
+// otherwise all that is beside the id. At the end it returns io.EOF.
+func nextID(l *Lines, isJSON bool) (id string, metadata []byte, err error) {
 	if !isJSON {
 		line, err := l.Next()
-		if err == nil && len(line) == 0 {
-			err = l.Errorf("is empty, want an id")
+		if err == nil {
+			if reason := CheckID(string(line)); reason != nil {
+				err = l.Errorf("%w", reason)
+			}
 		}
 		return string(line), nil, err
 	}
@@ -136,10 +143,32 @@ func nextID(l *Lines, isJSON bool) (id string, rest []byte, err error) {
 		return "", nil, err
 	}
 	id, err = o.id()
+	if err == nil {
+		err = CheckID(id)
+	}
 	if err != nil {
 		return "", nil, l.Errorf("%w", err)
 	}
+	if own, err := o.get(metadataKey); err == nil && len(o) == 2 && len(own) > 0 && own[0] == '{' {
+		return id, bytes.Clone(own), nil
+	}
 	return id, o.without("id"), nil
+}
+
+// metadataKey names the metadata of a record in a line.
+const metadataKey = "metadata"
+
+// CheckID returns why no record can have this id.
+func CheckID(id string) error {
+	switch {
+	case id == "":
+		return errors.New("id is empty, want 1 to " + strconv.Itoa(maxIDBytes) + " bytes")
+	case len(id) > maxIDBytes:
+		return fmt.Errorf("id %s has %d bytes, want 1 to %d", Excerpt([]byte(id)), len(id), maxIDBytes)
+	case !utf8.ValidString(id):
+		return fmt.Errorf("id %s is not UTF-8", Excerpt([]byte(id)))
+	}
+	return nil
 }
 
 // ReadIDs returns the ids of a file, one a line; those past the first limit are

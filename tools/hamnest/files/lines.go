@@ -12,6 +12,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"unicode/utf16"
 	"unicode/utf8"
 )
 
@@ -42,37 +43,61 @@ func OpenLines(open Opener, name string) (*Lines, error) {
 // Close closes the file.
 func (l *Lines) Close() error { return l.file.Close() }
 
+// byteOrderMark is what some editors put in front of a text in UTF-8.
+var byteOrderMark = []byte("\xef\xbb\xbf")
+
+// TrimMark returns the start of a text without the byte order mark that it may have.
+func TrimMark(text []byte) []byte { return bytes.TrimPrefix(text, byteOrderMark) }
+
 // Next returns the next line without its end, valid until the next call, and
-// io.EOF when there is none.
+// io.EOF when there is none. The byte order mark of a file belongs to no line.
 func (l *Lines) Next() ([]byte, error) {
 	l.Line = l.Line[:0]
+	long := false
 	for {
 		part, err := l.reader.ReadSlice('\n')
-		l.Line = append(l.Line, part...)
+		if long = long || len(l.Line)+len(part) > MaxLine; !long {
+			l.Line = append(l.Line, part...)
+		}
 		switch {
-		case err == nil:
-		case errors.Is(err, bufio.ErrBufferFull) && len(l.Line) < MaxLine:
-			continue
 		case errors.Is(err, bufio.ErrBufferFull):
-			l.Number++
-			return nil, l.Errorf("is longer than %d bytes", MaxLine)
+			continue
 		case errors.Is(err, io.EOF):
-			if len(l.Line) == 0 {
+			if len(l.Line) == 0 && !long {
 				return nil, io.EOF
 			}
-		default:
+		case err != nil:
 			return nil, fmt.Errorf("%s: after line %d: %w", l.name, l.Number, err)
 		}
-		l.Number++
+		if l.Number++; l.Number == 1 {
+			l.Line = TrimMark(l.Line)
+		}
+		if long {
+			return nil, l.Errorf("is longer than %d bytes", MaxLine)
+		}
 		line := bytes.TrimSuffix(l.Line, []byte("\n"))
 		return bytes.TrimSuffix(line, []byte("\r")), nil
 	}
 }
 
+// lineError says what is wrong with one line. The lines after it can be read.
+type lineError struct {
+	name   string
+	number int
+	reason error
+}
+
+func (e *lineError) Error() string { return fmt.Sprintf("%s: line %d: %v", e.name, e.number, e.reason) }
+
+func (e *lineError) Unwrap() error { return e.reason }
+
 // Errorf returns an error about the line last read.
 func (l *Lines) Errorf(format string, args ...any) error {
-	return fmt.Errorf("%s: line %d: %w", l.name, l.Number, fmt.Errorf(format, args...))
+	return &lineError{l.name, l.Number, fmt.Errorf(format, args...)}
 }
+
+// ofLine reports whether an error is about one line, and not about the whole file.
+func ofLine(err error) bool { return errors.As(err, new(*lineError)) }
 
 // object returns the members of the next line, which must be a JSON object.
 func (l *Lines) object() (object, error) {
@@ -178,14 +203,51 @@ func (o object) id() (string, error) {
 	case raw == nil:
 		return "", errors.New(`has no "id"`)
 	case raw[0] == '"':
-		var id string
-		return id, json.Unmarshal(raw, &id)
+		return parseID(raw)
 	}
 	digits := strings.TrimPrefix(string(raw), "-")
 	if digits == "" || strings.Trim(digits, "0123456789") != "" {
 		return "", fmt.Errorf(`"id" is %s, want a string or a whole number`, Excerpt(raw))
 	}
 	return string(raw), nil
+}
+
+// parseID returns the id that a JSON string spells. encoding/json would take a surrogate
+// that is not one of a pair for U+FFFD, and so one id for another.
+func parseID(raw []byte) (id string, err error) {
+	if escape := loneSurrogate(raw); escape != "" {
+		return "", fmt.Errorf(`"id" is %s, want UTF-8: %s is half of a character`, Excerpt(raw), escape)
+	}
+	return id, json.Unmarshal(raw, &id)
+}
+
+// loneSurrogate returns the first escape in a valid JSON string that stands for a
+// surrogate without its other half, empty when there is none.
+func loneSurrogate(raw []byte) string {
+	unit := func(b []byte) rune { // that an escape at the start of b spells, -1 if there is none
+		if len(b) < 6 || b[0] != '\\' || b[1] != 'u' {
+			return -1
+		}
+		n, err := strconv.ParseUint(string(b[2:6]), 16, 16)
+		if err != nil {
+			return -1
+		}
+		return rune(n)
+	}
+	for len(raw) > 0 {
+		switch r := unit(raw); {
+		case utf16.IsSurrogate(r):
+			if utf16.DecodeRune(r, unit(raw[6:])) == utf8.RuneError {
+				return string(raw[:6])
+			}
+			raw = raw[12:]
+		case raw[0] == '\\':
+			raw = raw[2:]
+		default:
+			raw = raw[1:]
+		}
+	}
+	return ""
 }
 
 // vector returns the object's "vector", which overwrites dst.

@@ -5,12 +5,15 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 
 	"github.com/hamnest/hamnest/index"
 )
 
-// WriteID writes the line of a record: its id, or an object with the metadata too.
+// WriteID writes the line of a record as a file of ids has it: the id, or an object of the
+// id and the metadata's members. Metadata that has a member "id" or "metadata" is one member
+// of its own, "metadata".
 func WriteID(lines io.Writer, rec index.Record, asJSON bool) error {
 	if !asJSON {
 		if rec.ID != strings.TrimRight(rec.ID, "\r") || strings.Contains(rec.ID, "\n") {
@@ -28,8 +31,11 @@ func WriteID(lines io.Writer, rec index.Record, asJSON bool) error {
 		if members, err = ParseObject(rec.Metadata); err != nil {
 			return fmt.Errorf("metadata of %q: %w", rec.ID, err)
 		}
-		if own, err := members.get("id"); own != nil || err != nil {
-			return fmt.Errorf(`metadata of %q has an "id" of its own, want --ids FILE%s, which leaves it out`, rec.ID, Text)
+		named := func(name string) bool {
+			return slices.ContainsFunc(members, func(m member) bool { return m.name == name })
+		}
+		if named("id") || named(metadataKey) { // beside the record's id they would be read as something else
+			members = object{{name: metadataKey, text: append([]byte(`"metadata": `), rec.Metadata...)}}
 		}
 	}
 	members = append(object{{text: append([]byte(`"id": `), id...)}}, members...)

@@ -56,6 +56,10 @@ func (t Type) Size() int {
 	return 0
 }
 
+// maxCols bounds what a file can ask for: a matrix of no rows has no bytes to prove how
+// long its rows are, and a reader makes room for one.
+const maxCols = 1 << 20
+
 // Reader reads rows of one matrix. It is not safe for concurrent use.
 type Reader struct {
 	src        io.ReaderAt
@@ -99,9 +103,12 @@ func (r *Reader) setShape(h header, dataBytes int64) error {
 	if cols == 0 {
 		return formatErrorf("shape %v has rows of 0 numbers, want at least 1", h.shape)
 	}
+	if cols > maxCols {
+		return formatErrorf("shape %v has rows of %d numbers, want at most %d", h.shape, cols, maxCols)
+	}
 	over1, elems := bits.Mul64(rows, cols)
 	over2, want := bits.Mul64(elems, uint64(r.elem.Size()))
-	if over1 != 0 || over2 != 0 || want > math.MaxInt64 || rows > math.MaxInt || cols > math.MaxInt {
+	if over1 != 0 || over2 != 0 || want > math.MaxInt64 || rows > math.MaxInt {
 		return formatErrorf("shape %v of %s is more than any file holds", h.shape, h.descr)
 	}
 	if uint64(dataBytes) != want {

@@ -243,6 +243,7 @@ func TestFilesThatAreNotSuchAMatrixAreRefused(t *testing.T) {
 		{"no dimension", matrix("<f4", "()", make([]byte, 4)), "shape [] has 0 dimensions, want 2"},
 		{"three dimensions", matrix("<f4", "(1, 2, 3)", make([]byte, 24)), "shape [1 2 3] has 3 dimensions, want 2"},
 		{"rows of nothing", matrix("<f4", "(6, 0)", nil), "rows of 0 numbers"},
+		{"rows that are none and very long", matrix("<f4", "(0, 1000000000000)", nil), "rows of 1000000000000 numbers, want at most 1048576"},
 		{"a shape whose product overflows", matrix("<f4", "(4611686018427387904, 4)", nil), "more than any file holds"},
 		{"a shape whose bytes overflow", matrix("<f4", "(4611686018427387904, 1)", nil), "more than any file holds"},
 		{"a number that overflows", matrix("<f4", "(18446744073709551616, 1)", nil), "want a whole number below 2^64"},
