@@ -76,7 +76,7 @@ func TestAPictureOfACalibrationIsWellFormed(t *testing.T) {
 			t.Fatal(err)
 		}
 		text := string(b)
-		for _, want := range []string{"<svg", "queries of so many dimensions", ">64<", ">1024<", "target recalls", ">0.95<", "microseconds", "kilobytes", "recall@10", "1100 vectors"} {
+		for _, want := range []string{"<svg", "queries cut to this many dimensions", ">64<", ">1024<", "whole queries at this target recall", ">0.95<", "microseconds", "kilobytes", "recall@10", "1100 vectors"} {
 			if !strings.Contains(text, want) {
 				t.Errorf("%s does not say %q", name, want)
 			}

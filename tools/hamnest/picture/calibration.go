@@ -9,13 +9,6 @@ import (
 	"path/filepath"
 	"strconv"
 
-	"gonum.org/v1/plot"
-	"gonum.org/v1/plot/plotter"
-	"gonum.org/v1/plot/plotutil"
-	"gonum.org/v1/plot/vg"
-	"gonum.org/v1/plot/vg/draw"
-	"gonum.org/v1/plot/vg/vgsvg"
-
 	"github.com/hamnest/hamnest/index"
 )
 
@@ -30,77 +23,39 @@ func Format(name string) (string, error) {
 	}
 }
 
-const (
-	plotWidth, plotHeight = 24 * vg.Centimeter, 11 * vg.Centimeter
-	// labelGap is between a point and what is written beside it.
-	labelGap = 1 * vg.Millimeter
-)
-
 // Calibration writes a picture of recall against time and bytes, with a line for the
-// prefixes and one for the target recalls of whole queries.
+// prefixes and one for the target recalls of whole queries. The page of an .html file has
+// the table of the settings too.
 func Calibration(name, collection string, c *index.Calibration, table [][]string) error {
-	time, err := newPlot(c, "microseconds a query", func(s index.Setting) float64 { return s.Microseconds })
-	if err != nil {
-		return err
-	}
-	size, err := newPlot(c, "kilobytes read a query", func(s index.Setting) float64 { return s.Bytes / 1000 })
-	if err != nil {
-		return err
-	}
-	size.Legend = plot.NewLegend() // the same
-	time.Title.Text = fmt.Sprintf("%s: %d vectors, %d queries", collection, c.Rows, c.Queries)
-	canvas := vgsvg.New(plotWidth, plotHeight)
-	tiles := draw.Tiles{Rows: 1, Cols: 2, PadX: vg.Centimeter, PadTop: vg.Millimeter, PadBottom: vg.Millimeter, PadRight: vg.Millimeter}
-	plots := [][]*plot.Plot{{time, size}}
-	for i, part := range plot.Align(plots, tiles, draw.New(canvas))[0] {
-		plots[0][i].Draw(part)
-	}
-	var picture bytes.Buffer
-	if _, err := canvas.WriteTo(&picture); err != nil {
-		return fmt.Errorf("--plot %s: %w", name, err)
-	}
+	title := fmt.Sprintf("%s: %d vectors, %d queries", collection, c.Rows, c.Queries)
+	picture := svg(title, []chart{
+		chartOf(c, "microseconds a query", func(s index.Setting) float64 { return s.Microseconds }),
+		chartOf(c, "kilobytes read a query", func(s index.Setting) float64 { return s.Bytes / 1000 }),
+	})
 	if filepath.Ext(name) == ".html" {
 		var page bytes.Buffer
-		if err := plotPage.Execute(&page, plotPageData{collection, c, table, template.HTML(withoutProlog(picture.Bytes()))}); err != nil {
+		if err := plotPage.Execute(&page, plotPageData{collection, c, table, template.HTML(picture)}); err != nil {
 			return fmt.Errorf("--plot %s: %w", name, err)
 		}
-		picture = page
+		picture = page.Bytes()
 	}
-	if err := os.WriteFile(name, picture.Bytes(), 0o644); err != nil {
+	if err := os.WriteFile(name, picture, 0o644); err != nil {
 		return fmt.Errorf("--plot: %w", err)
 	}
 	return nil
 }
 
-// newPlot draws recall against what cost says.
-func newPlot(c *index.Calibration, label string, cost func(index.Setting) float64) (*plot.Plot, error) {
-	p := plot.New()
-	p.X.Label.Text, p.Y.Label.Text = label, fmt.Sprintf("recall@%d", c.K)
-	p.Y.Max = 1
-	p.Add(plotter.NewGrid())
-	for i, line := range plottedLines(c) {
-		points := make(plotter.XYs, len(line.settings))
-		labels := make([]string, len(points))
-		for j, s := range line.settings {
-			points[j] = plotter.XY{X: cost(s), Y: s.Recall}
-			labels[j] = line.label(s)
+// chartOf is recall against what cost says.
+func chartOf(c *index.Calibration, label string, cost func(index.Setting) float64) chart {
+	drawn := chart{xLabel: label, yLabel: fmt.Sprintf("recall@%d", c.K)}
+	for _, plotted := range plottedLines(c) {
+		l := line{name: plotted.name}
+		for _, s := range plotted.settings {
+			l.points = append(l.points, point{cost(s), s.Recall, plotted.label(s)})
 		}
-		drawn, marks, err := plotter.NewLinePoints(points)
-		if err != nil {
-			return nil, fmt.Errorf("--plot: %w", err)
-		}
-		drawn.Color, marks.Color = plotutil.Color(i), plotutil.Color(i)
-		marks.Shape, marks.Radius = plotutil.Shape(i), vg.Points(2)
-		names, err := plotter.NewLabels(plotter.XYLabels{XYs: points, Labels: labels})
-		if err != nil {
-			return nil, fmt.Errorf("--plot: %w", err)
-		}
-		names.Offset = vg.Point{X: labelGap, Y: -3 * labelGap}
-		p.Add(drawn, marks, names)
-		p.Legend.Add(line.name, drawn, marks)
+		drawn.lines = append(drawn.lines, l)
 	}
-	p.X.Max += (p.X.Max - p.X.Min) / 10 // for what is written beside the last point
-	return p, nil
+	return drawn
 }
 
 // plottedLine is settings of which one thing differs, which is written beside each.
@@ -114,8 +69,8 @@ type plottedLine struct {
 // whole queries. A line of one point is none.
 func plottedLines(c *index.Calibration) []plottedLine {
 	last := c.Settings[len(c.Settings)-1]
-	prefixes := plottedLine{name: "queries of so many dimensions", label: func(s index.Setting) string { return strconv.Itoa(s.Dims) }}
-	targets := plottedLine{name: "target recalls of whole queries", label: func(s index.Setting) string {
+	prefixes := plottedLine{name: "queries cut to this many dimensions", label: func(s index.Setting) string { return strconv.Itoa(s.Dims) }}
+	targets := plottedLine{name: "whole queries at this target recall", label: func(s index.Setting) string {
 		if s == last { // which the other line has too
 			return ""
 		}
@@ -133,11 +88,6 @@ func plottedLines(c *index.Calibration) []plottedLine {
 		return []plottedLine{prefixes}
 	}
 	return []plottedLine{prefixes, targets}
-}
-
-// withoutProlog returns the picture from its svg element on, as a page holds it.
-func withoutProlog(svg []byte) string {
-	return string(svg[max(0, bytes.Index(svg, []byte("<svg"))):])
 }
 
 type plotPageData struct {
