@@ -7,25 +7,26 @@ import (
 	"testing"
 
 	"github.com/hamnest/hamnest/index"
+	"github.com/hamnest/hamnest/index/api"
 	"github.com/hamnest/hamnest/server"
 )
 
 // learned makes a collection named learned, just large enough to have learned codes, and
 // returns its records.
-func learned(t *testing.T, db *index.DB, c *Client) []Record {
+func learned(t *testing.T, db *index.DB, c *Client) []api.Record {
 	t.Helper()
 	const dims, rows = 1024, 1100
-	if _, err := c.CreateCollection(t.Context(), Collection{Name: "learned", Dims: dims, Ladder: []int{64, 256}}); err != nil {
+	if _, err := c.CreateCollection(t.Context(), api.Spec{Name: "learned", Dims: dims, Ladder: []int{64, 256}}); err != nil {
 		t.Fatal(err)
 	}
 	r := rand.New(rand.NewPCG(1, 2))
-	records := make([]Record, rows)
+	records := make([]api.Record, rows)
 	for i := range records {
 		v := make([]float32, dims)
 		for d := range v {
 			v[d] = float32(r.NormFloat64() / float64(1+d))
 		}
-		records[i] = Record{ID: fmt.Sprint(i), Vector: v}
+		records[i] = api.Record{ID: fmt.Sprint(i), Vector: v}
 	}
 	if err := c.Upsert(t.Context(), "learned", records); err != nil {
 		t.Fatal(err)
@@ -45,7 +46,7 @@ func TestACalibrationIsWhatTheEngineMeasured(t *testing.T) {
 	ctx := t.Context()
 	records := learned(t, db, c)
 	queries := [][]float32{records[1].Vector, records[2].Vector, records[3].Vector}
-	got, err := c.Calibrate(ctx, "learned", CalibrateOptions{Queries: queries, K: 5})
+	got, err := c.Calibrate(ctx, "learned", api.CalibrateOptions{Queries: queries, K: 5})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -57,7 +58,7 @@ func TestACalibrationIsWhatTheEngineMeasured(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if got.Rows != 1100 || got.Queries != 3 || got.Source != SourceGiven || got.K != 5 || got.Profile != Learned || got.ProfileFingerprint != want.Fingerprint || got.Kernel != want.Kernel {
+	if got.Rows != 1100 || got.Queries != 3 || got.Source != api.SourceGiven || got.K != 5 || got.Profile != api.Learned || got.Fingerprint != want.Fingerprint || got.Kernel != want.Kernel {
 		t.Errorf("calibration is %+v, want %+v", got, want)
 	}
 	if len(got.Settings) != len(want.Settings) || len(got.Settings) < 4 {
@@ -68,7 +69,7 @@ func TestACalibrationIsWhatTheEngineMeasured(t *testing.T) {
 		if s.Microseconds <= 0 {
 			t.Errorf("setting %d takes no time: %+v", i, s)
 		}
-		if s.Microseconds = w.Microseconds; s != Setting(w) {
+		if s.Microseconds = w.Microseconds; s != w {
 			t.Errorf("setting %d is %+v, want %+v", i, s, w)
 		}
 	}
@@ -78,28 +79,28 @@ func TestCalibrationsThatCannotBe(t *testing.T) {
 	_, _, c := start(t, server.Options{MaxBatchVectors: 100})
 	ctx := t.Context()
 	docs(t, c)
-	if _, err := c.Calibrate(ctx, "docs", CalibrateOptions{}); !errors.Is(err, ErrEmpty) {
-		t.Errorf("nothing to measure: %v, want %v", err, ErrEmpty)
+	if _, err := c.Calibrate(ctx, "docs", api.CalibrateOptions{}); !errors.Is(err, api.ErrEmpty) {
+		t.Errorf("nothing to measure: %v, want %v", err, api.ErrEmpty)
 	}
 	records := randomRecords(3)
 	if err := c.Upsert(ctx, "docs", records); err != nil {
 		t.Fatal(err)
 	}
-	for name, opts := range map[string]CalibrateOptions{
+	for name, opts := range map[string]api.CalibrateOptions{
 		"a short query":  {Queries: [][]float32{{1}}},
 		"k":              {K: 1001},
 		"both":           {Queries: [][]float32{records[1].Vector}, Sample: 2},
 		"less than none": {Sample: -1},
 		"no live ones":   {Live: true},
 	} {
-		if _, err := c.Calibrate(ctx, "docs", opts); !errors.Is(err, ErrInvalid) {
-			t.Errorf("%s: %v, want %v", name, err, ErrInvalid)
+		if _, err := c.Calibrate(ctx, "docs", opts); !errors.Is(err, api.ErrInvalid) {
+			t.Errorf("%s: %v, want %v", name, err, api.ErrInvalid)
 		}
 	}
-	if _, err := c.Calibrate(ctx, "docs", CalibrateOptions{Sample: 101}); !errors.Is(err, ErrLimit) {
-		t.Errorf("a sample above the limit: %v, want %v", err, ErrLimit)
+	if _, err := c.Calibrate(ctx, "docs", api.CalibrateOptions{Sample: 101}); !errors.Is(err, api.ErrLimit) {
+		t.Errorf("a sample above the limit: %v, want %v", err, api.ErrLimit)
 	}
-	if _, err := c.Calibrate(ctx, "none", CalibrateOptions{}); !errors.Is(err, ErrNotFound) {
-		t.Errorf("no collection: %v, want %v", err, ErrNotFound)
+	if _, err := c.Calibrate(ctx, "none", api.CalibrateOptions{}); !errors.Is(err, api.ErrNotFound) {
+		t.Errorf("no collection: %v, want %v", err, api.ErrNotFound)
 	}
 }

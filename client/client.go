@@ -8,10 +8,13 @@ import (
 	"google.golang.org/grpc/credentials"
 	"google.golang.org/grpc/credentials/insecure"
 
+	"github.com/hamnest/hamnest/index/api"
 	hamnestv1 "github.com/hamnest/hamnest/proto/hamnest/v1"
 )
 
-// Client is a connection to a server. It is safe for concurrent use.
+var _ api.Engine = (*Client)(nil)
+
+// Client is a connection to a server, and an api.Engine. It is safe for concurrent use.
 type Client struct {
 	conn            *grpc.ClientConn
 	collections     hamnestv1.CollectionServiceClient

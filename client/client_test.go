@@ -22,7 +22,9 @@ import (
 	"google.golang.org/grpc/status"
 	"google.golang.org/grpc/test/bufconn"
 
+	"github.com/hamnest/hamnest/encoder/code"
 	"github.com/hamnest/hamnest/index"
+	"github.com/hamnest/hamnest/index/api"
 	hamnestv1 "github.com/hamnest/hamnest/proto/hamnest/v1"
 	"github.com/hamnest/hamnest/server"
 )
@@ -94,21 +96,21 @@ const testDims = 128
 // docs makes a collection named docs.
 func docs(t *testing.T, c *Client) {
 	t.Helper()
-	if _, err := c.CreateCollection(t.Context(), Collection{Name: "docs", Dims: testDims, Ladder: []int{64}, Profile: Signs}); err != nil {
+	if _, err := c.CreateCollection(t.Context(), api.Spec{Name: "docs", Dims: testDims, Ladder: []int{64}, Profile: api.Signs}); err != nil {
 		t.Fatal(err)
 	}
 }
 
 // randomRecords returns n records, "id-0000" and on.
-func randomRecords(n int) []Record {
+func randomRecords(n int) []api.Record {
 	rng := rand.New(rand.NewPCG(1, 2))
-	records := make([]Record, n)
+	records := make([]api.Record, n)
 	for i := range records {
 		v := make([]float32, testDims)
 		for j := range v {
 			v[j] = float32(rng.NormFloat64())
 		}
-		records[i] = Record{ID: fmt.Sprintf("id-%04d", i), Vector: v, Metadata: fmt.Appendf(nil, `{"n":%d}`, i)}
+		records[i] = api.Record{ID: fmt.Sprintf("id-%04d", i), Vector: v, Metadata: fmt.Appendf(nil, `{"n":%d}`, i)}
 	}
 	return records
 }
@@ -135,13 +137,15 @@ func TestNewRefusesWhatGRPCCannotDial(t *testing.T) {
 func TestCollections(t *testing.T) {
 	_, _, c := start(t, server.Options{})
 	ctx := t.Context()
-	created, err := c.CreateCollection(ctx, Collection{Name: "docs", Dims: 768, Metric: L2, Bits: 900, Profile: Learned, Labels: map[string]string{"a": "b"}})
+	created, err := c.CreateCollection(ctx, api.Spec{Name: "docs", Dims: 768, Metric: api.L2, Bits: 900, Profile: api.Learned, Labels: map[string]string{"a": "b"}})
 	if err != nil {
 		t.Fatal(err)
 	}
-	want := Collection{
-		Name: "docs", Dims: 768, Ladder: []int{64, 128, 256, 512, 768}, Bits: 900, Metric: L2, Profile: Learned, Store: StoreFloat32, Labels: map[string]string{"a": "b"},
-		ProfileInForce: Exact, ProfileFingerprint: created.ProfileFingerprint, Created: created.Created,
+	want := api.Info{
+		Spec: api.Spec{
+			Name: "docs", Dims: 768, Ladder: []int{64, 128, 256, 512, 768}, Bits: 900, Metric: api.L2, Profile: api.Learned, Store: api.StoreFloat32, Labels: map[string]string{"a": "b"},
+		},
+		ProfileInForce: api.Exact, ProfileFingerprint: created.ProfileFingerprint, Created: created.Created,
 	}
 	if !reflect.DeepEqual(created, want) || len(created.ProfileFingerprint) != 16 || created.Created.IsZero() {
 		t.Errorf("created %+v, want %+v", created, want)
@@ -156,32 +160,32 @@ func TestCollections(t *testing.T) {
 	if got, err := c.SetLabels(ctx, "docs", nil); err != nil || len(got.Labels) != 0 {
 		t.Errorf("SetLabels of none: %+v, %v", got, err)
 	}
-	if got, err := c.UpdateCollection(ctx, "docs", Change{}); err != nil || got.Profile != Learned {
+	if got, err := c.UpdateCollection(ctx, "docs", api.Change{}); err != nil || got.Profile != api.Learned {
 		t.Errorf("UpdateCollection of nothing: %+v, %v", got, err)
 	}
-	if got, err := c.UpdateCollection(ctx, "docs", Change{Profile: Learned, Store: StoreInt8}); err != nil || got.Profile != Learned || got.Store != StoreInt8 {
+	if got, err := c.UpdateCollection(ctx, "docs", api.Change{Profile: new(api.Learned), Store: new(api.StoreInt8)}); err != nil || got.Profile != api.Learned || got.Store != api.StoreInt8 {
 		t.Errorf("UpdateCollection: %+v, %v", got, err)
 	}
-	for stats := (Stats{Rewrite: &Rewrite{}}); stats.Rewrite != nil; {
+	for stats := (api.Stats{Rewrite: &api.RewriteStats{}}); stats.Rewrite != nil; {
 		if stats, err = c.Stats(ctx, "docs"); err != nil || stats.RewriteError != "" {
 			t.Fatalf("Stats: %+v, %v", stats, err)
 		}
-		if r := stats.Rewrite; r != nil && (r.Store == "" || r.Profile == "" || r.Started.IsZero()) {
+		if r := stats.Rewrite; r != nil && (r.Store != api.StoreInt8 || r.Profile != api.Learned || r.Started.IsZero()) {
 			t.Errorf("the rewrite is %+v", *r)
 		}
 	}
-	if _, err := c.UpdateCollection(ctx, "docs", Change{Store: StoreFloat32}); !errors.Is(err, ErrInvalid) {
+	if _, err := c.UpdateCollection(ctx, "docs", api.Change{Store: new(api.StoreFloat32)}); !errors.Is(err, api.ErrInvalid) {
 		t.Errorf("raising the stored precision: %v, want ErrInvalid", err)
 	}
-	for _, bad := range []Change{{Profile: "cubist"}, {Store: "float8"}} {
-		if _, err := c.UpdateCollection(ctx, "docs", bad); !errors.Is(err, ErrInvalid) {
+	for _, bad := range []api.Change{{Profile: new(api.Profile(9))}, {Store: new(api.Precision(9))}, {Profile: new(api.Exact)}} {
+		if _, err := c.UpdateCollection(ctx, "docs", bad); !errors.Is(err, api.ErrInvalid) {
 			t.Errorf("%+v: %v, want ErrInvalid", bad, err)
 		}
 	}
 	if err := c.DeleteCollection(ctx, "docs"); err != nil {
 		t.Error(err)
 	}
-	if _, err := c.GetCollection(ctx, "docs"); !errors.Is(err, ErrNotFound) {
+	if _, err := c.GetCollection(ctx, "docs"); !errors.Is(err, api.ErrNotFound) {
 		t.Errorf("after DeleteCollection: %v, want ErrNotFound", err)
 	}
 }
@@ -192,7 +196,7 @@ func TestCollectionsListsEveryPage(t *testing.T) {
 	for i := range 103 { // a page has 100
 		name := fmt.Sprintf("c%03d", i)
 		want = append(want, name)
-		if _, err := c.CreateCollection(t.Context(), Collection{Name: name, Dims: 1}); err != nil {
+		if _, err := c.CreateCollection(t.Context(), api.Spec{Name: name, Dims: 1}); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -228,18 +232,18 @@ func TestVectors(t *testing.T) {
 	}
 
 	t.Run("Get returns what was stored and names what is missing", func(t *testing.T) {
-		found, missing, err := c.Get(ctx, "docs", []string{"none", "id-0003", "id-0001"}, ReadOptions{WithVector: true, WithMetadata: true})
-		if err != nil || !reflect.DeepEqual(found, []Record{records[3], records[1]}) || !slices.Equal(missing, []string{"none"}) {
+		found, missing, err := c.Get(ctx, "docs", []string{"none", "id-0003", "id-0001"}, api.ReadOptions{WithVector: true, WithMetadata: true})
+		if err != nil || !reflect.DeepEqual(found, []api.Record{records[3], records[1]}) || !slices.Equal(missing, []string{"none"}) {
 			t.Errorf("found %v, missing %q, %v", found, missing, err)
 		}
-		found, _, err = c.Get(ctx, "docs", []string{"id-0003"}, ReadOptions{})
-		if err != nil || !reflect.DeepEqual(found, []Record{{ID: "id-0003"}}) {
+		found, _, err = c.Get(ctx, "docs", []string{"id-0003"}, api.ReadOptions{})
+		if err != nil || !reflect.DeepEqual(found, []api.Record{{ID: "id-0003"}}) {
 			t.Errorf("found %v, %v, want the id alone", found, err)
 		}
 	})
 	t.Run("List returns everything, page after page", func(t *testing.T) {
-		var got []Record
-		for r, err := range c.List(ctx, "docs", ReadOptions{WithVector: true, WithMetadata: true}) {
+		var got []api.Record
+		for r, err := range api.List(ctx, c, "docs", api.ReadOptions{WithVector: true, WithMetadata: true}) {
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -250,11 +254,11 @@ func TestVectors(t *testing.T) {
 		}
 	})
 	t.Run("ListPage returns one page", func(t *testing.T) {
-		page, next, err := c.ListPage(ctx, "docs", 7, "", ReadOptions{})
+		page, next, err := c.ListPage(ctx, "docs", 7, "", api.ReadOptions{})
 		if err != nil || len(page) != 7 || next == "" {
 			t.Fatalf("a page of %d, next %q, %v", len(page), next, err)
 		}
-		page, next, err = c.ListPage(ctx, "docs", 1000, next, ReadOptions{})
+		page, next, err = c.ListPage(ctx, "docs", 1000, next, api.ReadOptions{})
 		if err != nil || len(page) != 243 || page[0].ID != "id-0007" || next != "" {
 			t.Errorf("then a page of %d, next %q, %v", len(page), next, err)
 		}
@@ -286,7 +290,7 @@ func TestSearch(t *testing.T) {
 		t.Fatal(err)
 	}
 	t.Run("by vector, with everything", func(t *testing.T) {
-		got, err := c.Search(ctx, "docs", SearchRequest{Vector: records[5].Vector, K: 3, WithVector: true, WithMetadata: true})
+		got, err := c.Search(ctx, "docs", api.Query{Vector: records[5].Vector, K: 3, WithVector: true, WithMetadata: true})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -296,18 +300,18 @@ func TestSearch(t *testing.T) {
 			t.Errorf("best of %d is %+v", len(got.Hits), best)
 		}
 		r := got.Receipt
-		if r.Dims != testDims || r.Rescore != RescoreVectors || r.Exact || r.RowsScanned != 100 || r.Candidates == 0 || r.VectorsRead == 0 ||
+		if r.Dims != testDims || r.Rescore != api.RescoreVectors || r.Exact || r.RowsScanned != 100 || r.Candidates == 0 || r.VectorsRead == 0 ||
 			r.CodeBytesRead == 0 || r.VectorBytesRead == 0 || r.Total <= 0 || r.Kernel == "" || r.ProfileFingerprint == "" {
 			t.Errorf("receipt %+v", r)
 		}
 	})
 	t.Run("by id, in pages", func(t *testing.T) {
-		whole, err := c.Search(ctx, "docs", SearchRequest{ID: "id-0005", K: 99, Exact: true})
+		whole, err := c.Search(ctx, "docs", api.Query{ID: "id-0005", K: 99, Exact: true})
 		if err != nil || len(whole.Hits) != 99 {
 			t.Fatalf("%d hits, %v, want all others", len(whole.Hits), err)
 		}
-		req := SearchRequest{ID: "id-0005", K: 40, Exact: true}
-		var got []Hit
+		req := api.Query{ID: "id-0005", K: 40, Exact: true}
+		var got []api.Hit
 		for {
 			page, err := c.Search(ctx, "docs", req)
 			if err != nil {
@@ -323,43 +327,39 @@ func TestSearch(t *testing.T) {
 		}
 	})
 	t.Run("settings are passed on", func(t *testing.T) {
-		got, err := c.Search(ctx, "docs", SearchRequest{Vector: records[5].Vector[:64], K: 3, Oversampling: 5, Rescore: RescoreVectors})
+		got, err := c.Search(ctx, "docs", api.Query{Vector: records[5].Vector[:64], K: 3, Oversampling: 5, Rescore: api.RescoreVectors})
 		if err != nil || got.Receipt.Dims != 64 || got.Receipt.Candidates != 15 || got.Receipt.VectorsRead != 15 {
 			t.Errorf("receipt %+v, %v, want 64 dims, and 15 candidates, all read", got.Receipt, err)
 		}
-		got, err = c.Search(ctx, "docs", SearchRequest{Vector: records[5].Vector, K: 3, Candidates: 20, Rescore: RescoreCodes})
-		if err != nil || got.Receipt.Candidates < 20 || got.Receipt.Candidates == 100 || got.Receipt.Rescore != RescoreCodes {
+		got, err = c.Search(ctx, "docs", api.Query{Vector: records[5].Vector, K: 3, Candidates: 20, Rescore: api.RescoreCodes})
+		if err != nil || got.Receipt.Candidates < 20 || got.Receipt.Candidates == 100 || got.Receipt.Rescore != api.RescoreCodes {
 			t.Errorf("receipt %+v, %v, want 20 candidates, those that tie with the last, and the codes", got.Receipt, err)
 		}
 		vectors := learned(t, db, c)
-		got, err = c.Search(ctx, "learned", SearchRequest{Vector: vectors[5].Vector, K: 3, Dims: 64, TargetRecall: .9})
+		got, err = c.Search(ctx, "learned", api.Query{Vector: vectors[5].Vector, K: 3, Dims: 64, TargetRecall: .9})
 		if r := got.Receipt; err != nil || r.TargetRecall != .9 || r.Dims != 64 || r.ExpectedRecall < .9 || r.Passes < 1 || r.Refined == 0 || r.Exact {
 			t.Errorf("receipt %+v, %v, want a target recall of 0.9 by 64 dims", got.Receipt, err)
 		}
-		got, err = c.Search(ctx, "learned", SearchRequest{Vector: vectors[5].Vector, K: 3, Bound: 1.5})
+		got, err = c.Search(ctx, "learned", api.Query{Vector: vectors[5].Vector, K: 3, Bound: 1.5})
 		if err != nil || got.Receipt.Bound != 1.5 || got.Receipt.TargetRecall != 0 {
 			t.Errorf("receipt %+v, %v, want a bound of 1.5", got.Receipt, err)
 		}
 		least := float32(0.99)
-		got, err = c.Search(ctx, "docs", SearchRequest{Vector: records[5].Vector, K: 3, MinScore: &least})
+		got, err = c.Search(ctx, "docs", api.Query{Vector: records[5].Vector, K: 3, MinScore: &least})
 		if err != nil || len(got.Hits) != 1 {
 			t.Errorf("hits %v, %v, want one above %v", got.Hits, err, least)
 		}
 	})
 	t.Run("by code", func(t *testing.T) {
-		packed := make([]byte, testDims/8)
-		for i, x := range records[5].Vector {
-			if x > 0 {
-				packed[i/8] |= 1 << (i % 8)
-			}
-		}
-		got, err := c.Search(ctx, "docs", SearchRequest{Code: &Code{Packed: packed, Dialect: Faiss}, K: 3})
-		if err != nil || got.Hits[0].ID != records[5].ID || got.Hits[0].Score != 1 || got.Receipt.Rescore != RescoreCodes {
+		words := make([]uint64, (testDims+63)/64)
+		code.Signs(words, records[5].Vector)
+		got, err := c.Search(ctx, "docs", api.Query{Code: words, K: 3})
+		if err != nil || got.Hits[0].ID != records[5].ID || got.Hits[0].Score != 1 || got.Receipt.Rescore != api.RescoreCodes {
 			t.Errorf("%+v, %v, want the vector that the code is of", got, err)
 		}
 	})
 	t.Run("BatchSearch answers as Search does", func(t *testing.T) {
-		searches := []SearchRequest{{ID: "id-0001", K: 2}, {Vector: records[2].Vector, K: 3}, {ID: "id-0003", K: 4, Rescore: RescoreNone}}
+		searches := []api.Query{{ID: "id-0001", K: 2}, {Vector: records[2].Vector, K: 3}, {ID: "id-0003", K: 4, Rescore: api.RescoreNone}}
 		got, err := c.BatchSearch(ctx, "docs", searches)
 		if err != nil || len(got) != 3 {
 			t.Fatalf("%d answers, %v", len(got), err)
@@ -376,54 +376,58 @@ func TestSearch(t *testing.T) {
 func TestCodesGoThereAndBack(t *testing.T) {
 	_, _, c := start(t, server.Options{})
 	ctx := t.Context()
-	if _, err := c.CreateCollection(ctx, Collection{Name: "bits", Dims: 12, Store: StoreNone}); err != nil {
+	if _, err := c.CreateCollection(ctx, api.Spec{Name: "bits", Dims: 12, Store: api.StoreNone}); err != nil {
 		t.Fatal(err)
 	}
-	alone := Record{ID: "alone", Code: &Code{Packed: []byte{0b10110000, 0b01010000}, Dialect: Numpy}}
-	both := Record{
+	words := func(dialect api.Dialect, packed ...byte) []uint64 {
+		words := make([]uint64, 1)
+		if err := dialect.Unpack(words, packed, 12); err != nil {
+			t.Fatal(err)
+		}
+		return words
+	}
+	alone := api.Record{ID: "alone", Code: words(api.Numpy, 0b10110000, 0b01010000)}
+	both := api.Record{
 		ID: "both", Vector: []float32{1, -1, 1, 1, -1, -1, -1, -1, -1, 1, -1, 1},
-		Code: &Code{Packed: []byte{0b00001101, 0b00001010}, Dialect: Faiss},
+		Code: words(api.Faiss, 0b00001101, 0b00001010),
 	}
-	if err := c.Upsert(ctx, "bits", []Record{alone, both}); err != nil {
+	if err := c.Upsert(ctx, "bits", []api.Record{alone, both}); err != nil {
 		t.Fatal(err)
 	}
-	stream, err := c.Ingest(ctx, "bits", IngestOptions{})
+	stream, err := c.Ingest(ctx, "bits", api.IngestOptions{})
 	if err != nil {
 		t.Fatal(err)
 	}
-	wrong := Record{ID: "wrong", Vector: both.Vector, Code: &Code{Packed: []byte{0b00001101, 0b00001011}, Dialect: Faiss}}
-	unknown := Record{ID: "unknown", Code: &Code{Packed: []byte{0, 0}, Dialect: "vespa"}}
-	for _, r := range []Record{{ID: "streamed", Code: &Code{Packed: []byte{0x80 ^ 0b10110000, 0x80 ^ 0b01010000}, Dialect: NumpySigned}}, wrong, unknown} {
+	wrong := api.Record{ID: "wrong", Vector: both.Vector, Code: words(api.Faiss, 0b00001101, 0b00001011)}
+	padding := api.Record{ID: "padding", Code: []uint64{1 << 12}}
+	for _, r := range []api.Record{{ID: "streamed", Code: words(api.NumpySigned, 0x80^0b10110000, 0x80^0b01010000)}, wrong, padding} {
 		if err := stream.Add(ctx, r); err != nil {
 			t.Fatal(err)
 		}
 	}
 	result, err := stream.Close()
-	if err != nil || result.Stored != 1 || result.Refused != 2 || !strings.Contains(result.Refusals[0].Reason, "differs in 1 of 12 bits") || !strings.Contains(result.Refusals[1].Reason, "vespa") {
+	if err != nil || result.Stored != 1 || result.Refused != 2 || !strings.Contains(result.Refusals[0].Reason, "differs in 1 of 12 bits") || !strings.Contains(result.Refusals[1].Reason, "past dimension 11") {
 		t.Errorf("ingest: %+v, %v, want one stored and two refused", result, err)
 	}
 	n := 0
-	for r, err := range c.List(ctx, "bits", ReadOptions{WithCode: PGVector}) {
+	for r, err := range api.List(ctx, c, "bits", api.ReadOptions{WithCode: true}) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if want := (&Code{Packed: []byte{0b10110000, 0b01010000}, Dialect: PGVector}); !reflect.DeepEqual(r.Code, want) || r.Vector != nil {
-			t.Errorf("%s comes back as %+v, want the code of all of them, %v", r.ID, r, want)
+		if !slices.Equal(r.Code, both.Code) || r.Vector != nil {
+			t.Errorf("%s comes back as %+v, want the code of all of them, %v", r.ID, r, both.Code)
 		}
 		n++
 	}
-	found, _, err := c.Get(ctx, "bits", []string{"both"}, ReadOptions{WithCode: Faiss})
-	if err != nil || n != 3 || !reflect.DeepEqual(found[0].Code, both.Code) {
+	found, _, err := c.Get(ctx, "bits", []string{"both"}, api.ReadOptions{WithCode: true})
+	if err != nil || n != 3 || !slices.Equal(found[0].Code, both.Code) {
 		t.Errorf("%d listed, got %+v, %v, want three and the code as it was sent", n, found, err)
-	}
-	if _, _, err := c.Get(ctx, "bits", []string{"both"}, ReadOptions{WithCode: "vespa"}); !errors.Is(err, ErrInvalid) {
-		t.Errorf("an unknown dialect: %v, want ErrInvalid", err)
 	}
 }
 
 func TestBatchSearchThatIsAnsweredInPartIsAnError(t *testing.T) {
 	c := startFake(t, func(s *grpc.Server) { hamnestv1.RegisterSearchServiceServer(s, forgetfulSearch{}) })
-	_, err := c.BatchSearch(t.Context(), "docs", []SearchRequest{{ID: "a", K: 1}, {ID: "b", K: 1}})
+	_, err := c.BatchSearch(t.Context(), "docs", []api.Query{{ID: "a", K: 1}, {ID: "b", K: 1}})
 	if status.Code(err) != codes.Internal {
 		t.Errorf("%v, want INTERNAL", err)
 	}
@@ -474,7 +478,7 @@ func TestOnlyWhatIsSafeToRepeatIsRetried(t *testing.T) {
 		call    func(context.Context, *Client) error
 	}{
 		{"CreateCollection", false, func(ctx context.Context, c *Client) error {
-			_, err := c.CreateCollection(ctx, Collection{Name: "docs", Dims: 3})
+			_, err := c.CreateCollection(ctx, api.Spec{Name: "docs", Dims: 3})
 			return err
 		}},
 		{"SetLabels", false, func(ctx context.Context, c *Client) error {
@@ -482,7 +486,7 @@ func TestOnlyWhatIsSafeToRepeatIsRetried(t *testing.T) {
 			return err
 		}},
 		{"UpdateCollection", false, func(ctx context.Context, c *Client) error {
-			_, err := c.UpdateCollection(ctx, "docs", Change{Profile: Signs})
+			_, err := c.UpdateCollection(ctx, "docs", api.Change{Profile: new(api.Signs)})
 			return err
 		}},
 		{"DeleteCollection", false, func(ctx context.Context, c *Client) error { return c.DeleteCollection(ctx, "docs") }},
@@ -501,10 +505,10 @@ func TestOnlyWhatIsSafeToRepeatIsRetried(t *testing.T) {
 			return err
 		}},
 		{"Upsert", true, func(ctx context.Context, c *Client) error {
-			return c.Upsert(ctx, "docs", []Record{{ID: "a", Vector: vector}})
+			return c.Upsert(ctx, "docs", []api.Record{{ID: "a", Vector: vector}})
 		}},
 		{"Get", true, func(ctx context.Context, c *Client) error {
-			_, _, err := c.Get(ctx, "docs", []string{"a"}, ReadOptions{})
+			_, _, err := c.Get(ctx, "docs", []string{"a"}, api.ReadOptions{})
 			return err
 		}},
 		{"Delete", true, func(ctx context.Context, c *Client) error {
@@ -512,7 +516,7 @@ func TestOnlyWhatIsSafeToRepeatIsRetried(t *testing.T) {
 			return err
 		}},
 		{"List", true, func(ctx context.Context, c *Client) error {
-			for _, err := range c.List(ctx, "docs", ReadOptions{}) {
+			for _, err := range api.List(ctx, c, "docs", api.ReadOptions{}) {
 				return err
 			}
 			return nil
@@ -522,11 +526,11 @@ func TestOnlyWhatIsSafeToRepeatIsRetried(t *testing.T) {
 			return err
 		}},
 		{"Search", true, func(ctx context.Context, c *Client) error {
-			_, err := c.Search(ctx, "docs", SearchRequest{Vector: vector, K: 1})
+			_, err := c.Search(ctx, "docs", api.Query{Vector: vector, K: 1})
 			return err
 		}},
 		{"BatchSearch", true, func(ctx context.Context, c *Client) error {
-			_, err := c.BatchSearch(ctx, "docs", []SearchRequest{{ID: "a", K: 1}})
+			_, err := c.BatchSearch(ctx, "docs", []api.Query{{ID: "a", K: 1}})
 			return err
 		}},
 		{"Check", true, func(ctx context.Context, c *Client) error {
@@ -556,11 +560,11 @@ func TestOnlyWhatIsSafeToRepeatIsRetried(t *testing.T) {
 			hamnestv1.RegisterCollectionServiceServer(s, anyCollection{})
 			hamnestv1.RegisterVectorServiceServer(s, hamnestv1.UnimplementedVectorServiceServer{})
 		}, grpc.StreamInterceptor(calls.stream))
-		stream, err := c.Ingest(t.Context(), "docs", IngestOptions{})
+		stream, err := c.Ingest(t.Context(), "docs", api.IngestOptions{})
 		if err != nil {
 			t.Fatal(err)
 		}
-		if _, err := stream.Close(); !errors.Is(err, ErrUnavailable) || calls.count.Load() != 1 {
+		if _, err := stream.Close(); !errors.Is(err, api.ErrUnavailable) || calls.count.Load() != 1 {
 			t.Errorf("%v after %d calls, want ErrUnavailable after 1", err, calls.count.Load())
 		}
 	})
@@ -568,7 +572,7 @@ func TestOnlyWhatIsSafeToRepeatIsRetried(t *testing.T) {
 		t.Parallel()
 		calls := &attempts{failures: 100}
 		c := startFake(t, unimplemented, grpc.UnaryInterceptor(calls.unary))
-		if _, err := c.Count(t.Context(), "docs"); !errors.Is(err, ErrUnavailable) || calls.count.Load() != 4 {
+		if _, err := c.Count(t.Context(), "docs"); !errors.Is(err, api.ErrUnavailable) || calls.count.Load() != 4 {
 			t.Errorf("%v after %d calls, want ErrUnavailable after 4", err, calls.count.Load())
 		}
 	})
@@ -629,7 +633,7 @@ func TestManyGoroutinesShareAClient(t *testing.T) {
 				return
 			}
 			for _, r := range mine {
-				got, err := c.Search(t.Context(), "docs", SearchRequest{Vector: r.Vector, K: 1})
+				got, err := c.Search(t.Context(), "docs", api.Query{Vector: r.Vector, K: 1})
 				if err != nil || len(got.Hits) != 1 || got.Hits[0].ID != r.ID {
 					t.Errorf("searching for %s: %+v, %v", r.ID, got, err)
 				}
@@ -644,16 +648,16 @@ func TestMessagesHaveALimitOfTheClientsOwn(t *testing.T) {
 	docs(t, c)
 	records := randomRecords(60)
 	err := c.Upsert(t.Context(), "docs", records)
-	if !errors.Is(err, ErrLimit) || !strings.Contains(err.Error(), fmt.Sprint(16<<10)) {
+	if !errors.Is(err, api.ErrLimit) || !strings.Contains(err.Error(), fmt.Sprint(16<<10)) {
 		t.Errorf("sending: %v, want ErrLimit and the limit's value", err)
 	}
 	for _, r := range records {
-		if err := c.Upsert(t.Context(), "docs", []Record{r}); err != nil {
+		if err := c.Upsert(t.Context(), "docs", []api.Record{r}); err != nil {
 			t.Fatal(err)
 		}
 	}
-	_, err = c.Search(t.Context(), "docs", SearchRequest{ID: "id-0000", K: 59, WithVector: true})
-	if !errors.Is(err, ErrLimit) {
+	_, err = c.Search(t.Context(), "docs", api.Query{ID: "id-0000", K: 59, WithVector: true})
+	if !errors.Is(err, api.ErrLimit) {
 		t.Errorf("receiving: %v, want ErrLimit", err)
 	}
 }

@@ -2,15 +2,16 @@
 //
 // A [Client] is made once and shared: it is safe for concurrent use, keeps one
 // connection and reconnects by itself. Every method takes a context, whose end
-// ends the call.
+// ends the call. It is an api.Engine, as the embedded engine is, and speaks in the words of
+// package api.
 //
 //	c, err := client.New("localhost:7700")
 //	...
 //	defer c.Close()
 //
-//	_, err = c.CreateCollection(ctx, client.Collection{Name: "docs", Dims: 768})
-//	err = c.Upsert(ctx, "docs", []client.Record{{ID: "a", Vector: embedding}})
-//	result, err := c.Search(ctx, "docs", client.SearchRequest{Vector: query, K: 10})
+//	_, err = c.CreateCollection(ctx, api.Spec{Name: "docs", Dims: 768})
+//	err = c.Upsert(ctx, "docs", []api.Record{{ID: "a", Vector: embedding}})
+//	result, err := c.Search(ctx, "docs", api.Query{Vector: query, K: 10})
 //
 // [Client.Upsert] stores a handful of vectors, all or none. [Client.Ingest] stores
 // a stream of them as fast as the server can write, and reports bad ones one by one.
@@ -22,11 +23,12 @@
 //
 // # Errors
 //
-// What the server refuses, and what the network breaks, is an [*Error] (reach it
-// with errors.As) that matches one of [ErrNotFound], [ErrExists], [ErrInvalid],
-// [ErrLimit], [ErrNoSpace], [ErrNewerFormat], [ErrRewriting], [ErrCodesOnly], [ErrCalibrating], [ErrEmpty], [ErrDataLoss] and [ErrUnavailable]
-// under errors.Is, or context.Canceled and context.DeadlineExceeded when that is
-// why.
+// What the server refuses, and what the network breaks, is an [*Error] (reach it with
+// errors.As). Under errors.Is and errors.As it is also what the embedded engine would have
+// returned: api.ErrNotFound or one of its siblings, an *api.InvalidError, syscall.ENOSPC where
+// the server's disk is full; an *api.LimitError for what is above a limit of the server,
+// api.ErrUnavailable when it cannot be reached; or context.Canceled and
+// context.DeadlineExceeded when that is why.
 //
 // # Retries
 //

@@ -8,6 +8,7 @@ import (
 	"math"
 	"reflect"
 	"slices"
+	"syscall"
 	"testing"
 	"time"
 
@@ -16,11 +17,12 @@ import (
 	"google.golang.org/grpc/status"
 	"google.golang.org/protobuf/protoadapt"
 
+	"github.com/hamnest/hamnest/index/api"
 	"github.com/hamnest/hamnest/server"
 )
 
 var sentinels = []error{
-	ErrNotFound, ErrExists, ErrInvalid, ErrLimit, ErrNoSpace, ErrNewerFormat, ErrDataLoss, ErrUnavailable,
+	api.ErrNotFound, api.ErrExists, api.ErrInvalid, api.ErrLimit, api.ErrFull, syscall.ENOSPC, api.ErrRewriting, api.ErrEmpty, api.ErrCalibrating, api.ErrCodesOnly, api.ErrVersion, api.ErrCorrupt, api.ErrUnavailable,
 	context.Canceled, context.DeadlineExceeded,
 }
 
@@ -42,69 +44,69 @@ func TestErrorsComeFromCodeAndDetails(t *testing.T) {
 			[]protoadapt.MessageV1{&errdetails.BadRequest{FieldViolations: []*errdetails.BadRequest_FieldViolation{
 				{Field: "k", Description: "is 0"}, {Field: "dims", Description: "is 3"},
 			}}},
-			ErrInvalid,
-			Error{Violations: []Violation{{"k", "is 0"}, {"dims", "is 3"}}},
+			api.ErrInvalid,
+			Error{Violations: []api.Violation{{Field: "k", Reason: "is 0"}, {Field: "dims", Reason: "is 3"}}},
 		},
 		{
 			"NOT_FOUND with the resource", codes.NotFound,
 			[]protoadapt.MessageV1{&errdetails.ResourceInfo{ResourceType: "hamnest.v1.Collection", ResourceName: "docs"}},
-			ErrNotFound,
+			api.ErrNotFound,
 			Error{Resource: &Resource{"hamnest.v1.Collection", "docs"}},
 		},
-		{"ALREADY_EXISTS", codes.AlreadyExists, nil, ErrExists, Error{}},
+		{"ALREADY_EXISTS", codes.AlreadyExists, nil, api.ErrExists, Error{}},
 		{
 			"RESOURCE_EXHAUSTED by a limit", codes.ResourceExhausted,
 			[]protoadapt.MessageV1{info("hamnest", "LIMIT_EXCEEDED", limit)},
-			ErrLimit,
-			Error{Reason: "LIMIT_EXCEEDED", Limit: &Limit{Name: "max_k", Field: "k", Max: 10, Found: 11}},
+			api.ErrLimit,
+			Error{Reason: "LIMIT_EXCEEDED", Limit: &api.LimitError{Limit: "max_k", Field: "k", Max: 10, Found: 11}},
 		},
 		{
 			"RESOURCE_EXHAUSTED by a limit with numbers that are none", codes.ResourceExhausted,
 			[]protoadapt.MessageV1{info("hamnest", "LIMIT_EXCEEDED", map[string]string{"limit": "max_k", "max": "ten"})},
-			ErrLimit,
+			api.ErrLimit,
 			Error{Reason: "LIMIT_EXCEEDED"},
 		},
-		{"RESOURCE_EXHAUSTED by gRPC itself", codes.ResourceExhausted, nil, ErrLimit, Error{}},
+		{"RESOURCE_EXHAUSTED by gRPC itself", codes.ResourceExhausted, nil, api.ErrLimit, Error{}},
 		{
 			"RESOURCE_EXHAUSTED by a full disk", codes.ResourceExhausted,
 			[]protoadapt.MessageV1{info("hamnest", "NO_SPACE", nil)},
-			ErrNoSpace,
+			syscall.ENOSPC,
 			Error{Reason: "NO_SPACE"},
 		},
 		{
 			"RESOURCE_EXHAUSTED by a full collection", codes.ResourceExhausted,
 			[]protoadapt.MessageV1{info("hamnest", "COLLECTION_FULL", nil)},
-			ErrNoSpace,
+			api.ErrFull,
 			Error{Reason: "COLLECTION_FULL"},
 		},
 		{
 			"FAILED_PRECONDITION by files of a newer program", codes.FailedPrecondition,
 			[]protoadapt.MessageV1{info("hamnest", "NEWER_FORMAT", nil)},
-			ErrNewerFormat,
+			api.ErrVersion,
 			Error{Reason: "NEWER_FORMAT"},
 		},
 		{
 			"FAILED_PRECONDITION by a rewrite under way", codes.FailedPrecondition,
 			[]protoadapt.MessageV1{info("hamnest", "REWRITING", nil)},
-			ErrRewriting,
+			api.ErrRewriting,
 			Error{Reason: "REWRITING"},
 		},
 		{
 			"FAILED_PRECONDITION by a collection without vectors", codes.FailedPrecondition,
 			[]protoadapt.MessageV1{info("hamnest", "EMPTY", nil)},
-			ErrEmpty,
+			api.ErrEmpty,
 			Error{Reason: "EMPTY"},
 		},
 		{
 			"FAILED_PRECONDITION by a calibration under way", codes.FailedPrecondition,
 			[]protoadapt.MessageV1{info("hamnest", "CALIBRATING", nil)},
-			ErrCalibrating,
+			api.ErrCalibrating,
 			Error{Reason: "CALIBRATING"},
 		},
 		{
 			"FAILED_PRECONDITION for want of vectors", codes.FailedPrecondition,
 			[]protoadapt.MessageV1{info("hamnest", "CODES_ONLY", nil)},
-			ErrCodesOnly,
+			api.ErrCodesOnly,
 			Error{Reason: "CODES_ONLY"},
 		},
 		{
@@ -113,8 +115,8 @@ func TestErrorsComeFromCodeAndDetails(t *testing.T) {
 			nil,
 			Error{},
 		},
-		{"DATA_LOSS", codes.DataLoss, nil, ErrDataLoss, Error{}},
-		{"UNAVAILABLE", codes.Unavailable, nil, ErrUnavailable, Error{}},
+		{"DATA_LOSS", codes.DataLoss, nil, api.ErrCorrupt, Error{}},
+		{"UNAVAILABLE", codes.Unavailable, nil, api.ErrUnavailable, Error{}},
 		{"CANCELED", codes.Canceled, nil, context.Canceled, Error{}},
 		{"DEADLINE_EXCEEDED", codes.DeadlineExceeded, nil, context.DeadlineExceeded, Error{}},
 		{"INTERNAL", codes.Internal, nil, nil, Error{}},
@@ -142,7 +144,11 @@ func TestErrorsComeFromCodeAndDetails(t *testing.T) {
 			if back := status.Convert(got); back.Code() != tt.code || len(back.Details()) != len(tt.details) {
 				t.Errorf("its status is %v, want %v", back, st)
 			}
-			if wantText := "client: " + tt.code.String() + ": what happened"; got.Error() != wantText {
+			wantText := "what happened"
+			if tt.is == nil {
+				wantText = "client: " + tt.code.String() + ": what happened"
+			}
+			if got.Error() != wantText {
 				t.Errorf("text %q, want %q", got, wantText)
 			}
 		})
@@ -171,23 +177,23 @@ func TestErrorsOfAServer(t *testing.T) {
 	}
 
 	_, err := c.GetCollection(ctx, "none")
-	if e := errorOf(err); !errors.Is(err, ErrNotFound) || *e.Resource != (Resource{"hamnest.v1.Collection", "none"}) {
+	if e := errorOf(err); !errors.Is(err, api.ErrNotFound) || *e.Resource != (Resource{"hamnest.v1.Collection", "none"}) {
 		t.Errorf("no such collection: %+v", e)
 	}
-	_, err = c.Search(ctx, "docs", SearchRequest{ID: "none", K: 1})
-	if e := errorOf(err); !errors.Is(err, ErrNotFound) || *e.Resource != (Resource{"hamnest.v1.VectorRecord", "none"}) {
+	_, err = c.Search(ctx, "docs", api.Query{ID: "none", K: 1})
+	if e := errorOf(err); !errors.Is(err, api.ErrNotFound) || *e.Resource != (Resource{"hamnest.v1.VectorRecord", "none"}) {
 		t.Errorf("no such vector: %+v", e)
 	}
-	_, err = c.CreateCollection(ctx, Collection{Name: "docs", Dims: 3})
-	if e := errorOf(err); !errors.Is(err, ErrExists) || e.Resource.Name != "docs" {
+	_, err = c.CreateCollection(ctx, api.Spec{Name: "docs", Dims: 3})
+	if e := errorOf(err); !errors.Is(err, api.ErrExists) || e.Resource.Name != "docs" {
 		t.Errorf("the name is taken: %+v", e)
 	}
-	err = c.Upsert(ctx, "docs", []Record{{ID: "a", Vector: make([]float32, 3)}})
-	if e := errorOf(err); !errors.Is(err, ErrInvalid) || len(e.Violations) != 1 || e.Violations[0].Field != "vectors[0].vector" {
+	err = c.Upsert(ctx, "docs", []api.Record{{ID: "a", Vector: make([]float32, 3)}})
+	if e := errorOf(err); !errors.Is(err, api.ErrInvalid) || len(e.Violations) != 1 || e.Violations[0].Field != "vectors[0].vector" {
 		t.Errorf("a vector of the wrong size: %+v", e)
 	}
-	_, err = c.Search(ctx, "docs", SearchRequest{ID: "a", K: 11})
-	if e := errorOf(err); !errors.Is(err, ErrLimit) || *e.Limit != (Limit{Name: "max_k", Field: "k", Max: 10, Found: 11}) {
+	_, err = c.Search(ctx, "docs", api.Query{ID: "a", K: 11})
+	if e := errorOf(err); !errors.Is(err, api.ErrLimit) || *e.Limit != (api.LimitError{Limit: "max_k", Field: "k", Max: 10, Found: 11}) {
 		t.Errorf("too large a k: %+v", e)
 	}
 
@@ -205,7 +211,7 @@ func TestErrorsOfAServer(t *testing.T) {
 	if err := s.Shutdown(ctx); err != nil {
 		t.Fatal(err)
 	}
-	if err := c.DeleteCollection(ctx, "docs"); !errors.Is(err, ErrUnavailable) {
+	if err := c.DeleteCollection(ctx, "docs"); !errors.Is(err, api.ErrUnavailable) {
 		t.Errorf("a server that is gone: %v", err)
 	}
 }
@@ -216,7 +222,7 @@ func TestWhatHasNoFormOnTheWireIsInvalid(t *testing.T) {
 	docs(t, c)
 	const bad = "\xff"
 	vector := make([]float32, testDims)
-	search := func(s SearchRequest) func() error {
+	search := func(s api.Query) func() error {
 		return func() error {
 			_, err := c.Search(ctx, "docs", s)
 			return err
@@ -228,21 +234,17 @@ func TestWhatHasNoFormOnTheWireIsInvalid(t *testing.T) {
 		fields []string
 	}{
 		{"a collection's name", func() error {
-			_, err := c.CreateCollection(ctx, Collection{Name: bad, Dims: 3})
+			_, err := c.CreateCollection(ctx, api.Spec{Name: bad, Dims: 3})
 			return err
-		}, []string{"collection.name"}},
+		}, []string{"name"}},
 		{"dims, bits and ladder below zero, names that mean nothing", func() error {
-			_, err := c.CreateCollection(ctx, Collection{Name: "x", Dims: -1, Bits: -3, Ladder: []int{64, -2}, Metric: "hamming", Profile: "SIGNS"})
+			_, err := c.CreateCollection(ctx, api.Spec{Name: "x", Dims: -1, Bits: -3, Ladder: []int{64, -2}, Metric: 9, Profile: 9})
 			return err
-		}, []string{"collection.dims", "collection.bits", "collection.metric", "collection.profile", "collection.ladder[1]"}},
-		{"a metric that is unspecified, said aloud", func() error {
-			_, err := c.CreateCollection(ctx, Collection{Name: "x", Dims: 1, Metric: "unspecified"})
-			return err
-		}, []string{"collection.metric"}},
+		}, []string{"dims", "bits", "metric", "profile", "ladder[1]"}},
 		{"labels", func() error {
 			_, err := c.SetLabels(ctx, "docs", map[string]string{bad: bad})
 			return err
-		}, []string{"collection.labels", "collection.labels"}},
+		}, []string{"labels", "labels"}},
 		{"a name to get", func() error {
 			_, err := c.GetCollection(ctx, bad)
 			return err
@@ -261,10 +263,10 @@ func TestWhatHasNoFormOnTheWireIsInvalid(t *testing.T) {
 			return err
 		}, []string{"collection"}},
 		{"an id and metadata to store", func() error {
-			return c.Upsert(ctx, "docs", []Record{{ID: "a", Vector: vector}, {ID: bad}, {ID: "b", Metadata: []byte(bad)}})
+			return c.Upsert(ctx, "docs", []api.Record{{ID: "a", Vector: vector}, {ID: bad}, {ID: "b", Metadata: []byte(bad)}})
 		}, []string{"vectors[1].id", "vectors[2].metadata"}},
 		{"ids to get", func() error {
-			_, _, err := c.Get(ctx, "docs", []string{"a", bad}, ReadOptions{})
+			_, _, err := c.Get(ctx, "docs", []string{"a", bad}, api.ReadOptions{})
 			return err
 		}, []string{"ids"}},
 		{"ids to delete", func() error {
@@ -272,26 +274,26 @@ func TestWhatHasNoFormOnTheWireIsInvalid(t *testing.T) {
 			return err
 		}, []string{"ids"}},
 		{"a page", func() error {
-			_, _, err := c.ListPage(ctx, "docs", -1, bad, ReadOptions{})
+			_, _, err := c.ListPage(ctx, "docs", -1, bad, api.ReadOptions{})
 			return err
 		}, []string{"page_size", "page_token"}},
 		{
-			"numbers of a search", search(SearchRequest{ID: "a", K: -1, Dims: -2, Candidates: -3, Rescore: "never"}),
+			"numbers of a search", search(api.Query{ID: "a", K: -1, Dims: -2, Candidates: -3, Rescore: 9}),
 			[]string{"k", "dims", "rescore", "candidates"},
 		},
-		{"a k above 32 bits", search(SearchRequest{ID: "a", K: math.MaxUint32 + 1}), []string{"k"}},
-		{"two queries at once", search(SearchRequest{ID: "a", Vector: vector, K: 1}), []string{"query"}},
-		{"candidates and oversampling", search(SearchRequest{ID: "a", K: 1, Candidates: 2, Oversampling: 2}), []string{"first_stage"}},
-		{"an id to search for", search(SearchRequest{ID: bad, K: 1, PageToken: bad}), []string{"page_token", "id"}},
+		{"a k above 32 bits", search(api.Query{ID: "a", K: math.MaxUint32 + 1}), []string{"k"}},
+		{"two queries at once", search(api.Query{ID: "a", Vector: vector, K: 1}), []string{"vector"}},
+		{"candidates and oversampling", search(api.Query{ID: "a", K: 1, Candidates: 2, Oversampling: 2}), []string{"oversampling"}},
+		{"an id to search for", search(api.Query{ID: bad, K: 1, PageToken: bad}), []string{"page_token", "id"}},
 		{"one of several searches", func() error {
-			_, err := c.BatchSearch(ctx, "docs", []SearchRequest{{ID: "a", K: 1}, {ID: "b", K: -1}})
+			_, err := c.BatchSearch(ctx, "docs", []api.Query{{ID: "a", K: 1}, {ID: "b", K: -1}})
 			return err
 		}, []string{"requests[1].k"}},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			err := tt.call()
 			var e *Error
-			if !errors.Is(err, ErrInvalid) || !errors.As(err, &e) {
+			if !errors.Is(err, api.ErrInvalid) || !errors.As(err, &e) {
 				t.Fatalf("got %v, want ErrInvalid", err)
 			}
 			var fields []string
@@ -306,9 +308,9 @@ func TestWhatHasNoFormOnTheWireIsInvalid(t *testing.T) {
 			}
 		})
 	}
-	t.Run("no query at all is the server's to refuse", func(t *testing.T) {
-		for _, s := range []SearchRequest{{K: 1}, {K: 1, Vector: []float32{}}} {
-			if _, err := c.Search(ctx, "docs", s); !errors.Is(err, ErrInvalid) {
+	t.Run("no query at all is refused", func(t *testing.T) {
+		for _, s := range []api.Query{{K: 1}, {K: 1, Vector: []float32{}}} {
+			if _, err := c.Search(ctx, "docs", s); !errors.Is(err, api.ErrInvalid) {
 				t.Errorf("got %v, want ErrInvalid", err)
 			}
 		}
@@ -318,9 +320,9 @@ func TestWhatHasNoFormOnTheWireIsInvalid(t *testing.T) {
 func TestListsEndWithTheirError(t *testing.T) {
 	_, _, c := start(t, server.Options{})
 	n := 0
-	for r, err := range c.List(t.Context(), "none", ReadOptions{}) {
+	for r, err := range api.List(t.Context(), c, "none", api.ReadOptions{}) {
 		n++
-		if !errors.Is(err, ErrNotFound) || r.ID != "" {
+		if !errors.Is(err, api.ErrNotFound) || r.ID != "" {
 			t.Errorf("pair %d: %v, %v, want ErrNotFound alone", n, r, err)
 		}
 	}

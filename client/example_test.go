@@ -11,6 +11,7 @@ import (
 
 	"github.com/hamnest/hamnest/client"
 	"github.com/hamnest/hamnest/index"
+	"github.com/hamnest/hamnest/index/api"
 	"github.com/hamnest/hamnest/server"
 )
 
@@ -49,11 +50,11 @@ func Example() {
 		log.Fatal(err)
 	}
 
-	_, err = c.CreateCollection(ctx, client.Collection{Name: "colours", Dims: 3})
+	_, err = c.CreateCollection(ctx, api.Spec{Name: "colours", Dims: 3})
 	if err != nil {
 		log.Fatal(err)
 	}
-	err = c.Upsert(ctx, "colours", []client.Record{
+	err = c.Upsert(ctx, "colours", []api.Record{
 		{ID: "red", Vector: []float32{1, -1, -1}, Metadata: []byte(`{"warm": true}`)},
 		{ID: "green", Vector: []float32{-1, 1, -1}},
 		{ID: "orange", Vector: []float32{1, 0.3, -1}, Metadata: []byte(`{"warm": true}`)},
@@ -61,7 +62,7 @@ func Example() {
 	if err != nil {
 		log.Fatal(err)
 	}
-	result, err := c.Search(ctx, "colours", client.SearchRequest{Vector: []float32{1, 0, -1}, K: 2, WithMetadata: true})
+	result, err := c.Search(ctx, "colours", api.Query{Vector: []float32{1, 0, -1}, K: 2, WithMetadata: true})
 	if err != nil {
 		log.Fatal(err)
 	}
@@ -85,15 +86,15 @@ func ExampleClient_Ingest() {
 	if err != nil {
 		log.Fatal(err)
 	}
-	if _, err := c.CreateCollection(ctx, client.Collection{Name: "points", Dims: 2}); err != nil {
+	if _, err := c.CreateCollection(ctx, api.Spec{Name: "points", Dims: 2}); err != nil {
 		log.Fatal(err)
 	}
 
-	stream, err := c.Ingest(ctx, "points", client.IngestOptions{})
+	stream, err := c.Ingest(ctx, "points", api.IngestOptions{})
 	if err != nil {
 		log.Fatal(err)
 	}
-	point := client.Record{Vector: make([]float32, 2)}
+	point := api.Record{Vector: make([]float32, 2)}
 	for i := range 1000 {
 		point.ID = fmt.Sprint(i)
 		point.Vector[0], point.Vector[1] = float32(i%10), float32(i/10) // 0, 0 has no direction
@@ -126,10 +127,10 @@ func ExampleClient_SearchStream() {
 	if err != nil {
 		log.Fatal(err)
 	}
-	if _, err := c.CreateCollection(ctx, client.Collection{Name: "points", Dims: 2}); err != nil {
+	if _, err := c.CreateCollection(ctx, api.Spec{Name: "points", Dims: 2}); err != nil {
 		log.Fatal(err)
 	}
-	directions := []client.Record{
+	directions := []api.Record{
 		{ID: "east", Vector: []float32{1, 0}}, {ID: "north", Vector: []float32{0, 1}}, {ID: "west", Vector: []float32{-1, 0}},
 	}
 	if err := c.Upsert(ctx, "points", directions); err != nil {
@@ -144,7 +145,7 @@ func ExampleClient_SearchStream() {
 	var callers sync.WaitGroup
 	for i, d := range directions { // all at once, over the one stream
 		callers.Go(func() {
-			result, err := stream.Search(ctx, "points", client.SearchRequest{Vector: d.Vector, K: 1})
+			result, err := stream.Search(ctx, "points", api.Query{Vector: d.Vector, K: 1})
 			if err != nil {
 				log.Fatal(err)
 			}
@@ -171,8 +172,8 @@ func ExampleError() {
 		log.Fatal(err)
 	}
 
-	_, err = c.Search(ctx, "nowhere", client.SearchRequest{ID: "a", K: 10})
-	if errors.Is(err, client.ErrNotFound) {
+	_, err = c.Search(ctx, "nowhere", api.Query{ID: "a", K: 10})
+	if errors.Is(err, api.ErrNotFound) {
 		var e *client.Error
 		errors.As(err, &e)
 		fmt.Println("there is no", e.Resource.Type, e.Resource.Name)

@@ -10,94 +10,18 @@ import (
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
 
+	"github.com/hamnest/hamnest/index/api"
 	hamnestv1 "github.com/hamnest/hamnest/proto/hamnest/v1"
+	"github.com/hamnest/hamnest/proto/hamnest/v1/convert"
 )
 
-// IngestOptions configures Ingest. The zero value is ready to use; a number that
-// is zero or less means its default.
-type IngestOptions struct {
-	// BatchVectors is the most records sent together. The server has a limit, by
-	// default 10000. Default 2000.
-	BatchVectors int
-	// BatchBytes is the most bytes sent together, unless one record alone has
-	// more. Default 4 MiB; at most the client's message size.
-	BatchBytes int
-	// MaxInFlight is how many batches may be sent and not yet acknowledged. It
-	// bounds what is lost from memory with a broken connection, and must be above
-	// one to keep the server busy. Default 8.
-	MaxInFlight int
-	// OnRefused, unless nil, is told of every record that the server refused, in
-	// order. It runs in a goroutine of the stream, one call at a time, and what it
-	// takes delays acknowledgements; it must not call the stream's Close.
-	OnRefused func(IngestRefusal)
-	// MaxRefusals is how many refusals IngestResult keeps. All are counted.
-	// Default 1000.
-	MaxRefusals int
-}
-
-func (o IngestOptions) withDefaults(maxMessageBytes int) IngestOptions {
-	for _, number := range []struct {
-		field *int
-		value int
-	}{
-		{&o.BatchVectors, 2000},
-		{&o.BatchBytes, 4 << 20},
-		{&o.MaxInFlight, 8},
-		{&o.MaxRefusals, 1000},
-	} {
-		if *number.field <= 0 {
-			*number.field = number.value
-		}
-	}
-	o.BatchBytes = min(o.BatchBytes, maxMessageBytes-messageOverhead)
-	return o
-}
-
-// IngestRefusal says why one record was not stored.
-type IngestRefusal struct {
-	// Index counts the records added to the stream, from 0.
-	Index uint64
-	ID    string
-	// Reason says what was found and what was wanted.
-	Reason string
-}
-
-// IngestResult says what became of the records added to a stream.
-type IngestResult struct {
-	// Stored records are durable and visible to searches, Refused ones are not
-	// there.
-	Stored, Refused uint64
-	// Position: of the records added, the first Position are settled, each stored
-	// or refused. To resume after an error, add the others to a new stream.
-	Position uint64
-	// Refusals are the first of those refused: see IngestOptions.MaxRefusals.
-	Refusals []IngestRefusal
-}
-
-// IngestError says why a stream broke and what had been settled by then.
-type IngestError struct {
-	Result IngestResult
-	// Err is an *Error.
-	Err error
-}
-
-func (e *IngestError) Error() string {
-	return fmt.Sprintf("client: ingest broke after the first %d records were settled (%d stored, %d refused): %v",
-		e.Result.Position, e.Result.Stored, e.Result.Refused, e.Err)
-}
-
-// Unwrap returns Err.
-func (e *IngestError) Unwrap() error { return e.Err }
-
-// IngestStream stores records in bulk. Add and Close are for one goroutine.
-//
-// Two goroutines work behind it: one sends the batches that Add has filled, the
+// ingestStream is an api.Ingest over a gRPC stream. Two goroutines work behind it: one sends the batches that Add has filled, the
 // other receives their acknowledgements.
-type IngestStream struct {
+type ingestStream struct {
 	stream hamnestv1.VectorService_IngestClient
 	ctx    context.Context // of the stream
 	cancel context.CancelFunc
-	opts   IngestOptions
+	opts   api.IngestOptions
 	// maxRecordBytes is the most that one record may have to fit into a message.
 	maxRecordBytes int
 
@@ -114,7 +38,7 @@ type IngestStream struct {
 	// done is closed when the stream has ended. Until then result and err are the
 	// receiver's, thereafter anyone's to read.
 	done   chan struct{}
-	result IngestResult
+	result api.IngestResult
 	err    error
 }
 
@@ -128,7 +52,11 @@ type ingestBatch struct {
 	// unsendable are the records, by index in the batch, that have no form on the
 	// wire. Each travels as an empty record, which a server is certain to refuse,
 	// so that positions count it; its refusal is told in our own words.
-	unsendable map[int]IngestRefusal
+	unsendable map[int]api.RecordError
+
+	// settled is closed when the batch is acknowledged; refused is set then.
+	settled chan struct{}
+	refused []api.RecordError
 }
 
 // Sizes on the wire, no less than they are: the tags and lengths of a record, and
@@ -138,9 +66,8 @@ const (
 	messageOverhead = 64
 )
 
-// Ingest opens a stream that stores records in a collection. ErrNotFound when it
-// is not there. The end of ctx breaks the stream. It must be closed.
-func (c *Client) Ingest(ctx context.Context, collection string, opts IngestOptions) (*IngestStream, error) {
+// Ingest opens a stream that stores records in bulk: see api.Engine.
+func (c *Client) Ingest(ctx context.Context, collection string, opts api.IngestOptions) (api.Ingest, error) {
 	// The stream itself would tell only with the first acknowledgement.
 	if _, err := c.GetCollection(ctx, collection); err != nil {
 		return nil, err
@@ -151,8 +78,9 @@ func (c *Client) Ingest(ctx context.Context, collection string, opts IngestOptio
 		cancel()
 		return nil, fromGRPC(err)
 	}
-	opts = opts.withDefaults(c.maxMessageBytes)
-	s := &IngestStream{
+	opts = opts.WithDefaults()
+	opts.BatchBytes = min(opts.BatchBytes, c.maxMessageBytes-messageOverhead)
+	s := &ingestStream{
 		stream:         stream,
 		ctx:            ctx,
 		cancel:         cancel,
@@ -169,15 +97,9 @@ func (c *Client) Ingest(ctx context.Context, collection string, opts IngestOptio
 	return s, nil
 }
 
-// Add adds a record to the stream. It returns before the record is stored, and
-// waits while MaxInFlight batches are unacknowledged; the end of ctx ends the wait
-// and the record is then not added, and the stream goes on. Any other error is an
-// *IngestError: the stream is broken, and Close is all that is left to do.
-//
-// r may be changed and used again when Add returns. A record that is refused, by
-// the server or because it cannot be sent at all, is no error of Add: see
-// IngestOptions.OnRefused and IngestResult.
-func (s *IngestStream) Add(ctx context.Context, r Record) error {
+// Add gathers a record for a batch: see api.Ingest. One that cannot be sent at all is refused
+// like one that the server refuses.
+func (s *ingestStream) Add(ctx context.Context, r api.Record) error {
 	if s.closing {
 		return errors.New("client: ingest: Add after Close")
 	}
@@ -186,33 +108,22 @@ func (s *IngestStream) Add(ctx context.Context, r Record) error {
 		return s.failure()
 	default:
 	}
-	size := recordOverhead + len(r.ID) + 4*len(r.Vector) + len(r.Metadata)
-	if r.Code != nil {
-		size += len(r.Code.Packed)
+	size := recordOverhead + len(r.ID) + 4*len(r.Vector) + 8*len(r.Code) + len(r.Metadata)
+	message, refusal := s.message(r, size)
+	if refusal != nil {
+		message, size = &hamnestv1.VectorRecord{}, recordOverhead
 	}
-	reason := ""
-	if size > s.maxRecordBytes {
-		reason = fmt.Sprintf("has %d bytes, and a message of this client has room for %d", size, s.maxRecordBytes)
-	} else if field, bad := badRecord(r); bad != "" {
-		reason = field + " " + bad
-	}
-	if reason != "" {
-		size = recordOverhead
-	}
-
 	if full := s.batch.count == s.opts.BatchVectors || s.batch.bytes+size > s.opts.BatchBytes; full && s.batch.count > 0 {
 		if err := s.flush(ctx); err != nil {
 			return err
 		}
 	}
-	message := &hamnestv1.VectorRecord{}
-	if reason == "" {
-		message = recordToProto(r)
-	} else {
+	if refusal != nil {
+		refusal.Index = s.batch.count
 		if s.batch.unsendable == nil {
-			s.batch.unsendable = make(map[int]IngestRefusal)
+			s.batch.unsendable = make(map[int]api.RecordError)
 		}
-		s.batch.unsendable[s.batch.count] = IngestRefusal{Index: s.added, ID: r.ID, Reason: reason}
+		s.batch.unsendable[s.batch.count] = *refusal
 	}
 	s.batch.records = append(s.batch.records, message)
 	s.batch.count++
@@ -221,11 +132,80 @@ func (s *IngestStream) Add(ctx context.Context, r Record) error {
 	return nil
 }
 
-// Close sends what Add has kept, waits until everything is acknowledged and
-// returns the totals. If the stream broke, the totals are those of what had been
-// settled by then, and the error is an *IngestError. Closing again returns the
-// same. To give up instead, end the context of Ingest before.
-func (s *IngestStream) Close() (IngestResult, error) {
+// message returns r as it is sent, or why it cannot be.
+func (s *ingestStream) message(r api.Record, size int) (*hamnestv1.VectorRecord, *api.RecordError) {
+	if size > s.maxRecordBytes {
+		return nil, &api.RecordError{ID: r.ID, Reason: fmt.Sprintf("has %d bytes, and a message of this client has room for %d", size, s.maxRecordBytes)}
+	}
+	message, field, err := convert.RecordToProto(r)
+	if err != nil {
+		return nil, &api.RecordError{ID: r.ID, Field: field, Reason: err.Error()}
+	}
+	return message, nil
+}
+
+// Submit sends records as a batch of their own, or as several where one message cannot hold
+// them: see api.Ingest.
+func (s *ingestStream) Submit(ctx context.Context, records []api.Record) (api.Pending, error) {
+	if s.batch.count > 0 {
+		if err := s.flush(ctx); err != nil {
+			return nil, err
+		}
+	}
+	p := pending{stream: s}
+	for _, r := range records {
+		if err := s.Add(ctx, r); err != nil {
+			return nil, err
+		}
+		if n := len(p.batches); n == 0 || p.batches[n-1] != s.batch {
+			p.batches = append(p.batches, s.batch)
+		}
+	}
+	if s.batch.count > 0 {
+		if err := s.flush(ctx); err != nil {
+			return nil, err
+		}
+	}
+	return p, nil
+}
+
+// pending is what Submit has sent.
+type pending struct {
+	stream  *ingestStream
+	batches []*ingestBatch
+}
+
+// Wait waits until the server has acknowledged it: see api.Pending.
+func (p pending) Wait(ctx context.Context) ([]api.RecordError, error) {
+	var refused []api.RecordError
+	first := 0
+	for _, batch := range p.batches {
+		select {
+		case <-batch.settled:
+		case <-ctx.Done():
+			return nil, ctx.Err()
+		case <-p.stream.done:
+			select {
+			case <-batch.settled: // just before the end
+			default:
+				return nil, &api.IngestError{Result: p.stream.result, Err: cmp.Or(p.stream.err, error(errEndedEarly))}
+			}
+		}
+		for _, e := range batch.refused {
+			e.Index += first
+			refused = append(refused, e)
+		}
+		first += batch.count
+	}
+	return refused, nil
+}
+
+// errEndedEarly is why a stream that the server has ended is broken.
+var errEndedEarly = &Error{Code: codes.Internal, Message: "the server ended the stream before the client did"}
+
+// Close sends what Add has gathered and waits until everything is acknowledged: see
+// api.Ingest. To give up instead, end the context of Ingest before.
+func (s *ingestStream) Close() (api.IngestResult, error) {
 	if !s.closing {
 		s.closing = true
 		if s.batch.count > 0 {
@@ -239,13 +219,13 @@ func (s *IngestStream) Close() (IngestResult, error) {
 }
 
 // newBatch begins an empty batch.
-func (s *IngestStream) newBatch() {
+func (s *ingestStream) newBatch() {
 	s.sequence++
-	s.batch = &ingestBatch{sequence: s.sequence, first: s.added}
+	s.batch = &ingestBatch{sequence: s.sequence, first: s.added, settled: make(chan struct{})}
 }
 
 // flush passes the batch on to be sent and begins another.
-func (s *IngestStream) flush(ctx context.Context) error {
+func (s *ingestStream) flush(ctx context.Context) error {
 	select {
 	case s.unacknowledged <- s.batch:
 	case <-ctx.Done():
@@ -264,21 +244,21 @@ func (s *IngestStream) flush(ctx context.Context) error {
 
 // failure returns why the stream, which has ended, ended too early; nil if it did
 // not.
-func (s *IngestStream) failure() error {
+func (s *ingestStream) failure() error {
 	err := s.err
 	if err == nil {
 		if s.closing && s.result.Position == s.added {
 			return nil
 		}
-		err = &Error{Code: codes.Internal, Message: "the server ended the stream before the client did"}
+		err = errEndedEarly
 	}
-	return &IngestError{Result: s.result, Err: err}
+	return &api.IngestError{Result: s.result, Err: err}
 }
 
 // send sends start and then the batches, until there are no more or the stream
 // ends. It returns an error only if that, and not the stream's end, is why nothing
 // more can be sent.
-func (s *IngestStream) send(collection string) error {
+func (s *ingestStream) send(collection string) error {
 	err := s.stream.Send(&hamnestv1.IngestRequest{Message: &hamnestv1.IngestRequest_Start{
 		Start: &hamnestv1.IngestStart{Collection: collection},
 	}})
@@ -306,7 +286,7 @@ func (s *IngestStream) send(collection string) error {
 }
 
 // receive settles batches until the stream ends. sent gets what send returns.
-func (s *IngestStream) receive(sent <-chan error) {
+func (s *ingestStream) receive(sent <-chan error) {
 	defer close(s.done)
 	defer s.cancel()
 	for {
@@ -327,7 +307,7 @@ func (s *IngestStream) receive(sent <-chan error) {
 }
 
 // settle takes one acknowledgement into the result.
-func (s *IngestStream) settle(resp *hamnestv1.IngestResponse) error {
+func (s *ingestStream) settle(resp *hamnestv1.IngestResponse) error {
 	var batch *ingestBatch
 	select {
 	case batch = <-s.unacknowledged:
@@ -340,20 +320,14 @@ func (s *IngestStream) settle(resp *hamnestv1.IngestResponse) error {
 			"the server acknowledged batch %d up to position %d with %d stored and %d refused, want batch %d of %d records up to position %d",
 			resp.GetSequence(), resp.GetPosition(), resp.GetStoredCount(), len(resp.GetErrors()), batch.sequence, batch.count, position)
 	}
-	s.result.Stored += uint64(resp.GetStoredCount())
-	s.result.Refused += uint64(len(resp.GetErrors()))
-	s.result.Position = position
 	for _, e := range resp.GetErrors() {
 		refusal, ours := batch.unsendable[int(e.GetIndex())]
 		if !ours {
-			refusal = IngestRefusal{Index: batch.first + uint64(e.GetIndex()), ID: e.GetId(), Reason: e.GetReason()}
+			refusal = convert.RefusalFromProto(e)
 		}
-		if len(s.result.Refusals) < s.opts.MaxRefusals {
-			s.result.Refusals = append(s.result.Refusals, refusal)
-		}
-		if s.opts.OnRefused != nil {
-			s.opts.OnRefused(refusal)
-		}
+		batch.refused = append(batch.refused, refusal)
 	}
+	s.result.Settle(batch.count, batch.refused, s.opts)
+	close(batch.settled)
 	return nil
 }

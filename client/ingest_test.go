@@ -16,6 +16,7 @@ import (
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
 
+	"github.com/hamnest/hamnest/index/api"
 	hamnestv1 "github.com/hamnest/hamnest/proto/hamnest/v1"
 	"github.com/hamnest/hamnest/server"
 )
@@ -23,18 +24,18 @@ import (
 func TestIngestStoresEverything(t *testing.T) {
 	for _, tt := range []struct {
 		name string
-		opts IngestOptions
+		opts api.IngestOptions
 		n    int
 	}{
-		{"nothing", IngestOptions{}, 0},
-		{"one record", IngestOptions{}, 1},
-		{"a batch each", IngestOptions{BatchVectors: 1, MaxInFlight: 1}, 5},
-		{"one less than a batch", IngestOptions{BatchVectors: 10}, 9},
-		{"a batch", IngestOptions{BatchVectors: 10}, 10},
-		{"one more than a batch", IngestOptions{BatchVectors: 10}, 11},
-		{"batches by bytes", IngestOptions{BatchBytes: 3000, MaxInFlight: 2}, 300},
-		{"batches that no record fits into", IngestOptions{BatchBytes: 10}, 20},
-		{"default batches", IngestOptions{}, 5000},
+		{"nothing", api.IngestOptions{}, 0},
+		{"one record", api.IngestOptions{}, 1},
+		{"a batch each", api.IngestOptions{BatchVectors: 1, MaxInFlight: 1}, 5},
+		{"one less than a batch", api.IngestOptions{BatchVectors: 10}, 9},
+		{"a batch", api.IngestOptions{BatchVectors: 10}, 10},
+		{"one more than a batch", api.IngestOptions{BatchVectors: 10}, 11},
+		{"batches by bytes", api.IngestOptions{BatchBytes: 3000, MaxInFlight: 2}, 300},
+		{"batches that no record fits into", api.IngestOptions{BatchBytes: 10}, 20},
+		{"default batches", api.IngestOptions{}, 5000},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			_, _, c := start(t, server.Options{})
@@ -50,14 +51,14 @@ func TestIngestStoresEverything(t *testing.T) {
 				}
 			}
 			got, err := stream.Close()
-			want := IngestResult{Stored: uint64(tt.n), Position: uint64(tt.n)}
+			want := api.IngestResult{Stored: uint64(tt.n), Position: uint64(tt.n)}
 			if err != nil || !reflect.DeepEqual(got, want) {
 				t.Errorf("result %+v, %v, want %+v", got, err, want)
 			}
 			if again, err := stream.Close(); err != nil || !reflect.DeepEqual(again, want) {
 				t.Errorf("closed again: %+v, %v, want the same", again, err)
 			}
-			if err := stream.Add(t.Context(), Record{ID: "late"}); err == nil {
+			if err := stream.Add(t.Context(), api.Record{ID: "late"}); err == nil {
 				t.Error("a closed stream took a record")
 			}
 			if n, err := c.Count(t.Context(), "docs"); err != nil || n != uint64(tt.n) {
@@ -70,12 +71,12 @@ func TestIngestStoresEverything(t *testing.T) {
 func TestIngestTakesCopies(t *testing.T) {
 	_, _, c := start(t, server.Options{})
 	docs(t, c)
-	stream, err := c.Ingest(t.Context(), "docs", IngestOptions{})
+	stream, err := c.Ingest(t.Context(), "docs", api.IngestOptions{})
 	if err != nil {
 		t.Fatal(err)
 	}
 	want := randomRecords(20)
-	reused := Record{Vector: make([]float32, testDims), Metadata: make([]byte, 0, 100)}
+	reused := api.Record{Vector: make([]float32, testDims), Metadata: make([]byte, 0, 100)}
 	for _, r := range want {
 		reused.ID = r.ID
 		copy(reused.Vector, r.Vector)
@@ -87,8 +88,8 @@ func TestIngestTakesCopies(t *testing.T) {
 	if _, err := stream.Close(); err != nil {
 		t.Fatal(err)
 	}
-	var got []Record
-	for r, err := range c.List(t.Context(), "docs", ReadOptions{WithVector: true, WithMetadata: true}) {
+	var got []api.Record
+	for r, err := range api.List(t.Context(), c, "docs", api.ReadOptions{WithVector: true, WithMetadata: true}) {
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -102,10 +103,10 @@ func TestIngestTakesCopies(t *testing.T) {
 func TestIngestReportsRefusals(t *testing.T) {
 	_, _, c := start(t, server.Options{}, WithMaxMessageBytes(256<<10))
 	docs(t, c)
-	var told []IngestRefusal
-	stream, err := c.Ingest(t.Context(), "docs", IngestOptions{
+	var told []api.IngestRefusal
+	stream, err := c.Ingest(t.Context(), "docs", api.IngestOptions{
 		BatchVectors: 7, MaxRefusals: 3,
-		OnRefused: func(r IngestRefusal) { told = append(told, r) },
+		OnRefused: func(r api.IngestRefusal) { told = append(told, r) },
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -131,13 +132,13 @@ func TestIngestReportsRefusals(t *testing.T) {
 	if result.Stored != 34 || result.Refused != 6 || result.Position != 40 {
 		t.Errorf("result %+v, want 34 stored and 6 refused of 40", result)
 	}
-	want := []IngestRefusal{
-		{3, "id-0003", "vector component 7 is NaN"},
-		{8, "not \xff UTF-8", "id is not valid UTF-8"},
-		{13, "id-0013", "metadata is not valid UTF-8"},
-		{14, "id-0014", "has 262"},
-		{15, "", "id "},
-		{39, "id-0039", "vector is missing"},
+	want := []api.IngestRefusal{
+		{Index: 3, ID: "id-0003", Reason: "vector component 7 is NaN"},
+		{Index: 8, ID: "not \xff UTF-8", Reason: `id "not \xff UTF-8" is not UTF-8`},
+		{Index: 13, ID: "id-0013", Reason: `metadata "\xff" is not UTF-8`},
+		{Index: 14, ID: "id-0014", Reason: "has 262"},
+		{Index: 15, ID: "", Reason: "id "},
+		{Index: 39, ID: "id-0039", Reason: "vector is missing"},
 	}
 	if len(told) != len(want) {
 		t.Fatalf("told of %v, want %v", told, want)
@@ -157,12 +158,12 @@ func TestIngestReportsRefusals(t *testing.T) {
 
 func TestIngestIntoNothing(t *testing.T) {
 	_, _, c := start(t, server.Options{})
-	if _, err := c.Ingest(t.Context(), "none", IngestOptions{}); !errors.Is(err, ErrNotFound) {
+	if _, err := c.Ingest(t.Context(), "none", api.IngestOptions{}); !errors.Is(err, api.ErrNotFound) {
 		t.Errorf("got %v, want ErrNotFound", err)
 	}
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
-	if _, err := c.Ingest(ctx, "none", IngestOptions{}); !errors.Is(err, context.Canceled) {
+	if _, err := c.Ingest(ctx, "none", api.IngestOptions{}); !errors.Is(err, context.Canceled) {
 		t.Errorf("got %v, want the context's error", err)
 	}
 }
@@ -170,7 +171,7 @@ func TestIngestIntoNothing(t *testing.T) {
 func TestIngestThatBreaksSaysWhatIsDurable(t *testing.T) {
 	db, s, c := start(t, server.Options{})
 	docs(t, c)
-	stream, err := c.Ingest(t.Context(), "docs", IngestOptions{BatchVectors: 10})
+	stream, err := c.Ingest(t.Context(), "docs", api.IngestOptions{BatchVectors: 10})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -197,8 +198,8 @@ func TestIngestThatBreaksSaysWhatIsDurable(t *testing.T) {
 	if err := <-down; err != nil {
 		t.Fatal(err)
 	}
-	var broke *IngestError
-	if !errors.Is(err, ErrUnavailable) || !errors.As(err, &broke) {
+	var broke *api.IngestError
+	if !errors.Is(err, api.ErrUnavailable) || !errors.As(err, &broke) {
 		t.Fatalf("Add: %v, want an IngestError that is ErrUnavailable", err)
 	}
 	result, closeErr := stream.Close()
@@ -220,7 +221,7 @@ func TestIngestThatBreaksSaysWhatIsDurable(t *testing.T) {
 func TestIngestAboveALimitOfTheServer(t *testing.T) {
 	_, _, c := start(t, server.Options{MaxBatchVectors: 10})
 	docs(t, c)
-	stream, err := c.Ingest(t.Context(), "docs", IngestOptions{BatchVectors: 11})
+	stream, err := c.Ingest(t.Context(), "docs", api.IngestOptions{BatchVectors: 11})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -231,7 +232,7 @@ func TestIngestAboveALimitOfTheServer(t *testing.T) {
 	}
 	result, err := stream.Close()
 	var e *Error
-	if !errors.Is(err, ErrLimit) || !errors.As(err, &e) || e.Limit == nil || e.Limit.Name != "max_batch_vectors" || result.Position != 0 {
+	if !errors.Is(err, api.ErrLimit) || !errors.As(err, &e) || e.Limit == nil || e.Limit.Limit != "max_batch_vectors" || result.Position != 0 {
 		t.Errorf("result %+v, %v, want ErrLimit of max_batch_vectors", result, err)
 	}
 }
@@ -250,7 +251,7 @@ type serverStream = grpc.BidiStreamingServer[hamnestv1.IngestRequest, hamnestv1.
 
 // scripted returns a stream of batches of one record to a server that follows the
 // script.
-func scripted(ctx context.Context, t *testing.T, opts IngestOptions, script func(serverStream) error) *IngestStream {
+func scripted(ctx context.Context, t *testing.T, opts api.IngestOptions, script func(serverStream) error) api.Ingest {
 	t.Helper()
 	c := startFake(t, func(s *grpc.Server) {
 		hamnestv1.RegisterCollectionServiceServer(s, anyCollection{})
@@ -266,7 +267,7 @@ func scripted(ctx context.Context, t *testing.T, opts IngestOptions, script func
 
 func TestAddWaitsWhileTooMuchIsUnacknowledged(t *testing.T) {
 	release := make(chan struct{})
-	stream := scripted(t.Context(), t, IngestOptions{MaxInFlight: 3}, func(s serverStream) error {
+	stream := scripted(t.Context(), t, api.IngestOptions{MaxInFlight: 3}, func(s serverStream) error {
 		if _, err := s.Recv(); err != nil {
 			return err
 		}
@@ -282,7 +283,7 @@ func TestAddWaitsWhileTooMuchIsUnacknowledged(t *testing.T) {
 			}
 		}
 	})
-	r := Record{ID: "a", Vector: []float32{1}}
+	r := api.Record{ID: "a", Vector: []float32{1}}
 	for range 4 { // three in flight, one being filled
 		if err := stream.Add(t.Context(), r); err != nil {
 			t.Fatal(err)
@@ -305,11 +306,11 @@ func TestAddWaitsWhileTooMuchIsUnacknowledged(t *testing.T) {
 
 func TestIngestEndsWithItsContext(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
-	stream := scripted(ctx, t, IngestOptions{MaxInFlight: 1}, func(s serverStream) error {
+	stream := scripted(ctx, t, api.IngestOptions{MaxInFlight: 1}, func(s serverStream) error {
 		<-s.Context().Done()
 		return s.Context().Err()
 	})
-	r := Record{ID: "a", Vector: []float32{1}}
+	r := api.Record{ID: "a", Vector: []float32{1}}
 	for range 2 {
 		if err := stream.Add(t.Context(), r); err != nil {
 			t.Fatal(err)
@@ -349,7 +350,7 @@ func TestIngestServersThatBreakTheContract(t *testing.T) {
 		{"that are ahead of the client", []*hamnestv1.IngestResponse{ack(1, 2, 1)}, 0},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			stream := scripted(t.Context(), t, IngestOptions{}, func(s serverStream) error {
+			stream := scripted(t.Context(), t, api.IngestOptions{}, func(s serverStream) error {
 				if _, err := s.Recv(); err != nil {
 					return err
 				}
@@ -365,7 +366,7 @@ func TestIngestServersThatBreakTheContract(t *testing.T) {
 			})
 			var err error
 			for range 3 {
-				if err = stream.Add(t.Context(), Record{ID: "a", Vector: []float32{1}}); err != nil {
+				if err = stream.Add(t.Context(), api.Record{ID: "a", Vector: []float32{1}}); err != nil {
 					break
 				}
 			}
@@ -379,7 +380,7 @@ func TestIngestServersThatBreakTheContract(t *testing.T) {
 		})
 	}
 	t.Run("that acknowledge what was not sent", func(t *testing.T) {
-		stream := scripted(t.Context(), t, IngestOptions{}, func(s serverStream) error { return s.Send(ack(1, 1, 1)) })
+		stream := scripted(t.Context(), t, api.IngestOptions{}, func(s serverStream) error { return s.Send(ack(1, 1, 1)) })
 		if _, err := stream.Close(); status.Code(err) != codes.Internal {
 			t.Errorf("Close: %v, want INTERNAL", err)
 		}
@@ -390,7 +391,7 @@ func TestFlushDoesNotOutwaitTheStream(t *testing.T) {
 	broken := errors.New("broken")
 	done := make(chan struct{})
 	close(done)
-	s := &IngestStream{
+	s := &ingestStream{
 		unacknowledged: make(chan *ingestBatch, 1),
 		outgoing:       make(chan *ingestBatch), // nobody sends any more
 		done:           done,
@@ -408,7 +409,7 @@ func TestManyIngestStreamsShareAClient(t *testing.T) {
 	var wg sync.WaitGroup
 	for worker := range 6 {
 		wg.Go(func() {
-			stream, err := c.Ingest(t.Context(), "docs", IngestOptions{BatchVectors: 17, MaxInFlight: 3})
+			stream, err := c.Ingest(t.Context(), "docs", api.IngestOptions{BatchVectors: 17, MaxInFlight: 3})
 			if err != nil {
 				t.Error(err)
 				return

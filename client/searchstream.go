@@ -16,7 +16,9 @@ import (
 	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/types/known/durationpb"
 
+	"github.com/hamnest/hamnest/index/api"
 	hamnestv1 "github.com/hamnest/hamnest/proto/hamnest/v1"
+	"github.com/hamnest/hamnest/proto/hamnest/v1/convert"
 )
 
 // SearchStream carries the searches of many goroutines over one gRPC call, which takes
@@ -44,7 +46,7 @@ type SearchStream struct {
 
 // SearchStream opens a stream for searches of any collections. It must be closed. The end
 // of ctx breaks it, and so does a lost connection or a server that stops: every Search
-// fails from then on with the reason, ErrUnavailable for the latter two, and a new stream
+// fails from then on with the reason, api.ErrUnavailable for the latter two, and a new stream
 // is the way on.
 func (c *Client) SearchStream(ctx context.Context) (*SearchStream, error) {
 	ctx, cancel := context.WithCancel(ctx)
@@ -72,11 +74,11 @@ func (c *Client) SearchStream(ctx context.Context) (*SearchStream, error) {
 // but is not tried again. It waits while the server has as many searches of the stream
 // under way as it takes at a time. The end of ctx ends the wait and this search only; a
 // deadline is told to the server.
-func (s *SearchStream) Search(ctx context.Context, collection string, search SearchRequest) (*SearchResult, error) {
-	var req request
-	message := &hamnestv1.SearchStreamRequest{Id: s.last.Add(1), Request: searchToProto(&req, "", search)}
-	message.Request.Collection = req.text("collection", collection)
-	if err := req.err(); err != nil {
+func (s *SearchStream) Search(ctx context.Context, collection string, q api.Query) (*api.Result, error) {
+	var bad convert.Violations
+	message := &hamnestv1.SearchStreamRequest{Id: s.last.Add(1), Request: convert.QueryToProto(&bad, "", q)}
+	message.Request.Collection = bad.Text("collection", collection)
+	if err := refused(bad); err != nil {
 		return nil, err
 	}
 	if err := ctx.Err(); err != nil {
@@ -122,10 +124,10 @@ func (s *SearchStream) Search(ctx context.Context, collection string, search Sea
 }
 
 // resultOf returns what the server answered.
-func resultOf(resp *hamnestv1.SearchStreamResponse) (*SearchResult, error) {
+func resultOf(resp *hamnestv1.SearchStreamResponse) (*api.Result, error) {
 	switch answer := resp.GetAnswer().(type) {
 	case *hamnestv1.SearchStreamResponse_Response:
-		return resultFromProto(answer.Response), nil
+		return convert.ResultFromProto(answer.Response), nil
 	case *hamnestv1.SearchStreamResponse_Error:
 		failure := answer.Error
 		if failure.GetCode() != int32(codes.OK) {

@@ -13,6 +13,7 @@ import (
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
 
+	"github.com/hamnest/hamnest/index/api"
 	hamnestv1 "github.com/hamnest/hamnest/proto/hamnest/v1"
 	"github.com/hamnest/hamnest/server"
 )
@@ -44,11 +45,11 @@ func TestSearchStreamGivesEveryCallerItsOwnAnswer(t *testing.T) {
 				want := records[(caller*53+i*7)%len(records)]
 				switch i % 5 {
 				case 3: // a bad one does the others no harm
-					if _, err := s.Search(t.Context(), "docs", SearchRequest{ID: "none", K: 1}); !errors.Is(err, ErrNotFound) {
+					if _, err := s.Search(t.Context(), "docs", api.Query{ID: "none", K: 1}); !errors.Is(err, api.ErrNotFound) {
 						t.Errorf("a vector that is not there: %v, want ErrNotFound", err)
 					}
 				default:
-					got, err := s.Search(t.Context(), "docs", SearchRequest{Vector: want.Vector, K: 2, WithMetadata: true})
+					got, err := s.Search(t.Context(), "docs", api.Query{Vector: want.Vector, K: 2, WithMetadata: true})
 					if err != nil {
 						t.Error(err)
 						return
@@ -82,18 +83,18 @@ func TestASearchOfAStreamFailsAsSearchDoes(t *testing.T) {
 		name       string
 		ctx        context.Context
 		collection string
-		search     SearchRequest
+		search     api.Query
 		want       error
 	}{
-		{"no such collection", t.Context(), "none", SearchRequest{ID: "a", K: 1}, ErrNotFound},
-		{"no such vector", t.Context(), "docs", SearchRequest{ID: "none", K: 1}, ErrNotFound},
-		{"no k", t.Context(), "docs", SearchRequest{Vector: records[0].Vector}, ErrInvalid},
-		{"a k that the wire cannot hold", t.Context(), "docs", SearchRequest{Vector: records[0].Vector, K: -1}, ErrInvalid},
-		{"a name that the wire cannot hold", t.Context(), "\xff", SearchRequest{Vector: records[0].Vector, K: 1}, ErrInvalid},
-		{"more than the server gives", t.Context(), "docs", SearchRequest{Vector: records[0].Vector, K: 21}, ErrLimit},
-		{"more than a message holds", t.Context(), "docs", SearchRequest{Vector: make([]float32, 20_000), K: 1}, ErrLimit},
-		{"a context that has ended", ended, "docs", SearchRequest{Vector: records[0].Vector, K: 1}, context.Canceled},
-		{"a deadline that has passed", late, "docs", SearchRequest{Vector: records[0].Vector, K: 1}, context.DeadlineExceeded},
+		{"no such collection", t.Context(), "none", api.Query{ID: "a", K: 1}, api.ErrNotFound},
+		{"no such vector", t.Context(), "docs", api.Query{ID: "none", K: 1}, api.ErrNotFound},
+		{"no k", t.Context(), "docs", api.Query{Vector: records[0].Vector}, api.ErrInvalid},
+		{"a k that the wire cannot hold", t.Context(), "docs", api.Query{Vector: records[0].Vector, K: -1}, api.ErrInvalid},
+		{"a name that the wire cannot hold", t.Context(), "\xff", api.Query{Vector: records[0].Vector, K: 1}, api.ErrInvalid},
+		{"more than the server gives", t.Context(), "docs", api.Query{Vector: records[0].Vector, K: 21}, api.ErrLimit},
+		{"more than a message holds", t.Context(), "docs", api.Query{Vector: make([]float32, 20_000), K: 1}, api.ErrLimit},
+		{"a context that has ended", ended, "docs", api.Query{Vector: records[0].Vector, K: 1}, context.Canceled},
+		{"a deadline that has passed", late, "docs", api.Query{Vector: records[0].Vector, K: 1}, context.DeadlineExceeded},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			_, err := s.Search(tt.ctx, tt.collection, tt.search)
@@ -106,7 +107,7 @@ func TestASearchOfAStreamFailsAsSearchDoes(t *testing.T) {
 				(e.Limit == nil) != (same.Limit == nil) || (e.Resource == nil) != (same.Resource == nil) {
 				t.Errorf("got %+v, and of Client.Search %+v", e, same)
 			}
-			if got, err := s.Search(t.Context(), "docs", SearchRequest{Vector: records[0].Vector, K: 1}); err != nil || got.Hits[0].ID != records[0].ID {
+			if got, err := s.Search(t.Context(), "docs", api.Query{Vector: records[0].Vector, K: 1}); err != nil || got.Hits[0].ID != records[0].ID {
 				t.Errorf("the next good search: %+v, %v", got, err)
 			}
 		})
@@ -166,11 +167,11 @@ func TestWhoGivesUpDoesNotHoldUpTheOthers(t *testing.T) {
 		<-abandoned
 		cancel()
 	}()
-	if _, err := s.Search(ctx, "docs", SearchRequest{ID: "a", K: 1}); !errors.Is(err, context.Canceled) {
+	if _, err := s.Search(ctx, "docs", api.Query{ID: "a", K: 1}); !errors.Is(err, context.Canceled) {
 		t.Errorf("got %v, want the context's error", err)
 	}
 	close(given)
-	if got, err := s.Search(t.Context(), "docs", SearchRequest{ID: "b", K: 1}); err != nil || got.Hits[0].ID != "right" {
+	if got, err := s.Search(t.Context(), "docs", api.Query{ID: "b", K: 1}); err != nil || got.Hits[0].ID != "right" {
 		t.Errorf("got %+v, %v, want the second answer", got, err)
 	}
 }
@@ -184,7 +185,7 @@ func TestABrokenStreamFailsEverySearch(t *testing.T) {
 		want  error
 		code  codes.Code
 	}{
-		{"the server stops", func(fakeSearchStream) error { return status.Error(codes.Unavailable, "bye") }, false, ErrUnavailable, codes.Unavailable},
+		{"the server stops", func(fakeSearchStream) error { return status.Error(codes.Unavailable, "bye") }, false, api.ErrUnavailable, codes.Unavailable},
 		{"the server ends it for no reason", func(fakeSearchStream) error { return nil }, false, nil, codes.Internal},
 		{"it is closed", func(s fakeSearchStream) error { <-s.Context().Done(); return nil }, true, context.Canceled, codes.Canceled},
 	} {
@@ -203,7 +204,7 @@ func TestABrokenStreamFailsEverySearch(t *testing.T) {
 			failed := make(chan error)
 			for range callers {
 				go func() {
-					_, err := s.Search(t.Context(), "docs", SearchRequest{ID: "a", K: 1})
+					_, err := s.Search(t.Context(), "docs", api.Query{ID: "a", K: 1})
 					failed <- err
 				}()
 			}
@@ -214,7 +215,7 @@ func TestABrokenStreamFailsEverySearch(t *testing.T) {
 			for range callers {
 				wantStreamError(t, <-failed, tt.want, tt.code)
 			}
-			_, err := s.Search(t.Context(), "docs", SearchRequest{ID: "a", K: 1})
+			_, err := s.Search(t.Context(), "docs", api.Query{ID: "a", K: 1})
 			wantStreamError(t, err, tt.want, tt.code)
 			s.Close() // again, or after the end
 			if len(s.waiting) != 0 {
@@ -239,7 +240,7 @@ func TestAStreamEndsWithItsContextAndItsServer(t *testing.T) {
 		want error
 	}{
 		{"context", func(cancel func(), _ *server.Server) error { cancel(); return nil }, context.Canceled},
-		{"server", func(_ func(), s *server.Server) error { return s.Shutdown(context.Background()) }, ErrUnavailable},
+		{"server", func(_ func(), s *server.Server) error { return s.Shutdown(context.Background()) }, api.ErrUnavailable},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			_, s, c := start(t, server.Options{})
@@ -250,14 +251,14 @@ func TestAStreamEndsWithItsContextAndItsServer(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			if _, err := stream.Search(t.Context(), "none", SearchRequest{ID: "a", K: 1}); !errors.Is(err, ErrNotFound) {
+			if _, err := stream.Search(t.Context(), "none", api.Query{ID: "a", K: 1}); !errors.Is(err, api.ErrNotFound) {
 				t.Errorf("before the end: %v, want ErrNotFound", err)
 			}
 			if err := tt.end(cancel, s); err != nil {
 				t.Fatal(err)
 			}
 			<-stream.done
-			if _, err := stream.Search(t.Context(), "docs", SearchRequest{ID: "a", K: 1}); !errors.Is(err, tt.want) {
+			if _, err := stream.Search(t.Context(), "docs", api.Query{ID: "a", K: 1}); !errors.Is(err, tt.want) {
 				t.Errorf("after the end: %v, want %v", err, tt.want)
 			}
 			stream.Close()
@@ -278,7 +279,7 @@ func TestASearchThatCannotBeSentEndsWithItsContext(t *testing.T) {
 		begun.Add(1)
 		ended.Go(func() {
 			begun.Done()
-			if _, err := s.Search(ctx, "docs", SearchRequest{Vector: make([]float32, 16<<10), K: 1}); !errors.Is(err, context.Canceled) {
+			if _, err := s.Search(ctx, "docs", api.Query{Vector: make([]float32, 16<<10), K: 1}); !errors.Is(err, context.Canceled) {
 				t.Errorf("got %v, want the context's error", err)
 			}
 		})
@@ -307,7 +308,7 @@ func TestAnswersThatSayNothingAreErrors(t *testing.T) {
 	})
 	s := searchStream(t, c)
 	for i := range 2 {
-		_, err := s.Search(t.Context(), "docs", SearchRequest{ID: fmt.Sprint(i), K: 1})
+		_, err := s.Search(t.Context(), "docs", api.Query{ID: fmt.Sprint(i), K: 1})
 		wantStreamError(t, err, nil, codes.Internal)
 	}
 }
@@ -332,7 +333,7 @@ func TestAStreamEndsWithItsClient(t *testing.T) {
 		t.Fatal(err)
 	}
 	<-stream.done
-	_, err = stream.Search(t.Context(), "docs", SearchRequest{ID: "a", K: 1})
+	_, err = stream.Search(t.Context(), "docs", api.Query{ID: "a", K: 1})
 	wantStreamError(t, err, context.Canceled, codes.Canceled)
 	if err := errors.Join(s.Shutdown(t.Context()), <-served); err != nil {
 		t.Error(err)
@@ -352,9 +353,9 @@ func TestAStreamToNobodyIsUnavailable(t *testing.T) {
 	s, err := c.SearchStream(t.Context())
 	if err == nil {
 		defer s.Close()
-		_, err = s.Search(t.Context(), "docs", SearchRequest{ID: "a", K: 1})
+		_, err = s.Search(t.Context(), "docs", api.Query{ID: "a", K: 1})
 	}
-	if !errors.Is(err, ErrUnavailable) {
+	if !errors.Is(err, api.ErrUnavailable) {
 		t.Errorf("got %v, want ErrUnavailable", err)
 	}
 }

@@ -421,7 +421,7 @@ func TestADatabaseKeepsItsCollectionsApart(t *testing.T) {
 	if _, err := db.Collection("c"); !errors.Is(err, ErrNotFound) {
 		t.Errorf("unknown collection: %v, want ErrNotFound", err)
 	}
-	if err := db.Delete(t.Context(), "c"); !errors.Is(err, ErrNotFound) {
+	if err := db.DeleteCollection(t.Context(), "c"); !errors.Is(err, ErrNotFound) {
 		t.Errorf("deleting an unknown collection: %v, want ErrNotFound", err)
 	}
 	if err := b.SetLabels(t.Context(), map[string]string{"k": "v"}); err != nil {
@@ -430,7 +430,7 @@ func TestADatabaseKeepsItsCollectionsApart(t *testing.T) {
 	if err := b.SetLabels(t.Context(), map[string]string{"": "v"}); fieldOf(err) != "labels" {
 		t.Errorf("an empty label key: %v, want an InvalidError of labels", err)
 	}
-	if err := db.Delete(t.Context(), "a"); err != nil {
+	if err := db.DeleteCollection(t.Context(), "a"); err != nil {
 		t.Fatal(err)
 	}
 	if _, err := a.Search(t.Context(), Query{Vector: []float32{1, 2}, K: 1}); !errors.Is(err, ErrClosed) {
@@ -596,7 +596,7 @@ func TestADamagedCollectionDoesNotHideTheOthers(t *testing.T) {
 	if got := db.Names(); !slices.Equal(got, []string{"bad", "good"}) {
 		t.Errorf("names are %v", got)
 	}
-	if err := db.Delete(t.Context(), "bad"); err != nil {
+	if err := db.DeleteCollection(t.Context(), "bad"); err != nil {
 		t.Errorf("a damaged collection cannot be deleted: %v", err)
 	}
 	closeSound(t, db)
@@ -690,7 +690,7 @@ func TestADeletionThatFailsCanBeTriedAgain(t *testing.T) {
 	if err := os.MkdirAll(filepath.Join(obstacle, "x"), 0o700); err != nil {
 		t.Fatal(err)
 	}
-	if err := db.Delete(t.Context(), "c"); err == nil {
+	if err := db.DeleteCollection(t.Context(), "c"); err == nil {
 		t.Fatal("the obstacle is none")
 	}
 	if _, err := db.Collection("c"); err == nil || errors.Is(err, ErrNotFound) || !slices.Equal(db.Names(), []string{"c"}) {
@@ -702,7 +702,7 @@ func TestADeletionThatFailsCanBeTriedAgain(t *testing.T) {
 	if err := os.RemoveAll(obstacle); err != nil {
 		t.Fatal(err)
 	}
-	if err := db.Delete(t.Context(), "c"); err != nil {
+	if err := db.DeleteCollection(t.Context(), "c"); err != nil {
 		t.Errorf("deleting again: %v", err)
 	}
 	create(t, db, Spec{Name: "c", Dims: 2})

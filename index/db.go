@@ -234,11 +234,11 @@ func (db *DB) Names() []string {
 	})
 }
 
-// Delete drops a collection, opened or damaged, and its files. The calls under way
+// DeleteCollection drops a collection, opened or damaged, and its files. The calls under way
 // on it finish first; later ones return ErrClosed. Once begun it is not cut short
-// by ctx. When it fails, using the collection returns why, and Delete can be tried
+// by ctx. When it fails, using the collection returns why, and DeleteCollection can be tried
 // again. ErrNotFound when there is none.
-func (db *DB) Delete(ctx context.Context, name string) error {
+func (db *DB) DeleteCollection(ctx context.Context, name string) error {
 	c, err := db.takeOut(ctx, name)
 	if err != nil {
 		return err

@@ -49,7 +49,7 @@ func TestADirectoryOpenForReadingIsNotChanged(t *testing.T) {
 		_, created := db.Create(ctx, Spec{Name: "more", Dims: 8})
 		for what, err := range map[string]error{
 			"upsert": c.Upsert(ctx, records[:1]), "submit": submitted, "remove": removed, "update": c.Update(ctx, Change{Store: &half}),
-			"labels": c.SetLabels(ctx, nil), "calibrate": calibrated, "create": created, "delete": db.Delete(ctx, "c"),
+			"labels": c.SetLabels(ctx, nil), "calibrate": calibrated, "create": created, "delete": db.DeleteCollection(ctx, "c"),
 		} {
 			if !errors.Is(err, ErrReadOnly) {
 				t.Errorf("%s: error is %v, want ErrReadOnly", what, err)

@@ -889,7 +889,7 @@ func TestADeletedCollectionStopsItsRewrite(t *testing.T) {
 	update(t, c, encoder.Learned)
 	<-reached
 	deleted := make(chan error)
-	go func() { deleted <- db.Delete(t.Context(), "c") }()
+	go func() { deleted <- db.DeleteCollection(t.Context(), "c") }()
 	for c.Upsert(t.Context(), nil) == nil { // until it is being deleted
 	}
 	close(release)

@@ -4,22 +4,22 @@ import (
 	"context"
 
 	hamnestv1 "github.com/hamnest/hamnest/proto/hamnest/v1"
+	"github.com/hamnest/hamnest/proto/hamnest/v1/convert"
 )
 
 // adminService is for operators.
 type adminService struct {
 	hamnestv1.UnimplementedAdminServiceServer
-	engine
+	service
 }
 
 func (s *adminService) Check(ctx context.Context, req *hamnestv1.CheckRequest) (*hamnestv1.CheckResponse, error) {
-	c, err := s.collection("collection", req.GetCollection())
-	if err != nil {
-		return nil, err
+	if req.GetCollection() == "" {
+		return nil, missingName("collection")
 	}
-	report, err := c.Check(ctx)
+	report, err := s.engine.Check(ctx, req.GetCollection())
 	if err != nil {
-		return nil, err
+		return nil, about(err, collectionResource, req.GetCollection())
 	}
-	return checkToProto(report), nil
+	return convert.CheckToProto(report), nil
 }

@@ -3,28 +3,29 @@ package server
 import (
 	"context"
 	"encoding/base64"
-	"errors"
 	"slices"
 	"strings"
 
-	"github.com/hamnest/hamnest/index"
+	"github.com/hamnest/hamnest/index/api"
 	hamnestv1 "github.com/hamnest/hamnest/proto/hamnest/v1"
+	"github.com/hamnest/hamnest/proto/hamnest/v1/convert"
 )
 
-// collection returns the open collection of that name, which the request gave in
-// field.
-func (e *engine) collection(field, name string) (*index.Collection, error) {
+// collection describes the collection of that name, which the request gave in field.
+func (e *service) collection(ctx context.Context, field, name string) (api.Info, error) {
 	if name == "" {
-		return nil, invalid(field, "is empty, want a collection's name")
+		return api.Info{}, missingName(field)
 	}
-	c, err := e.db.Collection(name)
-	return c, about(err, collectionResource, name)
+	info, err := e.engine.GetCollection(ctx, name)
+	return info, about(err, collectionResource, name)
 }
+
+func missingName(field string) error { return invalid(field, "is empty, want a collection's name") }
 
 // collectionService makes, describes and drops collections.
 type collectionService struct {
 	hamnestv1.UnimplementedCollectionServiceServer
-	engine
+	service
 }
 
 func (s *collectionService) CreateCollection(ctx context.Context, req *hamnestv1.CreateCollectionRequest) (*hamnestv1.CreateCollectionResponse, error) {
@@ -32,56 +33,46 @@ func (s *collectionService) CreateCollection(ctx context.Context, req *hamnestv1
 	if err := checkMax("collection.dims", "is", limitDims, dims, s.opts.MaxDims); err != nil {
 		return nil, err
 	}
-	spec, err := specFromProto(req.GetCollection())
-	if err != nil {
+	if req.GetCollection() == nil {
+		return nil, invalid("collection", "is missing")
+	}
+	var bad convert.Violations
+	spec := convert.SpecFromProto(&bad, "collection.", req.GetCollection())
+	if err := bad.Err(); err != nil {
 		return nil, err
 	}
-	c, err := s.db.Create(ctx, spec)
+	info, err := s.engine.CreateCollection(ctx, spec)
 	if err != nil {
 		return nil, about(inCollection(err), collectionResource, spec.Name)
 	}
-	return &hamnestv1.CreateCollectionResponse{Collection: collectionToProto(c.Info())}, nil
+	return &hamnestv1.CreateCollectionResponse{Collection: convert.InfoToProto(info)}, nil
 }
 
-func (s *collectionService) GetCollection(_ context.Context, req *hamnestv1.GetCollectionRequest) (*hamnestv1.GetCollectionResponse, error) {
-	c, err := s.collection("name", req.GetName())
+func (s *collectionService) GetCollection(ctx context.Context, req *hamnestv1.GetCollectionRequest) (*hamnestv1.GetCollectionResponse, error) {
+	info, err := s.collection(ctx, "name", req.GetName())
 	if err != nil {
 		return nil, err
 	}
-	return &hamnestv1.GetCollectionResponse{Collection: collectionToProto(c.Info())}, nil
+	return &hamnestv1.GetCollectionResponse{Collection: convert.InfoToProto(info)}, nil
 }
 
-func (s *collectionService) ListCollections(_ context.Context, req *hamnestv1.ListCollectionsRequest) (*hamnestv1.ListCollectionsResponse, error) {
+func (s *collectionService) ListCollections(ctx context.Context, req *hamnestv1.ListCollectionsRequest) (*hamnestv1.ListCollectionsResponse, error) {
 	after, err := parseNameToken(req.GetPageToken())
 	if err != nil {
 		return nil, err
 	}
-	names := s.db.Names()
-	start, found := slices.BinarySearch(names, after)
-	if found {
-		start++
-	}
-	end := min(start+pageSize(req.GetPageSize()), len(names))
-
-	resp := &hamnestv1.ListCollectionsResponse{}
-	for _, name := range names[start:end] {
-		c, err := s.db.Collection(name)
-		if errors.Is(err, index.ErrNotFound) {
-			continue // deleted since
-		}
-		if errors.Is(err, index.ErrClosed) {
+	size, resp := pageSize(req.GetPageSize()), &hamnestv1.ListCollectionsResponse{}
+	for info, err := range s.engine.Collections(ctx) {
+		switch {
+		case err != nil:
 			return nil, err
-		}
-		if err != nil {
-			// A damaged collection must not hide the others. Its name is all that
-			// is known of it; GetCollection says what is wrong.
-			resp.Collections = append(resp.Collections, &hamnestv1.Collection{Name: name})
+		case info.Name <= after:
 			continue
+		case len(resp.Collections) == size:
+			resp.NextPageToken = nameToken(resp.Collections[size-1].GetName())
+			return resp, nil
 		}
-		resp.Collections = append(resp.Collections, collectionToProto(c.Info()))
-	}
-	if end < len(names) {
-		resp.NextPageToken = nameToken(names[end-1])
+		resp.Collections = append(resp.Collections, convert.InfoToProto(info))
 	}
 	return resp, nil
 }
@@ -96,80 +87,81 @@ func (s *collectionService) UpdateCollection(ctx context.Context, req *hamnestv1
 			return nil, invalid("update_mask", "names %q, want no fields but labels, profile and store", path)
 		}
 	}
-	change, err := changeFromProto(req.GetCollection(), paths)
-	if err != nil {
+	var bad convert.Violations
+	change := convert.ChangeFromProto(&bad, req.GetCollection(), paths)
+	if err := bad.Err(); err != nil {
 		return nil, err
 	}
-	c, err := s.collection("collection.name", req.GetCollection().GetName())
+	name := req.GetCollection().GetName()
+	info, err := s.collection(ctx, "collection.name", name)
+	if err == nil && (len(paths) == 0 || slices.Contains(paths, "labels")) {
+		info, err = s.engine.SetLabels(ctx, name, req.GetCollection().GetLabels())
+	}
+	if err == nil && change != (api.Change{}) {
+		info, err = s.engine.UpdateCollection(ctx, name, change)
+	}
 	if err != nil {
-		return nil, err
+		return nil, about(inCollection(err), collectionResource, name)
 	}
-	if len(paths) == 0 || slices.Contains(paths, "labels") {
-		if err := c.SetLabels(ctx, req.GetCollection().GetLabels()); err != nil {
-			return nil, about(inCollection(err), collectionResource, req.GetCollection().GetName())
-		}
-	}
-	if change != (index.Change{}) {
-		if err := c.Update(ctx, change); err != nil {
-			return nil, about(inCollection(err), collectionResource, req.GetCollection().GetName())
-		}
-	}
-	return &hamnestv1.UpdateCollectionResponse{Collection: collectionToProto(c.Info())}, nil
+	return &hamnestv1.UpdateCollectionResponse{Collection: convert.InfoToProto(info)}, nil
 }
 
 func (s *collectionService) DeleteCollection(ctx context.Context, req *hamnestv1.DeleteCollectionRequest) (*hamnestv1.DeleteCollectionResponse, error) {
 	if req.GetName() == "" {
-		return nil, invalid("name", "is empty, want a collection's name")
+		return nil, missingName("name")
 	}
-	if err := s.db.Delete(ctx, req.GetName()); err != nil {
+	if err := s.engine.DeleteCollection(ctx, req.GetName()); err != nil {
 		return nil, about(err, collectionResource, req.GetName())
 	}
 	return &hamnestv1.DeleteCollectionResponse{}, nil
 }
 
-func (s *collectionService) GetCollectionStats(_ context.Context, req *hamnestv1.GetCollectionStatsRequest) (*hamnestv1.GetCollectionStatsResponse, error) {
-	c, err := s.collection("name", req.GetName())
-	if err != nil {
-		return nil, err
+func (s *collectionService) GetCollectionStats(ctx context.Context, req *hamnestv1.GetCollectionStatsRequest) (*hamnestv1.GetCollectionStatsResponse, error) {
+	if req.GetName() == "" {
+		return nil, missingName("name")
 	}
-	stats, err := c.Stats()
+	stats, err := s.engine.Stats(ctx, req.GetName())
 	if err != nil {
-		return nil, err
+		return nil, about(err, collectionResource, req.GetName())
 	}
-	return &hamnestv1.GetCollectionStatsResponse{Stats: statsToProto(stats)}, nil
+	return &hamnestv1.GetCollectionStatsResponse{Stats: convert.StatsToProto(stats)}, nil
 }
 
 func (s *collectionService) Calibrate(ctx context.Context, req *hamnestv1.CalibrateRequest) (*hamnestv1.CalibrateResponse, error) {
 	if err := checkMax("sample", "is", limitBatchVectors, uint64(req.GetSample()), s.opts.MaxBatchVectors); err != nil {
 		return nil, err
 	}
-	c, err := s.collection("name", req.GetName())
-	if err != nil {
+	if req.GetName() == "" {
+		return nil, missingName("name")
+	}
+	var bad convert.Violations
+	opts := convert.CalibrateFromProto(&bad, req)
+	if err := bad.Err(); err != nil {
 		return nil, err
 	}
-	opts, err := calibrationFromProto(req)
+	calibration, err := s.engine.Calibrate(ctx, req.GetName(), opts)
 	if err != nil {
-		return nil, err
+		return nil, about(err, collectionResource, req.GetName())
 	}
-	calibration, err := c.Calibrate(ctx, opts)
-	if err != nil {
-		return nil, err
-	}
-	return &hamnestv1.CalibrateResponse{Calibration: calibrationToProto(calibration)}, nil
+	return &hamnestv1.CalibrateResponse{Calibration: convert.CalibrationToProto(calibration)}, nil
 }
 
 // inCollection puts "collection." before the fields of an engine's InvalidError:
 // the engine names those of a Spec, the request holds them in a Collection.
 func inCollection(err error) error {
-	refused, ok := asError[*index.InvalidError](err)
+	refused, ok := asError[*api.InvalidError](err)
 	if !ok {
 		return err
 	}
-	var bad violations
+	var bad convert.Violations
 	for _, v := range refused.Violations {
-		bad.add("collection."+v.Field, "%s", v.Reason)
+		field := v.Field
+		if !strings.HasPrefix(field, "collection.") {
+			field = "collection." + field
+		}
+		bad.Add(field, "%s", v.Reason)
 	}
-	return bad.err()
+	return bad.Err()
 }
 
 // nameTokenPrefix tells a page token of collections from any other.

@@ -348,3 +348,15 @@ func TestAClosedDatabaseIsUnavailable(t *testing.T) {
 	_, err = h.create(t, &hamnestv1.Collection{Name: "more", Dims: 3})
 	wantCode(t, err, codes.Unavailable)
 }
+
+func TestNameTokensRoundTrip(t *testing.T) {
+	for _, name := range []string{"a", "docs-2.v1_x", "Z"} {
+		got, err := parseNameToken(nameToken(name))
+		if err != nil || got != name {
+			t.Errorf("%q comes back as %q, %v", name, got, err)
+		}
+	}
+	if got, err := parseNameToken(""); err != nil || got != "" {
+		t.Errorf("no token is %q, %v, want the start", got, err)
+	}
+}

@@ -4,29 +4,15 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"strconv"
 	"strings"
-	"syscall"
 
 	"google.golang.org/genproto/googleapis/rpc/errdetails"
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
 	"google.golang.org/protobuf/protoadapt"
 
-	"github.com/hamnest/hamnest/index"
-)
-
-// errorDomain and the reasons are what a client finds in a google.rpc.ErrorInfo.
-const (
-	errorDomain          = "hamnest"
-	reasonLimitExceeded  = "LIMIT_EXCEEDED"
-	reasonCollectionFull = "COLLECTION_FULL"
-	reasonNoSpace        = "NO_SPACE"
-	reasonNewerFormat    = "NEWER_FORMAT"
-	reasonRewriting      = "REWRITING"
-	reasonCalibrating    = "CALIBRATING"
-	reasonEmpty          = "EMPTY"
-	reasonCodesOnly      = "CODES_ONLY"
+	"github.com/hamnest/hamnest/index/api"
+	"github.com/hamnest/hamnest/proto/hamnest/v1/convert"
 )
 
 // The resource types of a google.rpc.ResourceInfo.
@@ -49,50 +35,19 @@ const (
 // errStopping ends the streams of a server that shuts down.
 var errStopping = errors.New("server: shutting down")
 
-// errorTable says which status an error becomes. The first row that matches
-// decides; what matches none is INTERNAL.
-var errorTable = []struct {
-	match  func(error) bool
-	code   codes.Code
-	detail func(error) protoadapt.MessageV1
-}{
-	{is(context.Canceled), codes.Canceled, nil},
-	{is(context.DeadlineExceeded), codes.DeadlineExceeded, nil},
-	{as[*limitError], codes.ResourceExhausted, limitInfo},
-	{as[*index.InvalidError], codes.InvalidArgument, badRequest},
-	{is(index.ErrNotFound), codes.NotFound, resourceInfo},
-	{is(index.ErrExists), codes.AlreadyExists, resourceInfo},
-	{is(index.ErrFull), codes.ResourceExhausted, reason(reasonCollectionFull)},
-	{is(syscall.ENOSPC), codes.ResourceExhausted, reason(reasonNoSpace)},
-	{is(index.ErrCorrupt), codes.DataLoss, nil},
-	{is(index.ErrVersion), codes.FailedPrecondition, reason(reasonNewerFormat)},
-	{is(index.ErrCalibrating), codes.FailedPrecondition, reason(reasonCalibrating)},
-	{is(index.ErrEmpty), codes.FailedPrecondition, reason(reasonEmpty)},
-	{is(index.ErrRewriting), codes.FailedPrecondition, reason(reasonRewriting)},
-	{is(index.ErrCodesOnly), codes.FailedPrecondition, reason(reasonCodesOnly)},
-	{is(index.ErrClosed), codes.Unavailable, nil},
-	{is(errStopping), codes.Unavailable, nil},
-}
-
 // toStatus returns err, which is not nil, as a gRPC status with its details.
 func toStatus(err error) *status.Status {
-	for _, row := range errorTable {
-		if !row.match(err) {
-			continue
-		}
-		st := status.New(row.code, message(err))
-		if row.detail == nil {
-			return st
-		}
-		detail := row.detail(err)
-		if detail == nil {
-			return st
-		}
-		detailed, detailErr := st.WithDetails(detail)
+	code, detail, ok := formOf(err)
+	switch {
+	case !ok:
+	case detail == nil:
+		return status.New(code, message(err))
+	default:
+		st, detailErr := status.New(code, message(err)).WithDetails(detail)
 		if detailErr != nil {
 			panic("server: a generated message does not marshal: " + detailErr.Error())
 		}
-		return detailed
+		return st
 	}
 	// gRPC's own: a message too large, a stream that broke.
 	if st, ok := status.FromError(err); ok {
@@ -101,14 +56,31 @@ func toStatus(err error) *status.Status {
 	return status.New(codes.Internal, message(err))
 }
 
-// is and as make rows of errorTable.
-func is(target error) func(error) bool {
-	return func(err error) bool { return errors.Is(err, target) }
-}
-
-func as[E error](err error) bool {
-	_, ok := asError[E](err)
-	return ok
+// formOf returns the code and the detail, if any, that err travels as; false when it has no
+// form of its own.
+func formOf(err error) (code codes.Code, detail protoadapt.MessageV1, ok bool) {
+	switch {
+	case errors.Is(err, context.Canceled):
+		return codes.Canceled, nil, true
+	case errors.Is(err, context.DeadlineExceeded):
+		return codes.DeadlineExceeded, nil, true
+	case errors.Is(err, errStopping):
+		return codes.Unavailable, nil, true
+	}
+	if limit, ok := asError[*api.LimitError](err); ok {
+		return codes.ResourceExhausted, convert.LimitToProto(limit), true
+	}
+	if invalid, ok := asError[*api.InvalidError](err); ok {
+		return codes.InvalidArgument, badRequest(invalid.Violations), true
+	}
+	code, reason, ok := convert.ErrorToCode(err)
+	if resource, is := asError[*resourceError](err); is && (code == codes.NotFound || code == codes.AlreadyExists) {
+		return code, resource.info(), ok
+	}
+	if reason != "" {
+		return code, &errdetails.ErrorInfo{Reason: reason, Domain: convert.ErrorDomain}, ok
+	}
+	return code, nil, ok
 }
 
 // asError is errors.As by type.
@@ -120,10 +92,10 @@ func asError[E error](err error) (E, bool) {
 
 // message is the status message of err.
 func message(err error) string {
-	if invalid, ok := asError[*index.InvalidError](err); ok {
+	if invalid, ok := asError[*api.InvalidError](err); ok {
 		return invalidMessage(invalid.Violations)
 	}
-	if as[*panicError](err) {
+	if _, ok := asError[*panicError](err); ok {
 		return "internal error, logged by the server"
 	}
 	return clip(err.Error(), maxMessageText)
@@ -131,7 +103,7 @@ func message(err error) string {
 
 // invalidMessage names the first violation, and says how many there are and how
 // many of them the details leave out.
-func invalidMessage(violations []index.Violation) string {
+func invalidMessage(violations []api.Violation) string {
 	first := violations[0]
 	text := clip(first.Field, maxFieldText) + ": " + clip(first.Reason, maxFieldText)
 	if len(violations) > 1 {
@@ -144,7 +116,7 @@ func invalidMessage(violations []index.Violation) string {
 }
 
 // countTold returns how many of the violations the details have room for.
-func countTold(violations []index.Violation) int {
+func countTold(violations []api.Violation) int {
 	size := 0
 	for i, v := range violations {
 		size += min(len(v.Field), maxFieldText) + min(len(v.Reason), maxFieldText) + violationOverhead
@@ -155,36 +127,15 @@ func countTold(violations []index.Violation) int {
 	return len(violations)
 }
 
-func badRequest(err error) protoadapt.MessageV1 {
-	invalid, _ := asError[*index.InvalidError](err)
+func badRequest(violations []api.Violation) *errdetails.BadRequest {
 	detail := &errdetails.BadRequest{}
-	for _, v := range invalid.Violations[:countTold(invalid.Violations)] {
+	for _, v := range violations[:countTold(violations)] {
 		detail.FieldViolations = append(detail.FieldViolations, &errdetails.BadRequest_FieldViolation{
 			Field:       clip(v.Field, maxFieldText),
 			Description: clip(v.Reason, maxFieldText),
 		})
 	}
 	return detail
-}
-
-func limitInfo(err error) protoadapt.MessageV1 {
-	limit, _ := asError[*limitError](err)
-	return &errdetails.ErrorInfo{
-		Reason: reasonLimitExceeded,
-		Domain: errorDomain,
-		Metadata: map[string]string{
-			"limit": limit.limit,
-			"max":   strconv.FormatUint(limit.max, 10),
-			"found": strconv.FormatUint(limit.found, 10),
-			"field": limit.field,
-		},
-	}
-}
-
-func reason(name string) func(error) protoadapt.MessageV1 {
-	return func(error) protoadapt.MessageV1 {
-		return &errdetails.ErrorInfo{Reason: name, Domain: errorDomain}
-	}
 }
 
 // resourceError says which collection or vector a not-found or already-exists
@@ -205,12 +156,15 @@ func about(err error, kind, name string) error {
 	return &resourceError{kind, name, err}
 }
 
-func resourceInfo(err error) protoadapt.MessageV1 {
-	resource, ok := asError[*resourceError](err)
-	if !ok {
-		return nil
-	}
-	return &errdetails.ResourceInfo{ResourceType: resource.kind, ResourceName: clip(resource.name, maxFieldText)}
+func (e *resourceError) info() *errdetails.ResourceInfo {
+	return &errdetails.ResourceInfo{ResourceType: e.kind, ResourceName: clip(e.name, maxFieldText)}
+}
+
+// invalid returns one violation as an error.
+func invalid(field, format string, args ...any) error {
+	var bad convert.Violations
+	bad.Add(field, format, args...)
+	return bad.Err()
 }
 
 // clip returns s if it has at most n bytes, else its start with a mark, as valid

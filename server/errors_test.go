@@ -17,6 +17,7 @@ import (
 	"google.golang.org/protobuf/proto"
 
 	"github.com/hamnest/hamnest/index"
+	"github.com/hamnest/hamnest/index/api"
 )
 
 func TestToStatus(t *testing.T) {
@@ -39,7 +40,7 @@ func TestToStatus(t *testing.T) {
 		},
 		{
 			"a limit is RESOURCE_EXHAUSTED with the limit, its value and the value found",
-			&limitError{"requests[3].k", "is", "max_k", 10, 11}, codes.ResourceExhausted,
+			&api.LimitError{Limit: "max_k", Field: "requests[3].k", Max: 10, Found: 11, What: "is"}, codes.ResourceExhausted,
 			&errdetails.ErrorInfo{Reason: "LIMIT_EXCEEDED", Domain: "hamnest", Metadata: map[string]string{
 				"limit": "max_k", "max": "10", "found": "11", "field": "requests[3].k",
 			}},

@@ -9,8 +9,9 @@ import (
 
 	"google.golang.org/grpc"
 
-	"github.com/hamnest/hamnest/index"
+	"github.com/hamnest/hamnest/index/api"
 	hamnestv1 "github.com/hamnest/hamnest/proto/hamnest/v1"
+	"github.com/hamnest/hamnest/proto/hamnest/v1/convert"
 )
 
 // An ingest stream is three goroutines in a row. The first only receives, because
@@ -32,8 +33,10 @@ type submission struct {
 	sequence uint64
 	// vectors is how many the batch held, errors the refused ones among them.
 	vectors int
-	errors  []*hamnestv1.IngestError
-	pending *index.Pending
+	// refused did not convert; position is where the others stand in the batch.
+	refused  []api.RecordError
+	position []int
+	pending  api.Pending
 }
 
 // received is one result of Recv.
@@ -61,11 +64,15 @@ func (s *vectorService) Ingest(stream ingestStream) error {
 	if start == nil {
 		return invalid("start", "is missing from the first message of the stream")
 	}
-	c, err := s.collection("start.collection", start.GetCollection())
+	c, err := s.collection(ctx, "start.collection", start.GetCollection())
 	if err != nil {
 		return err
 	}
 
+	in, err := s.engine.Ingest(ctx, c.Name, api.IngestOptions{MaxInFlight: ingestInFlight, MaxRefusals: 1})
+	if err != nil {
+		return about(err, collectionResource, c.Name)
+	}
 	submitted := make(chan submission, ingestInFlight)
 	acknowledged := make(chan error, 1)
 	s.streams.Go(func() {
@@ -75,9 +82,11 @@ func (s *vectorService) Ingest(stream ingestStream) error {
 		}
 		acknowledged <- err
 	})
-	err = s.submit(ctx, c, requests, submitted)
+	err = s.submit(ctx, in, c.Dims, requests, submitted)
 	close(submitted)
-	return cmp.Or(<-acknowledged, err)
+	err = cmp.Or(<-acknowledged, err)
+	_, closeErr := in.Close()
+	return cmp.Or(err, closeErr)
 }
 
 // receive passes on what the stream receives until an error or the end of ctx.
@@ -114,7 +123,7 @@ func (s *vectorService) next(ctx context.Context, requests <-chan received) (*ha
 
 // submit passes the batches that follow start to the engine. It returns nil when
 // the client has closed its side.
-func (s *vectorService) submit(ctx context.Context, c *index.Collection, requests <-chan received, submitted chan<- submission) error {
+func (s *vectorService) submit(ctx context.Context, in api.Ingest, dims int, requests <-chan received, submitted chan<- submission) error {
 	for sequence := uint64(1); ; sequence++ {
 		request, err := s.next(ctx, requests)
 		if errors.Is(err, io.EOF) {
@@ -135,7 +144,7 @@ func (s *vectorService) submit(ctx context.Context, c *index.Collection, request
 		if err := checkBatch("batch.vectors", limitBatchVectors, len(batch.GetVectors()), s.opts.MaxBatchVectors); err != nil {
 			return err
 		}
-		sub, err := submitBatch(ctx, c, batch)
+		sub, err := submitBatch(ctx, in, dims, batch)
 		if err != nil {
 			return err
 		}
@@ -147,37 +156,38 @@ func (s *vectorService) submit(ctx context.Context, c *index.Collection, request
 	}
 }
 
-// submitBatch gives the engine the vectors of a batch that convert, and collects
-// the refusals of those that do not with the engine's own.
-func submitBatch(ctx context.Context, c *index.Collection, batch *hamnestv1.IngestBatch) (submission, error) {
-	var refused []index.RecordError
-	records := make([]index.Record, 0, len(batch.GetVectors()))
-	position := make([]int, 0, len(batch.GetVectors())) // of each record in the batch
-	dims := c.Info().Dims
+// submitBatch gives the engine the vectors of a batch that convert.
+func submitBatch(ctx context.Context, in api.Ingest, dims int, batch *hamnestv1.IngestBatch) (submission, error) {
+	sub := submission{sequence: batch.GetSequence(), vectors: len(batch.GetVectors())}
+	records := make([]api.Record, 0, sub.vectors)
 	for i, r := range batch.GetVectors() {
-		record, field, err := recordFromProto(r, dims)
+		record, field, err := convert.RecordFromProto(r, dims)
 		if err != nil {
-			refused = append(refused, index.RecordError{Index: i, ID: r.GetId(), Field: field, Reason: err.Error()})
+			sub.refused = append(sub.refused, api.RecordError{Index: i, ID: r.GetId(), Field: field, Reason: err.Error()})
 			continue
 		}
 		records = append(records, record)
-		position = append(position, i)
+		sub.position = append(sub.position, i)
 	}
-	pending, engines, err := c.Submit(ctx, records)
+	var err error
+	sub.pending, err = in.Submit(ctx, records)
+	return sub, err
+}
+
+// wait waits until the batch is durable and returns all of its refusals, ascending: those
+// that did not convert and the engine's own.
+func (sub submission) wait(ctx context.Context) ([]api.RecordError, error) {
+	engines, err := sub.pending.Wait(ctx)
 	if err != nil {
-		return submission{}, err
+		return nil, err
 	}
+	refused := sub.refused
 	for _, e := range engines {
-		e.Index = position[e.Index]
+		e.Index = sub.position[e.Index]
 		refused = append(refused, e)
 	}
-	slices.SortFunc(refused, func(a, b index.RecordError) int { return cmp.Compare(a.Index, b.Index) })
-	return submission{
-		sequence: batch.GetSequence(),
-		vectors:  len(batch.GetVectors()),
-		errors:   refusalsToProto(refused),
-		pending:  pending,
-	}, nil
+	slices.SortFunc(refused, func(a, b api.RecordError) int { return cmp.Compare(a.Index, b.Index) })
+	return refused, nil
 }
 
 // acknowledge answers each submission, in order, once it is durable. It returns
@@ -190,14 +200,15 @@ func acknowledge(ctx context.Context, stream ingestStream, submitted <-chan subm
 			if !more {
 				return nil
 			}
-			if err := sub.pending.Wait(ctx); err != nil {
+			refused, err := sub.wait(ctx)
+			if err != nil {
 				return err
 			}
 			position += uint64(sub.vectors)
-			err := stream.Send(&hamnestv1.IngestResponse{
+			err = stream.Send(&hamnestv1.IngestResponse{
 				Sequence:    sub.sequence,
-				StoredCount: uint32(sub.vectors - len(sub.errors)),
-				Errors:      sub.errors,
+				StoredCount: uint32(sub.vectors - len(refused)),
+				Errors:      convert.RefusalsToProto(refused),
 				Position:    position,
 			})
 			if err != nil {

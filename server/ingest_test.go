@@ -15,6 +15,7 @@ import (
 	"google.golang.org/protobuf/proto"
 
 	"github.com/hamnest/hamnest/index"
+	"github.com/hamnest/hamnest/index/api"
 	hamnestv1 "github.com/hamnest/hamnest/proto/hamnest/v1"
 )
 
@@ -184,7 +185,7 @@ func TestIngestStreamsThatBreakARule(t *testing.T) {
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			if _, err := h.db.Collection("docs"); err == nil {
-				if err := h.db.Delete(t.Context(), "docs"); err != nil {
+				if err := h.db.DeleteCollection(t.Context(), "docs"); err != nil {
 					t.Fatal(err)
 				}
 			}
@@ -216,7 +217,7 @@ func TestIngestEndsWhenItsCollectionIsDeleted(t *testing.T) {
 	if _, err := stream.Recv(); err != nil {
 		t.Fatal(err)
 	}
-	if err := h.db.Delete(t.Context(), "docs"); err != nil {
+	if err := h.db.DeleteCollection(t.Context(), "docs"); err != nil {
 		t.Fatal(err)
 	}
 	if err := stream.Send(goodBatch(2, "v", 1)); err != nil {
@@ -288,7 +289,7 @@ func fakeIngest(t *testing.T, db *index.DB, send func(*hamnestv1.IngestResponse)
 	ctx, cancel := context.WithCancel(context.Background())
 	stopping := make(chan struct{})
 	var streams sync.WaitGroup
-	service := &vectorService{engine: engine{db: db, opts: Options{}.withDefaults()}, stopping: stopping, streams: &streams}
+	service := &vectorService{service: service{engine: db, opts: Options{}.withDefaults()}, stopping: stopping, streams: &streams}
 	stream = &fakeStream{ctx: ctx, receiving: make(chan struct{}, 100), requests: make(chan *hamnestv1.IngestRequest), send: send}
 	end := make(chan error, 1)
 	go func() { end <- service.Ingest(stream) }()
@@ -344,7 +345,8 @@ func TestIngestThatPanicsWhileItAnswersIsAnError(t *testing.T) {
 	stream, _, ended := fakeIngest(t, h.db, func(*hamnestv1.IngestResponse) error { panic("boom") })
 	stream.requests <- ingestStart("docs")
 	stream.requests <- goodBatch(1, "v", 1)
-	if err := <-ended; !as[*panicError](err) {
+	err := <-ended
+	if _, is := asError[*panicError](err); !is {
 		t.Errorf("Ingest ended with %v, want the panic", err)
 	}
 }
@@ -373,7 +375,7 @@ func TestIngestHoldsTheClientBackWhenAcknowledgementsStall(t *testing.T) {
 	}
 	close(release)
 	stream.requests <- ingestStart("docs") // ends the stream
-	if err := <-ended; !as[*index.InvalidError](err) {
+	if err := <-ended; !errors.Is(err, api.ErrInvalid) {
 		t.Errorf("Ingest ended with %v, want the second start refused", err)
 	}
 }

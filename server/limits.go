@@ -1,19 +1,19 @@
 package server
 
 import (
+	"context"
 	"errors"
-	"fmt"
 	"math"
 
 	"github.com/hamnest/hamnest/encoder/code"
-	"github.com/hamnest/hamnest/index"
+	"github.com/hamnest/hamnest/index/api"
 	hamnestv1 "github.com/hamnest/hamnest/proto/hamnest/v1"
 )
 
 // Limits are looked at before anything is converted, so that a request that asks
 // for too much costs no more than its own bytes.
 
-// The names by which a limitError calls the fields of Options.
+// The names by which an api.LimitError calls the fields of Options.
 const (
 	limitMessageBytes  = "max_message_bytes"
 	limitK             = "max_k"
@@ -23,23 +23,10 @@ const (
 	limitDims          = "max_dims"
 )
 
-// limitError says that a request is well-formed and asks for more than this
-// server is configured to give.
-type limitError struct {
-	// field is the path of the field, what says what of it was measured.
-	field, what string
-	limit       string
-	max, found  uint64
-}
-
-func (e *limitError) Error() string {
-	return fmt.Sprintf("%s: %s %d, above this server's limit %s of %d", e.field, e.what, e.found, e.limit, e.max)
-}
-
-// checkMax returns a limitError if found is above the limit.
+// checkMax returns an *api.LimitError if found is above the limit.
 func checkMax(field, what, limit string, found uint64, most int) error {
 	if found > uint64(most) {
-		return &limitError{field, what, limit, uint64(most), found}
+		return &api.LimitError{Limit: limit, Field: field, Max: uint64(most), Found: found, What: what}
 	}
 	return nil
 }
@@ -54,7 +41,7 @@ func checkBatch(field, limit string, found, most int) error {
 
 // checkSearch looks at what one search asks for. path is its own, such as
 // "requests[3].", and empty for a search alone.
-func (e *engine) checkSearch(path string, req *hamnestv1.SearchRequest) error {
+func (e *service) checkSearch(path string, req *hamnestv1.SearchRequest) error {
 	if err := checkMax(path+"k", "is", limitK, uint64(req.GetK()), e.opts.MaxK); err != nil {
 		return err
 	}
@@ -69,7 +56,7 @@ func (e *engine) checkSearch(path string, req *hamnestv1.SearchRequest) error {
 
 // checkOversampling looks at the candidates that a multiple of k is. Whether it is a
 // number at all is for the engine to say.
-func (e *engine) checkOversampling(field string, multiple float64, k uint32) error {
+func (e *service) checkOversampling(field string, multiple float64, k uint32) error {
 	wanted := math.Ceil(multiple * float64(k))
 	if !(wanted > float64(e.opts.MaxCandidates)) || math.IsInf(multiple, 0) { // not: NaN too
 		return nil
@@ -91,27 +78,47 @@ const (
 	float32Bytes     = 4
 )
 
-// hitBytes returns the least that the hits asked for by a search of c take,
-// should min_score let all of them through.
-func hitBytes(c *index.Collection, req *hamnestv1.SearchRequest) uint64 {
+// hitBytes returns the least that a hit of a search takes, of a collection of dims dimensions.
+func hitBytes(dims int, req *hamnestv1.SearchRequest) uint64 {
 	size := minHitBytes
 	if req.GetWithVector() {
-		size += float32Bytes * c.Info().Dims
+		size += float32Bytes * dims
 	}
-	return min(uint64(req.GetK()), c.Count()) * uint64(size)
+	return uint64(size)
+}
+
+// checkHits refuses searches of a collection whose hits take more bytes, in all, than a
+// message holds, should min_score let all of them through.
+func (e *service) checkHits(ctx context.Context, field string, c api.Info, searches ...*hamnestv1.SearchRequest) error {
+	var asked uint64
+	for _, search := range searches {
+		asked += uint64(search.GetK()) * hitBytes(c.Dims, search)
+	}
+	if asked <= uint64(e.opts.MaxMessageBytes) {
+		return nil
+	}
+	count, err := e.engine.Count(ctx, c.Name) // there are no more hits than vectors
+	if err != nil {
+		return err
+	}
+	asked = 0
+	for _, search := range searches {
+		asked += min(uint64(search.GetK()), count) * hitBytes(c.Dims, search)
+	}
+	return e.checkAnswer(field, asked)
 }
 
 // checkAnswer refuses a request for more bytes, in all, than a message holds.
-func (e *engine) checkAnswer(field string, asked uint64) error {
+func (e *service) checkAnswer(field string, asked uint64) error {
 	return checkMax(field, "the bytes asked for are", limitMessageBytes, asked, e.opts.MaxMessageBytes)
 }
 
 // budget is what the answer to one request may hold.
-func (e *engine) budget() *index.Budget { return index.NewBudget(int64(e.opts.MaxMessageBytes)) }
+func (e *service) budget() *api.Budget { return api.NewBudget(int64(e.opts.MaxMessageBytes)) }
 
 // overBudget says of an error that a budget was used up which limit that is.
-func (e *engine) overBudget(field string, err error) error {
-	if errors.Is(err, index.ErrTooLarge) {
+func (e *service) overBudget(field string, err error) error {
+	if errors.Is(err, api.ErrTooLarge) {
 		most := e.opts.MaxMessageBytes
 		return checkMax(field, "the bytes asked for are at least", limitMessageBytes, uint64(most)+1, most)
 	}
@@ -120,7 +127,7 @@ func (e *engine) overBudget(field string, err error) error {
 
 // payloadBytes is what the vector and the code of a record take, as far as they are
 // asked for.
-func payloadBytes(dims int, opts index.ReadOptions) int {
+func payloadBytes(dims int, opts api.ReadOptions) int {
 	size := 0
 	if opts.WithVector {
 		size += float32Bytes * dims
@@ -133,7 +140,7 @@ func payloadBytes(dims int, opts index.ReadOptions) int {
 
 // pageRows returns how many of the wanted records, of dims dimensions, fit into a
 // message whatever their metadata; at least one.
-func (e *engine) pageRows(wanted, dims int, opts index.ReadOptions) int {
+func (e *service) pageRows(wanted, dims int, opts api.ReadOptions) int {
 	size := maxRecordBytes + payloadBytes(dims, opts)
 	if opts.WithMetadata {
 		size += maxMetadataBytes

@@ -14,6 +14,7 @@ import (
 
 	"github.com/hamnest/hamnest/index"
 	hamnestv1 "github.com/hamnest/hamnest/proto/hamnest/v1"
+	"github.com/hamnest/hamnest/proto/hamnest/v1/convert"
 )
 
 // limitCase is a request that is one above a limit, and the same request at it.
@@ -55,7 +56,7 @@ func TestLimits(t *testing.T) {
 	}
 	upsert := func(n int) func(context.Context) error {
 		return func(ctx context.Context) error {
-			_, err := h.vectors.UpsertVectors(ctx, &hamnestv1.UpsertVectorsRequest{Collection: "docs", Vectors: recordsToProto(records[:n], testDims, 0)})
+			_, err := h.vectors.UpsertVectors(ctx, &hamnestv1.UpsertVectorsRequest{Collection: "docs", Vectors: convert.StoredToProto(records[:n], testDims, 0)})
 			return err
 		}
 	}
@@ -85,7 +86,7 @@ func TestLimits(t *testing.T) {
 			if err != nil {
 				return err
 			}
-			for _, m := range []*hamnestv1.IngestRequest{ingestStart("docs"), ingestBatch(1, recordsToProto(records[:n], testDims, 0)...)} {
+			for _, m := range []*hamnestv1.IngestRequest{ingestStart("docs"), ingestBatch(1, convert.StoredToProto(records[:n], testDims, 0)...)} {
 				if err := stream.Send(m); err != nil {
 					return err
 				}
@@ -171,7 +172,7 @@ func TestMessagesAboveTheLimitAreRefusedWithBothNumbers(t *testing.T) {
 	const most = 64 << 10
 	h := start(t, Options{MaxMessageBytes: most})
 	h.collection(t, "docs")
-	req := &hamnestv1.UpsertVectorsRequest{Collection: "docs", Vectors: recordsToProto(randomRecords(200), testDims, 0)}
+	req := &hamnestv1.UpsertVectorsRequest{Collection: "docs", Vectors: convert.StoredToProto(randomRecords(200), testDims, 0)}
 	_, err := h.vectors.UpsertVectors(t.Context(), req)
 	st := wantCode(t, err, codes.ResourceExhausted)
 	for _, part := range []string{fmt.Sprint(proto.Size(req)), fmt.Sprint(most)} {
@@ -270,7 +271,7 @@ func TestMetadataCountsTowardsTheMessageLimit(t *testing.T) {
 }
 
 func TestPageRows(t *testing.T) {
-	e := engine{opts: Options{MaxMessageBytes: 1 << 20}.withDefaults()}
+	e := service{opts: Options{MaxMessageBytes: 1 << 20}.withDefaults()}
 	for _, tt := range []struct {
 		name         string
 		wanted, dims int

@@ -6,14 +6,15 @@ import (
 	"fmt"
 	"sync"
 
-	"github.com/hamnest/hamnest/index"
+	"github.com/hamnest/hamnest/index/api"
 	hamnestv1 "github.com/hamnest/hamnest/proto/hamnest/v1"
+	"github.com/hamnest/hamnest/proto/hamnest/v1/convert"
 )
 
 // searchService finds the vectors most like a query.
 type searchService struct {
 	hamnestv1.UnimplementedSearchServiceServer
-	engine
+	service
 	stopping <-chan struct{}
 	streams  *sync.WaitGroup
 	// fail is Server.fail, for the searches of a stream: interceptors see only its end.
@@ -24,24 +25,24 @@ func (s *searchService) Search(ctx context.Context, req *hamnestv1.SearchRequest
 	if err := s.checkSearch("", req); err != nil {
 		return nil, err
 	}
-	c, err := s.collection("collection", req.GetCollection())
+	c, err := s.collection(ctx, "collection", req.GetCollection())
 	if err != nil {
 		return nil, err
 	}
-	if err := s.checkAnswer("k", hitBytes(c, req)); err != nil {
+	if err := s.checkHits(ctx, "k", c, req); err != nil {
 		return nil, err
 	}
-	var bad violations
-	query := queryFromProto("", c.Info().Ladder, req, &bad)
-	if err := bad.err(); err != nil {
+	var bad convert.Violations
+	query := convert.QueryFromProto(&bad, "", c.Ladder, req)
+	if err := bad.Err(); err != nil {
 		return nil, err
 	}
 	query.Budget = s.budget()
-	result, err := c.Search(ctx, query)
+	result, err := s.engine.Search(ctx, c.Name, query)
 	if err != nil {
 		return nil, s.overBudget("k", about(err, vectorResource, query.ID))
 	}
-	return resultToProto(result), nil
+	return convert.ResultToProto(result), nil
 }
 
 func (s *searchService) BatchSearch(ctx context.Context, req *hamnestv1.BatchSearchRequest) (*hamnestv1.BatchSearchResponse, error) {
@@ -53,55 +54,50 @@ func (s *searchService) BatchSearch(ctx context.Context, req *hamnestv1.BatchSea
 			return nil, err
 		}
 	}
-	c, err := s.collection("collection", req.GetCollection())
+	c, err := s.collection(ctx, "collection", req.GetCollection())
 	if err != nil {
 		return nil, err
 	}
-	var asked uint64
-	for _, search := range req.GetRequests() {
-		asked += hitBytes(c, search)
-	}
-	if err := s.checkAnswer("requests", asked); err != nil {
+	if err := s.checkHits(ctx, "requests", c, req.GetRequests()...); err != nil {
 		return nil, err
 	}
-	var bad violations
-	queries := make([]index.Query, len(req.GetRequests()))
-	ladder := c.Info().Ladder
+	var bad convert.Violations
+	queries := make([]api.Query, len(req.GetRequests()))
 	budget := s.budget() // one for all: they share a message
 	for i, search := range req.GetRequests() {
 		if name := search.GetCollection(); name != "" && name != req.GetCollection() {
-			bad.add(inBatch(i)+"collection", "is %q, want %q or none", name, req.GetCollection())
+			bad.Add(inBatch(i)+"collection", "is %q, want %q or none", name, req.GetCollection())
 		}
-		queries[i] = queryFromProto(inBatch(i), ladder, search, &bad)
+		queries[i] = convert.QueryFromProto(&bad, inBatch(i), c.Ladder, search)
 		queries[i].Budget = budget
 	}
-	if err := bad.err(); err != nil {
+	if err := bad.Err(); err != nil {
 		return nil, err
 	}
-	results, err := c.BatchSearch(ctx, queries)
-	if errors.Is(err, index.ErrNotFound) {
-		return nil, aboutMissing(ctx, c, queries, err)
+	results, err := s.engine.BatchSearch(ctx, c.Name, queries)
+	if errors.Is(err, api.ErrNotFound) {
+		return nil, s.aboutMissing(ctx, c.Name, queries, err)
 	}
 	if err != nil {
 		return nil, s.overBudget("requests", err)
 	}
 	resp := &hamnestv1.BatchSearchResponse{Responses: make([]*hamnestv1.SearchResponse, len(results))}
 	for i, result := range results {
-		resp.Responses[i] = resultToProto(result)
+		resp.Responses[i] = convert.ResultToProto(result)
 	}
 	return resp, nil
 }
 
 // aboutMissing attaches to a batch's not-found error the stored vector that it is
 // about: the first that is still missing.
-func aboutMissing(ctx context.Context, c *index.Collection, queries []index.Query, err error) error {
+func (s *searchService) aboutMissing(ctx context.Context, name string, queries []api.Query, err error) error {
 	var ids []string
 	for _, q := range queries {
 		if q.ID != "" {
 			ids = append(ids, q.ID)
 		}
 	}
-	_, missing, getErr := c.Get(ctx, ids, index.ReadOptions{})
+	_, missing, getErr := s.engine.Get(ctx, name, ids, api.ReadOptions{})
 	if getErr != nil || len(missing) == 0 {
 		return err
 	}

@@ -305,7 +305,7 @@ func (f *fakeSearches) received() int {
 // when all its goroutines have ended.
 func answerFake(h *harness, f *fakeSearches, limit int, stopping chan struct{}) <-chan error {
 	var streams sync.WaitGroup
-	s := &searchService{engine: engine{db: h.db, opts: Options{MaxStreamSearches: limit}.withDefaults()}, stopping: stopping, streams: &streams, fail: h.server.fail}
+	s := &searchService{service: service{engine: h.db, opts: Options{MaxStreamSearches: limit}.withDefaults()}, stopping: stopping, streams: &streams, fail: h.server.fail}
 	ended := make(chan error, 1)
 	ctx, cancel := context.WithCancel(f.ctx)
 	f.ctx = ctx
@@ -380,7 +380,7 @@ func TestSearchesUnderWayEndWithTheStream(t *testing.T) {
 		t.Errorf("ended with %v, want the context's error or the broken stream's", err)
 	}
 
-	s := &answering{searchService: &searchService{engine: engine{db: h.db, opts: Options{}.withDefaults()}, fail: h.server.fail}, stream: f}
+	s := &answering{searchService: &searchService{service: service{engine: h.db, opts: Options{}.withDefaults()}, fail: h.server.fail}, stream: f}
 	answer := s.answer(&hamnestv1.SearchStreamRequest{Request: searchFor(records[0].Vector)})
 	wantCode(t, failure(answer), codes.Canceled)
 }

@@ -1,10 +1,10 @@
-// Package server answers the gRPC services of hamnest.v1 from an [index.DB].
+// Package server answers the gRPC services of hamnest.v1 from an [api.Engine].
 //
 // A handler converts the request, makes one call of the engine and converts the
 // answer. Around the handlers are the limits that refuse a request before it
-// costs anything (limits.go), the one table that turns errors into gRPC status
-// (errors.go) and the conversions between wire and engine (convert.go). The
-// standard health service and server reflection are on.
+// costs anything (limits.go) and what turns errors into gRPC status (errors.go). The
+// conversions between wire and engine are those of package convert, which the client
+// shares. The standard health service and server reflection are on.
 package server
 
 import (
@@ -21,8 +21,7 @@ import (
 	"google.golang.org/grpc/keepalive"
 	"google.golang.org/grpc/reflection"
 
-	"github.com/hamnest/hamnest/encoder"
-	"github.com/hamnest/hamnest/index"
+	"github.com/hamnest/hamnest/index/api"
 	hamnestv1 "github.com/hamnest/hamnest/proto/hamnest/v1"
 )
 
@@ -71,7 +70,7 @@ func (o Options) withDefaults() Options {
 		{&o.MaxBatchSearches, 1000},
 		{&o.MaxStreamSearches, 256},
 		{&o.MaxBatchVectors, 10_000},
-		{&o.MaxDims, encoder.MaxDims},
+		{&o.MaxDims, api.MaxDims},
 		{&o.MaxConcurrentStreams, 1000},
 	} {
 		if *number.field <= 0 {
@@ -94,7 +93,7 @@ const (
 	keepaliveMinTime = 10 * time.Second
 )
 
-// Server is a gRPC server of one database. Its methods are safe for concurrent use.
+// Server is a gRPC server of one engine. Its methods are safe for concurrent use.
 type Server struct {
 	logger *slog.Logger
 	grpc   *grpc.Server
@@ -107,15 +106,15 @@ type Server struct {
 	streams sync.WaitGroup
 }
 
-// engine is what the handlers of every service share.
-type engine struct {
-	db   *index.DB
-	opts Options
+// service is what the handlers of every service share.
+type service struct {
+	engine api.Engine
+	opts   Options
 }
 
-// New returns a server of db, which the caller keeps open until Shutdown has
+// New returns a server of an engine, which the caller keeps open until Shutdown has
 // returned and closes thereafter.
-func New(db *index.DB, opts Options) *Server {
+func New(engine api.Engine, opts Options) *Server {
 	opts = opts.withDefaults()
 	s := &Server{
 		logger:   opts.Logger,
@@ -135,11 +134,11 @@ func New(db *index.DB, opts Options) *Server {
 		grpc.WaitForHandlers(true),
 	)
 
-	e := engine{db: db, opts: opts}
-	hamnestv1.RegisterCollectionServiceServer(s.grpc, &collectionService{engine: e})
-	hamnestv1.RegisterVectorServiceServer(s.grpc, &vectorService{engine: e, stopping: s.stopping, streams: &s.streams})
-	hamnestv1.RegisterSearchServiceServer(s.grpc, &searchService{engine: e, stopping: s.stopping, streams: &s.streams, fail: s.fail})
-	hamnestv1.RegisterAdminServiceServer(s.grpc, &adminService{engine: e})
+	shared := service{engine: engine, opts: opts}
+	hamnestv1.RegisterCollectionServiceServer(s.grpc, &collectionService{service: shared})
+	hamnestv1.RegisterVectorServiceServer(s.grpc, &vectorService{service: shared, stopping: s.stopping, streams: &s.streams})
+	hamnestv1.RegisterSearchServiceServer(s.grpc, &searchService{service: shared, stopping: s.stopping, streams: &s.streams, fail: s.fail})
+	hamnestv1.RegisterAdminServiceServer(s.grpc, &adminService{service: shared})
 	for service := range s.grpc.GetServiceInfo() {
 		s.health.SetServingStatus(service, healthpb.HealthCheckResponse_SERVING)
 	}

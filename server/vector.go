@@ -6,14 +6,15 @@ import (
 	"slices"
 	"sync"
 
-	"github.com/hamnest/hamnest/index"
+	"github.com/hamnest/hamnest/index/api"
 	hamnestv1 "github.com/hamnest/hamnest/proto/hamnest/v1"
+	"github.com/hamnest/hamnest/proto/hamnest/v1/convert"
 )
 
 // vectorService stores, reads and removes vectors. Its Ingest is in ingest.go.
 type vectorService struct {
 	hamnestv1.UnimplementedVectorServiceServer
-	engine
+	service
 	stopping <-chan struct{}
 	streams  *sync.WaitGroup
 }
@@ -22,27 +23,26 @@ func (s *vectorService) UpsertVectors(ctx context.Context, req *hamnestv1.Upsert
 	if err := checkBatch("vectors", limitBatchVectors, len(req.GetVectors()), s.opts.MaxBatchVectors); err != nil {
 		return nil, err
 	}
-	c, err := s.collection("collection", req.GetCollection())
+	c, err := s.collection(ctx, "collection", req.GetCollection())
 	if err != nil {
 		return nil, err
 	}
-	records := make([]index.Record, len(req.GetVectors()))
+	records := make([]api.Record, len(req.GetVectors()))
 	// A vector or code that does not convert goes on as no vector, which every
 	// collection refuses: so the engine's answer names all bad ones, and only the field
 	// and the reason are known better here.
-	unconverted := map[string]index.Violation{}
-	dims := c.Info().Dims
+	unconverted := map[string]api.Violation{}
 	for i, r := range req.GetVectors() {
-		record, field, err := recordFromProto(r, dims)
+		record, field, err := convert.RecordFromProto(r, c.Dims)
 		if err != nil {
 			path := fmt.Sprintf("vectors[%d].", i)
-			unconverted[path+"vector"] = index.Violation{Field: path + field, Reason: err.Error()}
+			unconverted[path+"vector"] = api.Violation{Field: path + field, Reason: err.Error()}
 			record.Vector, record.Code = nil, nil
 		}
 		records[i] = record
 	}
-	if err := c.Upsert(ctx, records); err != nil {
-		if refused, ok := asError[*index.InvalidError](err); ok {
+	if err := s.engine.Upsert(ctx, c.Name, records); err != nil {
+		if refused, ok := asError[*api.InvalidError](err); ok {
 			for i, v := range refused.Violations {
 				if known, ok := unconverted[v.Field]; ok {
 					refused.Violations[i] = known
@@ -58,16 +58,16 @@ func (s *vectorService) GetVectors(ctx context.Context, req *hamnestv1.GetVector
 	if err := checkBatch("ids", limitBatchVectors, len(req.GetIds()), s.opts.MaxBatchVectors); err != nil {
 		return nil, err
 	}
-	c, err := s.collection("collection", req.GetCollection())
+	c, err := s.collection(ctx, "collection", req.GetCollection())
 	if err != nil {
 		return nil, err
 	}
-	opts, err := readOptions(req.GetWithVector(), req.GetWithCode(), req.GetWithMetadata())
-	if err != nil {
+	var bad convert.Violations
+	opts := convert.ReadOptionsFromProto(&bad, req.GetWithVector(), req.GetWithCode(), req.GetWithMetadata())
+	if err := bad.Err(); err != nil {
 		return nil, err
 	}
-	dims := c.Info().Dims
-	if per := payloadBytes(dims, opts); per > 0 {
+	if per := payloadBytes(c.Dims, opts); per > 0 {
 		asked := uint64(len(req.GetIds())) * uint64(per)
 		if err := s.checkAnswer("ids", asked); err != nil {
 			return nil, err
@@ -75,17 +75,17 @@ func (s *vectorService) GetVectors(ctx context.Context, req *hamnestv1.GetVector
 	}
 	resp, size := new(hamnestv1.GetVectorsResponse), uint64(0)
 	for ids := range slices.Chunk(req.GetIds(), getChunk) {
-		found, missing, err := c.Get(ctx, ids, opts)
+		found, missing, err := s.engine.Get(ctx, c.Name, ids, opts)
 		if err != nil {
 			return nil, err
 		}
 		for i := range found {
-			size += uint64(len(found[i].ID) + payloadBytes(dims, opts) + len(found[i].Metadata))
+			size += uint64(len(found[i].ID) + payloadBytes(c.Dims, opts) + len(found[i].Metadata))
 		}
 		if err := s.checkAnswer("ids", size); err != nil {
 			return nil, err
 		}
-		resp.Vectors = append(resp.Vectors, recordsToProto(found, dims, req.GetWithCode())...)
+		resp.Vectors = append(resp.Vectors, convert.StoredToProto(found, c.Dims, req.GetWithCode())...)
 		resp.MissingIds = append(resp.MissingIds, missing...)
 	}
 	return resp, nil
@@ -99,39 +99,41 @@ func (s *vectorService) DeleteVectors(ctx context.Context, req *hamnestv1.Delete
 	if err := checkBatch("ids", limitBatchVectors, len(req.GetIds()), s.opts.MaxBatchVectors); err != nil {
 		return nil, err
 	}
-	c, err := s.collection("collection", req.GetCollection())
-	if err != nil {
-		return nil, err
+	if req.GetCollection() == "" {
+		return nil, missingName("collection")
 	}
-	removed, err := c.Remove(ctx, req.GetIds())
+	removed, err := s.engine.Delete(ctx, req.GetCollection(), req.GetIds())
 	if err != nil {
-		return nil, err
+		return nil, about(err, collectionResource, req.GetCollection())
 	}
 	return &hamnestv1.DeleteVectorsResponse{DeletedCount: uint64(removed)}, nil
 }
 
 func (s *vectorService) ListVectors(ctx context.Context, req *hamnestv1.ListVectorsRequest) (*hamnestv1.ListVectorsResponse, error) {
-	c, err := s.collection("collection", req.GetCollection())
+	c, err := s.collection(ctx, "collection", req.GetCollection())
 	if err != nil {
 		return nil, err
 	}
-	opts, err := readOptions(req.GetWithVector(), req.GetWithCode(), req.GetWithMetadata())
+	var bad convert.Violations
+	opts := convert.ReadOptionsFromProto(&bad, req.GetWithVector(), req.GetWithCode(), req.GetWithMetadata())
+	if err := bad.Err(); err != nil {
+		return nil, err
+	}
+	rows := s.pageRows(pageSize(req.GetPageSize()), c.Dims, opts)
+	page, next, err := s.engine.ListPage(ctx, c.Name, rows, req.GetPageToken(), opts)
 	if err != nil {
 		return nil, err
 	}
-	dims := c.Info().Dims
-	rows := s.pageRows(pageSize(req.GetPageSize()), dims, opts)
-	page, next, err := c.List(ctx, rows, req.GetPageToken(), opts)
-	if err != nil {
-		return nil, err
-	}
-	return &hamnestv1.ListVectorsResponse{Vectors: recordsToProto(page, dims, req.GetWithCode()), NextPageToken: next}, nil
+	return &hamnestv1.ListVectorsResponse{Vectors: convert.StoredToProto(page, c.Dims, req.GetWithCode()), NextPageToken: next}, nil
 }
 
-func (s *vectorService) CountVectors(_ context.Context, req *hamnestv1.CountVectorsRequest) (*hamnestv1.CountVectorsResponse, error) {
-	c, err := s.collection("collection", req.GetCollection())
-	if err != nil {
-		return nil, err
+func (s *vectorService) CountVectors(ctx context.Context, req *hamnestv1.CountVectorsRequest) (*hamnestv1.CountVectorsResponse, error) {
+	if req.GetCollection() == "" {
+		return nil, missingName("collection")
 	}
-	return &hamnestv1.CountVectorsResponse{Count: c.Count()}, nil
+	count, err := s.engine.Count(ctx, req.GetCollection())
+	if err != nil {
+		return nil, about(err, collectionResource, req.GetCollection())
+	}
+	return &hamnestv1.CountVectorsResponse{Count: count}, nil
 }

@@ -12,6 +12,7 @@ import (
 
 	"github.com/hamnest/hamnest/index"
 	hamnestv1 "github.com/hamnest/hamnest/proto/hamnest/v1"
+	"github.com/hamnest/hamnest/proto/hamnest/v1/convert"
 )
 
 // vectorOf returns a vector of testDims dimensions, all x.
@@ -137,7 +138,7 @@ func TestListVectorsPages(t *testing.T) {
 				t.Errorf("page_size %d: a page of %d", size, n)
 			}
 			for _, r := range resp.GetVectors() {
-				if !proto.Equal(r, recordToProto(records[len(got)], testDims, 0)) {
+				if !proto.Equal(r, convert.StoredToProto(records[len(got):len(got)+1], testDims, 0)[0]) {
 					t.Fatalf("page_size %d: row %d is %v, want %v", size, len(got), r, records[len(got)])
 				}
 				got = append(got, r.GetId())
@@ -181,10 +182,10 @@ func TestCheck(t *testing.T) {
 func TestHandlersEndWithTheirContext(t *testing.T) {
 	h := start(t, Options{})
 	records := h.filled(t, 5)
-	e := engine{db: h.db, opts: Options{}.withDefaults()}
+	e := service{engine: h.db, opts: Options{}.withDefaults()}
 	ctx, cancel := cancelled(t)
 	defer cancel()
-	vectors, searches, admin := &vectorService{engine: e}, &searchService{engine: e}, &adminService{engine: e}
+	vectors, searches, admin := &vectorService{service: e}, &searchService{service: e}, &adminService{service: e}
 	query := func() *hamnestv1.SearchRequest {
 		return &hamnestv1.SearchRequest{Collection: "docs", K: 1, Query: &hamnestv1.SearchRequest_Vector{Vector: packed(records[0].Vector...)}}
 	}
@@ -210,7 +211,7 @@ func TestHandlersEndWithTheirContext(t *testing.T) {
 			return err
 		},
 		"Create": func() error {
-			_, err := (&collectionService{engine: e}).CreateCollection(ctx, &hamnestv1.CreateCollectionRequest{
+			_, err := (&collectionService{service: e}).CreateCollection(ctx, &hamnestv1.CreateCollectionRequest{
 				Collection: &hamnestv1.Collection{Name: "more", Dims: 3},
 			})
 			return err

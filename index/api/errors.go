@@ -1,7 +1,9 @@
 package api
 
 import (
+	"cmp"
 	"errors"
+	"fmt"
 	"strings"
 
 	"github.com/hamnest/hamnest/storage/fault"
@@ -9,6 +11,12 @@ import (
 
 // Errors to test for with errors.Is.
 var (
+	// ErrInvalid is what every *InvalidError is.
+	ErrInvalid = errors.New("invalid")
+	// ErrLimit is what every *LimitError is, and what a message too large to travel is.
+	ErrLimit = errors.New("limit exceeded")
+	// ErrUnavailable is returned when a server cannot be reached or is shutting down.
+	ErrUnavailable = errors.New("unavailable")
 	// ErrNotFound is returned for a collection, or a query's stored vector, that
 	// is not there.
 	ErrNotFound = errors.New("index: not found")
@@ -56,10 +64,32 @@ type Violation struct {
 	Reason string
 }
 
+// Is reports whether target is ErrInvalid.
+func (e *InvalidError) Is(target error) bool { return target == ErrInvalid }
+
 func (e *InvalidError) Error() string {
 	parts := make([]string, len(e.Violations))
 	for i, v := range e.Violations {
 		parts[i] = v.Field + ": " + v.Reason
 	}
 	return "index: invalid " + strings.Join(parts, "; ")
+}
+
+// LimitError says that a request is well-formed and asks for more than a server is configured
+// to give.
+type LimitError struct {
+	// Limit is its name, such as "max_k", and Field the path of the part of the request that is
+	// above it.
+	Limit, Field string
+	// Max is the limit, Found what the request has, and What says in the server what of Field
+	// was measured.
+	Max, Found uint64
+	What       string
+}
+
+// Is reports whether target is ErrLimit.
+func (e *LimitError) Is(target error) bool { return target == ErrLimit }
+
+func (e *LimitError) Error() string {
+	return fmt.Sprintf("%s: %s %d, above this server's limit %s of %d", e.Field, cmp.Or(e.What, "is"), e.Found, e.Limit, e.Max)
 }

@@ -22,10 +22,18 @@ type RecordError struct {
 	// Index and ID are the record's.
 	Index int
 	ID    string
-	// Field is the part that is malformed: id, vector, code or metadata.
+	// Field is the part that is malformed, id, vector, code or metadata, where it is known.
 	Field string
 	// Reason says what was found and what was wanted.
 	Reason string
+}
+
+// Text returns the field and the reason.
+func (e RecordError) Text() string {
+	if e.Field == "" {
+		return e.Reason
+	}
+	return e.Field + " " + e.Reason
 }
 
 // ReadOptions says what of a record is read besides its ID.

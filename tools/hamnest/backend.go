@@ -4,61 +4,20 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
+	"io/fs"
+	"log/slog"
 	"os"
 
 	"github.com/spf13/cobra"
 
+	"github.com/hamnest/hamnest/client"
 	"github.com/hamnest/hamnest/index"
+	"github.com/hamnest/hamnest/index/api"
 )
 
-// backend is what a command works on: a directory (local) or a server (remote),
-// in the engine's own words. Errors are the engine's too: index.ErrNotFound and
-// its siblings can be tested for whichever it is.
-type backend interface {
-	Create(ctx context.Context, spec index.Spec) (index.Info, error)
-	// Collection describes one collection.
-	Collection(ctx context.Context, name string) (index.Info, error)
-	// Collections describes all, by name. Those that can be are described also when
-	// it fails because others are damaged.
-	Collections(ctx context.Context) ([]index.Info, error)
-	// Update begins to change how a collection keeps its vectors; Stats says how far it is.
-	Update(ctx context.Context, name string, change index.Change) (index.Info, error)
-	// Drop deletes a collection and everything in it.
-	Drop(ctx context.Context, name string) error
-	Stats(ctx context.Context, name string) (index.Stats, error)
-	// Calibrate measures what searches find and what they cost.
-	Calibrate(ctx context.Context, name string, opts index.CalibrateOptions) (*index.Calibration, error)
-	Check(ctx context.Context, name string) (index.CheckReport, error)
-
-	// Ingest begins to store records in bulk.
-	Ingest(ctx context.Context, name string) (ingester, error)
-	Get(ctx context.Context, name string, ids []string, withVector bool) (found []index.Record, missing []string, err error)
-	// Remove deletes vectors and returns how many were there.
-	Remove(ctx context.Context, name string, ids []string) (int, error)
-	// Records calls visit with each record in the order in which vectors were stored,
-	// until it returns false.
-	Records(ctx context.Context, name string, opts index.ReadOptions, visit func(rec index.Record) bool) error
-	Search(ctx context.Context, name string, q index.Query) (*index.Result, error)
-
-	Close() error
-}
-
-// ingester stores records in bulk, in the order in which they are added.
-type ingester interface {
-	// Add queues a record. It keeps nothing of rec.Vector and rec.Code.
-	Add(ctx context.Context, rec index.Record) error
-	// Close stores what is queued, unless ctx is done or an Add failed, and waits
-	// for what is under way. It returns how many of the records are durable, also
-	// when it fails.
-	Close(ctx context.Context) (durable uint64, err error)
-}
-
-// removeBatch is how many ids one Remove call takes, and recordPage how many records
-// one page has: both well within a server's default limits.
-const (
-	removeBatch = 1000
-	recordPage  = 1000
-)
+// removeBatch is how many ids one Delete call takes, well within a server's default limits.
+const removeBatch = 1000
 
 const (
 	envData   = "HAMNEST_DATA"
@@ -90,22 +49,76 @@ func (f *storeFlags) resolve() (dir, server string, err error) {
 	return dir, server, nil
 }
 
-// withStore opens the backend that the flags name, runs use on it and closes it.
-// create allows a directory that is not there yet.
-func (f *storeFlags) withStore(cmd *cobra.Command, create bool, use func(ctx context.Context, b backend) error) (err error) {
-	dir, server, err := f.resolve()
+// withStore opens what the flags name, runs use on it and closes it. create allows a
+// directory that is not there yet.
+func (f *storeFlags) withStore(cmd *cobra.Command, create bool, use func(ctx context.Context, e api.Engine) error) (err error) {
+	dir, target, err := f.resolve()
 	if err != nil {
 		return err
 	}
-	var b backend
-	if server != "" {
-		b, err = openRemote(server)
+	var e api.Engine
+	if target != "" {
+		e, err = client.New(target)
 	} else {
-		b, err = openLocal(dir, create, cmd.ErrOrStderr())
+		e, err = openLocal(dir, create, cmd.ErrOrStderr())
 	}
 	if err != nil {
 		return err
 	}
-	defer func() { err = errors.Join(err, b.Close()) }()
-	return use(cmd.Context(), b)
+	defer func() { err = errors.Join(err, e.Close()) }()
+	err = use(cmd.Context(), e)
+	if errors.Is(err, api.ErrUnavailable) {
+		return fmt.Errorf("server %s cannot be reached: %w", target, err)
+	}
+	return err
+}
+
+// openLocal opens a directory, which unless create is set must be there: a mistyped name
+// must not become an empty store. What goes wrong outside any call is logged to messages.
+func openLocal(dir string, create bool, messages io.Writer) (*index.DB, error) {
+	return openDB(dir, index.Options{Logger: warnings(messages), MustExist: !create})
+}
+
+// warnings is a logger of what goes wrong.
+func warnings(messages io.Writer) *slog.Logger {
+	return slog.New(slog.NewTextHandler(messages, &slog.HandlerOptions{Level: slog.LevelWarn}))
+}
+
+// openDB opens a directory, or says what to do instead.
+func openDB(dir string, opts index.Options) (*index.DB, error) {
+	db, err := index.Open(dir, opts)
+	switch {
+	case errors.Is(err, index.ErrLocked):
+		return nil, fmt.Errorf("another process has %s open; use --server HOST:PORT to reach it (%w)", dir, err)
+	case errors.Is(err, fs.ErrNotExist):
+		return nil, fmt.Errorf("there is no directory %s; hamnest collection create and hamnest ingest --create make one", dir)
+	case err != nil:
+		return nil, fmt.Errorf("opening %s: %w", dir, err)
+	}
+	return db, nil
+}
+
+// streamed is a server to which searches go over a stream, which is the faster way for many.
+type streamed struct {
+	api.Engine
+	stream *client.SearchStream
+}
+
+// Search searches over the stream.
+func (s streamed) Search(ctx context.Context, name string, q api.Query) (*api.Result, error) {
+	return s.stream.Search(ctx, name, q)
+}
+
+// overStream returns e, with a stream to search over if it is a server, and a function that
+// ends the stream.
+func overStream(ctx context.Context, e api.Engine) (api.Engine, func(), error) {
+	c, ok := e.(*client.Client)
+	if !ok {
+		return e, func() {}, nil
+	}
+	stream, err := c.SearchStream(ctx)
+	if err != nil {
+		return nil, nil, err
+	}
+	return streamed{e, stream}, stream.Close, nil
 }

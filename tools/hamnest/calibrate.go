@@ -9,6 +9,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/hamnest/hamnest/index"
+	"github.com/hamnest/hamnest/index/api"
 	"github.com/hamnest/hamnest/tools/hamnest/files"
 	"github.com/hamnest/hamnest/tools/hamnest/picture"
 	"github.com/hamnest/hamnest/tools/hamnest/show"
@@ -58,7 +59,7 @@ query. Searches and writes go on meanwhile.`,
 			if err := flags.complete(); err != nil {
 				return err
 			}
-			return store.withStore(cmd, false, func(ctx context.Context, b backend) error {
+			return store.withStore(cmd, false, func(ctx context.Context, b api.Engine) error {
 				calibration, err := b.Calibrate(ctx, args[0], flags.opts)
 				if err != nil {
 					return err

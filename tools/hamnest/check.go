@@ -13,6 +13,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/hamnest/hamnest/index"
+	"github.com/hamnest/hamnest/index/api"
 	"github.com/hamnest/hamnest/tools/hamnest/show"
 )
 
@@ -49,7 +50,7 @@ and goes on answering meanwhile.`,
 			if server == "" {
 				report, err = checkInChild(cmd.Context(), dir, name)
 			} else {
-				err = store.withStore(cmd, false, func(ctx context.Context, b backend) error {
+				err = store.withStore(cmd, false, func(ctx context.Context, b api.Engine) error {
 					report, err = b.Check(ctx, name)
 					return err
 				})
@@ -96,7 +97,7 @@ func checkHere(cmd *cobra.Command, dir, name string) (report index.CheckReport, 
 		return index.CheckReport{}, err
 	}
 	defer func() { err = errors.Join(err, b.Close()) }()
-	c, err := b.db.Collection(name)
+	c, err := b.Collection(name)
 	if err != nil {
 		return index.CheckReport{}, err
 	}

@@ -17,6 +17,7 @@ import (
 	"github.com/hamnest/hamnest/encoder/code"
 	"github.com/hamnest/hamnest/encoder/floats"
 	"github.com/hamnest/hamnest/index"
+	"github.com/hamnest/hamnest/index/api"
 	"github.com/hamnest/hamnest/tools/hamnest/show"
 )
 
@@ -83,8 +84,8 @@ vectors, which is cheaper: profile exact is in force. Where no vectors are store
 			if spec.Store, err = floats.ParsePrecision(precision); err != nil {
 				return err
 			}
-			return store.withStore(cmd, true, func(ctx context.Context, b backend) error {
-				info, err := b.Create(ctx, spec)
+			return store.withStore(cmd, true, func(ctx context.Context, b api.Engine) error {
+				info, err := b.CreateCollection(ctx, spec)
 				if err != nil {
 					return err
 				}
@@ -117,9 +118,20 @@ func collectionListCommand(format *show.Format) *cobra.Command {
   hamnest collection list --format json --server localhost:7700`,
 		Args: wantArgs(0, 0),
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			return store.withStore(cmd, false, func(ctx context.Context, b backend) error {
-				infos, err := b.Collections(ctx)
-				return errors.Join(listCollections(newOutput(cmd, format), infos), err)
+			return store.withStore(cmd, false, func(ctx context.Context, b api.Engine) error {
+				var infos []api.Info
+				var damaged []error
+				for info, err := range b.Collections(ctx) {
+					if err == nil && info.Dims == 0 { // a name and no more
+						_, err = b.GetCollection(ctx, info.Name)
+					}
+					if err != nil {
+						damaged = append(damaged, err)
+						continue
+					}
+					infos = append(infos, info)
+				}
+				return errors.Join(append(damaged, listCollections(newOutput(cmd, format), infos))...)
 			})
 		},
 	}
@@ -156,8 +168,8 @@ hamnest stats.`,
 		Example: `  hamnest collection describe packages --data ./vectors`,
 		Args:    wantArgs(1, 1),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			return store.withStore(cmd, false, func(ctx context.Context, b backend) error {
-				info, err := b.Collection(ctx, args[0])
+			return store.withStore(cmd, false, func(ctx context.Context, b api.Engine) error {
+				info, err := b.GetCollection(ctx, args[0])
 				if err != nil {
 					return err
 				}
@@ -263,16 +275,16 @@ command always waits.`,
 			if change == (index.Change{}) {
 				return errors.New("nothing says what to change, want --profile or --store")
 			}
-			return store.withStore(cmd, false, func(ctx context.Context, b backend) error {
-				info, err := b.Update(ctx, args[0], change)
+			return store.withStore(cmd, false, func(ctx context.Context, b api.Engine) error {
+				info, err := b.UpdateCollection(ctx, args[0], change)
 				if err != nil {
 					return err
 				}
-				if _, embedded := b.(*local); embedded || wait {
+				if _, embedded := b.(*index.DB); embedded || wait {
 					if err := waitForRewrite(ctx, cmd, b, args[0]); err != nil {
 						return err
 					}
-					if info, err = b.Collection(ctx, args[0]); err != nil {
+					if info, err = b.GetCollection(ctx, args[0]); err != nil {
 						return err
 					}
 				}
@@ -289,7 +301,7 @@ command always waits.`,
 
 // waitForRewrite waits until no rewrite of the collection is under way, and fails if the
 // last one did.
-func waitForRewrite(ctx context.Context, cmd *cobra.Command, b backend, name string) error {
+func waitForRewrite(ctx context.Context, cmd *cobra.Command, b api.Engine, name string) error {
 	var shown *show.Progress
 	done := uint64(0)
 	for {
@@ -332,13 +344,13 @@ first on a terminal; elsewhere it wants --yes.`,
   hamnest collection delete packages --yes --server localhost:7700`,
 		Args: wantArgs(1, 1),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			return store.withStore(cmd, false, func(ctx context.Context, b backend) error {
+			return store.withStore(cmd, false, func(ctx context.Context, b api.Engine) error {
 				if !yes {
 					if err := confirmDelete(ctx, cmd, b, args[0]); err != nil {
 						return err
 					}
 				}
-				return b.Drop(ctx, args[0])
+				return b.DeleteCollection(ctx, args[0])
 			})
 		},
 	}
@@ -348,7 +360,7 @@ first on a terminal; elsewhere it wants --yes.`,
 }
 
 // confirmDelete returns nil when a person at the terminal says yes.
-func confirmDelete(ctx context.Context, cmd *cobra.Command, b backend, name string) error {
+func confirmDelete(ctx context.Context, cmd *cobra.Command, b api.Engine, name string) error {
 	if !show.IsTerminal(cmd.InOrStdin()) {
 		return fmt.Errorf("deleting collection %q cannot be undone, want --yes where nobody can be asked", name)
 	}

@@ -9,6 +9,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/hamnest/hamnest/index/api"
 	"github.com/hamnest/hamnest/tools/hamnest/files"
 	"github.com/hamnest/hamnest/tools/hamnest/show"
 )
@@ -40,10 +41,10 @@ collection is compacted.`,
 					return err
 				}
 			}
-			return store.withStore(cmd, false, func(ctx context.Context, b backend) error {
+			return store.withStore(cmd, false, func(ctx context.Context, b api.Engine) error {
 				result := deleteSummary{Collection: args[0], IDs: len(ids)}
 				for batch := range slices.Chunk(ids, removeBatch) {
-					n, err := b.Remove(ctx, args[0], batch)
+					n, err := b.Delete(ctx, args[0], batch)
 					if err != nil {
 						return fmt.Errorf("%w (%d vectors were deleted before)", err, result.Deleted)
 					}

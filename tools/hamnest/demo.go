@@ -17,6 +17,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/hamnest/hamnest/index"
+	"github.com/hamnest/hamnest/index/api"
 	"github.com/hamnest/hamnest/tools/hamnest/files"
 	"github.com/hamnest/hamnest/tools/hamnest/measure"
 	"github.com/hamnest/hamnest/tools/hamnest/show"
@@ -115,7 +116,7 @@ func runDemo(cmd *cobra.Command, out show.Output) (err error) {
 	if err != nil {
 		return err
 	}
-	info, err := b.Create(ctx, index.Spec{Name: demoCollection, Dims: layout.Dims})
+	info, err := b.CreateCollection(ctx, index.Spec{Name: demoCollection, Dims: layout.Dims})
 	if err != nil {
 		return err
 	}
@@ -126,10 +127,10 @@ func runDemo(cmd *cobra.Command, out show.Output) (err error) {
 	if err := waitForRewrite(ctx, cmd, b, demoCollection); err != nil {
 		return err
 	}
-	if info, err = b.Collection(ctx, demoCollection); err != nil {
+	if info, err = b.GetCollection(ctx, demoCollection); err != nil {
 		return err
 	}
-	d := demo{backend: b, info: info}
+	d := demo{engine: b, info: info}
 	if err := d.readQueries(ctx, cmd); err != nil {
 		return err
 	}
@@ -159,7 +160,7 @@ func openDemo(name string) (fs.File, error) { return demoData.Open(path.Join("de
 
 // demo is the sample, stored, and its queries.
 type demo struct {
-	backend backend
+	engine  api.Engine
 	info    index.Info
 	queries [][]float32
 	ids     []string             // of the queries
@@ -177,7 +178,7 @@ func (d *demo) readQueries(ctx context.Context, cmd *cobra.Command) error {
 	truth := measure.TruthFile{Open: openDemo, Name: "truth.npy"}
 	p := show.NewProgress(cmd.ErrOrStderr(), "exact answers", int64(rows), false)
 	defer p.Done()
-	if d.right, err = truth.Right(ctx, d.backend, d.info, d.queries, rows, demoK, p.Add); err != nil {
+	if d.right, err = truth.Right(ctx, d.engine, d.info, d.queries, rows, demoK, p.Add); err != nil {
 		return err
 	}
 	judgements, err := readJudgements("qrels.tsv")
@@ -250,7 +251,7 @@ func readJudgements(name string) (map[string]map[string]float64, error) {
 func (d *demo) measure(ctx context.Context, cmd *cobra.Command) ([]demoRow, error) {
 	p := show.NewProgress(cmd.ErrOrStderr(), "searching", int64(len(demoSearches)*len(d.queries)), false)
 	defer p.Done()
-	stats, err := d.backend.Stats(ctx, demoCollection)
+	stats, err := d.engine.Stats(ctx, demoCollection)
 	if err != nil {
 		return nil, err
 	}
@@ -261,7 +262,7 @@ func (d *demo) measure(ctx context.Context, cmd *cobra.Command) ([]demoRow, erro
 		if err != nil {
 			return nil, err
 		}
-		run, err := measure.Searches(ctx, d.backend, demoCollection, s.q, byVector(queries), 1, p.Add)
+		run, err := measure.Searches(ctx, d.engine, demoCollection, s.q, byVector(queries), 1, p.Add)
 		if err != nil {
 			return nil, err
 		}
@@ -320,7 +321,7 @@ func (d *demo) printExamples(ctx context.Context, out show.Output) error {
 	}
 	for _, id := range demoExamples {
 		i := slices.Index(d.ids, id)
-		result, err := d.backend.Search(ctx, demoCollection, index.Query{
+		result, err := d.engine.Search(ctx, demoCollection, index.Query{
 			Vector: d.queries[i], K: 3, WithMetadata: true,
 		})
 		if err != nil {

@@ -10,6 +10,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/hamnest/hamnest/index"
+	"github.com/hamnest/hamnest/index/api"
 	"github.com/hamnest/hamnest/tools/hamnest/files"
 	"github.com/hamnest/hamnest/tools/hamnest/measure"
 	"github.com/hamnest/hamnest/tools/hamnest/show"
@@ -92,8 +93,8 @@ returned, at most k, over k (over the size of a collection that has fewer).`,
 			if err != nil {
 				return err
 			}
-			return store.withStore(cmd, false, func(ctx context.Context, b backend) error {
-				info, err := b.Collection(ctx, args[0])
+			return store.withStore(cmd, false, func(ctx context.Context, b api.Engine) error {
+				info, err := b.GetCollection(ctx, args[0])
 				if err != nil {
 					return err
 				}
@@ -199,7 +200,7 @@ func byVector(vectors [][]float32) []index.Query {
 
 // right returns the right answers for queries, cut to a prefix unless that is 0; rows is
 // how many queries their file has.
-func (f *evalFlags) right(ctx context.Context, cmd *cobra.Command, b backend, info index.Info, queries [][]float32, rows, prefix int) ([]measure.IDSet, error) {
+func (f *evalFlags) right(ctx context.Context, cmd *cobra.Command, b api.Engine, info index.Info, queries [][]float32, rows, prefix int) ([]measure.IDSet, error) {
 	p := show.NewProgress(cmd.ErrOrStderr(), "exact answers", int64(len(queries)), false)
 	defer p.Done()
 	if f.truth != "" && prefix == 0 {
@@ -244,7 +245,7 @@ func evalCells(r measure.Summary) []string {
 
 // measureAll measures every combination and prints each: as soon as it is known
 // for programs, together in a table for people. rows is how many queries their file has.
-func (f *evalFlags) measureAll(ctx context.Context, cmd *cobra.Command, out show.Output, b backend, info index.Info, queries [][]float32, rows int) error {
+func (f *evalFlags) measureAll(ctx context.Context, cmd *cobra.Command, out show.Output, b api.Engine, info index.Info, queries [][]float32, rows int) error {
 	var table [][]string
 	for _, prefix := range f.prefixes {
 		parts, err := cutTo(queries, prefix)

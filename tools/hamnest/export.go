@@ -2,6 +2,7 @@ package main
 
 import (
 	"bufio"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -13,6 +14,7 @@ import (
 
 	"github.com/hamnest/hamnest/encoder/code"
 	"github.com/hamnest/hamnest/index"
+	"github.com/hamnest/hamnest/index/api"
 	"github.com/hamnest/hamnest/tools/hamnest/files"
 	"github.com/hamnest/hamnest/tools/hamnest/npy"
 	"github.com/hamnest/hamnest/tools/hamnest/show"
@@ -54,8 +56,8 @@ Files that are there already are left alone.`,
 			if err != nil {
 				return err
 			}
-			return store.withStore(cmd, false, func(ctx context.Context, b backend) error {
-				info, err := b.Collection(ctx, args[0])
+			return store.withStore(cmd, false, func(ctx context.Context, b api.Engine) error {
+				info, err := b.GetCollection(ctx, args[0])
 				if err != nil {
 					return err
 				}
@@ -102,7 +104,7 @@ func (f *exportFlags) check() (dialect code.Dialect, err error) {
 }
 
 // export writes the files, or none when it fails.
-func (f *exportFlags) export(ctx context.Context, cmd *cobra.Command, b backend, info index.Info, dialect code.Dialect) (exportSummary, error) {
+func (f *exportFlags) export(ctx context.Context, cmd *cobra.Command, b api.Engine, info index.Info, dialect code.Dialect) (exportSummary, error) {
 	summary := exportSummary{Collection: info.Name, What: f.what, File: f.out}
 	stats, err := b.Stats(ctx, info.Name)
 	if err != nil {
@@ -122,7 +124,7 @@ func (f *exportFlags) export(ctx context.Context, cmd *cobra.Command, b backend,
 }
 
 // write writes a row, and a line of ids, for each record.
-func (f *exportFlags) write(ctx context.Context, b backend, info index.Info, dialect code.Dialect, out io.WriteSeeker, ids io.Writer, summary *exportSummary, p *show.Progress) error {
+func (f *exportFlags) write(ctx context.Context, b api.Engine, info index.Info, dialect code.Dialect, out io.WriteSeeker, ids io.Writer, summary *exportSummary, p *show.Progress) error {
 	elem, cols := npy.Float32, info.Dims
 	if f.what == exportCodes {
 		elem, cols = files.ElementOf(dialect), code.Bytes(info.Dims)
@@ -134,26 +136,23 @@ func (f *exportFlags) write(ctx context.Context, b backend, info index.Info, dia
 	}
 	matrix, lines := npy.NewWriter(out, elem, cols), bufio.NewWriter(ids)
 	var packed []byte
-	var failed error
-	err := b.Records(ctx, info.Name, opts, func(rec index.Record) bool {
-		if opts.WithVector {
-			failed = matrix.WriteFloats(rec.Vector)
-		} else {
+	for rec, err := range api.List(ctx, b, info.Name, opts) {
+		switch {
+		case err != nil:
+		case opts.WithVector:
+			err = matrix.WriteFloats(rec.Vector)
+		default:
 			packed = dialect.AppendPacked(packed[:0], rec.Code, info.Dims)
-			failed = matrix.WriteBytes(packed)
+			err = matrix.WriteBytes(packed)
 		}
-		if failed == nil && f.ids != "" {
-			failed = files.WriteID(lines, rec, opts.WithMetadata)
+		if err == nil && f.ids != "" {
+			err = files.WriteID(lines, rec, opts.WithMetadata)
 		}
-		if failed == nil {
-			failed = ctx.Err()
+		if err := cmp.Or(err, ctx.Err()); err != nil {
+			return err
 		}
 		summary.Rows++
 		p.Add(1)
-		return failed == nil
-	})
-	if err := errors.Join(failed, err); err != nil {
-		return err
 	}
 	return errors.Join(matrix.Close(), lines.Flush())
 }

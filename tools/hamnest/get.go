@@ -9,6 +9,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/hamnest/hamnest/index"
+	"github.com/hamnest/hamnest/index/api"
 	"github.com/hamnest/hamnest/tools/hamnest/show"
 )
 
@@ -28,9 +29,9 @@ is then 1.`,
 			if err := checkIDs(args[1:]...); err != nil {
 				return err
 			}
-			return store.withStore(cmd, false, func(ctx context.Context, b backend) error {
+			return store.withStore(cmd, false, func(ctx context.Context, b api.Engine) error {
 				ids := args[1:]
-				found, missing, err := b.Get(ctx, args[0], ids, withVector)
+				found, missing, err := b.Get(ctx, args[0], ids, api.ReadOptions{WithVector: withVector, WithMetadata: true})
 				if err != nil {
 					return err
 				}

@@ -17,6 +17,7 @@ import (
 	"github.com/hamnest/hamnest/encoder/code"
 	"github.com/hamnest/hamnest/encoder/floats"
 	"github.com/hamnest/hamnest/index"
+	"github.com/hamnest/hamnest/index/api"
 	"github.com/hamnest/hamnest/tools/hamnest/files"
 	"github.com/hamnest/hamnest/tools/hamnest/show"
 )
@@ -98,7 +99,7 @@ not the signs of its vector is refused.`,
 			if err != nil {
 				return err
 			}
-			return store.withStore(cmd, flags.create, func(ctx context.Context, b backend) error {
+			return store.withStore(cmd, flags.create, func(ctx context.Context, b api.Engine) error {
 				info, create, err := flags.collection(ctx, cmd, b, args[0], layout)
 				if err != nil {
 					return err
@@ -112,7 +113,7 @@ not the signs of its vector is refused.`,
 					return err
 				}
 				if create {
-					if _, err := b.Create(ctx, info.Spec); err != nil {
+					if _, err := b.CreateCollection(ctx, info.Spec); err != nil {
 						return err
 					}
 				}
@@ -130,7 +131,7 @@ not the signs of its vector is refused.`,
 				if err := summary.print(newOutput(cmd, format)); err != nil {
 					return err
 				}
-				if _, embedded := b.(*local); embedded { // there may be a profile to learn, and nobody else to do it
+				if _, embedded := b.(*index.DB); embedded { // there may be a profile to learn, and nobody else to do it
 					return waitForRewrite(ctx, cmd, b, args[0])
 				}
 				return nil
@@ -156,7 +157,7 @@ not the signs of its vector is refused.`,
 
 // collection describes the collection to store into, and says whether it is still
 // to be made.
-func (f *ingestFlags) collection(ctx context.Context, cmd *cobra.Command, b backend, name string, l files.Layout) (info index.Info, create bool, err error) {
+func (f *ingestFlags) collection(ctx context.Context, cmd *cobra.Command, b api.Engine, name string, l files.Layout) (info index.Info, create bool, err error) {
 	shape := func(flag string) bool { return cmd.Flags().Changed(flag) }
 	if !f.create && (shape("dims") || shape("ladder") || shape("bits") || shape("metric") || shape("profile") || shape("store")) {
 		return index.Info{}, false, errors.New("--dims, --ladder, --bits, --metric, --profile and --store shape a new collection, want --create with them")
@@ -178,7 +179,7 @@ func (f *ingestFlags) collection(ctx context.Context, cmd *cobra.Command, b back
 			return index.Info{}, false, err
 		}
 	}
-	info, err = b.Collection(ctx, name)
+	info, err = b.GetCollection(ctx, name)
 	if errors.Is(err, index.ErrNotFound) {
 		if !f.create {
 			return index.Info{}, false, fmt.Errorf("%w; --create makes it", err)
@@ -264,11 +265,11 @@ const resumeBatch = 1000
 // stored returns how many records the input has before the first whose id the
 // collection does not have. Ingest stores in order, so that this is where one that
 // was interrupted broke off.
-func stored(ctx context.Context, in *files.Input, report *files.Report, b backend, name string) (uint64, error) {
+func stored(ctx context.Context, in *files.Input, report *files.Report, b api.Engine, name string) (uint64, error) {
 	var n uint64
 	ids := make([]string, 0, resumeBatch)
 	lookUp := func() error {
-		_, missing, err := b.Get(ctx, name, ids, false)
+		_, missing, err := b.Get(ctx, name, ids, api.ReadOptions{})
 		if err != nil {
 			return err
 		}
@@ -300,14 +301,16 @@ const describeEvery = 1024
 
 // store stores the input but for its first skip records. When it is interrupted,
 // the error says how many records are durable.
-func storeInput(ctx context.Context, in *files.Input, report *files.Report, b backend, spec index.Spec, skip uint64, p *show.Progress) (ingestSummary, error) {
+func storeInput(ctx context.Context, in *files.Input, report *files.Report, b api.Engine, spec index.Spec, skip uint64, p *show.Progress) (ingestSummary, error) {
 	defer p.Done()
 	before, err := b.Stats(ctx, spec.Name)
 	if err != nil {
 		return ingestSummary{}, err
 	}
 	start := time.Now()
-	ing, err := b.Ingest(ctx, spec.Name)
+	// An interruption must not break off what was sent: it will be stored, and only the ingest
+	// tells how much that was.
+	ing, err := b.Ingest(context.WithoutCancel(ctx), spec.Name, api.IngestOptions{MaxRefusals: 1})
 	if err != nil {
 		return ingestSummary{}, err
 	}
@@ -328,7 +331,16 @@ func storeInput(ctx context.Context, in *files.Input, report *files.Report, b ba
 		}
 		return ctx.Err()
 	})
-	durable, closeErr := ing.Close(ctx)
+	result, closeErr := ing.Close()
+	durable := result.Stored
+	var broken *api.IngestError
+	switch {
+	case errors.As(closeErr, &broken): // it says no more than what follows
+		closeErr = broken.Err
+	case closeErr == nil && result.Refused > 0:
+		first := result.Refusals[0]
+		closeErr = fmt.Errorf("%d records were refused, the first with id %q: %s", result.Refused, first.ID, first.Reason)
+	}
 	complete := err == nil && closeErr == nil && durable == added
 	switch {
 	case complete:

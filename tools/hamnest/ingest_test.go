@@ -17,8 +17,10 @@ import (
 
 	"github.com/x448/float16"
 
+	"github.com/hamnest/hamnest/client"
 	"github.com/hamnest/hamnest/encoder"
 	"github.com/hamnest/hamnest/index"
+	"github.com/hamnest/hamnest/index/api"
 	"github.com/hamnest/hamnest/tools/hamnest/files"
 	"github.com/hamnest/hamnest/tools/hamnest/show"
 )
@@ -102,12 +104,11 @@ func TestIDsAndMetadataComeFromWhereTheHelpSays(t *testing.T) {
 				}
 			}()
 			got := make(map[string]string)
-			err = b.Records(t.Context(), "c", index.ReadOptions{WithMetadata: true}, func(rec index.Record) bool {
+			for rec, err := range api.List(t.Context(), b, "c", index.ReadOptions{WithMetadata: true}) {
+				if err != nil {
+					t.Fatal(err)
+				}
 				got[rec.ID] = string(rec.Metadata)
-				return true
-			})
-			if err != nil {
-				t.Fatal(err)
 			}
 			if fmt.Sprint(got) != fmt.Sprint(tt.want) {
 				t.Errorf("stored %q, want %q", got, tt.want)
@@ -460,7 +461,7 @@ func TestResumeStoresOnlyWhatIsNotThere(t *testing.T) {
 func TestInterruptedIngestSaysHowManyAreDurable(t *testing.T) {
 	m := randomMatrix(6, 6000, 512) // three batches of 2048 rows
 	file := m.file(t, "base.npy")
-	test := func(t *testing.T, b backend) {
+	test := func(t *testing.T, b api.Engine) {
 		ctx, cancel := context.WithCancel(t.Context())
 		defer cancel()
 		in := files.Input{Files: []string{file}, Open: func(name string) (fs.File, error) {
@@ -472,7 +473,7 @@ func TestInterruptedIngestSaysHowManyAreDurable(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if info, err = b.Create(ctx, info.Spec); err != nil {
+		if info, err = b.CreateCollection(ctx, info.Spec); err != nil {
 			t.Fatal(err)
 		}
 		_, err = storeInput(ctx, &in, &files.Report{}, b, info.Spec, 0, &show.Progress{})
@@ -499,7 +500,7 @@ func TestInterruptedIngestSaysHowManyAreDurable(t *testing.T) {
 		}
 	})
 	t.Run("on a server", func(t *testing.T) {
-		b, err := openRemote(startServer(t, t.TempDir()))
+		b, err := client.New(startServer(t, t.TempDir()))
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -1,8 +1,8 @@
 // Command hamnest stores vectors, searches them by their binary codes, and
 // measures how well that went, in a directory of this machine or on a server.
 //
-// Each command is one file named after it and knows only [backend], which
-// local.go provides for a directory and remote.go for a server.
+// Each command is one file named after it and knows only an api.Engine, which is a directory
+// or a server: backend.go opens it.
 package main
 
 import (

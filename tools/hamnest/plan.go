@@ -2,7 +2,6 @@ package main
 
 import (
 	"cmp"
-	"context"
 	"errors"
 	"fmt"
 	"math"
@@ -113,32 +112,12 @@ func (f *planFlags) plan(cmd *cobra.Command) (*measure.Plan, error) {
 	planned := measure.Planned{
 		Spec: f.spec, Rows: rows, Query: f.query, Time: f.time,
 		Dir:    cmp.Or(f.data, os.Getenv(envData), os.TempDir()),
-		Store:  storeAll,
 		Logger: warnings(cmd.ErrOrStderr()),
 	}
 	return planned.Plan(cmd.Context(), func(stage string) {
 		bar.Describe(stage)
 		bar.Add(1)
 	})
-}
-
-// storeAll stores records as hamnest ingest does in a directory.
-func storeAll(ctx context.Context, c *index.Collection, records []index.Record) error {
-	in := &localIngester{collection: c}
-	var err error
-	for _, rec := range records {
-		if err = in.Add(ctx, rec); err != nil {
-			break
-		}
-	}
-	durable, closeErr := in.Close(ctx)
-	if err := errors.Join(err, closeErr); err != nil {
-		return err
-	}
-	if durable != uint64(len(records)) {
-		return fmt.Errorf("%d of %d made-up vectors were stored", durable, len(records))
-	}
-	return nil
 }
 
 func printPlan(out show.Output, p *measure.Plan) error {

@@ -12,6 +12,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/hamnest/hamnest/index"
+	"github.com/hamnest/hamnest/index/api"
 	"github.com/hamnest/hamnest/tools/hamnest/files"
 	"github.com/hamnest/hamnest/tools/hamnest/measure"
 	"github.com/hamnest/hamnest/tools/hamnest/npy"
@@ -93,7 +94,7 @@ prefixes, and the target recall is that of the prefix's own nearest.`,
 			if err := flags.complete(cmd); err != nil {
 				return err
 			}
-			return store.withStore(cmd, false, func(ctx context.Context, b backend) error {
+			return store.withStore(cmd, false, func(ctx context.Context, b api.Engine) error {
 				out := newOutput(cmd, format)
 				if flags.file() != "" {
 					return flags.searchFile(ctx, cmd, b, args[0], out)
@@ -196,7 +197,7 @@ func (f *searchFlags) complete(cmd *cobra.Command) error {
 func (f *searchFlags) file() string { return cmp.Or(f.query, f.code) }
 
 // searchFile searches for the rows of the query file.
-func (f *searchFlags) searchFile(ctx context.Context, cmd *cobra.Command, b backend, name string, out show.Output) error {
+func (f *searchFlags) searchFile(ctx context.Context, cmd *cobra.Command, b api.Engine, name string, out show.Output) error {
 	return files.WithMatrix(files.Disk, f.file(), func(m *npy.Reader) error {
 		first, rows := 0, m.Rows()
 		if cmd.Flags().Changed("row") {
@@ -219,7 +220,7 @@ func (f *searchFlags) searchFile(ctx context.Context, cmd *cobra.Command, b back
 		}
 		searchAll := f.searchVectors
 		if f.code != "" {
-			info, err := b.Collection(ctx, name)
+			info, err := b.GetCollection(ctx, name)
 			if err != nil {
 				return err
 			}

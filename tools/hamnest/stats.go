@@ -9,6 +9,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/hamnest/hamnest/index"
+	"github.com/hamnest/hamnest/index/api"
 	"github.com/hamnest/hamnest/tools/hamnest/show"
 )
 
@@ -26,7 +27,7 @@ profile or stored precision changes, it says how far that is.`,
   hamnest stats packages --format json --server localhost:7700`,
 		Args: wantArgs(1, 1),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			return store.withStore(cmd, false, func(ctx context.Context, b backend) error {
+			return store.withStore(cmd, false, func(ctx context.Context, b api.Engine) error {
 				stats, err := b.Stats(ctx, args[0])
 				if err != nil {
 					return err

@@ -142,13 +142,16 @@ func (x *Vector) GetValues() []float32 {
 	return nil
 }
 
-// Code is the packed code of a vector.
+// Code is the code of a vector, one bit a dimension, in one of two forms.
 type Code struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// One bit a dimension, (dims + 7) / 8 bytes.
+	// (dims + 7) / 8 bytes.
 	Packed []byte `protobuf:"bytes,1,opt,name=packed,proto3" json:"packed,omitempty"`
-	// Required.
-	Dialect       Dialect `protobuf:"varint,2,opt,name=dialect,proto3,enum=hamnest.v1.Dialect" json:"dialect,omitempty"`
+	// How packed is packed. Required with it.
+	Dialect Dialect `protobuf:"varint,2,opt,name=dialect,proto3,enum=hamnest.v1.Dialect" json:"dialect,omitempty"`
+	// (dims + 63) / 64 words instead of packed: dimension i is bit i%64 of word i/64, and bits
+	// past the last dimension are zero.
+	Words         []uint64 `protobuf:"fixed64,3,rep,packed,name=words,proto3" json:"words,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -195,6 +198,13 @@ func (x *Code) GetDialect() Dialect {
 		return x.Dialect
 	}
 	return Dialect_DIALECT_UNSPECIFIED
+}
+
+func (x *Code) GetWords() []uint64 {
+	if x != nil {
+		return x.Words
+	}
+	return nil
 }
 
 // VectorRecord is one stored vector.
@@ -1187,10 +1197,11 @@ const file_hamnest_v1_vector_proto_rawDesc = "" +
 	"\x06Vector\x12\x1d\n" +
 	"\n" +
 	"float32_le\x18\x01 \x01(\fR\tfloat32Le\x12\x16\n" +
-	"\x06values\x18\x02 \x03(\x02R\x06values\"M\n" +
+	"\x06values\x18\x02 \x03(\x02R\x06values\"c\n" +
 	"\x04Code\x12\x16\n" +
 	"\x06packed\x18\x01 \x01(\fR\x06packed\x12-\n" +
-	"\adialect\x18\x02 \x01(\x0e2\x13.hamnest.v1.DialectR\adialect\"\x8c\x01\n" +
+	"\adialect\x18\x02 \x01(\x0e2\x13.hamnest.v1.DialectR\adialect\x12\x14\n" +
+	"\x05words\x18\x03 \x03(\x06R\x05words\"\x8c\x01\n" +
 	"\fVectorRecord\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\x12*\n" +
 	"\x06vector\x18\x02 \x01(\v2\x12.hamnest.v1.VectorR\x06vector\x12\x1a\n" +

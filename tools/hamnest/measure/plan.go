@@ -25,8 +25,6 @@ type Planned struct {
 	Dir string
 	// Time is about how long to measure, above 0.
 	Time time.Duration
-	// Store stores records as hamnest ingest does.
-	Store func(ctx context.Context, c *index.Collection, records []index.Record) error
 	// Logger takes what goes wrong outside any call.
 	Logger *slog.Logger
 }

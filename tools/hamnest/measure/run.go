@@ -10,6 +10,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/hamnest/hamnest/index"
+	"github.com/hamnest/hamnest/index/api"
 )
 
 // Summary is what a run comes to, a line of hamnest eval in the order in which it is printed.
@@ -54,7 +55,7 @@ const warmUp = 16
 
 // Searches searches for all queries, concurrency of them at a time. Of those only what
 // to search for is taken; q has all the rest.
-func Searches(ctx context.Context, e Engine, name string, q index.Query, queries []index.Query, concurrency int, step func(n int)) (*Run, error) {
+func Searches(ctx context.Context, e api.Engine, name string, q index.Query, queries []index.Query, concurrency int, step func(n int)) (*Run, error) {
 	m := &Run{
 		Query:       q,
 		concurrency: concurrency,

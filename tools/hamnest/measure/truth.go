@@ -9,17 +9,10 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/hamnest/hamnest/index"
+	"github.com/hamnest/hamnest/index/api"
 	"github.com/hamnest/hamnest/tools/hamnest/files"
 	"github.com/hamnest/hamnest/tools/hamnest/npy"
 )
-
-// Engine is what is searched and asked for what it holds.
-type Engine interface {
-	Stats(ctx context.Context, name string) (index.Stats, error)
-	Get(ctx context.Context, name string, ids []string, withVector bool) (found []index.Record, missing []string, err error)
-	Records(ctx context.Context, name string, opts index.ReadOptions, visit func(rec index.Record) bool) error
-	Search(ctx context.Context, name string, q index.Query) (*index.Result, error)
-}
 
 // Which answers are right. A query's right answers are the k that an exact search
 // puts first, and those that tie with the last of them: real data has duplicates,
@@ -36,7 +29,7 @@ type TruthFile struct {
 
 // Right returns the right answers for queries, of which there are rows in the
 // file that they came from.
-func (t TruthFile) Right(ctx context.Context, e Engine, info index.Info, queries [][]float32, rows, k int, step func(n int)) ([]IDSet, error) {
+func (t TruthFile) Right(ctx context.Context, e api.Engine, info index.Info, queries [][]float32, rows, k int, step func(n int)) ([]IDSet, error) {
 	answers, err := t.read(len(queries), rows, k)
 	if err != nil {
 		return nil, err
@@ -94,7 +87,7 @@ func (t TruthFile) read(n, queries, k int) (answers [][]int64, err error) {
 }
 
 // rowIDs returns the id of every row up to the largest in answers.
-func (t TruthFile) rowIDs(ctx context.Context, e Engine, collection string, answers [][]int64) ([]string, error) {
+func (t TruthFile) rowIDs(ctx context.Context, e api.Engine, collection string, answers [][]int64) ([]string, error) {
 	var largest int64
 	for _, answer := range answers {
 		for _, row := range answer {
@@ -118,12 +111,13 @@ func (t TruthFile) rowIDs(ctx context.Context, e Engine, collection string, answ
 			return nil, fmt.Errorf("collection %q has replaced or deleted %d vectors, so that the order of storing no longer tells which vector a row of %s is: want --ids FILE, whose line r is the id of row r",
 				collection, gone, t.Name)
 		}
-		err = e.Records(ctx, collection, index.ReadOptions{}, func(rec index.Record) bool {
-			ids = append(ids, rec.ID)
-			return int64(len(ids)) <= largest
-		})
-		if err != nil {
-			return nil, err
+		for rec, err := range api.List(ctx, e, collection, api.ReadOptions{}) {
+			if err != nil {
+				return nil, err
+			}
+			if ids = append(ids, rec.ID); int64(len(ids)) > largest {
+				break
+			}
 		}
 	}
 	if int64(len(ids)) <= largest {
@@ -138,11 +132,11 @@ const tieLookahead = 6
 
 // withTies returns the first k ids, which are in order of their exact scores, and
 // those after them that tie with the k-th.
-func withTies(ctx context.Context, e Engine, info index.Info, query []float32, ids []string, k int) (IDSet, error) {
+func withTies(ctx context.Context, e api.Engine, info index.Info, query []float32, ids []string, k int) (IDSet, error) {
 	var scores []float64
 	for len(scores) < len(ids) {
 		end := min(len(ids), max(k+tieLookahead, 2*len(scores)))
-		found, missing, err := e.Get(ctx, info.Name, ids[len(scores):end], true)
+		found, missing, err := e.Get(ctx, info.Name, ids[len(scores):end], api.ReadOptions{WithVector: true})
 		if errors.Is(err, index.ErrCodesOnly) { // there is nothing to see a tie by
 			return rightSet(ids, make([]float64, k), k), nil
 		}
@@ -175,7 +169,7 @@ func rightSet(ids []string, scores []float64, k int) IDSet {
 }
 
 // ExactTruth returns the right answers by the collection's own exact search.
-func ExactTruth(ctx context.Context, e Engine, info index.Info, queries [][]float32, k int, step func(n int)) ([]IDSet, error) {
+func ExactTruth(ctx context.Context, e api.Engine, info index.Info, queries [][]float32, k int, step func(n int)) ([]IDSet, error) {
 	sets := make([]IDSet, len(queries))
 	g, ctx := errgroup.WithContext(ctx)
 	g.SetLimit(runtime.GOMAXPROCS(0))
@@ -194,7 +188,7 @@ func ExactTruth(ctx context.Context, e Engine, info index.Info, queries [][]floa
 }
 
 // exactRight looks as far past the k-th answer as scores tie.
-func exactRight(ctx context.Context, e Engine, info index.Info, query []float32, k int) (IDSet, error) {
+func exactRight(ctx context.Context, e api.Engine, info index.Info, query []float32, k int) (IDSet, error) {
 	for wanted := k + tieLookahead; ; wanted *= 2 {
 		result, err := e.Search(ctx, info.Name, index.Query{Vector: query, K: wanted, Exact: true, WithVector: true})
 		if err != nil {

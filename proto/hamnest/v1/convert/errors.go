@@ -1,0 +1,93 @@
+package convert
+
+import (
+	"errors"
+	"strconv"
+	"syscall"
+
+	"google.golang.org/genproto/googleapis/rpc/errdetails"
+	"google.golang.org/grpc/codes"
+
+	"github.com/hamnest/hamnest/index/api"
+)
+
+// ErrorDomain is that of every google.rpc.ErrorInfo of hamnest.v1.
+const ErrorDomain = "hamnest"
+
+// ReasonLimitExceeded is the reason of an ErrorInfo that is an *api.LimitError.
+const ReasonLimitExceeded = "LIMIT_EXCEEDED"
+
+// meanings are the errors that travel as a code and a reason, which may be empty: the first
+// that matches counts.
+var meanings = []struct {
+	err    error
+	code   codes.Code
+	reason string
+}{
+	{api.ErrNotFound, codes.NotFound, ""},
+	{api.ErrExists, codes.AlreadyExists, ""},
+	{api.ErrFull, codes.ResourceExhausted, "COLLECTION_FULL"},
+	{syscall.ENOSPC, codes.ResourceExhausted, "NO_SPACE"},
+	{api.ErrCorrupt, codes.DataLoss, ""},
+	{api.ErrVersion, codes.FailedPrecondition, "NEWER_FORMAT"},
+	{api.ErrCalibrating, codes.FailedPrecondition, "CALIBRATING"},
+	{api.ErrEmpty, codes.FailedPrecondition, "EMPTY"},
+	{api.ErrRewriting, codes.FailedPrecondition, "REWRITING"},
+	{api.ErrCodesOnly, codes.FailedPrecondition, "CODES_ONLY"},
+	{api.ErrUnavailable, codes.Unavailable, ""},
+	{api.ErrClosed, codes.Unavailable, ""},
+	{api.ErrInvalid, codes.InvalidArgument, ""},
+	{api.ErrLimit, codes.ResourceExhausted, ReasonLimitExceeded},
+	{api.ErrLimit, codes.ResourceExhausted, ""}, // a message too large, which gRPC refuses
+}
+
+// ErrorToCode returns how err travels: false when it has no form of its own.
+func ErrorToCode(err error) (code codes.Code, reason string, ok bool) {
+	for _, m := range meanings {
+		if errors.Is(err, m.err) {
+			return m.code, m.reason, true
+		}
+	}
+	return codes.Unknown, "", false
+}
+
+// ErrorFromCode returns the error of package api, or of the system, that a code and a reason
+// stand for; nil when they stand for none.
+func ErrorFromCode(code codes.Code, reason string) error {
+	for _, m := range meanings {
+		if m.code == code && m.reason == reason {
+			return m.err
+		}
+	}
+	return nil
+}
+
+// LimitToProto returns what a limit was and what was found.
+func LimitToProto(e *api.LimitError) *errdetails.ErrorInfo {
+	return &errdetails.ErrorInfo{
+		Reason: ReasonLimitExceeded,
+		Domain: ErrorDomain,
+		Metadata: map[string]string{
+			"limit": e.Limit,
+			"max":   strconv.FormatUint(e.Max, 10),
+			"found": strconv.FormatUint(e.Found, 10),
+			"field": e.Field,
+		},
+	}
+}
+
+// LimitFromProto returns the limit that info describes, or nil if it is of another kind.
+func LimitFromProto(info *errdetails.ErrorInfo) *api.LimitError {
+	if info.GetReason() != ReasonLimitExceeded {
+		return nil
+	}
+	metadata := info.GetMetadata()
+	e := &api.LimitError{Limit: metadata["limit"], Field: metadata["field"]}
+	var errMax, errFound error
+	e.Max, errMax = strconv.ParseUint(metadata["max"], 10, 64)
+	e.Found, errFound = strconv.ParseUint(metadata["found"], 10, 64)
+	if errMax != nil || errFound != nil {
+		return nil
+	}
+	return e
+}
