@@ -12,10 +12,13 @@ import (
 	"errors"
 	"log/slog"
 	"net"
+	"net/http"
+	"slices"
 	"sync"
 	"time"
 
 	"google.golang.org/grpc"
+	"google.golang.org/grpc/credentials"
 	"google.golang.org/grpc/health"
 	healthpb "google.golang.org/grpc/health/grpc_health_v1"
 	"google.golang.org/grpc/keepalive"
@@ -53,6 +56,16 @@ type Options struct {
 	// MaxConcurrentStreams is how many calls one connection may have open; more
 	// wait in the client. Default 1000.
 	MaxConcurrentStreams int
+	// Credentials secure the connections, for instance credentials.NewTLS. Nil: everything
+	// travels in the clear.
+	Credentials credentials.TransportCredentials
+	// UnaryInterceptors and StreamInterceptors go around every call, the first outermost. They
+	// see the status that a call ends with, and what they return themselves goes out as it is.
+	// The searches of one SearchStream are one call to them.
+	UnaryInterceptors  []grpc.UnaryServerInterceptor
+	StreamInterceptors []grpc.StreamServerInterceptor
+	// HTTP answers what comes over the listeners of ServeHTTP. Nil: there are none.
+	HTTP http.Handler
 	// Logger gets a line for each call that fails with INTERNAL or DATA_LOSS and
 	// no other. Default slog.Default().
 	Logger *slog.Logger
@@ -97,6 +110,7 @@ const (
 type Server struct {
 	logger *slog.Logger
 	grpc   *grpc.Server
+	http   *http.Server
 	health *health.Server
 	// stopping is closed when Shutdown begins: streams that could go on for ever
 	// end then.
@@ -120,6 +134,11 @@ func New(engine api.Engine, opts Options) *Server {
 		logger:   opts.Logger,
 		health:   health.NewServer(),
 		stopping: make(chan struct{}),
+		http: &http.Server{
+			Handler:           opts.HTTP,
+			ReadHeaderTimeout: keepaliveTimeout,
+			ErrorLog:          slog.NewLogLogger(opts.Logger.Handler(), slog.LevelWarn),
+		},
 	}
 	s.grpc = grpc.NewServer(
 		grpc.MaxRecvMsgSize(opts.MaxMessageBytes),
@@ -127,8 +146,9 @@ func New(engine api.Engine, opts Options) *Server {
 		grpc.MaxConcurrentStreams(uint32(min(opts.MaxConcurrentStreams, 1<<31-1))),
 		grpc.KeepaliveParams(keepalive.ServerParameters{Time: keepaliveTime, Timeout: keepaliveTimeout}),
 		grpc.KeepaliveEnforcementPolicy(keepalive.EnforcementPolicy{MinTime: keepaliveMinTime, PermitWithoutStream: true}),
-		grpc.ChainUnaryInterceptor(s.interceptUnary),
-		grpc.ChainStreamInterceptor(s.interceptStream),
+		grpc.Creds(opts.Credentials),
+		grpc.ChainUnaryInterceptor(append(slices.Clone(opts.UnaryInterceptors), s.interceptUnary)...),
+		grpc.ChainStreamInterceptor(append(slices.Clone(opts.StreamInterceptors), s.interceptStream)...),
 		// Without this a hard stop would return while handlers still use the
 		// database that the caller is about to close.
 		grpc.WaitForHandlers(true),
@@ -157,8 +177,22 @@ func (s *Server) Serve(lis net.Listener) error {
 	return nil
 }
 
+// ServeHTTP accepts connections on lis for Options.HTTP, without which it fails, until
+// Shutdown, as Serve does for gRPC. The two have a listener each: gRPC on its own transport is
+// the faster one, and nothing has to guess what a connection speaks. Options.Credentials do
+// not cover lis: tls.NewListener does.
+func (s *Server) ServeHTTP(lis net.Listener) error {
+	if s.http.Handler == nil {
+		return errors.Join(errors.New("server: ServeHTTP without Options.HTTP"), lis.Close())
+	}
+	if err := s.http.Serve(lis); !errors.Is(err, http.ErrServerClosed) {
+		return err
+	}
+	return nil
+}
+
 // Shutdown stops the server: health turns to NOT_SERVING, no new call is
-// accepted, and the calls that run are finished. An ingest stream acknowledges
+// accepted, and the calls that run, HTTP requests too, are finished. An ingest stream acknowledges
 // every batch it has received, a search stream answers every search, and both end
 // with UNAVAILABLE. When ctx ends first the
 // remaining calls are cancelled, and the error is the context's. Once Shutdown
@@ -173,7 +207,10 @@ func (s *Server) Shutdown(ctx context.Context) error {
 		defer close(finished)
 		s.grpc.GracefulStop()
 	}()
-	var err error
+	err := s.http.Shutdown(ctx)
+	if err != nil {
+		err = errors.Join(err, s.http.Close())
+	}
 	select {
 	case <-finished:
 	case <-ctx.Done():

@@ -10,6 +10,7 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"reflect"
 	"slices"
 	"strings"
 	"sync"
@@ -238,7 +239,7 @@ func TestOptions(t *testing.T) {
 		MaxMessageBytes: 64 << 20, MaxK: 10_000, MaxCandidates: 100_000, MaxBatchSearches: 1000,
 		MaxStreamSearches: 256, MaxBatchVectors: 10_000, MaxDims: 65536, MaxConcurrentStreams: 1000, Logger: slog.Default(),
 	}
-	if defaults != want {
+	if !reflect.DeepEqual(defaults, want) {
 		t.Errorf("zero Options become %+v, want %+v", defaults, want)
 	}
 	given := Options{MaxK: 7, MaxDims: -1}.withDefaults()

@@ -1,0 +1,189 @@
+package client
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"reflect"
+	"testing"
+	"time"
+
+	"github.com/hamnest/hamnest/index/api"
+	"github.com/hamnest/hamnest/server"
+)
+
+// engines are the embedded engine and a client of a server of it, which are to be told apart
+// by nothing but the names of their collections.
+func engines(t *testing.T) map[string]api.Engine {
+	db, _, c := start(t, server.Options{})
+	return map[string]api.Engine{"embedded": db, "served": c}
+}
+
+func TestEnginesFailAlike(t *testing.T) {
+	for name, e := range engines(t) {
+		t.Run(name, func(t *testing.T) {
+			ctx := t.Context()
+			if _, err := e.CreateCollection(ctx, api.Spec{Name: name, Dims: 3}); err != nil {
+				t.Fatal(err)
+			}
+			cancelled, cancel := context.WithCancel(ctx)
+			cancel()
+			for _, tt := range []struct {
+				what   string
+				is     error
+				fields []string // of an *api.InvalidError
+				call   func() error
+			}{
+				{"a collection that is not there", api.ErrNotFound, nil, func() error { _, err := e.Count(ctx, "nope"); return err }},
+				{"an ingest into one", api.ErrNotFound, nil, func() error { _, err := e.Ingest(ctx, "nope", api.IngestOptions{}); return err }},
+				{"a name that is taken", api.ErrExists, nil, func() error { _, err := e.CreateCollection(ctx, api.Spec{Name: name, Dims: 3}); return err }},
+				{"a spec with faults", api.ErrInvalid, []string{"name", "labels"}, func() error {
+					_, err := e.CreateCollection(ctx, api.Spec{Name: "?", Dims: 3, Labels: map[string]string{"": ""}})
+					return err
+				}},
+				{"a metric that is none", api.ErrInvalid, []string{"metric"}, func() error {
+					_, err := e.CreateCollection(ctx, api.Spec{Name: "m", Dims: 3, Metric: 9})
+					return err
+				}},
+				{"labels that are too long", api.ErrInvalid, []string{"labels"}, func() error { _, err := e.SetLabels(ctx, name, map[string]string{"": ""}); return err }},
+				{"a profile that cannot be asked for", api.ErrInvalid, []string{"profile"}, func() error {
+					_, err := e.UpdateCollection(ctx, name, api.Change{Profile: new(api.Exact)})
+					return err
+				}},
+				{"a record of another size", api.ErrInvalid, []string{"vectors[1].vector"}, func() error {
+					return e.Upsert(ctx, name, []api.Record{{ID: "a", Vector: []float32{1, 2, 3}}, {ID: "b", Vector: []float32{1}}})
+				}},
+				{"an id that is not UTF-8", api.ErrInvalid, []string{"vectors[0].id"}, func() error {
+					return e.Upsert(ctx, name, []api.Record{{ID: "\xff", Vector: []float32{1, 2, 3}}})
+				}},
+				{"a page token that is none", api.ErrInvalid, []string{"page_token"}, func() error {
+					_, _, err := e.ListPage(ctx, name, 0, "x", api.ReadOptions{})
+					return err
+				}},
+				{"a page of a size below zero", api.ErrInvalid, []string{"page_size"}, func() error {
+					_, _, err := e.ListPage(ctx, name, -1, "", api.ReadOptions{})
+					return err
+				}},
+				{"no query", api.ErrInvalid, []string{"vector"}, func() error { _, err := e.Search(ctx, name, api.Query{K: 1}); return err }},
+				{"two queries", api.ErrInvalid, []string{"vector"}, func() error {
+					_, err := e.Search(ctx, name, api.Query{K: 1, ID: "a", Vector: []float32{1, 2, 3}})
+					return err
+				}},
+				{"no hits wanted", api.ErrInvalid, []string{"k"}, func() error { _, err := e.Search(ctx, name, api.Query{Vector: []float32{1, 2, 3}}); return err }},
+				{"candidates twice", api.ErrInvalid, []string{"oversampling"}, func() error {
+					_, err := e.Search(ctx, name, api.Query{Vector: []float32{1, 2, 3}, K: 1, Candidates: 5, Oversampling: 2})
+					return err
+				}},
+				{"a stored vector that is not there", api.ErrNotFound, nil, func() error { _, err := e.Search(ctx, name, api.Query{ID: "nope", K: 1}); return err }},
+				{"a query of a batch", api.ErrInvalid, []string{"requests[1].k"}, func() error {
+					_, err := e.BatchSearch(ctx, name, []api.Query{{Vector: []float32{1, 2, 3}, K: 1}, {Vector: []float32{1, 2, 3}}})
+					return err
+				}},
+				{"measuring nothing", api.ErrEmpty, nil, func() error { _, err := e.Calibrate(ctx, name, api.CalibrateOptions{}); return err }},
+				{"measuring too many hits", api.ErrInvalid, []string{"k"}, func() error {
+					_, err := e.Calibrate(ctx, name, api.CalibrateOptions{K: 5000})
+					return err
+				}},
+				{"a context that has ended", context.Canceled, nil, func() error { return e.DeleteCollection(cancelled, name) }},
+			} {
+				err := tt.call()
+				if !errors.Is(err, tt.is) {
+					t.Errorf("%s: %v, want %v", tt.what, err, tt.is)
+				}
+				var invalid *api.InvalidError
+				if errors.As(err, &invalid) != (tt.fields != nil) {
+					t.Errorf("%s: %v, want an *api.InvalidError: %v", tt.what, err, tt.fields != nil)
+					continue
+				}
+				if tt.fields == nil {
+					continue
+				}
+				var fields []string
+				for _, v := range invalid.Violations {
+					fields = append(fields, v.Field)
+				}
+				if !reflect.DeepEqual(fields, tt.fields) {
+					t.Errorf("%s: fields %q, want %q", tt.what, fields, tt.fields)
+				}
+			}
+		})
+	}
+}
+
+func TestEnginesAnswerAlike(t *testing.T) {
+	var answers []string
+	for name, e := range engines(t) {
+		ctx := t.Context()
+		spec := api.Spec{Name: "docs-" + name, Dims: 70, Ladder: []int{64}, Metric: api.Dot, Profile: api.Signs, Labels: map[string]string{"a": "b"}}
+		info, err := e.CreateCollection(ctx, spec)
+		if err != nil {
+			t.Fatal(err)
+		}
+		records := randomRecords(250)
+		for i := range records {
+			records[i].Vector = records[i].Vector[:70]
+		}
+		in, err := e.Ingest(ctx, info.Name, api.IngestOptions{BatchVectors: 30, MaxInFlight: 2})
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, r := range append(records, api.Record{ID: "bad", Vector: []float32{1}}) {
+			if err := in.Add(ctx, r); err != nil {
+				t.Fatal(err)
+			}
+		}
+		pending, err := in.Submit(ctx, []api.Record{{Vector: []float32{1}}, {ID: "late", Vector: records[0].Vector}, {ID: "", Vector: records[0].Vector}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		refused, err := pending.Wait(ctx)
+		if err != nil || len(refused) != 2 || refused[0].Index != 0 || refused[1].Index != 2 {
+			t.Errorf("%s: a batch: %+v, %v, want the first and the last refused", name, refused, err)
+		}
+		result, err := in.Close()
+		if err != nil {
+			t.Fatal(err)
+		}
+		again, err := in.Close()
+		if err != nil || !reflect.DeepEqual(again, result) || in.Add(ctx, records[0]) == nil {
+			t.Errorf("%s: after Close: %+v, %v, want the same again and nothing added", name, again, err)
+		}
+		var listed []api.Record
+		for r, err := range api.List(ctx, e, info.Name, api.ReadOptions{WithVector: true, WithCode: true, WithMetadata: true}) {
+			if err != nil {
+				t.Fatal(err)
+			}
+			listed = append(listed, r)
+		}
+		removed, err := e.Delete(ctx, info.Name, []string{"late", "nope"})
+		if err != nil {
+			t.Fatal(err)
+		}
+		found, missing, err := e.Get(ctx, info.Name, []string{"nope", "id-0003"}, api.ReadOptions{WithCode: true})
+		if err != nil {
+			t.Fatal(err)
+		}
+		hits, err := e.Search(ctx, info.Name, api.Query{Code: found[0].Code, K: 5, WithVector: true, WithMetadata: true})
+		if err != nil {
+			t.Fatal(err)
+		}
+		batch, err := e.BatchSearch(ctx, info.Name, []api.Query{{Vector: records[1].Vector, K: 3}, {ID: "id-0007", K: 2, Exact: true}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		stats, err := e.Stats(ctx, info.Name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		report, err := e.Check(ctx, info.Name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		info.Name, info.Created = "", time.Time{}
+		answers = append(answers, fmt.Sprintf("%+v %+v %+v %d %+v %q %+v %+v %+v %d %d %+v", info, result, listed, removed, found, missing,
+			hits.Hits, batch[0].Hits, batch[1].Hits, stats.Vectors, stats.Retired, report))
+	}
+	if answers[0] != answers[1] {
+		t.Errorf("one engine answers\n%.3000s\nand the other\n%.3000s", answers[0], answers[1])
+	}
+}
