@@ -68,7 +68,11 @@ func ingestSchema() Schema { return Schema{Dims: 256, VectorBytes: 1024, Engine:
 // fewer rows to a commit.
 func TestIngestWritesLittleMoreThanItIsGiven(t *testing.T) {
 	t.Parallel()
-	for _, tt := range []struct{ rows, commitRows int }{{10_000, 10_000}, {10_000, 2_000}, {80_000, 2_000}, {80_000, 8_000}} {
+	loads := []struct{ rows, commitRows int }{{10_000, 10_000}, {10_000, 2_000}, {40_000, 4_000}}
+	if long {
+		loads = append(loads, []struct{ rows, commitRows int }{{80_000, 2_000}, {80_000, 8_000}}...)
+	}
+	for _, tt := range loads {
 		got := ingested(t, newShard(t, ingestSchema()), tt.rows, tt.commitRows)
 		t.Logf("%d rows, %d a commit: %.3f bytes written for one of vectors", tt.rows, tt.commitRows, got)
 		if got > 1.5 {

@@ -30,7 +30,11 @@ func TestEveryRowComesBackBeforeAndAfterReopening(t *testing.T) {
 	}
 	for name, schema := range schemas() {
 		for how, batch := range batches {
-			for _, rows := range []int{0, 1, size - 1, size, size + 1, 2 * size, 3*size + 5} {
+			counts := []int{0, 1, size - 1, size, size + 1, 2 * size, 3*size + 5}
+			if name != "codes and vectors with padding" && !long {
+				counts = []int{1, size + 1, 3*size + 5}
+			}
+			for _, rows := range counts {
 				t.Run(fmt.Sprintf("%s/%d rows %s", name, rows, how), func(t *testing.T) {
 					rng := newRand(newSeed(t))
 					m, s := newModel(schema), newShard(t, schema)
@@ -138,7 +142,7 @@ func TestRetiredSlotsCrossBitmaps(t *testing.T) {
 		{"the first and the last of all", []int{0, retiredSpan + 1}},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			m, s := all.clone(), openSound(t, copyWhileOpen(t, full))
+			m, s := all.clone(), openShard(t, copyWhileOpen(t, full))
 			var ops []Op
 			for _, i := range tt.remove {
 				ops = append(ops, Op{ID: base[i].ID, Delete: true})
@@ -156,6 +160,11 @@ func TestRetiredSlotsCrossBitmaps(t *testing.T) {
 			})
 			if err != nil {
 				t.Error(err)
+			}
+			if len(tt.remove) == 2 || long {
+				if found := problems(t, s); len(found) > 0 {
+					t.Errorf("problems are %q", found)
+				}
 			}
 			mustClose(t, s)
 			s = openShard(t, s.path)

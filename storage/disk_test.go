@@ -184,7 +184,7 @@ func TestAPowerCutInsideACommitLeavesWhatWasThereBefore(t *testing.T) {
 func cutPower(t *testing.T, m *model, s *Shard) {
 	const page, sector = 4096, 512
 	rng := newRand(newSeed(t))
-	for range 30 {
+	for range min(30, crashRounds(t)) {
 		before := snapshot(t, s)
 		type write struct {
 			b  []byte

@@ -175,8 +175,11 @@ func TestIDsAreFoundBeforeWhileAndAfterTheyAreSwept(t *testing.T) {
 	t.Parallel()
 	rng := newRand(newSeed(t))
 	m, s := newModel(manySchema()), newShard(t, manySchema())
-	swept := 0
-	for round := range 60 {
+	swept, rounds, least := 0, 20, 3
+	if long {
+		rounds, least = 60, 5
+	}
+	for round := range rounds {
 		ops := make([]Op, 1+rng.IntN(250))
 		for i := range ops {
 			ops[i] = Op{ID: fmt.Sprint("id ", rng.IntN(3000)), Code: []uint64{uint64(i % 2)}, Delete: rng.IntN(8) == 0}
@@ -199,7 +202,7 @@ func TestIDsAreFoundBeforeWhileAndAfterTheyAreSwept(t *testing.T) {
 		if err := s.View(m.askSlots); err != nil {
 			t.Fatalf("round %d: %v", round, err)
 		}
-		if round%20 == 19 {
+		if round%10 == 9 {
 			s = openSound(t, copyWhileOpen(t, s))
 			if err := s.View(m.askSlots); err != nil {
 				t.Fatalf("round %d, after a crash: %v", round, err)
@@ -209,7 +212,7 @@ func TestIDsAreFoundBeforeWhileAndAfterTheyAreSwept(t *testing.T) {
 			}
 		}
 	}
-	if swept < 5 {
+	if swept < least {
 		t.Errorf("%d sweeps ended", swept)
 	}
 }

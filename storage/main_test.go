@@ -22,6 +22,9 @@ import (
 // This file is what the other tests stand on: children of the test binary, seeds,
 // and shards that are proven sound when their test ends.
 
+// long asks for the exhaustive forms of tests that take a sample otherwise: HAMNEST_LONG.
+var long = os.Getenv("HAMNEST_LONG") != ""
+
 // childVariable names the job of a child process; the test binary without it runs
 // tests.
 const childVariable = "HAMNEST_STORAGE_CHILD"
