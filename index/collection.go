@@ -24,8 +24,7 @@ type Collection struct {
 	log      *slog.Logger
 	readOnly bool
 
-	labelsMu sync.Mutex // held while the labels change
-	entry    atomic.Pointer[storage.Entry]
+	entry atomic.Pointer[storage.Entry]
 
 	// life is held while current or closed changes, and while a call joins the users
 	// of the one in force.
@@ -166,29 +165,6 @@ func (c *Collection) Info() Info {
 		ProfileFingerprint: codec.fingerprint,
 		Created:            e.Created,
 	}
-}
-
-// SetLabels replaces the labels, durably. *InvalidError with field labels.
-func (c *Collection) SetLabels(ctx context.Context, labels map[string]string) error {
-	if err := checkLabels(labels); err != nil {
-		return invalid("labels", "%v", err)
-	}
-	_, release, err := c.acquire()
-	if err != nil {
-		return err
-	}
-	defer release()
-	c.labelsMu.Lock()
-	defer c.labelsMu.Unlock()
-	if err := ctx.Err(); err != nil {
-		return err
-	}
-	e, err := c.catalog.SetLabels(c.entry.Load().Name, maps.Clone(labels))
-	if err != nil {
-		return err
-	}
-	c.entry.Store(&e)
-	return nil
 }
 
 // Count returns the number of vectors that a search can return.

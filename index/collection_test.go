@@ -21,6 +21,7 @@ import (
 	"github.com/hamnest/hamnest/encoder"
 	"github.com/hamnest/hamnest/encoder/floats"
 	"github.com/hamnest/hamnest/index/codes"
+	"github.com/hamnest/hamnest/storage"
 )
 
 func TestWhatWasStoredComesBackAfterReopening(t *testing.T) {
@@ -730,5 +731,36 @@ func TestAReceiptCountsTheRowsThatWereCompared(t *testing.T) {
 	read := func(r Receipt) uint64 { return r.CodeBytesRead / r.RowsScanned }
 	if read(all) != read(some) {
 		t.Errorf("%d bytes of codes were read for %d rows, and %d for %d", all.CodeBytesRead, all.RowsScanned, some.CodeBytesRead, some.RowsScanned)
+	}
+}
+
+// Rows, labels and settings are changes of one queue: each sees those before it.
+func TestChangesOfEveryKindAreAppliedInTheirOrder(t *testing.T) {
+	c := create(t, openDB(t, t.TempDir()), Spec{Name: "c", Dims: 20})
+	half := encoder.Float16
+	stored, _ := c.current.Load().codec.ops([]Record{{ID: "a", Vector: normal(rand.New(rand.NewPCG(3, 28)), 20)}})
+	var pending []*Pending
+	for _, ch := range []change{
+		{rows: stored, codec: c.current.Load().codec},
+		{labels: map[string]string{"k": "1"}},
+		{rows: []storage.Op{{ID: "a", Delete: true}}},
+		{labels: map[string]string{"k": "2"}},
+		{settings: &Change{Store: &half}},
+		{settings: &Change{Store: &half}},
+	} {
+		p, err := c.enqueue(t.Context(), ch)
+		if err != nil {
+			t.Fatal(err)
+		}
+		pending = append(pending, p)
+	}
+	for i, p := range pending {
+		if err := p.Wait(t.Context()); err != nil && (i != 5 || !errors.Is(err, ErrRewriting)) {
+			t.Errorf("change %d: %v", i, err)
+		}
+	}
+	settle(t, c)
+	if info := c.Info(); c.Count() != 0 || info.Labels["k"] != "2" || info.Store != half {
+		t.Errorf("%d vectors in %+v, want none, label 2 and %v", c.Count(), info, half)
 	}
 }

@@ -13,6 +13,7 @@ import (
 
 	"github.com/hamnest/hamnest/encoder"
 	"github.com/hamnest/hamnest/encoder/code"
+	"github.com/hamnest/hamnest/index/cascade"
 	"github.com/hamnest/hamnest/index/codes"
 	"github.com/hamnest/hamnest/index/learn"
 	"github.com/hamnest/hamnest/index/scan"
@@ -28,6 +29,7 @@ type generation struct {
 	codec  *codec
 	layout *codes.Layout // of the views
 	view   atomic.Pointer[codes.View]
+	rows   cascade.Rows // what searches by codes look at
 	passes *scan.Passes
 	writer *codes.Builder // makes the next view; the writer's
 
@@ -61,6 +63,7 @@ func newGeneration(shard *storage.Shard) (*generation, error) {
 	g.writer = codes.NewBuilder(g.codec.profile)
 	g.layout = g.writer.Layout()
 	g.passes = scan.NewPasses(shard, g.view.Load)
+	g.rows = cascade.Rows{Shard: shard, Profile: g.codec.profile, Layout: g.layout, Passes: g.passes}
 	return g, nil
 }
 

@@ -46,37 +46,50 @@ type rewrite struct {
 	total    atomic.Uint64               // and to copy in all
 }
 
-// Update changes how the collection keeps its vectors. When it returns nil the change
-// is durably begun: codes are made anew from the stored vectors in the background,
-// while searches and writes go on with the old ones, and a crash does not stop it for
-// good. Stats tells how far it is, and Settle waits for it. Meanwhile there are two
-// sets of codes in memory and two files on disk; in the end the space of
-// retired rows is given back too. A change to what is already so does nothing, but for a
-// profile, which is learnt anew.
-//
-// ErrRewriting when a change is under way; ErrCodesOnly when there are no vectors to
-// make codes of; *InvalidError with fields profile, store.
-func (c *Collection) Update(ctx context.Context, change Change) error {
+// update begins the rewrite that a change of settings asks for, and acknowledges when it has
+// durably begun. It is the writer's; what takes long is done in the background.
+func (c *Collection) update(p *Pending) {
 	r, background, err := c.reserve()
 	if err != nil {
-		return err
+		c.acknowledge(p, nil, err)
+		return
 	}
 	g := c.current.Load() // and stays so: there is no other rewrite
-	target, err := g.target(ctx, change)
-	if err == nil && target.same(g.codec.state) {
-		c.withdraw(r)
+	go func() {
+		next, err := c.beginUpdate(background, r, g, *p.change.settings)
+		if next == nil {
+			c.withdraw(r)
+			c.acknowledge(p, nil, err)
+			return
+		}
+		c.acknowledge(p, nil, nil)
+		c.rewrite(background, r, g, next)
+	}()
+}
+
+// beginUpdate returns the generation that a change of settings leads to, still to be filled: nil
+// when it is already so, or with the error.
+func (c *Collection) beginUpdate(ctx context.Context, r *rewrite, g *generation, settings Change) (*generation, error) {
+	target, err := g.target(ctx, settings)
+	if err != nil || target.same(g.codec.state) {
+		return nil, err
+	}
+	return c.begin(r, target)
+}
+
+// idle returns ErrRewriting when a rewrite is under way.
+func (c *Collection) idle() error {
+	c.rewriteMu.Lock()
+	defer c.rewriteMu.Unlock()
+	return c.rewriting.busy()
+}
+
+// busy returns ErrRewriting, unless r is nil.
+func (r *rewrite) busy() error {
+	if r == nil {
 		return nil
 	}
-	var next *generation
-	if err == nil {
-		next, err = c.begin(r, target)
-	}
-	if err != nil {
-		c.withdraw(r) // the caller is told
-		return err
-	}
-	go c.rewrite(background, r, g, next)
-	return nil
+	return fmt.Errorf("%w: %d of %d rows since %s", ErrRewriting, r.done.Load(), r.total.Load(), r.started.Format(time.RFC3339))
 }
 
 // Settle waits until no rewrite is under way, and returns why the last one failed.
@@ -134,8 +147,8 @@ func (c *Collection) reserve() (*rewrite, context.Context, error) {
 	}
 	c.rewriteMu.Lock()
 	defer c.rewriteMu.Unlock()
-	if r := c.rewriting; r != nil {
-		return nil, nil, fmt.Errorf("%w: %d of %d rows since %s", ErrRewriting, r.done.Load(), r.total.Load(), r.started.Format(time.RFC3339))
+	if err := c.rewriting.busy(); err != nil {
+		return nil, nil, err
 	}
 	ctx, cancel := context.WithCancel(context.Background())
 	c.rewriting = &rewrite{cancel: cancel, finished: make(chan struct{}), started: time.Now()}

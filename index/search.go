@@ -90,8 +90,7 @@ func (g *generation) begin(s *settled) *run {
 		r.compareAll()
 		return r
 	}
-	rows := &cascade.Rows{Shard: g.shard, Profile: g.codec.profile, Layout: g.layout, Passes: g.passes}
-	r.cascade = cascade.New(rows, s.subject.encoded, &s.subject.scorer, s.settings.codes, s.settings.want)
+	r.cascade = cascade.New(&g.rows, s.subject.encoded, &s.subject.scorer, s.settings.codes, s.settings.want)
 	return r
 }
 

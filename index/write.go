@@ -1,20 +1,11 @@
 package index
 
 import (
-	"bytes"
 	"context"
-	"encoding/json"
 	"fmt"
-	"runtime"
-	"slices"
+	"maps"
 	"time"
-	"unicode/utf8"
 
-	"golang.org/x/sync/errgroup"
-
-	"github.com/hamnest/hamnest/encoder"
-	"github.com/hamnest/hamnest/encoder/code"
-	"github.com/hamnest/hamnest/encoder/floats"
 	"github.com/hamnest/hamnest/storage"
 )
 
@@ -39,10 +30,31 @@ const (
 	holdRows = 1 << 16
 )
 
+// change is one write, wherever it comes from: checked, and with all that is needed to apply it.
+// It is one of three: rows, labels or settings.
+type change struct {
+	rows     []storage.Op      // stored and removed, in order
+	codec    *codec            // that rows are encoded by; nil: all are removed
+	labels   map[string]string // all there are from now on; nil: this changes none
+	settings *Change           // how vectors are kept from now on; nil: this changes nothing of that
+}
+
+// bytes is what the change takes while it waits.
+func (c *change) bytes() int64 {
+	if c.labels != nil || c.settings != nil {
+		return opBytes
+	}
+	var n int64
+	for i := range c.rows {
+		op := &c.rows[i]
+		n += opBytes + int64(len(op.Vector)+len(op.Metadata)+len(op.ID)+8*len(op.Code))
+	}
+	return min(n, queueBytes)
+}
+
 // Pending is a write under way.
 type Pending struct {
-	ops     []storage.Op
-	codec   *codec // that ops are encoded by; nil: they are deletions
+	change  change
 	bytes   int64
 	applied []storage.Applied
 	done    chan struct{} // closed when err and applied are set
@@ -76,11 +88,7 @@ func (c *Collection) Upsert(ctx context.Context, records []Record) error {
 		}
 		return e
 	}
-	p, err := c.enqueue(ctx, codec, ops)
-	if err != nil {
-		return err
-	}
-	return p.Wait(ctx)
+	return c.carryOut(ctx, change{rows: ops, codec: codec})
 }
 
 // Submit checks and encodes records and queues them for storing, after everything
@@ -90,7 +98,7 @@ func (c *Collection) Upsert(ctx context.Context, records []Record) error {
 func (c *Collection) Submit(ctx context.Context, records []Record) (*Pending, []RecordError, error) {
 	codec := c.current.Load().codec
 	ops, refused := codec.ops(records)
-	p, err := c.enqueue(ctx, codec, ops)
+	p, err := c.enqueue(ctx, change{rows: ops, codec: codec})
 	return p, refused, err
 }
 
@@ -105,7 +113,7 @@ func (c *Collection) Remove(ctx context.Context, ids []string) (int, error) {
 		}
 		ops = append(ops, storage.Op{ID: id, Delete: true})
 	}
-	p, err := c.enqueue(ctx, nil, ops)
+	p, err := c.enqueue(ctx, change{rows: ops})
 	if err != nil {
 		return 0, err
 	}
@@ -121,140 +129,46 @@ func (c *Collection) Remove(ctx context.Context, ids []string) (int, error) {
 	return n, nil
 }
 
-// parallelFloats is how many components make it worth to put one more core to encoding.
-const parallelFloats = 1 << 16
-
-// ops encodes the well-formed records; the ops share no memory with them.
-func (c *codec) ops(records []Record) ([]storage.Op, []RecordError) {
-	workers := min(runtime.GOMAXPROCS(0), len(records)*c.profile.Dims()/parallelFloats)
-	if workers < 2 {
-		return c.opsOf(records)
+// SetLabels replaces the labels, durably. When ctx ends while it waits, its error is returned and
+// the change goes on. *InvalidError with field labels.
+func (c *Collection) SetLabels(ctx context.Context, labels map[string]string) error {
+	if err := checkLabels(labels); err != nil {
+		return invalid("labels", "%v", err)
 	}
-	each := (len(records) + workers - 1) / workers
-	ops, refused := make([][]storage.Op, workers), make([][]RecordError, workers)
-	var group errgroup.Group
-	for w := range workers {
-		first := min(w*each, len(records))
-		group.Go(func() error {
-			ops[w], refused[w] = c.opsOf(records[first:min(first+each, len(records))])
-			for i := range refused[w] {
-				refused[w][i].Index += first
-			}
-			return nil
-		})
-	}
-	_ = group.Wait() // they do not fail
-	return slices.Concat(ops...), slices.Concat(refused...)
+	all := make(map[string]string, len(labels))
+	maps.Copy(all, labels)
+	return c.carryOut(ctx, change{labels: all})
 }
 
-// opsOf is ops on one core.
-func (c *codec) opsOf(records []Record) ([]storage.Op, []RecordError) {
-	dims, words := c.profile.Dims(), c.profile.RowWords()
-	codes := make([]uint64, len(records)*words)
-	stored := make([]byte, 0, len(records)*c.store.Bytes(dims))
-	read := make([]float32, len(records)*dims) // as the vectors will be read back
-	ops := make([]storage.Op, 0, len(records))
-	var rows [][]uint64
-	var vectors [][]float32
-	var refused []RecordError
-	signs := make([]uint64, code.Words(dims))
-	for i := range records {
-		r := &records[i]
-		if field, err := c.checkRecord(r); err != nil {
-			refused = append(refused, RecordError{Index: i, ID: r.ID, Field: field, Reason: err.Error()})
-			continue
-		}
-		op := storage.Op{ID: r.ID, Code: codes[:words:words], Metadata: bytes.Clone(r.Metadata)}
-		codes = codes[words:]
-		start := len(stored)
-		if len(r.Vector) == 0 {
-			c.profile.PutSigns(op.Code, r.Code, 1)
-		} else {
-			v := read[:dims:dims]
-			read = read[dims:]
-			copy(v, r.Vector)
-			stored = c.append(stored, v)
-			if r.Code != nil {
-				if code.Signs(signs, v); code.Distance(signs, r.Code) != 0 {
-					stored = stored[:start]
-					refused = append(refused, RecordError{Index: i, ID: r.ID, Field: "code", Reason: fmt.Sprintf("differs in %d of %d bits from the signs of the vector", code.Distance(signs, r.Code), dims)})
-					continue
-				}
-			}
-			rows, vectors = append(rows, op.Code), append(vectors, v)
-		}
-		op.Vector = stored[start:len(stored):len(stored)]
-		ops = append(ops, op)
+// Update changes how the collection keeps its vectors. When it returns nil the change
+// is durably begun: codes are made anew from the stored vectors in the background,
+// while searches and writes go on with the old ones, and a crash does not stop it for
+// good. Stats tells how far it is, and Settle waits for it. Meanwhile there are two
+// sets of codes in memory and two files on disk; in the end the space of
+// retired rows is given back too. A change to what is already so does nothing, but for a
+// profile, which is learnt anew. When ctx ends while it waits, its error is returned and the
+// change goes on.
+//
+// ErrRewriting when a change is under way; ErrCodesOnly when there are no vectors to
+// make codes of; *InvalidError with fields profile, store.
+func (c *Collection) Update(ctx context.Context, settings Change) error {
+	if err := c.idle(); err != nil {
+		return err
 	}
-	c.profile.Encode(rows, vectors)
-	return ops, refused
+	return c.carryOut(ctx, change{settings: &settings})
 }
 
-// checkRecord returns which part of r is malformed, and why.
-func (c *codec) checkRecord(r *Record) (field string, err error) {
-	if err := checkID(r.ID); err != nil {
-		return "id", err
+// carryOut applies a change, after those that wait.
+func (c *Collection) carryOut(ctx context.Context, ch change) error {
+	p, err := c.enqueue(ctx, ch)
+	if err != nil {
+		return err
 	}
-	if r.Code != nil {
-		if err := c.checkCode(r); err != nil {
-			return "code", err
-		}
-	}
-	if r.Code == nil || len(r.Vector) > 0 {
-		if err := floats.Validate(r.Vector, c.profile.Dims(), c.metric); err != nil {
-			return "vector", err
-		}
-		if err := c.store.Check(r.Vector, c.metric); err != nil {
-			return "vector", err
-		}
-	}
-	return "metadata", checkMetadata(r.Metadata)
+	return p.Wait(ctx)
 }
 
-// checkCode returns why the code of r cannot be one of these, or not be stored alone.
-func (c *codec) checkCode(r *Record) error {
-	dims := c.profile.Dims()
-	switch {
-	case len(r.Code) != code.Words(dims):
-		return fmt.Errorf("has %d words of %d bits, want %d for %d dimensions", len(r.Code), code.WordBits, code.Words(dims), dims)
-	case !code.Padded(r.Code, dims):
-		return fmt.Errorf("has bits set past dimension %d, the last", dims-1)
-	case len(r.Vector) > 0:
-		return nil
-	case c.keepsVectors():
-		return fmt.Errorf("comes without a vector, and the collection stores vectors (%v): only one that stores none takes codes alone", c.store)
-	case c.profile.Older():
-		return fmt.Errorf("comes without a vector, and the collection's codes are of an older version, which keeps more beside a code than it tells: give the vector")
-	case c.profile.Kind() != encoder.Signs || c.metric != encoder.Cosine:
-		return fmt.Errorf("comes without a vector, and under profile %v and metric %v more is kept beside a code than it tells", c.profile.Kind(), c.metric)
-	}
-	return nil
-}
-
-func checkID(id string) error {
-	if len(id) < 1 || len(id) > storage.MaxIDBytes {
-		return fmt.Errorf("%.50q has %d bytes, want 1 to %d", id, len(id), storage.MaxIDBytes)
-	}
-	if !utf8.ValidString(id) {
-		return fmt.Errorf("%.50q is not UTF-8", id)
-	}
-	return nil
-}
-
-func checkMetadata(m []byte) error {
-	switch trimmed := bytes.TrimLeft(m, " \t\r\n"); {
-	case len(m) == 0:
-		return nil
-	case len(m) > storage.MaxMetadataBytes:
-		return fmt.Errorf("has %d bytes, want at most %d", len(m), storage.MaxMetadataBytes)
-	case !utf8.Valid(m), !json.Valid(m), trimmed[0] != '{':
-		return fmt.Errorf("%.50q, want a JSON object", m)
-	}
-	return nil
-}
-
-// enqueue hands ops, encoded by codec, to the writer, waiting for room.
-func (c *Collection) enqueue(ctx context.Context, codec *codec, ops []storage.Op) (*Pending, error) {
+// enqueue hands a change to the writer, waiting for room.
+func (c *Collection) enqueue(ctx context.Context, ch change) (*Pending, error) {
 	if c.readOnly {
 		return nil, ErrReadOnly
 	}
@@ -263,16 +177,11 @@ func (c *Collection) enqueue(ctx context.Context, codec *codec, ops []storage.Op
 		return nil, err
 	}
 	defer release()
-	p := &Pending{ops: ops, codec: codec, done: make(chan struct{})}
-	if len(ops) == 0 {
+	p := &Pending{change: ch, bytes: ch.bytes(), done: make(chan struct{})}
+	if p.bytes == 0 { // it changes nothing
 		close(p.done)
 		return p, nil
 	}
-	for i := range ops {
-		op := &ops[i]
-		p.bytes += opBytes + int64(len(op.Vector)+len(op.Metadata)+len(op.ID)+8*len(op.Code))
-	}
-	p.bytes = min(p.bytes, queueBytes)
 	if err := c.room.Acquire(ctx, p.bytes); err != nil {
 		return nil, err
 	}
@@ -298,7 +207,7 @@ func (c *Collection) write() {
 			if !ok {
 				return
 			}
-			c.commit(c.gather(p))
+			c.apply(p)
 		case do := <-c.handover:
 			do()
 		case <-c.held:
@@ -309,18 +218,34 @@ func (c *Collection) write() {
 	}
 }
 
-// gather returns p and what waits behind it, up to a commit's worth.
-func (c *Collection) gather(p *Pending) []*Pending {
-	group := []*Pending{p}
-	for size := p.bytes; size < commitBytes; {
-		next, ok := c.waiting()
-		if !ok {
+// apply applies p, and what waits behind it as far as that fits one commit of rows.
+func (c *Collection) apply(p *Pending) {
+	group, size := []*Pending(nil), int64(0)
+	for ok := true; ok; p, ok = c.waiting() {
+		if p.change.rows == nil {
+			c.commit(group)
+			c.applySettings(p)
+			return
+		}
+		group = append(group, p)
+		if size += p.bytes; size >= commitBytes {
 			break
 		}
-		group = append(group, next)
-		size += next.bytes
 	}
-	return group
+	c.commit(group)
+}
+
+// applySettings applies a change of labels or of settings.
+func (c *Collection) applySettings(p *Pending) {
+	if p.change.settings != nil {
+		c.update(p)
+		return
+	}
+	e, err := c.catalog.SetLabels(c.entry.Load().Name, p.change.labels)
+	if err == nil {
+		c.entry.Store(&e)
+	}
+	c.acknowledge(p, nil, err)
 }
 
 // waiting returns the next write if there is one already.
@@ -333,21 +258,21 @@ func (c *Collection) waiting() (*Pending, bool) {
 	}
 }
 
-// commit makes a group of writes durable, then visible, and then acknowledges.
+// commit makes the rows of a group of writes durable, then visible, and then acknowledges.
 func (c *Collection) commit(group []*Pending) {
 	g := c.current.Load()
 	var ops []storage.Op
 	ready := group[:0]
 	for _, p := range group {
-		if p.codec != nil && p.codec != g.codec { // it has waited while the collection was rewritten
-			if err := g.codec.recodeAll(p.codec, p.ops); err != nil {
+		if p.change.codec != nil && p.change.codec != g.codec { // it has waited while the collection was rewritten
+			if err := g.codec.recodeAll(p.change.codec, p.change.rows); err != nil {
 				c.acknowledge(p, nil, invalid("vectors", "%v", err))
 				continue
 			}
-			p.codec = g.codec
+			p.change.codec = g.codec
 		}
 		ready = append(ready, p)
-		ops = append(ops, p.ops...)
+		ops = append(ops, p.change.rows...)
 	}
 	if len(ready) == 0 {
 		return
@@ -368,7 +293,7 @@ func (c *Collection) commit(group []*Pending) {
 			c.acknowledge(p, nil, err)
 			continue
 		}
-		n := len(p.ops)
+		n := len(p.change.rows)
 		c.acknowledge(p, applied[:n:n], nil)
 		applied = applied[n:]
 	}
@@ -376,7 +301,7 @@ func (c *Collection) commit(group []*Pending) {
 
 // acknowledge ends the wait for p.
 func (c *Collection) acknowledge(p *Pending, applied []storage.Applied, err error) {
-	p.ops, p.applied, p.err = nil, applied, err
+	p.change, p.applied, p.err = change{}, applied, err
 	c.room.Release(p.bytes)
 	close(p.done)
 }
