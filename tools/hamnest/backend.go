@@ -29,7 +29,8 @@ type storeFlags struct{ data, server string }
 
 func (f *storeFlags) register(cmd *cobra.Command) {
 	cmd.Flags().StringVar(&f.data, "data", "", "`directory` of the collections, used without a server (default $"+envData+")")
-	cmd.Flags().StringVar(&f.server, "server", "", "`host:port` of a running server (default $"+envServer+")")
+	cmd.Flags().StringVar(&f.server, "server", "", "`host:port` of a running server, or unix:PATH; port "+defaultPort+" when none is given (default $"+envServer+")")
+	completeNames(cmd, f)
 }
 
 // resolve returns the directory or the server to use, the other being empty.
@@ -46,7 +47,10 @@ func (f *storeFlags) resolve() (dir, server string, err error) {
 	case dir == "" && server == "":
 		return "", "", fmt.Errorf("nothing says where the collections are: give --data DIR for a directory of this machine or --server HOST:PORT for a running server (or set %s or %s)", envData, envServer)
 	}
-	return dir, server, nil
+	if server != "" {
+		server, err = serverAddress(server)
+	}
+	return dir, server, err
 }
 
 // withStore opens what the flags name, runs use on it and closes it. create allows a

@@ -58,7 +58,7 @@ hold 0.97 of the 10 nearest.`,
 		},
 	}
 	f := cmd.Flags()
-	f.IntVar(&set.Rows, "rows", 0, "vectors to find (required)")
+	f.Var(countFlag[int]{&set.Rows}, "rows", "vectors to find (required)")
 	f.IntVar(&set.Dims, "dims", 0, "components a vector (required)")
 	f.StringVar(&dir, "out", "", "`directory` to write to (required)")
 	f.IntVar(&set.Queries, "queries", 1000, "vectors to search for")
@@ -67,6 +67,7 @@ hold 0.97 of the 10 nearest.`,
 	f.Float64Var(&set.Noise, "noise", synthetic.DefaultNoise, "spread of a cluster")
 	f.Float64Var(&set.Decay, "decay", synthetic.DefaultDecay, "how slowly components get smaller")
 	f.BoolVar(&set.Float16, "float16", false, "write base.npy with 2 bytes a component")
+	addThreads(cmd)
 	for _, name := range []string{"rows", "dims", "out"} {
 		if err := cmd.MarkFlagRequired(name); err != nil {
 			panic("hamnest: " + err.Error())

@@ -79,13 +79,15 @@ and 400 MB of memory.`,
 		},
 	}
 	f := cmd.Flags()
-	f.IntVar(&flags.rows, "rows", 1_000_000, "codes to scan")
+	flags.rows = 1_000_000
+	f.Var(countFlag[int]{&flags.rows}, "rows", "codes to scan")
 	f.IntSliceVar(&flags.bits, "bits", []int{1024}, "bits a code")
 	f.IntVar(&flags.queries, "queries", 64, "measure so many queries together, and one alone")
 	f.IntVar(&flags.threads, "threads", 0, "measure on so many threads, and on one (default all cores)")
 	f.IntVar(&flags.candidates, "candidates", 400, "rows that each query keeps")
 	f.StringSliceVar(&flags.kernels, "kernel", nil, "kernels to measure (default $"+isa.Variable+", or all that this machine can run)")
 	f.DurationVar(&flags.time, "time", 500*time.Millisecond, "how long to measure each line at least")
+	completeFrom(cmd, "kernel", usableKernels()...)
 	return cmd
 }
 

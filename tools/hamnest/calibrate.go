@@ -82,6 +82,7 @@ query. Searches and writes go on meanwhile.`,
 	f.BoolVar(&flags.opts.Live, "live", false, "take the queries that were searched for last, where hamnest serve --live-queries remembers them")
 	f.IntVarP(&flags.opts.K, "k", "k", index.DefaultCalibrationK, "how many hits recall is measured over")
 	f.StringVar(&flags.plot, "plot", "", "write a picture of dims and target recalls, by what they find and cost, to this `file`, .svg or .html")
+	addThreads(cmd)
 	cmd.MarkFlagsMutuallyExclusive("queries", "sample", "live")
 	return cmd
 }

@@ -43,7 +43,7 @@ func TestCalibrateMeasuresPrefixesAndTargets(t *testing.T) {
 func TestNothingToCalibrateIsSaid(t *testing.T) {
 	eachTarget(t, func(t *testing.T, target []string) {
 		must(t, on(target, "collection", "create", "c", "--dims", "8")...)
-		mustFail(t, "index: the collection has no vectors", on(target, "calibrate", "c")...)
+		mustFail(t, "the collection has no vectors", on(target, "calibrate", "c")...)
 	})
 }
 

@@ -18,7 +18,7 @@ func TestSoundCollectionIsSaidToBeSound(t *testing.T) {
 		if got.Collection != "c" || !got.Sound || got.Rows != 200 || got.Problems == nil || len(got.Problems) != 0 {
 			t.Errorf("check gives %+v", got)
 		}
-		mustFail(t, `collection "nope": index: not found`, on(target, "check", "nope")...)
+		mustFail(t, `collection "nope": not found`, on(target, "check", "nope")...)
 	})
 }
 

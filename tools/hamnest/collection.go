@@ -43,8 +43,7 @@ when it is made; hamnest ingest --create makes one in the shape of a file.`,
 
 func collectionCreateCommand(format *show.Format) *cobra.Command {
 	var store storeFlags
-	var spec index.Spec
-	var profile, precision string
+	var shape shapeFlags
 	cmd := &cobra.Command{
 		Use:   "create NAME",
 		Short: "Make an empty collection",
@@ -76,16 +75,12 @@ vectors, which is cheaper: profile exact is in force. Where no vectors are store
   hamnest collection create packages --dims 768 --ladder 128,256,512 --label model=static-mrl-768 --server localhost:7700`,
 		Args: wantArgs(1, 1),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			spec.Name = args[0]
-			var err error
-			if spec.Profile, err = code.ParseKind(profile); err != nil {
+			if err := shape.parse(); err != nil {
 				return err
 			}
-			if spec.Store, err = floats.ParsePrecision(precision); err != nil {
-				return err
-			}
+			shape.spec.Name = args[0]
 			return store.withStore(cmd, true, func(ctx context.Context, b api.Engine) error {
-				info, err := b.CreateCollection(ctx, spec)
+				info, err := b.CreateCollection(ctx, shape.spec)
 				if err != nil {
 					return err
 				}
@@ -94,13 +89,9 @@ vectors, which is cheaper: profile exact is in force. Where no vectors are store
 		},
 	}
 	store.register(cmd)
-	cmd.Flags().IntVar(&spec.Dims, "dims", 0, "dimensions a vector, 1 to 65536 (required)")
-	cmd.Flags().IntSliceVar(&spec.Ladder, "ladder", nil, "prefix sizes in dimensions, ascending (default 64, 128, 256, 512, ... below dims, then dims)")
-	cmd.Flags().IntVar(&spec.Bits, "bits", 0, "budget of a learned code: the most bits a vector; what is too few or too many for dims is refused with the range (default dims and 256 more)")
-	cmd.Flags().TextVar(&spec.Metric, "metric", encoder.Cosine, "`metric` that says what scores mean: cosine, dot, or l2 (minus the squared Euclidean distance)")
-	cmd.Flags().StringVar(&profile, "profile", encoder.Learned.String(), "`profile` that says how vectors become bits: learned or signs")
-	cmd.Flags().StringVar(&precision, "store", encoder.Float32.String(), "`precision` in which vectors are stored: float32, float16, bfloat16, int8, or none for codes alone")
-	cmd.Flags().StringToStringVar(&spec.Labels, "label", nil, "a note as `key=value`; may be given several times")
+	cmd.Flags().IntVar(&shape.spec.Dims, "dims", 0, "dimensions of a vector, 1 to 65536 (required)")
+	shape.register(cmd, "")
+	cmd.Flags().StringToStringVar(&shape.spec.Labels, "label", nil, "a note as `key=value`; may be given several times")
 	cmd.Flags().Lookup("label").DefValue = "" // an empty map would be shown as []
 	if err := cmd.MarkFlagRequired("dims"); err != nil {
 		panic("hamnest: " + err.Error())
@@ -293,8 +284,11 @@ command always waits.`,
 		},
 	}
 	store.register(cmd)
+	addThreads(cmd)
 	cmd.Flags().StringVar(&profile, "profile", "", "`profile` that says how vectors become bits: learned, which is learnt anew, or signs")
 	cmd.Flags().StringVar(&precision, "store", "", "`precision` in which vectors are stored, lower than now: float16, bfloat16, int8 or none")
+	completeFrom(cmd, "profile", encoder.Learned.String(), encoder.Signs.String())
+	completeFrom(cmd, "store", "float16", "bfloat16", "int8", "none")
 	cmd.Flags().BoolVar(&wait, "wait", false, "wait until the change is through")
 	return cmd
 }

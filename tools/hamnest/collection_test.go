@@ -79,7 +79,7 @@ func TestCollectionIsUpdated(t *testing.T) {
 			args []string
 		}{
 			{"nothing", "want --profile or --store", []string{"c"}},
-			{"a collection that is not there", `collection "nope": index: not found`, []string{"nope", "--store", "int8"}},
+			{"a collection that is not there", `collection "nope": not found`, []string{"nope", "--store", "int8"}},
 			{"a profile that nobody can ask for", "profile: exact, want learned or signs", []string{"c", "--profile", "exact"}},
 			{"an unknown profile", `unknown profile "cubist"`, []string{"c", "--profile", "cubist"}},
 			{"an unknown precision", `unknown precision "float8"`, []string{"c", "--store", "float8"}},
@@ -101,7 +101,7 @@ func TestBadCollectionsAreRefused(t *testing.T) {
 			want string
 			args []string
 		}{
-			{"a name that is taken", `collection "docs": index: already exists`, []string{"create", "docs", "--dims", "8"}},
+			{"a name that is taken", `collection "docs": already exists`, []string{"create", "docs", "--dims", "8"}},
 			{"a name with a space", `"a b", want 1 to 128 of`, []string{"create", "a b", "--dims", "8"}},
 			{"no dimensions", "0, want 1 to 65536", []string{"create", "new", "--dims", "0"}},
 			{"dimensions left out", `required flag(s) "dims" not set`, []string{"create", "new"}},
@@ -110,8 +110,8 @@ func TestBadCollectionsAreRefused(t *testing.T) {
 			{"an unknown metric", `unknown metric "manhattan"`, []string{"create", "new", "--dims", "8", "--metric", "manhattan"}},
 			{"an unknown profile", `unknown profile "cubist"`, []string{"create", "new", "--dims", "8", "--profile", "cubist"}},
 			{"two names", "found 2 arguments, want: hamnest collection create NAME", []string{"create", "a", "b", "--dims", "8"}},
-			{"describing what is not there", `collection "nope": index: not found`, []string{"describe", "nope"}},
-			{"deleting what is not there", `collection "nope": index: not found`, []string{"delete", "nope", "--yes"}},
+			{"describing what is not there", `collection "nope": not found`, []string{"describe", "nope"}},
+			{"deleting what is not there", `collection "nope": not found`, []string{"delete", "nope", "--yes"}},
 			{"deleting without being asked", "want --yes where nobody can be asked", []string{"delete", "docs"}},
 			{"a subcommand that is none", `unknown command "drop" for "hamnest collection"`, []string{"drop", "docs"}},
 		} {

@@ -54,7 +54,7 @@ var demoSearches = []demoSearch{
 }
 
 func demoCommand(format *show.Format) *cobra.Command {
-	return &cobra.Command{
+	cmd := &cobra.Command{
 		Use:   "demo",
 		Short: "Show in a minute what binary codes keep of real vectors",
 		Long: `Demo stores 5,000 real vectors (descriptions of Debian packages, which are part of this
@@ -81,6 +81,8 @@ It needs no network and leaves nothing behind.`,
 			return runDemo(cmd, newOutput(cmd, format))
 		},
 	}
+	addThreads(cmd)
+	return cmd
 }
 
 // demoRow is one line of the demo's table.

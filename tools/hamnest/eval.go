@@ -125,6 +125,7 @@ returned, at most k, over k (over the size of a collection that has fewer).`,
 	f.IntSliceVar(&flags.candidates, "candidates", []int{0}, "how many the scan keeps at first, at least k; 0 for 40 for each of k, 100 to 10000")
 	f.IntSliceVar(&flags.concurrency, "concurrency", []int{1}, "searches under way at a time")
 	flags.stages.register(cmd)
+	addThreads(cmd)
 	if err := cmd.MarkFlagRequired("queries"); err != nil {
 		panic("hamnest: " + err.Error())
 	}

@@ -305,7 +305,7 @@ func TestBadEvaluationsAreRefused(t *testing.T) {
 			})
 		}
 		t.Run("an unknown collection", func(t *testing.T) {
-			mustFail(t, `collection "nope": index: not found`, on(target, "eval", "nope", "--queries", queries)...)
+			mustFail(t, `collection "nope": not found`, on(target, "eval", "nope", "--queries", queries)...)
 		})
 		t.Run("rows whose order is gone", func(t *testing.T) {
 			must(t, on(target, "ingest", "c", base)...)

@@ -71,6 +71,7 @@ Files that are there already are left alone.`,
 	}
 	store.register(cmd)
 	cmd.Flags().StringVar(&flags.what, "what", "", "what to write: codes or vectors (required)")
+	completeFrom(cmd, "what", exportCodes, exportVectors)
 	addDialectFlag(cmd, &flags.dialect, "with --what codes")
 	cmd.Flags().StringVar(&flags.out, "out", "", "`file` to write, .npy (required)")
 	cmd.Flags().StringVar(&flags.ids, "ids", "", "`file` to write the ids to, .txt or .jsonl")

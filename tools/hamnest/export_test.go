@@ -127,7 +127,7 @@ func TestBadExportsLeaveNothing(t *testing.T) {
 			{"a file of another kind", `ends in ".bin", want .npy`, []string{"c", "--what", "vectors", "--out", filepath.Join(dir, "x.bin")}},
 			{"ids of another kind", `ends in ".npy", want .txt or .jsonl`, []string{"c", "--what", "vectors", "--out", out, "--ids", out}},
 			{"a file that is there", "there.npy: file exists", []string{"c", "--what", "vectors", "--out", there}},
-			{"a collection that is not there", `collection "nope": index: not found`, []string{"nope", "--what", "vectors", "--out", out}},
+			{"a collection that is not there", `collection "nope": not found`, []string{"nope", "--what", "vectors", "--out", out}},
 			{"vectors that are not there", "keeps codes and no vectors", []string{"bits", "--what", "vectors", "--out", out, "--ids", ids}},
 			{"an id with a line break", "has a line break, want --ids FILE.jsonl", []string{"odd", "--what", "vectors", "--out", out, "--ids", ids}},
 		} {

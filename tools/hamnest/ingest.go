@@ -15,7 +15,6 @@ import (
 
 	"github.com/hamnest/hamnest/encoder"
 	"github.com/hamnest/hamnest/encoder/code"
-	"github.com/hamnest/hamnest/encoder/floats"
 	"github.com/hamnest/hamnest/index"
 	"github.com/hamnest/hamnest/index/api"
 	"github.com/hamnest/hamnest/tools/hamnest/files"
@@ -30,13 +29,10 @@ type ingestFlags struct {
 	skipBad string
 	create  bool
 	dims    int
-	ladder  []int
-	bits    int
-	metric  encoder.Metric
+	shape   shapeFlags
 
-	profile, store string
-	dialect        string
-	codesAlone     bool
+	dialect    string
+	codesAlone bool
 }
 
 func ingestCommand(format *show.Format) *cobra.Command {
@@ -147,37 +143,30 @@ not the signs of its vector is refused.`,
 	cmd.Flags().BoolVar(&flags.resume, "resume", false, "skip the vectors before the first whose id is not there yet")
 	cmd.Flags().BoolVar(&flags.create, "create", false, "make the collection when it is not there")
 	cmd.Flags().IntVar(&flags.dims, "dims", 0, "with --create: dimensions a vector (default those of the first file)")
-	cmd.Flags().IntSliceVar(&flags.ladder, "ladder", nil, "with --create: prefix sizes in dimensions, ascending (default 64, 128, 256, 512, ... below dims, then dims)")
-	cmd.Flags().IntVar(&flags.bits, "bits", 0, "with --create: budget of a learned code: the most bits a vector (default dims and 256 more)")
-	cmd.Flags().TextVar(&flags.metric, "metric", encoder.Cosine, "with --create: `metric` that says what scores mean: cosine, dot or l2")
-	cmd.Flags().StringVar(&flags.profile, "profile", "", "with --create: `profile` that says how vectors become bits, learned or signs (default learned, of codes signs)")
-	cmd.Flags().StringVar(&flags.store, "store", "", "with --create: `precision` in which vectors are stored, such as int8 (default float32, of codes alone none)")
+	flags.shape.register(cmd, "with --create: ")
+	for flag, value := range map[string]string{"profile": "learned, or signs for codes", "store": "float32, or none for codes alone"} {
+		cmd.Flags().Lookup(flag).DefValue = value
+	}
+	addThreads(cmd)
 	return cmd
 }
 
 // collection describes the collection to store into, and says whether it is still
 // to be made.
 func (f *ingestFlags) collection(ctx context.Context, cmd *cobra.Command, b api.Engine, name string, l files.Layout) (info index.Info, create bool, err error) {
-	shape := func(flag string) bool { return cmd.Flags().Changed(flag) }
-	if !f.create && (shape("dims") || shape("ladder") || shape("bits") || shape("metric") || shape("profile") || shape("store")) {
+	given := cmd.Flags().Changed
+	if !f.create && (given("dims") || given("ladder") || given("bits") || given("metric") || given("profile") || given("store")) {
 		return index.Info{}, false, errors.New("--dims, --ladder, --bits, --metric, --profile and --store shape a new collection, want --create with them")
 	}
-	profile, store := encoder.Learned, encoder.Float32
-	if f.dialect != "" {
-		profile = encoder.Signs
+	if err := f.shape.parse(); err != nil {
+		return index.Info{}, false, err
 	}
-	if f.codesAlone {
-		store = encoder.None
+	spec := f.shape.spec
+	if f.dialect != "" && !given("profile") {
+		spec.Profile = encoder.Signs
 	}
-	if shape("profile") {
-		if profile, err = code.ParseKind(f.profile); err != nil {
-			return index.Info{}, false, err
-		}
-	}
-	if shape("store") {
-		if store, err = floats.ParsePrecision(f.store); err != nil {
-			return index.Info{}, false, err
-		}
+	if f.codesAlone && !given("store") {
+		spec.Store = encoder.None
 	}
 	info, err = b.GetCollection(ctx, name)
 	if errors.Is(err, index.ErrNotFound) {
@@ -194,29 +183,30 @@ func (f *ingestFlags) collection(ctx context.Context, cmd *cobra.Command, b api.
 		if dims == 0 {
 			return index.Info{}, false, fmt.Errorf("%s: no vector tells the dimensions of the new collection, want --dims", strings.Join(cmd.Flags().Args()[1:], ", "))
 		}
-		return index.Info{Spec: index.Spec{Name: name, Dims: dims, Ladder: f.ladder, Bits: f.bits, Metric: f.metric, Profile: profile, Store: store}}, true, nil
+		spec.Name, spec.Dims = name, dims
+		return index.Info{Spec: spec}, true, nil
 	}
 	if err != nil {
 		return index.Info{}, false, err
 	}
 	// --create may be given again, but not to make something else of what is there.
-	if shape("dims") && f.dims != info.Dims {
-		return index.Info{}, false, fmt.Errorf("collection %q is there with %d dimensions, want --dims %d", name, info.Dims, f.dims)
+	if given("dims") && f.dims != info.Dims {
+		return index.Info{}, false, fmt.Errorf("collection %q already exists with %d dimensions, and --dims asks for %d", name, info.Dims, f.dims)
 	}
-	if shape("metric") && f.metric != info.Metric {
-		return index.Info{}, false, fmt.Errorf("collection %q is there with metric %v, want --metric %v", name, info.Metric, f.metric)
+	if given("metric") && spec.Metric != info.Metric {
+		return index.Info{}, false, fmt.Errorf("collection %q already exists with metric %v, and --metric asks for %v", name, info.Metric, spec.Metric)
 	}
-	if shape("ladder") && !sameLadder(f.ladder, info.Ladder) {
-		return index.Info{}, false, fmt.Errorf("collection %q is there with ladder %s, want --ladder %s", name, show.Ints(info.Ladder), show.Ints(f.ladder))
+	if given("ladder") && !sameLadder(spec.Ladder, info.Ladder) {
+		return index.Info{}, false, fmt.Errorf("collection %q already exists with ladder %s, and --ladder asks for %s", name, show.Ints(info.Ladder), show.Ints(spec.Ladder))
 	}
-	if shape("bits") && f.bits != info.Bits {
-		return index.Info{}, false, fmt.Errorf("collection %q is there with a budget of %d bits, want --bits %d", name, info.Bits, info.Bits)
+	if given("bits") && spec.Bits != info.Bits {
+		return index.Info{}, false, fmt.Errorf("collection %q already exists with at most %d bits a code, and --bits asks for %d", name, info.Bits, spec.Bits)
 	}
-	if shape("profile") && profile != info.Profile {
-		return index.Info{}, false, fmt.Errorf("collection %q is there with profile %v, want --profile %v (hamnest collection update changes it)", name, info.Profile, profile)
+	if given("profile") && spec.Profile != info.Profile {
+		return index.Info{}, false, fmt.Errorf("collection %q already exists with profile %v, and --profile asks for %v (hamnest collection update changes it)", name, info.Profile, spec.Profile)
 	}
-	if shape("store") && store != info.Store {
-		return index.Info{}, false, fmt.Errorf("collection %q is there with stored precision %v, want --store %v (hamnest collection update lowers it)", name, info.Store, store)
+	if given("store") && spec.Store != info.Store {
+		return index.Info{}, false, fmt.Errorf("collection %q already exists with stored precision %v, and --store asks for %v (hamnest collection update lowers it)", name, info.Store, spec.Store)
 	}
 	return info, false, nil
 }

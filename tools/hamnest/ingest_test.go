@@ -125,9 +125,9 @@ func TestIngestLearnsTheProfileOfItsCollection(t *testing.T) {
 	if c.Profile != "learned" || c.ProfileInForce != "learned" || c.Bits != 700 || c.Store != encoder.Int8 {
 		t.Errorf("collection is %+v, want learned in int8 with 700 bits", c)
 	}
-	mustFail(t, "is there with profile learned", "ingest", "c", file, "--create", "--profile", "signs", "--data", dir)
-	mustFail(t, "is there with a budget of 700 bits, want --bits 700", "ingest", "c", file, "--create", "--bits", "800", "--data", dir)
-	mustFail(t, "is there with stored precision int8", "ingest", "c", file, "--create", "--store", "none", "--data", dir)
+	mustFail(t, "already exists with profile learned", "ingest", "c", file, "--create", "--profile", "signs", "--data", dir)
+	mustFail(t, "already exists with at most 700 bits a code, and --bits asks for 800", "ingest", "c", file, "--create", "--bits", "800", "--data", dir)
+	mustFail(t, "already exists with stored precision int8", "ingest", "c", file, "--create", "--store", "none", "--data", dir)
 	mustFail(t, "want --create with them", "ingest", "c", file, "--profile", "signs", "--data", dir)
 	mustFail(t, "want --create with them", "ingest", "c", file, "--bits", "700", "--data", dir)
 }
@@ -265,9 +265,9 @@ func TestBadInputIsRefusedBeforeAnythingIsStored(t *testing.T) {
 		{"a file that is not there", "no such file or directory", []string{filepath.Join(t.TempDir(), "missing.npy")}},
 		{"a folder", "is not a regular file", []string{folder}},
 		{"a shape without --create", "want --create with them", []string{base, "--dims", "8"}},
-		{"another shape than what is there", `collection "c" is there with 8 dimensions, want --dims 16`, []string{base, "--create", "--dims", "16"}},
-		{"another metric than what is there", `collection "c" is there with metric cosine, want --metric l2`, []string{base, "--create", "--metric", "l2"}},
-		{"another ladder than what is there", `collection "c" is there with ladder 8, want --ladder 4`, []string{base, "--create", "--ladder", "4"}},
+		{"another shape than what is there", `collection "c" already exists with 8 dimensions, and --dims asks for 16`, []string{base, "--create", "--dims", "16"}},
+		{"another metric than what is there", `collection "c" already exists with metric cosine, and --metric asks for l2`, []string{base, "--create", "--metric", "l2"}},
+		{"another ladder than what is there", `collection "c" already exists with ladder 8, and --ladder asks for 4`, []string{base, "--create", "--ladder", "4"}},
 		{"no file", "found 1 arguments, want: hamnest ingest NAME FILE", nil},
 	}
 	eachTarget(t, func(t *testing.T, target []string) {
@@ -282,7 +282,7 @@ func TestBadInputIsRefusedBeforeAnythingIsStored(t *testing.T) {
 			})
 		}
 		t.Run("an unknown collection", func(t *testing.T) {
-			mustFail(t, `collection "nope": index: not found; --create makes it`, on(target, "ingest", "nope", base)...)
+			mustFail(t, `collection "nope": not found; --create makes it`, on(target, "ingest", "nope", base)...)
 		})
 		t.Run("a bad file for a collection to be made", func(t *testing.T) {
 			mustFail(t, "row 3", on(target, "ingest", "nope", npyFile(t, "base.npy", "<f4", good.shape(), withNaN), "--create")...)
@@ -468,7 +468,7 @@ func TestInterruptedIngestSaysHowManyAreDurable(t *testing.T) {
 			f, err := os.Open(name)
 			return &cancelledFile{f, 5000 * 4 * 512, cancel}, err
 		}}
-		flags := ingestFlags{create: true}
+		flags := ingestFlags{create: true, shape: shapeFlags{profile: "learned", store: "float32"}}
 		info, _, err := flags.collection(ctx, ingestCommand(new(show.Format)), b, "c", files.Layout{Dims: 512})
 		if err != nil {
 			t.Fatal(err)

@@ -12,8 +12,6 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/hamnest/hamnest/encoder"
-	"github.com/hamnest/hamnest/encoder/code"
 	"github.com/hamnest/hamnest/index"
 	"github.com/hamnest/hamnest/tools/hamnest/measure"
 	"github.com/hamnest/hamnest/tools/hamnest/show"
@@ -21,9 +19,8 @@ import (
 
 // planFlags describe the collection that is planned.
 type planFlags struct {
-	spec    index.Spec
-	profile string
-	rows    uint64
+	shape shapeFlags
+	rows  uint64
 	// 0 for ids: row numbers.
 	metadataBytes, idBytes int
 	query                  index.Query
@@ -61,8 +58,7 @@ The recall that a search is to have is set, by --target-recall, and not planned.
   hamnest plan --rows 1000000 --dims 1024 --store none --format json`,
 		Args: wantArgs(0, 0),
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			var err error
-			if flags.spec.Profile, err = code.ParseKind(flags.profile); err != nil {
+			if err := flags.shape.parse(); err != nil {
 				return err
 			}
 			p, err := flags.plan(cmd)
@@ -73,13 +69,9 @@ The recall that a search is to have is set, by --target-recall, and not planned.
 		},
 	}
 	f := cmd.Flags()
-	f.Uint64Var(&flags.rows, "rows", 0, "vectors to come (required)")
-	f.IntVar(&flags.spec.Dims, "dims", 0, "dimensions a vector (required)")
-	f.IntSliceVar(&flags.spec.Ladder, "ladder", nil, "prefix sizes in dimensions, ascending (default 64, 128, 256, 512, ... below dims, then dims)")
-	f.IntVar(&flags.spec.Bits, "bits", 0, "budget of a learned code: the most bits a vector (default dims and 256 more)")
-	f.TextVar(&flags.spec.Metric, "metric", encoder.Cosine, "`metric` that says what scores mean: cosine, dot or l2")
-	f.StringVar(&flags.profile, "profile", encoder.Learned.String(), "`profile` that says how vectors become bits: learned or signs")
-	f.TextVar(&flags.spec.Store, "store", encoder.Float32, "`precision` of the stored vectors: float32, float16, bfloat16, int8 or none")
+	f.Var(countFlag[uint64]{&flags.rows}, "rows", "vectors to come, such as 1000000, 1e6, 1M or 250k (required)")
+	f.IntVar(&flags.shape.spec.Dims, "dims", 0, "dimensions of a vector (required)")
+	flags.shape.register(cmd, "")
 	f.IntVarP(&flags.query.K, "k", "k", 10, "results a search")
 	f.Float64Var(&flags.query.TargetRecall, "target-recall", 0, fmt.Sprintf("share of the right hits to find in the mean (default %v)", index.DefaultTargetRecall))
 	f.IntVar(&flags.query.Candidates, "candidates", 0, "rows that the scan keeps at first, at least k (default 40 for each of k, 100 to 10000)")
@@ -87,6 +79,7 @@ The recall that a search is to have is set, by --target-recall, and not planned.
 	f.IntVar(&flags.idBytes, "id-bytes", 0, "bytes of an id, in the mean (default: those of row numbers)")
 	f.StringVar(&flags.data, "data", "", "`directory` on the disk that is meant, which need not be there (default $"+envData+", or that of temporary files)")
 	f.DurationVar(&flags.time, "time", measure.PlanTime, "about how long to measure; longer is steadier, and takes more memory and disk meanwhile")
+	addThreads(cmd)
 	for _, name := range []string{"rows", "dims"} {
 		if err := cmd.MarkFlagRequired(name); err != nil {
 			panic("hamnest: " + err.Error())
@@ -110,7 +103,7 @@ func (f *planFlags) plan(cmd *cobra.Command) (*measure.Plan, error) {
 	bar := show.NewProgress(cmd.ErrOrStderr(), "rehearsing", 2, false)
 	defer bar.Done()
 	planned := measure.Planned{
-		Spec: f.spec, Rows: rows, Query: f.query, Time: f.time,
+		Spec: f.shape.spec, Rows: rows, Query: f.query, Time: f.time,
 		Dir:    cmp.Or(f.data, os.Getenv(envData), os.TempDir()),
 		Logger: warnings(cmd.ErrOrStderr()),
 	}

@@ -29,7 +29,7 @@ func execute(ctx context.Context, args []string, stdin io.Reader, stdout, stderr
 		err = errors.New("interrupted")
 	}
 	// When even this cannot be printed, the exit code is all that is left.
-	_, _ = fmt.Fprintln(stderr, "hamnest:", strings.Join(strings.FieldsFunc(err.Error(), isNewline), "; "))
+	_, _ = fmt.Fprintln(stderr, "hamnest:", show.Plain(strings.Join(strings.FieldsFunc(err.Error(), isNewline), "; ")))
 	return 1
 }
 
@@ -64,6 +64,9 @@ when everything asked for was done.`,
 		SilenceErrors:     true,
 	}
 	root.PersistentFlags().Var(&format, "format", "how results are printed: table for people, json for programs (one object a line)")
+	if err := root.RegisterFlagCompletionFunc("format", cobra.FixedCompletions([]string{"table", "json"}, cobra.ShellCompDirectiveNoFileComp)); err != nil {
+		panic("hamnest: " + err.Error())
+	}
 	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
 		return fmt.Errorf("%w; see %s --help", err, cmd.CommandPath())
 	})

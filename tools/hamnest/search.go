@@ -126,6 +126,7 @@ prefixes, and the target recall is that of the prefix's own nearest.`,
 	f.BoolVar(&flags.q.WithVector, "with-vector", false, "return the stored vectors")
 	f.BoolVar(&flags.q.WithMetadata, "with-metadata", false, "return the metadata")
 	f.BoolVar(&flags.receipt, "receipt", false, "print what was done to get the answer (with --format json always)")
+	addThreads(cmd)
 	cmd.MarkFlagsOneRequired("query", "id", "vector", "code")
 	cmd.MarkFlagsMutuallyExclusive("query", "id", "vector", "code")
 	cmd.MarkFlagsMutuallyExclusive("candidates", "oversampling")
@@ -144,6 +145,7 @@ func (s *stageFlags) register(cmd *cobra.Command) {
 	f := cmd.Flags()
 	f.Float64Var(&s.bound, "bound", 0, "instead of --target-recall, for those who know what they do: read a vector when its score may be so many standard deviations better than its code says")
 	f.Var(&s.rescore, "rescore", "where a search ends: after the scan (none), the whole codes (codes) or the stored vectors (vectors, auto)")
+	completeFrom(cmd, "rescore", "auto", "none", "codes", "vectors")
 	f.BoolVar(&s.exact, "exact", false, "compare the query with every stored vector instead of the codes")
 }
 

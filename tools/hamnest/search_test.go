@@ -237,7 +237,7 @@ func TestBadSearchesAreRefused(t *testing.T) {
 		{"k 0", "k: 0, want at least 1", []string{"--id", "doc0", "-k", "0"}},
 		{"a negative k", "want ", []string{"--id", "doc0", "-k", "-1"}},
 		{"k that is no number", `invalid argument "many" for "-k, --k"`, []string{"--id", "doc0", "-k", "many"}},
-		{"an id that is not there", `vector "nope": index: not found`, []string{"--id", "nope"}},
+		{"an id that is not there", `vector "nope": not found`, []string{"--id", "nope"}},
 		{"queries of wrong dims", "short.npy: row 0: ", []string{"--query", short}},
 		{"a vector of wrong dims", "has 2 dimensions, want 128 or a shorter step of [64 128]", []string{"--vector", "[1, 2]"}},
 		{"a vector that is none", `--vector: found "1, 2", want a JSON array`, []string{"--vector", "1, 2"}},
@@ -280,7 +280,7 @@ func TestBadSearchesAreRefused(t *testing.T) {
 			})
 		}
 		t.Run("an unknown collection", func(t *testing.T) {
-			mustFail(t, `collection "nope": index: not found`, on(target, "search", "nope", "--id", "a")...)
+			mustFail(t, `collection "nope": not found`, on(target, "search", "nope", "--id", "a")...)
 		})
 	})
 	t.Run("k above the server's limit", func(t *testing.T) {
@@ -312,7 +312,7 @@ func TestGetShowsWhatIsThereAndNamesWhatIsNot(t *testing.T) {
 		if table := must(t, on(target, "get", "c", "doc5")...); table != "ID    METADATA\ndoc5  {\"n\":5}\n" {
 			t.Errorf("table is %q", table)
 		}
-		mustFail(t, `collection "nope": index: not found`, on(target, "get", "nope", "a")...)
+		mustFail(t, `collection "nope": not found`, on(target, "get", "nope", "a")...)
 		mustFail(t, "found 1 arguments, want: hamnest get NAME ID...", on(target, "get", "c")...)
 	})
 }
@@ -338,7 +338,7 @@ func TestDeleteCountsWhatWasThere(t *testing.T) {
 				mustFail(t, "broken.jsonl: line 2: is not JSON", on(target, "delete", "c", "--ids", broken)...)
 				mustFail(t, "one of the two", on(target, "delete", "c")...)
 				mustFail(t, "one of the two", on(target, "delete", "c", "doc9", "--ids", text)...)
-				mustFail(t, `collection "nope": index: not found`, on(target, "delete", "nope", "doc9")...)
+				mustFail(t, `collection "nope": not found`, on(target, "delete", "nope", "doc9")...)
 				if after := snapshot(t, target); after != before {
 					t.Errorf("the store changed from %s to %s", before, after)
 				}

@@ -73,6 +73,7 @@ process.`,
 	f.IntVar(&flags.limits.MaxConcurrentStreams, "max-concurrent-streams", 1000, "most calls that one connection may have open")
 	f.IntVar(&flags.liveQueries, "live-queries", 0, "how many query vectors to remember a collection, the most recent, for hamnest calibrate --live")
 	f.Float64Var(&flags.liveChecks, "live-checks", 0, "share of the searches, 0 to 1, to answer again exactly, in the background and one at a time, to know what recall they had")
+	addThreads(cmd)
 	return cmd
 }
 

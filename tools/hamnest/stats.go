@@ -141,7 +141,7 @@ func printStats(out show.Output, s index.Stats) error {
 		rows = append(rows, []string{"rewriting", fmt.Sprintf("to profile %v, stored as %v: %d of %d vectors since %s", r.Profile, r.Store, r.Done, r.Total, r.Started.Format(time.DateTime))})
 	}
 	if s.RewriteError != "" {
-		rows = append(rows, []string{"rewrite failed", s.RewriteError})
+		rows = append(rows, []string{"rewrite failed", show.Plain(s.RewriteError)})
 	}
 	return out.Table(nil, rows)
 }

@@ -1,8 +1,11 @@
 package main
 
 import (
+	"cmp"
+	"regexp"
 	"runtime"
 	"runtime/debug"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -14,9 +17,9 @@ func versionCommand(format *show.Format) *cobra.Command {
 	return &cobra.Command{
 		Use:   "version",
 		Short: "Show what this program was built from",
-		Long: `Version shows the version of the program and the commit it was built from (when the
-build knew them), the Go version, the platform, and the scan kernel that this machine
-can run. HAMNEST_KERNEL forces another kernel.`,
+		Long: `Version shows the version of the program, the commit it was built from and its date (when
+the build knew them), the Go version, the platform, and the kernel that scans use on this
+machine. HAMNEST_KERNEL chooses another kernel.`,
 		Example: `  hamnest version
   hamnest version --format json`,
 		Args: wantArgs(0, 0),
@@ -38,18 +41,27 @@ type versionJSON struct {
 }
 
 func readVersion() versionJSON {
-	v := versionJSON{
-		Version:  "unknown",
-		Go:       runtime.Version(),
-		Platform: runtime.GOOS + "/" + runtime.GOARCH,
-		Kernel:   hamming.Kernel(),
-	}
 	info, ok := debug.ReadBuildInfo()
 	if !ok {
-		return v
+		info = &debug.BuildInfo{}
 	}
-	if info.Main.Version != "" {
-		v.Version = info.Main.Version
+	v := versionOf(info)
+	v.Go, v.Platform, v.Kernel = runtime.Version(), runtime.GOOS+"/"+runtime.GOARCH, hamming.Kernel()
+	return v
+}
+
+// pseudoVersion is the version of a commit that has no name: where a build was made without
+// the repository, as by go install, the commit and its time stand in there.
+var pseudoVersion = regexp.MustCompile(`[.-](\d{14})-([0-9a-f]{12})(\+.*)?$`)
+
+// versionOf says what a build knows of its source.
+func versionOf(info *debug.BuildInfo) versionJSON {
+	v := versionJSON{Version: cmp.Or(info.Main.Version, "unknown")}
+	if m := pseudoVersion.FindStringSubmatch(v.Version); m != nil {
+		v.Revision, v.Modified = m[2], m[3] == "+dirty"
+		if at, err := time.Parse("20060102150405", m[1]); err == nil {
+			v.Time = at.Format(time.RFC3339)
+		}
 	}
 	for _, s := range info.Settings {
 		switch s.Key {
@@ -68,14 +80,16 @@ func printVersion(out show.Output, v versionJSON) error {
 	if out.JSON {
 		return out.Object(v)
 	}
-	rows := [][]string{{"hamnest", v.Version}}
-	if v.Revision != "" {
-		revision := v.Revision
-		if v.Modified {
-			revision += ", with local changes"
-		}
-		rows = append(rows, []string{"commit", revision}, []string{"of", v.Time})
+	commit := cmp.Or(v.Revision, "unknown: this program was built without its repository, as by go run")
+	if v.Modified {
+		commit += ", with local changes"
 	}
-	rows = append(rows, []string{"go", v.Go}, []string{"platform", v.Platform}, []string{"kernel", v.Kernel})
-	return out.Table(nil, rows)
+	return out.Table(nil, [][]string{
+		{"hamnest", v.Version},
+		{"commit", commit},
+		{"date", cmp.Or(v.Time, "unknown")},
+		{"go", v.Go},
+		{"platform", v.Platform},
+		{"kernel", v.Kernel},
+	})
 }

@@ -140,11 +140,11 @@ func (in Input) peekLines(name string) (dims, rows int, size int64, err error) {
 		return 0, 0, 0, err
 	}
 	_, err = in.eachLine(name, func(rec index.Record, _ Place, bad error) error {
-		if bad != nil {
-			return nil
+		if bad == nil {
+			dims = len(rec.Vector)
+			return ErrStop
 		}
-		dims = len(rec.Vector)
-		return ErrStop
+		return nil
 	})
 	if err != nil && !errors.Is(err, ErrStop) {
 		return 0, 0, 0, err
