@@ -18,31 +18,31 @@ func benchDataCommand(format *show.Format) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "data --rows N --dims D --out DIR",
 		Short: "Make vectors, queries and exact answers of any size",
-		Long: `Data makes a set of vectors to ingest and measure with, where no real set is large
-enough, and writes to a directory
+		Long: `Data makes up a set of vectors to ingest and measure with, for when no real set is large
+enough. It writes three files to a directory:
 
   base.npy     rows x dims, float32 (float16 with --float16)
   queries.npy  queries x dims, float32; none of them is in base.npy
-  truth.npy    queries x 100, int32: the rows of base.npy whose cosine to the query is
-               the largest, best first, equals by row; computed in float64 from what
-               base.npy holds
+  truth.npy    queries x 100, int32: the rows of base.npy with the largest cosine to each
+               query, best first, and the lower row first when they tie. It is computed
+               in float64 from what base.npy holds
 
-The same flags make the same bytes on every machine. Memory does not grow with --rows;
-time does: 1,000,000 x 1024 take a minute on 4 cores, most of it for the exact answers.
+The same flags make the same bytes on every machine. Memory does not grow with --rows,
+but time does: 1,000,000 x 1024 takes a minute on 4 cores, most of it for truth.npy.
 
-A vector is the centre of a random cluster plus noise, of length 1. Components get
-smaller from first to last, as those of models trained for Matryoshka prefixes do:
+A vector is the centre of a random cluster plus noise, scaled to length 1. Components get
+smaller from first to last, like those of models trained for Matryoshka prefixes:
 
-  --clusters  number of centres, all of which are as likely
-  --noise     how far vectors lie from their centre on average, as a multiple of how far
-              centres lie from 0; each has a random 0.25 to 1.75 of it. With more, the
-              nearest vectors are less near, and harder to find by their codes
-  --decay     component i has a standard deviation of 1 / (1 + i/decay) before vectors
-              are scaled. With less, the first components hold more of a vector, and
-              all bits of a code together tell less
+  --clusters  number of centres; all are equally likely
+  --noise     how far vectors lie from their centre on average, as a multiple of the
+              distance of centres from 0. Each vector has 0.25 to 1.75 times that, at
+              random. More noise makes the nearest vectors harder to find by their codes
+  --decay     component i has a standard deviation of 1 / (1 + i/decay) before scaling.
+              With a smaller value, the first components hold more of a vector, and a
+              whole code says less about it
 
-With the defaults, of 100,000 vectors of 1024 dimensions, 400 candidates by plain signs
-hold 0.97 of the 10 nearest.`,
+With the defaults and 100,000 vectors of 1024 dimensions, the 400 best by plain signs
+include 97 % of the 10 nearest.`,
 		Example: `  hamnest bench data --rows 100000 --dims 1024 --out ./set
   hamnest bench data --rows 1000000 --dims 768 --seed 7 --float16 --out ./set --format json`,
 		Args: wantArgs(0, 0),
@@ -58,13 +58,13 @@ hold 0.97 of the 10 nearest.`,
 		},
 	}
 	f := cmd.Flags()
-	f.Var(countFlag[int]{&set.Rows}, "rows", "vectors to find (required)")
-	f.IntVar(&set.Dims, "dims", 0, "components a vector (required)")
+	f.Var(countFlag[int]{&set.Rows}, "rows", "vectors to make (required)")
+	f.IntVar(&set.Dims, "dims", 0, "dimensions of a vector (required)")
 	f.StringVar(&dir, "out", "", "`directory` to write to (required)")
-	f.IntVar(&set.Queries, "queries", 1000, "vectors to search for")
-	f.Uint64Var(&set.Seed, "seed", 1, "makes another set of the same kind")
-	f.IntVar(&set.Clusters, "clusters", 0, "centres (default the square root of --rows)")
-	f.Float64Var(&set.Noise, "noise", synthetic.DefaultNoise, "spread of a cluster")
+	f.IntVar(&set.Queries, "queries", 1000, "queries to make")
+	f.Uint64Var(&set.Seed, "seed", 1, "another seed makes another set of the same kind")
+	f.IntVar(&set.Clusters, "clusters", 0, "number of clusters (default the square root of --rows)")
+	f.Float64Var(&set.Noise, "noise", synthetic.DefaultNoise, "spread of the vectors around their centre")
 	f.Float64Var(&set.Decay, "decay", synthetic.DefaultDecay, "how slowly components get smaller")
 	f.BoolVar(&set.Float16, "float16", false, "write base.npy with 2 bytes a component")
 	addThreads(cmd)

@@ -39,35 +39,35 @@ func benchScanCommand(format *show.Format) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "scan",
 		Short: "Measure the scan beside this machine's memory and arithmetic",
-		Long: `Scan makes random codes in memory, as a collection of that many rows keeps them, and
-makes the engine's passes over them: blocks of rows against tiles of queries, of which
-each keeps its nearest --candidates. In the same process, in turns with the passes, it
-measures how fast this machine reads and counts. It prints a line for each kernel, size
-of code, number of queries and number of threads:
+		Long: `Scan fills memory with random codes, laid out as a collection of that many rows keeps
+them, and runs the engine's passes over them: blocks of rows against tiles of queries,
+where each query keeps its nearest --candidates. In between, in the same process, it
+measures how fast this machine reads memory and counts bits. It prints a line for each
+kernel, code size, number of queries and number of threads:
 
   kernel              generic (pure Go), avx2 or avx512, each in a process of its own
-  query_bits          bits of a component of a query, beside its sign: 4
-  bits                bits a code that are scanned, one a dimension
-  rows                codes
-  queries             how many are compared together; a pass serves 64 at most
-  threads             cores used; each takes 4,096 rows at a time, so that fewer rows
-                      are measured on fewer threads
-  ms_per_query        time of the passes, shared among the queries
+  query_bits          bits of each component of a query, besides its sign: 4
+  bits                bits of a code that are scanned, one for each dimension
+  rows                number of codes
+  queries             queries compared together; one pass serves at most 64
+  threads             threads used. Each takes 4,096 rows at a time, so a few rows use
+                      fewer threads
+  ms_per_query        time of a pass, divided by its queries
   gb_per_s            bytes of codes compared a second, counted once for each query
-  bandwidth_gb_per_s  the machine's read bandwidth: as many threads load as many bytes as
-                      all the codes have (at least 256 MiB, of which caches hold little,
-                      and at most 1 GiB) by the widest loads there are, in large pages
-  popcount_gb_per_s   the limit of counting bits by the instructions of the set: codes
-                      in the L1 cache against 4 queries, and nothing but load, exclusive
-                      or, count and add; a quarter of that, for queries of 4 bits need 4
-                      counts. A kernel that looks sums up instead can exceed it
+  bandwidth_gb_per_s  the machine's read bandwidth: the same number of threads read a
+                      buffer as large as the codes (256 MiB at least, so that caches
+                      hold little of it, and 1 GiB at most) with the widest loads
+  popcount_gb_per_s   how fast this instruction set can count bits: 4 queries against
+                      codes in the L1 cache, with nothing but load, exclusive or, count
+                      and add. It is divided by 4, since a query of 4 bits needs 4
+                      counts. A kernel that looks up sums instead can be faster
   ratio_to_bandwidth, ratio_to_popcount
-                      gb_per_s over these two. Several queries share each read, so that
-                      the first may exceed 1; so may codes that fit into a cache
+                      gb_per_s divided by these two. Several queries share each read, so
+                      the first can be above 1, as it can when codes fit into a cache
 
-A number is the median of passes: at least 5, and as many as fill --time, spread over
-the whole run. GB are 10^9 bytes. One million codes of 1,024 bits take one to two minutes
-and 400 MB of memory.`,
+Each number is the median of at least 5 passes, and of as many as --time has room for,
+spread over the whole run. A GB is 10^9 bytes. One million codes of 1,024 bits take one
+to two minutes and 400 MB of memory.`,
 		Example: `  hamnest bench scan --rows 1000000 --bits 1024
   hamnest bench scan --rows 1000000 --bits 1024 --kernel avx512 --threads 2 --format json`,
 		Args: wantArgs(0, 0),
@@ -82,11 +82,11 @@ and 400 MB of memory.`,
 	flags.rows = 1_000_000
 	f.Var(countFlag[int]{&flags.rows}, "rows", "codes to scan")
 	f.IntSliceVar(&flags.bits, "bits", []int{1024}, "bits a code")
-	f.IntVar(&flags.queries, "queries", 64, "measure so many queries together, and one alone")
-	f.IntVar(&flags.threads, "threads", 0, "measure on so many threads, and on one (default all cores)")
+	f.IntVar(&flags.queries, "queries", 64, "queries to measure together; one alone is measured too")
+	f.IntVar(&flags.threads, "threads", 0, "threads to measure on; one is measured too (default all cores)")
 	f.IntVar(&flags.candidates, "candidates", 400, "rows that each query keeps")
 	f.StringSliceVar(&flags.kernels, "kernel", nil, "kernels to measure (default $"+isa.Variable+", or all that this machine can run)")
-	f.DurationVar(&flags.time, "time", 500*time.Millisecond, "how long to measure each line at least")
+	f.DurationVar(&flags.time, "time", 500*time.Millisecond, "shortest time to measure each line")
 	completeFrom(cmd, "kernel", usableKernels()...)
 	return cmd
 }

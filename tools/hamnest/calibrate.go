@@ -29,28 +29,28 @@ func calibrateCommand(format *show.Format) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "calibrate NAME",
 		Short: "Measure what searches find and cost, for each prefix and target recall",
-		Long: `Calibrate searches for many queries, at every step of the ladder and for several target
-recalls, compares the answers with exact ones, and prints a line for each:
+		Long: `Calibrate runs many queries at every step of the ladder and for several target recalls,
+compares the answers with exact ones, and prints a line for each setting:
 
-  dims           dimensions of the queries: with fewer than the collection's, searches
-                 are for that prefix
-  target_recall  what was asked for
-  recall         share of the right answers, those of the whole vectors, that were found
-  prefix_recall  share of the right answers of the prefix, which is what the target is
-                 about; one that scores as the last of them does is right too
-  vectors_read   stored vectors read a query
-  microseconds   of one search at a time, all of it
-  bytes          of codes and vectors read a query
+  dims           dimensions of the queries. With fewer than the collection has, a search
+                 is about that prefix
+  target_recall  the recall that was asked for
+  recall         share found of the right answers for whole vectors
+  prefix_recall  share found of the right answers for the prefix. This is what the target
+                 promises; an answer that ties with the last right one is right too
+  vectors_read   stored vectors read for each query
+  microseconds   time of a search that runs alone
+  bytes          bytes of codes and vectors read for each query
 
-It shows what shorter queries and lower targets are worth on these vectors. Nothing
-depends on it and nothing is stored: --target-recall of hamnest search holds without.
+It shows what you gain with shorter queries and lower targets on these vectors. Nothing
+is stored: hamnest search --target-recall needs no calibration.
 
-What to search for are the rows of --queries; without it stored vectors. Queries of
-another kind, questions say, may take more work: give real ones where there are any, a
-few hundred or more. With 1000 of them a recall of 0.99 is uncertain by 0.002.
+The queries are the rows of --queries, or else stored vectors. Real queries may be harder
+than stored vectors, for instance when they are questions. So use real ones if you can, a
+few hundred or more: with 1000 of them, a recall of 0.99 is uncertain by 0.002.
 
-The stored vectors are read once for each step of the ladder and compared with every
-query. Searches and writes go on meanwhile.`,
+Calibrate reads the stored vectors once for each step of the ladder and compares them
+with every query. Searches and writes go on in the meantime.`,
 		Example: `  hamnest calibrate packages --queries queries.npy --data ./vectors
   hamnest calibrate packages --sample 500 -k 20 --server localhost:7700
   hamnest calibrate packages --queries queries.npy --plot recall.html --data ./vectors`,
@@ -76,12 +76,12 @@ query. Searches and writes go on meanwhile.`,
 	store.register(cmd)
 	f := cmd.Flags()
 	f.StringVar(&flags.queries, "queries", "", "`file` of queries, .npy with one a row (default: stored vectors)")
-	f.IntVar(&flags.queriesSkip, "queries-skip", 0, "leave out the first so many queries, to evaluate on them later")
-	f.IntVar(&flags.queriesLimit, "queries-limit", 0, "take so many queries at most (default all)")
-	f.IntVar(&flags.opts.Sample, "sample", 0, fmt.Sprintf("how many stored vectors stand in for queries (default %d)", index.DefaultCalibrationQueries))
-	f.BoolVar(&flags.opts.Live, "live", false, "take the queries that were searched for last, where hamnest serve --live-queries remembers them")
-	f.IntVarP(&flags.opts.K, "k", "k", index.DefaultCalibrationK, "how many hits recall is measured over")
-	f.StringVar(&flags.plot, "plot", "", "write a picture of dims and target recalls, by what they find and cost, to this `file`, .svg or .html")
+	f.IntVar(&flags.queriesSkip, "queries-skip", 0, "number of queries to skip at the start of the file, for instance to evaluate on them later")
+	f.IntVar(&flags.queriesLimit, "queries-limit", 0, "most queries to use (default all)")
+	f.IntVar(&flags.opts.Sample, "sample", 0, fmt.Sprintf("number of stored vectors to use as queries (default %d)", index.DefaultCalibrationQueries))
+	f.BoolVar(&flags.opts.Live, "live", false, "use the latest queries that the server has answered; needs hamnest serve --live-queries")
+	f.IntVarP(&flags.opts.K, "k", "k", index.DefaultCalibrationK, "number of hits that recall is measured over")
+	f.StringVar(&flags.plot, "plot", "", "write a picture of recall against cost to this `file`, .svg or .html")
 	addThreads(cmd)
 	cmd.MarkFlagsMutuallyExclusive("queries", "sample", "live")
 	return cmd
@@ -91,7 +91,7 @@ query. Searches and writes go on meanwhile.`,
 func (f *calibrateFlags) complete() error {
 	switch {
 	case f.queriesSkip < 0 || f.queriesLimit < 0:
-		return fmt.Errorf("--queries-skip is %d and --queries-limit %d, want neither below 0", f.queriesSkip, f.queriesLimit)
+		return fmt.Errorf("--queries-skip is %d and --queries-limit %d, want 0 or more", f.queriesSkip, f.queriesLimit)
 	case f.queries == "" && (f.queriesSkip > 0 || f.queriesLimit > 0):
 		return errors.New("--queries-skip and --queries-limit choose rows of --queries, want it with them")
 	case f.opts.K < 1:

@@ -30,10 +30,10 @@ func checkCommand(format *show.Format) *cobra.Command {
 format, checksums first. It prints "sound" when all hold; otherwise the problems, one a
 line (the first 100), and the exit code is 1.
 
-With --data the structure of the file's pages is checked too, and all is done by a
-second process, because pages can be damaged such that the process that reads them
-crashes. That is then a problem like any other. A server checks what the pages hold,
-and goes on answering meanwhile.`,
+With --data it checks the structure of the file's pages too. It does so in a second
+process, because reading damaged pages can crash a process; check then reports the crash
+as a problem like any other. A server checks what the pages hold, and keeps answering
+requests in the meantime.`,
 		Example: `  hamnest check packages --data ./vectors
   hamnest check packages --format json --server localhost:7700`,
 		Args: wantArgs(1, 1),

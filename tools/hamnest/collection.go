@@ -51,8 +51,8 @@ func collectionCreateCommand(format *show.Format) *cobra.Command {
 with a letter or digit. Of its shape only the profile and the stored precision can be
 changed later; see hamnest collection update.
 
-The ladder lists the prefixes at which vectors are meant to be cut: a query may have as
-many dimensions as one of its steps, and its answer is about that prefix. Take the sizes
+The ladder lists the prefixes at which vectors are meant to be cut: the size of a
+query may be any of its steps, and the answer is then about that prefix. Take the sizes
 that the embedding model was trained for (its Matryoshka dimensions). Each step but the
 last is a multiple of 64.
 

@@ -20,10 +20,10 @@ func deleteCommand(format *show.Format) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "delete NAME ID... | --ids FILE",
 		Short: "Delete stored vectors by id",
-		Long: `Delete removes vectors by id and says how many were there: ids that are not there are
-no error. The ids are arguments, or the lines of a file (.txt with one id a line, or
-.jsonl with an "id" in every line). What is deleted holds its space on disk until the
-collection is compacted.`,
+		Long: `Delete removes vectors by id and says how many were there; a missing id is no error. Give
+the ids as arguments, or as the lines of a file (.txt with one id a line, or .jsonl with
+an "id" in every line). Deleted vectors take space on disk until a rewrite of the
+collection drops them.`,
 		Example: `  hamnest delete packages vim emacs --data ./vectors
   hamnest delete packages --ids old.txt --server localhost:7700`,
 		Args: wantArgs(1, math.MaxInt),

@@ -61,17 +61,17 @@ func demoCommand(format *show.Format) *cobra.Command {
 program) in a temporary directory, searches for 300 real queries in several ways, and
 compares the answers with those of the float32 vectors:
 
-  by default     by the codes in memory, and then the stored vectors of the few rows that
-                 the codes cannot tell apart, until 0.995 of the right answers can be
-                 expected to be found; nothing was set or measured before
-  target ...     the same for less recall, which reads fewer vectors
-  codes alone    without any stored vector
-  first ... dims queries cut to that size, which the model was trained for: the nearest
-                 by the first dimensions, and recall says how many are so by all
-  all vectors    the reference, which reads every vector
+  by default     compares the codes in memory, then the stored vectors of the few rows
+                 that the codes cannot tell apart, until it expects to have found 99.5 %
+                 of the right answers; it needs no tuning
+  target ...     the same with a lower target, which reads fewer vectors
+  codes alone    reads no stored vectors
+  first ... dims cuts the queries to a size that the model was trained for; recall still
+                 counts the nearest by all dimensions
+  all vectors    reads every vector: the reference
 
-  recall@10      share of the 10 nearest vectors found
-  nDCG@10        how high the package stands that the query looks for; 1 is always first
+  recall@10      share of the 10 nearest vectors that were found
+  nDCG@10        how high the package ranks that the query looks for; 1 is always first
 
 It needs no network and leaves nothing behind.`,
 		Example: `  hamnest demo
@@ -149,7 +149,7 @@ func runDemo(cmd *cobra.Command, out show.Output) (err error) {
 		return nil
 	}
 	return errors.Join(
-		out.Printf("%d descriptions of Debian packages as vectors of %d dimensions, stored durably in %.2f s. Their codes are %.1f\ntimes smaller, and all that is kept in memory. The nearest %d of %d queries, kernel %s, beside those of the float32 vectors:\n\n",
+		out.Printf("%d descriptions of Debian packages as vectors of %d dimensions, stored durably in %.2f s. Only their codes stay in\nmemory, and they are %.1f times smaller. The %d nearest for each of %d queries, with kernel %s, compared with the float32 vectors:\n\n",
 			summary.Vectors, info.Dims, summary.Seconds, rows[0].TimesSmaller, demoK, len(d.queries), rows[0].Kernel),
 		printDemoTable(out, rows),
 		d.printExamples(ctx, out),

@@ -63,22 +63,22 @@ With --data the engine runs in this process, and that is what is measured; with
 --server, the network and the server are part of it, and searches go over one search
 stream. A few untimed searches go first.
 
-What is right says --truth: row i has the row numbers of the exact answers to query i,
-best first, at least k. Row r is line r of --ids, or without --ids the r-th vector in
-the order of storing, which holds until a vector is replaced or deleted. Without
---truth, the collection's own exact search says it.
+--truth gives the right answers: row i has the row numbers of the exact answers to query
+i, best first, k or more of them. Row r is line r of --ids. Without --ids it is the r-th
+vector that was stored, which only holds until a vector is replaced or deleted. Without
+--truth, an exact search of the collection gives the right answers.
 
-With --prefix, queries are cut to so many dimensions, steps of the ladder. What is right
-then is what an exact search finds at that prefix: --truth is of whole queries.
+With --prefix, queries are cut to a step of the ladder. The right answers are then those
+of an exact search at that prefix, since --truth is about whole queries.
 
-With --codes, what is searched for is not the queries but their packed codes, row i of
-that file for query i; --dialect says how they are packed. The truth is still that of the
-queries. Searches end at the codes.
+With --codes, eval searches for packed codes instead of the queries: row i of that file
+for query i. --dialect says how they are packed. The right answers are still those of the
+queries. Such searches end at the codes.
 
-Answers beyond the k-th whose exact score ties with the k-th's (within 1e-6 of it, from
-the stored vectors, in float64) are right too, as far as the truth goes: with duplicates
-in the data any of them could stand there. Recall is the number of right answers
-returned, at most k, over k (over the size of a collection that has fewer).`,
+When other answers tie with the k-th right one (exact scores within 1e-6, in float64,
+from the stored vectors), they are right too as far as --truth lists them, since any of
+them could be the k-th. Recall is the number of right answers returned, at most k,
+divided by k, or by the size of a collection with fewer than k vectors.`,
 		Example: `  hamnest eval packages --queries queries.npy --truth truth.npy --target-recall 0.9,0.95,0.99 --data ./vectors
   hamnest eval packages --queries queries.npy --truth truth.npy --ids docs.jsonl --concurrency 1,8 --server localhost:7700
   hamnest eval packages --queries queries.npy --prefix 64,128,256 --data ./vectors
@@ -113,17 +113,17 @@ returned, at most k, over k (over the size of a collection that has fewer).`,
 	store.register(cmd)
 	f := cmd.Flags()
 	f.StringVar(&flags.queries, "queries", "", "`file` of queries, .npy with one a row (required)")
-	f.IntVar(&flags.queriesLimit, "queries-limit", 0, "search for the first so many queries only (default all)")
+	f.IntVar(&flags.queriesLimit, "queries-limit", 0, "most queries to use, from the start of the file (default all)")
 	f.StringVar(&flags.truth, "truth", "", "`file` of exact answers, .npy of int32 or int64 (default: the collection's own exact search)")
 	f.StringVar(&flags.ids, "ids", "", "with --truth: `file` with the ids of its row numbers, .txt or .jsonl")
 	f.StringVar(&flags.codes, "codes", "", "`file` of packed codes to search for instead, .npy of uint8 or int8 with one for each query")
 	addDialectFlag(cmd, &flags.dialect, "with --codes")
-	f.IntVarP(&flags.q.K, "k", "k", 10, "results a query")
-	f.IntSliceVar(&flags.dims, "dims", []int{0}, "leading dimensions of the codes that the scan looks at, at most: ladder steps or multiples of 64; 0 for what is cheapest")
-	f.IntSliceVar(&flags.prefixes, "prefix", []int{0}, "dimensions that queries are cut to, steps of the ladder, for answers about that prefix; 0 for all")
-	f.Float64SliceVar(&flags.targets, "target-recall", []float64{0}, fmt.Sprintf("shares of the right hits to find in the mean; 0 for %v", index.DefaultTargetRecall))
-	f.IntSliceVar(&flags.candidates, "candidates", []int{0}, "how many the scan keeps at first, at least k; 0 for 40 for each of k, 100 to 10000")
-	f.IntSliceVar(&flags.concurrency, "concurrency", []int{1}, "searches under way at a time")
+	f.IntVarP(&flags.q.K, "k", "k", 10, "results for each query")
+	f.IntSliceVar(&flags.dims, "dims", []int{0}, "most dimensions of a code that the scan reads: ladder steps or multiples of 64; 0 chooses the cheapest")
+	f.IntSliceVar(&flags.prefixes, "prefix", []int{0}, "cut queries to this ladder step and search for that prefix; 0 does not cut")
+	f.Float64SliceVar(&flags.targets, "target-recall", []float64{0}, fmt.Sprintf("mean share of the right hits to find; 0 means %v", index.DefaultTargetRecall))
+	f.IntSliceVar(&flags.candidates, "candidates", []int{0}, "rows that the scan keeps at first, k or more; 0 means 40 k, but from 100 to 10000")
+	f.IntSliceVar(&flags.concurrency, "concurrency", []int{1}, "number of searches at a time")
 	flags.stages.register(cmd)
 	addThreads(cmd)
 	if err := cmd.MarkFlagRequired("queries"); err != nil {
@@ -209,9 +209,9 @@ func (f *evalFlags) right(ctx context.Context, cmd *cobra.Command, b api.Engine,
 		return truth.Right(ctx, b, info, queries, rows, f.q.K, p.Add)
 	}
 	if prefix == 0 {
-		cmd.PrintErrln("no --truth: the collection's own exact search says what is right")
+		cmd.PrintErrln("no --truth: the right answers come from an exact search of the collection")
 	} else {
-		cmd.PrintErrf("the collection's own exact search says what is right at prefix %d\n", prefix)
+		cmd.PrintErrf("the right answers at prefix %d come from an exact search of the collection\n", prefix)
 	}
 	return measure.ExactTruth(ctx, b, info, queries, f.q.K, p.Add)
 }

@@ -43,11 +43,12 @@ in which they were stored:
   --what vectors  float32, as they are stored
   --what codes    one bit a dimension, the signs of the vectors, packed as --dialect
                   says: uint8, or int8 for numpy-signed. The collection's own codes have
-                  more bits, and a meaning nowhere else
+                  more bits, but mean nothing elsewhere
 
---ids writes who the rows are, a line each: an .txt file the id, a .jsonl file an object
-with the id and the metadata's own members. Both are what hamnest ingest --ids reads.
-Files that are there already are left alone.`,
+--ids writes the ids of the rows, a line for each: the id alone to a .txt file, or an
+object with the id and the members of the metadata to a .jsonl file. Metadata with a
+member "id" or "metadata" is written as one member, "metadata". hamnest ingest --ids
+reads both files. Export never overwrites a file.`,
 		Example: `  hamnest export packages --what vectors --out vectors.npy --ids ids.jsonl --data ./vectors
   hamnest export packages --what codes --dialect numpy --out codes.npy --server localhost:7700`,
 		Args: wantArgs(1, 1),

@@ -36,23 +36,23 @@ func planCommand(format *show.Format) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "plan --rows N --dims D",
 		Short: "Predict memory, disk and speed of a collection before it is made",
-		Long: `Plan predicts what a collection will take of memory and disk, how long it will take to
-store the vectors, and how fast searches will be. It needs neither vectors nor a server.
+		Long: `Plan predicts how much memory and disk a collection needs, how long it takes to store the
+vectors, and how fast searches are. It needs neither vectors nor a server.
 
-Sizes are computed from the shape of the collection. Times come from this machine, in
-some seconds: the scan is timed on random codes, as by hamnest bench scan; everything
-else in a rehearsal, a small collection of vectors as hamnest bench data makes them, that
-is stored, searched and removed again. The rehearsal is made in --data, so that its disk
-is what is measured, or where temporary files go. Each number says what it was derived
-from.
+Sizes are computed from the shape of the collection. Times are measured on this machine,
+in a few seconds. The scan is timed on random codes, as hamnest bench scan does. The rest
+is timed in a rehearsal: plan makes up vectors as hamnest bench data does, stores them in
+a small collection, searches it and removes it. It does so in --data, to measure that
+disk, or where temporary files go. Each number says where it comes from.
 
 The search is the default one, for k results. It finds the stored vectors in the page
-cache, which must have room for them: a search that has to read them from the disk waits
-for up to as many reads as it reads vectors. How many that are depends on the vectors:
-those that are made up for the rehearsal are about as hard as those of embedding models.
-Other work on the machine makes all of it slower, also while it is measured.
+cache, which must have room for them. A search that reads them from disk waits for up to
+one read for each vector. How many vectors it reads depends on the data; those of the
+rehearsal are about as hard as those of embedding models. Other work on the machine slows
+all of this down, and the measurements too.
 
-The recall that a search is to have is set, by --target-recall, and not planned.`,
+You set the recall with --target-recall; plan does not predict it. Unless you say
+otherwise, the collection has the shape that hamnest collection create gives it.`,
 		Example: `  hamnest plan --rows 1000000 --dims 1024
   hamnest plan --rows 10000000 --dims 768 --bits 512 --store float16 --id-bytes 36 --metadata-bytes 400 --data ./vectors
   hamnest plan --rows 1000000 --dims 1024 --store none --format json`,
@@ -72,13 +72,13 @@ The recall that a search is to have is set, by --target-recall, and not planned.
 	f.Var(countFlag[uint64]{&flags.rows}, "rows", "vectors to come, such as 1000000, 1e6, 1M or 250k (required)")
 	f.IntVar(&flags.shape.spec.Dims, "dims", 0, "dimensions of a vector (required)")
 	flags.shape.register(cmd, "")
-	f.IntVarP(&flags.query.K, "k", "k", 10, "results a search")
-	f.Float64Var(&flags.query.TargetRecall, "target-recall", 0, fmt.Sprintf("share of the right hits to find in the mean (default %v)", index.DefaultTargetRecall))
-	f.IntVar(&flags.query.Candidates, "candidates", 0, "rows that the scan keeps at first, at least k (default 40 for each of k, 100 to 10000)")
-	f.IntVar(&flags.metadataBytes, "metadata-bytes", 0, "bytes of metadata a vector, in the mean")
-	f.IntVar(&flags.idBytes, "id-bytes", 0, "bytes of an id, in the mean (default: those of row numbers)")
-	f.StringVar(&flags.data, "data", "", "`directory` on the disk that is meant, which need not be there (default $"+envData+", or that of temporary files)")
-	f.DurationVar(&flags.time, "time", measure.PlanTime, "about how long to measure; longer is steadier, and takes more memory and disk meanwhile")
+	f.IntVarP(&flags.query.K, "k", "k", 10, "results of a search")
+	f.Float64Var(&flags.query.TargetRecall, "target-recall", 0, fmt.Sprintf("mean share of the right hits to find (default %v)", index.DefaultTargetRecall))
+	f.IntVar(&flags.query.Candidates, "candidates", 0, "rows that the scan keeps at first, k or more (default 40 k, but from 100 to 10000)")
+	f.IntVar(&flags.metadataBytes, "metadata-bytes", 0, "mean bytes of metadata of a vector")
+	f.IntVar(&flags.idBytes, "id-bytes", 0, "mean bytes of an id (default: those of row numbers)")
+	f.StringVar(&flags.data, "data", "", "`directory` on the disk to measure, which need not exist (default $"+envData+", or where temporary files go)")
+	f.DurationVar(&flags.time, "time", measure.PlanTime, "roughly how long to measure; more time gives steadier numbers, but takes more memory and disk")
 	addThreads(cmd)
 	for _, name := range []string{"rows", "dims"} {
 		if err := cmd.MarkFlagRequired(name); err != nil {
@@ -146,10 +146,10 @@ func printPlan(out show.Output, p *measure.Plan) error {
 		return err
 	}
 	return out.Printf(`
-latency_ms is one search alone: encode_ms and rest_ms as in the rehearsal, scan_ms as its codes were
-timed, in proportion to the rows. exact is the share of the rehearsed searches that compared all vectors
-after all; the times are of the others. qps is with %d searches under way: scan_shared_ms is each one's share
-of a pass on all %d cores, and the rest is shared out among them. Vectors are in the page cache.
+latency_ms is one search alone: encode_ms and rest_ms from the rehearsal, scan_ms from timing its codes,
+scaled to the number of rows. exact is the share of rehearsed searches that ended up comparing all vectors;
+the times are those of the others. qps is with %d searches at a time: scan_shared_ms is the part of a pass
+that each one pays for on all %d cores. The stored vectors are in the page cache.
 `, measure.PlanTogether, runtime.GOMAXPROCS(0))
 }
 
@@ -176,5 +176,5 @@ func plannedProfile(p *measure.Plan) string {
 	if p.Profile == p.ProfilePlanned {
 		return p.Profile
 	}
-	return fmt.Sprintf("%s (%s for so many)", p.Profile, p.ProfilePlanned)
+	return fmt.Sprintf("%s (%s at this size)", p.Profile, p.ProfilePlanned)
 }

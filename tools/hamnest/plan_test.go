@@ -75,7 +75,7 @@ func TestAPlanSaysWhatEachNumberIsDerivedFrom(t *testing.T) {
 		}
 	}
 	few := must(t, "plan", "--rows", "100", "--dims", "512", "--time", "1ms", "--data", t.TempDir())
-	if want := "profile learned (exact for so many)"; !strings.Contains(few, want) {
+	if want := "profile learned (exact at this size)"; !strings.Contains(few, want) {
 		t.Errorf("the table of few lacks %q", want)
 	}
 	for _, want := range []string{"profile learned, stored as int8", "latency_ms", "page cache"} {

@@ -53,9 +53,9 @@ Every command works in one of two ways:
   --data DIR          on a directory of this machine, without a server
   --server HOST:PORT  on a running server (hamnest serve)
 
-or on what HAMNEST_DATA or HAMNEST_SERVER say when neither is given. Results go to
-standard output, progress and messages to standard error. The exit code is 0 only
-when everything asked for was done.`,
+Without either, it uses HAMNEST_DATA or HAMNEST_SERVER from the environment. Results go
+to standard output; progress and messages go to standard error. The exit code is 0 only
+when the command did all that you asked for.`,
 		Example: `  hamnest demo
   hamnest ingest packages base.npy --ids docs.jsonl --create --data ./vectors
   hamnest search packages --query queries.npy --row 0 -k 5 --data ./vectors`,

@@ -71,18 +71,18 @@ func searchCommand(format *show.Format) *cobra.Command {
   --code FILE.npy    every row of a matrix of packed codes, or one with --row; --dialect
                      says how they are packed. The search ends at the codes.
 
-A search goes through up to three stages. It scans the codes, ranks all rows by the best
-score that each may have, and keeps --candidates; compares those with the query by their
-whole codes; and scores the most promising against the stored vectors. It goes on until
-no more hits can be expected to be missed than --target-recall allows, and scans again,
-or compares all vectors, when that takes more than it has kept. --receipt says how far
-it went, and what recall to expect. --rescore ends a search earlier: after the scan
-(none) or after the whole codes (codes), with estimated scores. --exact compares the
-query with every stored vector instead.
+A search has up to three stages. It scans the codes, ranks all rows by the best score
+that each could have, and keeps --candidates of them. Then it compares the query with the
+whole codes of those. Last, it scores the most promising ones by their stored vectors. It
+stops when the share of hits that it may have missed is as small as --target-recall asks
+for. If the rows it kept are not enough, it scans again, or compares all vectors.
+--receipt shows how far it went and which recall to expect. --rescore ends a search
+earlier: after the scan (none) or after the whole codes (codes), with estimated scores.
+--exact compares the query with every stored vector instead.
 
-A query may be shorter than the vectors when it has as many dimensions as a step of the
-collection's ladder. The answer is about that prefix then: scores are those of the
-prefixes, and the target recall is that of the prefix's own nearest.`,
+A query may be shorter than the vectors if its size is a step of the collection's ladder.
+The answer is then about that prefix: scores are those of the prefixes, and the target
+recall counts the nearest by that prefix.`,
 		Example: `  hamnest search packages --query queries.npy --row 0 -k 5 --with-metadata --data ./vectors
   hamnest search packages --id vim -k 3 --receipt --data ./vectors
   hamnest search packages --query queries.npy --target-recall 0.95 --format json --server localhost:7700
@@ -115,17 +115,17 @@ prefixes, and the target recall is that of the prefix's own nearest.`,
 	f.IntVar(&flags.row, "row", 0, "with --query or --code: the one row to search for, from 0 (default all)")
 	f.StringVar(&flags.q.ID, "id", "", "`id` of the stored vector to search for")
 	f.StringVar(&flags.vector, "vector", "", "JSON `array` of numbers to search for, - for standard input")
-	f.IntVarP(&flags.q.K, "k", "k", 10, "how many to return")
-	f.IntVar(&flags.q.Dims, "dims", 0, "leading dimensions of the codes that the scan looks at, at most: a ladder step or a multiple of 64; with --exact, of the vectors (default what is cheapest)")
-	f.Float64Var(&flags.q.TargetRecall, "target-recall", 0, fmt.Sprintf("the share of the right hits to find in the mean, above 0 and at most 1 (default %v)", index.DefaultTargetRecall))
+	f.IntVarP(&flags.q.K, "k", "k", 10, "number of hits to return")
+	f.IntVar(&flags.q.Dims, "dims", 0, "most dimensions of a code that the scan reads: a ladder step or a multiple of 64; with --exact, dimensions of the vectors to compare (default: the cheapest)")
+	f.Float64Var(&flags.q.TargetRecall, "target-recall", 0, fmt.Sprintf("mean share of the right hits to find, above 0 and at most 1 (default %v)", index.DefaultTargetRecall))
 	flags.stages.register(cmd)
-	f.IntVar(&flags.q.Candidates, "candidates", 0, "how many the scan keeps at first, at least k (default 40 for each of k, 100 to 10000)")
+	f.IntVar(&flags.q.Candidates, "candidates", 0, "rows that the scan keeps at first, k or more (default 40 k, but from 100 to 10000)")
 	f.Float64Var(&flags.q.Oversampling, "oversampling", 0, "the same as a multiple of k; instead of --candidates")
-	f.Float32Var(&flags.minScore, "min-score", 0, "leave out what scores less, on the metric's scale (default: nothing)")
-	f.StringVar(&flags.q.PageToken, "page-token", "", "continue after an earlier answer to the same query: the `token` that it came with")
+	f.Float32Var(&flags.minScore, "min-score", 0, "leave out hits with a lower score, on the metric's scale (default: none)")
+	f.StringVar(&flags.q.PageToken, "page-token", "", "continue after an earlier answer to the same query, with the `token` that it gave")
 	f.BoolVar(&flags.q.WithVector, "with-vector", false, "return the stored vectors")
 	f.BoolVar(&flags.q.WithMetadata, "with-metadata", false, "return the metadata")
-	f.BoolVar(&flags.receipt, "receipt", false, "print what was done to get the answer (with --format json always)")
+	f.BoolVar(&flags.receipt, "receipt", false, "also print what the search did (--format json always does)")
 	addThreads(cmd)
 	cmd.MarkFlagsOneRequired("query", "id", "vector", "code")
 	cmd.MarkFlagsMutuallyExclusive("query", "id", "vector", "code")
@@ -143,7 +143,7 @@ type stageFlags struct {
 
 func (s *stageFlags) register(cmd *cobra.Command) {
 	f := cmd.Flags()
-	f.Float64Var(&s.bound, "bound", 0, "instead of --target-recall, for those who know what they do: read a vector when its score may be so many standard deviations better than its code says")
+	f.Float64Var(&s.bound, "bound", 0, "for experts, instead of --target-recall: read a vector if its score could be among the best when it is this many standard deviations above the estimate")
 	f.Var(&s.rescore, "rescore", "where a search ends: after the scan (none), the whole codes (codes) or the stored vectors (vectors, auto)")
 	completeFrom(cmd, "rescore", "auto", "none", "codes", "vectors")
 	f.BoolVar(&s.exact, "exact", false, "compare the query with every stored vector instead of the codes")
@@ -161,7 +161,7 @@ func (f *searchFlags) complete(cmd *cobra.Command) error {
 		f.q.MinScore = &f.minScore
 	}
 	if cmd.Flags().Changed("row") && f.file() == "" {
-		return errors.New("--row says which row of --query or --code FILE.npy, want one of them with it")
+		return errors.New("--row says which row of --query or --code FILE.npy, which are both missing")
 	}
 	if cmd.Flags().Changed("id") {
 		if err := checkIDs(f.q.ID); err != nil {
@@ -169,10 +169,10 @@ func (f *searchFlags) complete(cmd *cobra.Command) error {
 		}
 	}
 	if f.dialect != "" && f.code == "" {
-		return errors.New("--dialect says how --code FILE.npy is packed, want --code with it")
+		return errors.New("--dialect says how --code FILE.npy is packed, which is missing")
 	}
 	if f.file() != "" && !cmd.Flags().Changed("row") && f.q.PageToken != "" {
-		return errors.New("--page-token continues one answer, want --row with it")
+		return errors.New("--page-token continues one answer, which is missing")
 	}
 	if f.vector == "" {
 		return nil

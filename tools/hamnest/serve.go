@@ -40,13 +40,12 @@ standard error, one line each.
 
 SIGTERM and Ctrl-C end it in order: no new call is accepted, those that run are
 finished within --shutdown-timeout, and the files are closed. A second signal kills it;
-what was acknowledged is durable even then.
+acknowledged writes are durable even then.
 
 A request above a limit is refused with the limit's name and value.
 
---live-queries and --live-checks let a server learn from the searches that it answers,
-and hamnest stats say so. What is remembered stays in memory and is gone with the
-process.`,
+With --live-queries and --live-checks, a server learns from the searches that it answers,
+and hamnest stats shows what. It keeps this in memory until it ends.`,
 		Example: `  hamnest serve --data ./vectors
   hamnest serve --data /var/lib/hamnest --listen 0.0.0.0:7700 --max-k 1000`,
 		Args: wantArgs(0, 0),
@@ -62,17 +61,17 @@ process.`,
 	f := cmd.Flags()
 	f.StringVar(&flags.data, "data", "", "`directory` of the collections (default $"+envData+")")
 	f.StringVar(&flags.listen, "listen", "127.0.0.1:7700", "`address` to listen on; port 0 takes a free one and the log says which")
-	f.DurationVar(&flags.shutdownTimeout, "shutdown-timeout", 30*time.Second, "how long calls may take to finish when the server is stopped")
-	f.IntVar(&flags.limits.MaxMessageBytes, "max-message-bytes", 64<<20, "largest message received or sent, in bytes")
+	f.DurationVar(&flags.shutdownTimeout, "shutdown-timeout", 30*time.Second, "time that running calls have to finish when the server stops")
+	f.IntVar(&flags.limits.MaxMessageBytes, "max-message-bytes", 64<<20, "largest message to receive or send, in bytes")
 	f.IntVar(&flags.limits.MaxK, "max-k", 10_000, "most results that one search may ask for")
-	f.IntVar(&flags.limits.MaxCandidates, "max-candidates", 100_000, "most candidates that one search may ask a stage to keep")
+	f.IntVar(&flags.limits.MaxCandidates, "max-candidates", 100_000, "most candidates that one search may ask for")
 	f.IntVar(&flags.limits.MaxBatchSearches, "max-batch-searches", 1000, "most searches in one batch")
-	f.IntVar(&flags.limits.MaxStreamSearches, "max-stream-searches", 256, "most searches under way on one search stream; more wait in the client")
+	f.IntVar(&flags.limits.MaxStreamSearches, "max-stream-searches", 256, "most searches at a time on one search stream; further ones wait in the client")
 	f.IntVar(&flags.limits.MaxBatchVectors, "max-batch-vectors", 10_000, "most vectors, or ids, in one request")
 	f.IntVar(&flags.limits.MaxDims, "max-dims", 65_536, "most dimensions that a new collection may have")
 	f.IntVar(&flags.limits.MaxConcurrentStreams, "max-concurrent-streams", 1000, "most calls that one connection may have open")
-	f.IntVar(&flags.liveQueries, "live-queries", 0, "how many query vectors to remember a collection, the most recent, for hamnest calibrate --live")
-	f.Float64Var(&flags.liveChecks, "live-checks", 0, "share of the searches, 0 to 1, to answer again exactly, in the background and one at a time, to know what recall they had")
+	f.IntVar(&flags.liveQueries, "live-queries", 0, "number of recent queries to remember for each collection, for hamnest calibrate --live")
+	f.Float64Var(&flags.liveChecks, "live-checks", 0, "share of searches, 0 to 1, to repeat exactly in the background, one at a time, to measure their recall")
 	addThreads(cmd)
 	return cmd
 }

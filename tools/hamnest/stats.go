@@ -18,11 +18,11 @@ func statsCommand(format *show.Format) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "stats NAME",
 		Short: "Show what a collection holds and what it costs",
-		Long: `Stats measures a collection: vectors that can be found, rows of replaced and deleted
-vectors (retired) that hold space until a rewrite drops them (dropped, since the
-collection was made), rows packed in blocks (sealed), and bytes in memory, where the
-codes are, and on disk, part by part. While the collection is rewritten, because its
-profile or stored precision changes, it says how far that is.`,
+		Long: `Stats shows what a collection holds: the vectors that searches can find; the rows of
+replaced and deleted vectors, which take space (retired) until a rewrite drops them
+(dropped, since the collection was made); the rows packed in blocks (sealed); and the
+bytes in memory, where the codes are, and on disk. While a rewrite is under way, because
+the profile or the stored precision changes, stats shows its progress.`,
 		Example: `  hamnest stats packages --data ./vectors
   hamnest stats packages --format json --server localhost:7700`,
 		Args: wantArgs(1, 1),
