@@ -54,7 +54,7 @@ func TestCalibrateRefusesFlagsThatMakeNoSense(t *testing.T) {
 	for want, args := range map[string][]string{
 		"--queries":         {"--queries-skip", "1"},
 		"none is left":      {"--queries", queries, "--queries-skip", "3"},
-		"want 0 or more":           {"--queries", queries, "--queries-limit", "-1"},
+		"want 0 or more":    {"--queries", queries, "--queries-limit", "-1"},
 		"-k is 0":           {"-k", "0"},
 		"k: 1001":           {"-k", "1001"},
 		`".png"`:            {"--plot", "a.png"},

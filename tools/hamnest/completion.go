@@ -7,9 +7,10 @@ import (
 	"strings"
 	"time"
 
+	"github.com/spf13/cobra"
+
 	"github.com/hamnest/hamnest/client"
 	"github.com/hamnest/hamnest/index/api"
-	"github.com/spf13/cobra"
 )
 
 // completionTime is how long a shell waits for names at most.
