@@ -1,0 +1,193 @@
+package filter
+
+import (
+	"errors"
+	"fmt"
+	"reflect"
+	"time"
+	"unicode/utf8"
+
+	"github.com/hamnest/hamnest/index/attr"
+)
+
+// FieldRef is a field to compare.
+type FieldRef struct {
+	path attr.Path
+	err  error
+}
+
+// Field names a field by its path as the language writes it: "author.name", or
+// `labels."a.b"` where a name is more than a word. [attr.PathOf] writes a path from names.
+//
+// What cannot be written, here or in a value, makes an expression whose [Expr.Err]
+// says so, and that no collection takes.
+func Field(path string) FieldRef {
+	p, err := attr.ParsePath(path)
+	return FieldRef{p, err}
+}
+
+// Eq matches records in which the field, or an element of its list, is value: a
+// string, bool, number, time.Time or attr.Value, or nil for null.
+func (f FieldRef) Eq(value any) Expr { return f.compare(Eq, value) }
+
+// Ne matches records in which the field is present and no Eq.
+func (f FieldRef) Ne(value any) Expr { return f.compare(Ne, value) }
+
+// Lt matches records in which the field, or an element of its list, is less than value.
+func (f FieldRef) Lt(value any) Expr { return f.compare(Lt, value) }
+
+// Le matches records in which the field, or an element of its list, is less than value or equal.
+func (f FieldRef) Le(value any) Expr { return f.compare(Le, value) }
+
+// Gt matches records in which the field, or an element of its list, is greater than value.
+func (f FieldRef) Gt(value any) Expr { return f.compare(Gt, value) }
+
+// Ge matches records in which the field, or an element of its list, is greater than value or equal.
+func (f FieldRef) Ge(value any) Expr { return f.compare(Ge, value) }
+
+// Has matches records in which the field, or an element of its list, is value, or,
+// when value is a string, the field is an object with a present member of that name.
+func (f FieldRef) Has(value any) Expr { return f.compare(Has, value) }
+
+// Present matches records in which the field is there: not null, and no empty list or object.
+func (f FieldRef) Present() Expr { return f.expr(Expr{Op: Present}) }
+
+// Empty matches records in which the field is an empty list or object.
+func (f FieldRef) Empty() Expr { return f.expr(Expr{Op: Empty}) }
+
+// StartsWith matches records in which the field, or an element of its list, is a
+// string that starts with text.
+func (f FieldRef) StartsWith(text string) Expr { return f.like(Pattern{Text: text, After: true}) }
+
+// EndsWith matches records in which the field, or an element of its list, is a
+// string that ends with text.
+func (f FieldRef) EndsWith(text string) Expr { return f.like(Pattern{Text: text, Before: true}) }
+
+// Contains matches records in which the field, or an element of its list, is a
+// string with text somewhere in it.
+func (f FieldRef) Contains(text string) Expr {
+	return f.like(Pattern{Text: text, Before: true, After: true})
+}
+
+// In matches records in which the field of this path, or an element of its list, is one of
+// values, of which a filter takes up to MaxValues.
+func In[T any](path string, values ...T) Expr {
+	literals := make([]attr.Value, len(values))
+	for i, v := range values {
+		var err error
+		if literals[i], err = literal(v); err != nil {
+			return bad(err)
+		}
+	}
+	return Field(path).expr(Expr{Op: OneOf, Values: literals})
+}
+
+// Err returns what a builder was given that cannot be part of a filter, or nil.
+func (e Expr) Err() error {
+	var err error
+	e.visit(func(e Expr) {
+		if e.Op == invalid && err == nil {
+			err = errors.New(e.Values[0].Text())
+		}
+	})
+	return err
+}
+
+// bad returns the expression that stands for one that cannot be made.
+func bad(err error) Expr {
+	return Expr{Op: invalid, Values: []attr.Value{attr.StringValue(err.Error())}}
+}
+
+func (f FieldRef) expr(e Expr) Expr {
+	if f.err != nil {
+		return bad(f.err)
+	}
+	e.Field = f.path
+	return e
+}
+
+func (f FieldRef) like(p Pattern) Expr {
+	if !utf8.ValidString(p.Text) {
+		return bad(fmt.Errorf("filter: field %s: found %.50q, want UTF-8", f.path, p.Text))
+	}
+	return f.expr(Expr{Op: Like, Pattern: p.settled()})
+}
+
+// settled returns p in the one form that a text which fits anything has.
+func (p Pattern) settled() Pattern {
+	if p.Text == "" {
+		return Pattern{After: true}
+	}
+	return p
+}
+
+func (f FieldRef) compare(op Op, value any) Expr {
+	v, err := literal(value)
+	if err == nil && op >= Lt && op <= Ge {
+		err = orderable(v)
+	}
+	if err != nil {
+		return bad(fmt.Errorf("filter: field %s: %w", f.path, err))
+	}
+	return f.expr(comparison(op, v))
+}
+
+// comparison returns the comparison with v, without its field. Only a string can be a name that Has
+// asks for.
+func comparison(op Op, v attr.Value) Expr {
+	if op == Has && v.Kind() != attr.String {
+		op = Eq
+	}
+	return Expr{Op: op, Values: []attr.Value{v}}
+}
+
+// orderable returns why v is neither less nor greater than others, or nil.
+func orderable(v attr.Value) error {
+	switch v.Kind() {
+	case attr.Null:
+		return errors.New("found null after < or >, want a number, a string or a timestamp: null has no order")
+	case attr.Bool:
+		return fmt.Errorf("found %t after < or >, want a number, a string or a timestamp: a bool has no order", v.Bool())
+	}
+	return nil
+}
+
+// literal returns a Go value as one of a filter.
+func literal(value any) (attr.Value, error) {
+	switch v := value.(type) {
+	case nil:
+		return attr.NullValue(), nil
+	case attr.Value:
+		if v.Kind() == attr.Absent || v.Kind() == attr.List || v.Kind() == attr.Object {
+			return attr.Value{}, fmt.Errorf("found a value of kind %s, want a single one", v.Kind())
+		}
+		return v, nil
+	case time.Time:
+		if t, ok := attr.TimeValue(v); ok {
+			return t, nil
+		}
+		return attr.Value{}, fmt.Errorf("found the time %v, want one of the years 1 to 9999", v)
+	}
+	switch v := reflect.ValueOf(value); {
+	case v.Kind() == reflect.String:
+		if !utf8.ValidString(v.String()) {
+			return attr.Value{}, fmt.Errorf("found %.50q, want UTF-8", v.String())
+		}
+		return attr.StringValue(v.String()), nil
+	case v.Kind() == reflect.Bool:
+		return attr.BoolValue(v.Bool()), nil
+	case v.CanInt():
+		return attr.IntValue(v.Int()), nil
+	case v.CanUint():
+		if i := int64(v.Uint()); i >= 0 {
+			return attr.IntValue(i), nil
+		}
+		return attr.Value{}, fmt.Errorf("found %d, want an integer up to 2^63-1", v.Uint())
+	case v.CanFloat():
+		if f, ok := attr.FloatValue(v.Float()); ok {
+			return f, nil
+		}
+		return attr.Value{}, fmt.Errorf("found %v, want a finite number", v.Float())
+	}
+	return attr.Value{}, fmt.Errorf("found a %T, want a string, bool, number, time.Time or nil", value)
+}

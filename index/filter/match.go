@@ -1,0 +1,97 @@
+package filter
+
+import (
+	"slices"
+	"strings"
+
+	"github.com/hamnest/hamnest/index/attr"
+)
+
+// Match reports whether the record of this id and metadata, a JSON object or
+// nothing, is one of those that e means. It is the plain evaluator: what an index
+// answers must be the same.
+//
+// Every expression is true or false of every record, and Not is the other one: there is
+// no unknown. An error is metadata's, an *attr.Error.
+func (e Expr) Match(id string, metadata []byte) (bool, error) {
+	values := map[attr.Path]attr.Value{}
+	err := attr.NewReader(nil).Read(metadata, func(path attr.Path, value attr.Value) error {
+		values[path] = value
+		return nil
+	})
+	values[attr.ID] = attr.StringValue(id)
+	return err == nil && e.matches(values), err
+}
+
+// matches is Match of a record that was read.
+func (e Expr) matches(record map[attr.Path]attr.Value) bool {
+	field := record[e.Field]
+	switch e.Op {
+	case All:
+		return true
+	case Conj:
+		return !slices.ContainsFunc(e.Args, func(arg Expr) bool { return !arg.matches(record) })
+	case Disj:
+		return slices.ContainsFunc(e.Args, func(arg Expr) bool { return arg.matches(record) })
+	case Neg:
+		return !e.Args[0].matches(record)
+	case Eq:
+		return is(field, e.Values[0])
+	case Ne:
+		return field.Present() && !is(field, e.Values[0])
+	case Lt:
+		return compares(field, e.Values[0], func(order int) bool { return order < 0 })
+	case Le:
+		return compares(field, e.Values[0], func(order int) bool { return order <= 0 })
+	case Gt:
+		return compares(field, e.Values[0], func(order int) bool { return order > 0 })
+	case Ge:
+		return compares(field, e.Values[0], func(order int) bool { return order >= 0 })
+	case Like:
+		return anyElement(field, e.Pattern.fits)
+	case Has:
+		return is(field, e.Values[0]) || record[e.child()].Present()
+	case Present:
+		return field.Present()
+	case Empty:
+		return field.Empty()
+	case OneOf:
+		return slices.ContainsFunc(e.Values, func(v attr.Value) bool { return is(field, v) })
+	}
+	return false
+}
+
+// is reports whether field, or an element of its list, is v.
+func is(field, v attr.Value) bool {
+	return compares(field, v, func(order int) bool { return order == 0 })
+}
+
+// compares reports whether field, or an element of its list, can be compared with v,
+// and stands to it in an order that ok accepts.
+func compares(field, v attr.Value, ok func(order int) bool) bool {
+	return anyElement(field, func(element attr.Value) bool {
+		order, comparable := attr.Compare(element, v)
+		return comparable && ok(order)
+	})
+}
+
+// anyElement reports whether field, or an element of its list, passes test.
+func anyElement(field attr.Value, test func(attr.Value) bool) bool {
+	if field.Kind() == attr.List {
+		return slices.ContainsFunc(field.List(), test)
+	}
+	return test(field)
+}
+
+// fits reports whether v is a string as p describes.
+func (p Pattern) fits(v attr.Value) bool {
+	switch {
+	case v.Kind() != attr.String:
+		return false
+	case p.Before && p.After:
+		return strings.Contains(v.Text(), p.Text)
+	case p.Before:
+		return strings.HasSuffix(v.Text(), p.Text)
+	}
+	return strings.HasPrefix(v.Text(), p.Text)
+}

@@ -1,0 +1,146 @@
+package filter
+
+import (
+	"cmp"
+	"maps"
+	"slices"
+
+	"github.com/hamnest/hamnest/index/attr"
+)
+
+// Normalize returns the canonical form of e, which matches the same records. These
+// have the same one, and so the same String:
+//
+//   - AND, OR and in() in any order, nested in any way, with parts said twice;
+//   - NOT moved over AND and OR, and NOT NOT;
+//   - in(a, x, y), a = x OR a = y, in() of parts of the values; and each under NOT;
+//   - a != x, and a:* AND NOT a = x; a:"x", and a = "x" OR a.x:*;
+//   - what is joined with nothing or with everything, such as in() without values;
+//   - numbers, strings and timestamps that are written in several ways.
+//
+// Other pairs of one meaning, such as a <= 1 and a < 1 OR a = 1, keep two forms. A canonical form can nest two levels
+// deeper than e and hold more values in one in(), so that Parse may refuse its String.
+func (e Expr) Normalize() Expr { return e.normal(false) }
+
+// normal is Normalize of e, or of NOT e when negated.
+func (e Expr) normal(negated bool) Expr {
+	switch e.Op {
+	case All:
+		if negated {
+			return none()
+		}
+		return Expr{}
+	case Neg:
+		return e.Args[0].normal(!negated)
+	case Conj, Disj:
+		args := make([]Expr, len(e.Args))
+		for i, arg := range e.Args {
+			args[i] = arg.normal(negated)
+		}
+		if (e.Op == Conj) != negated {
+			return normalConj(args)
+		}
+		return normalDisj(args)
+	case Ne:
+		present := Expr{Op: Present, Field: e.Field}
+		equal := Expr{Op: Eq, Field: e.Field, Values: e.Values}
+		return present.And(Not(equal)).normal(negated)
+	case Has:
+		equal := Expr{Op: Eq, Field: e.Field, Values: e.Values}
+		member := Expr{Op: Present, Field: e.child()}
+		return equal.Or(member).normal(negated)
+	case OneOf:
+		e = oneOf(e.Field, e.Values)
+	}
+	e.column = 0
+	switch {
+	case !negated:
+		return e
+	case e.isNone():
+		return Expr{}
+	}
+	return Not(e)
+}
+
+// normalConj joins canonical expressions by AND.
+func normalConj(args []Expr) Expr {
+	if slices.ContainsFunc(args, Expr.isNone) {
+		return none()
+	}
+	joined := And(args...)
+	if joined.Op != Conj {
+		return joined
+	}
+	// NOT in(a, x) AND NOT in(a, y) is NOT in(a, x, y). The like of it without NOT
+	// is no such thing: a list can be both.
+	return settle(Conj, joined.Args, func(e Expr) (Expr, bool) {
+		if e.Op != Neg {
+			return Expr{}, false
+		}
+		return e.Args[0], e.Args[0].isSet()
+	}, Not)
+}
+
+// normalDisj joins canonical expressions by OR.
+func normalDisj(args []Expr) Expr {
+	joined := Or(slices.DeleteFunc(args, Expr.isNone)...)
+	if joined.Op != Disj {
+		return joined
+	}
+	return settle(Disj, joined.Args,
+		func(e Expr) (Expr, bool) { return e, e.isSet() },
+		func(e Expr) Expr { return e })
+}
+
+// isSet reports whether e asks for one of some values.
+func (e Expr) isSet() bool { return e.Op == Eq || e.Op == OneOf }
+
+// settle joins args by op, in canonical order and each once, and makes one of those that
+// split takes for sets of values of one field; whole is the inverse of split.
+func settle(op Op, args []Expr, split func(Expr) (set Expr, ok bool), whole func(set Expr) Expr) Expr {
+	values := map[attr.Path][]attr.Value{}
+	var settled []Expr
+	for _, arg := range args {
+		if set, ok := split(arg); ok {
+			values[set.Field] = append(values[set.Field], set.Values...)
+		} else {
+			settled = append(settled, arg)
+		}
+	}
+	for field, all := range values {
+		settled = append(settled, whole(oneOf(field, all)))
+	}
+	texts := make(map[string]Expr, len(settled))
+	for _, e := range settled {
+		texts[e.String()] = e
+	}
+	order := make([]Expr, 0, len(texts))
+	for _, text := range slices.Sorted(maps.Keys(texts)) {
+		order = append(order, texts[text])
+	}
+	return join(op, order)
+}
+
+// oneOf is in() in canonical form: of one value it is Eq, and of none it asks for no
+// field.
+func oneOf(field attr.Path, values []attr.Value) Expr {
+	values = slices.Clone(values)
+	slices.SortFunc(values, compareValues)
+	values = slices.CompactFunc(values, attr.Value.Equal)
+	switch len(values) {
+	case 0:
+		return none()
+	case 1:
+		return Expr{Op: Eq, Field: field, Values: values}
+	}
+	return Expr{Op: OneOf, Field: field, Values: values}
+}
+
+// compareValues orders literals of any kinds.
+func compareValues(a, b attr.Value) int {
+	if order := cmp.Compare(a.Kind(), b.Kind()); order != 0 {
+		return order
+	}
+	order, _ := attr.Compare(a, b) // always of one kind
+	return order
+}

@@ -1,0 +1,455 @@
+package filter
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+	"unicode/utf8"
+
+	"github.com/hamnest/hamnest/index/attr"
+)
+
+// The limits of a filter's text. All are looked at before or while it is read, so
+// that no text takes more time or memory than its length is worth.
+const (
+	// MaxBytes is how long a filter may be: 10,000 values of 100 bytes.
+	MaxBytes = 1 << 20
+	// MaxPlainBytes is how long it may be without the values of its in(): each part
+	// of a filter costs a pass over rows, and a value of in() hardly anything.
+	MaxPlainBytes = 8 << 10
+	// MaxValues is how many values all its in() may have together.
+	MaxValues = 10_000
+	// MaxDepth is how many parentheses and negations may stand inside one another.
+	// Reading takes stack, and a stack that overflows cannot be caught.
+	MaxDepth = 32
+)
+
+// Error says where a filter is wrong, and why.
+type Error struct {
+	// Column is the place in the text, in characters from 1; 0 for a filter that was
+	// built.
+	Column int
+	// Reason says what was found and what was wanted.
+	Reason string
+}
+
+func (e *Error) Error() string {
+	if e.Column == 0 {
+		return "filter: " + e.Reason
+	}
+	return fmt.Sprintf("filter: column %d: %s", e.Column, e.Reason)
+}
+
+// Parse reads a filter. Blank text is the filter that matches every record. A failure is an *Error.
+func Parse(text string) (Expr, error) {
+	if len(text) > MaxBytes {
+		return Expr{}, &Error{1, fmt.Sprintf("found %d bytes, want at most %d", len(text), MaxBytes)}
+	}
+	if !utf8.ValidString(text) {
+		valid := strings.ToValidUTF8(text, "\x00")
+		at := 0
+		for at < len(text) && text[at] == valid[at] {
+			at++
+		}
+		return Expr{}, &Error{utf8.RuneCountInString(text[:at]) + 1, fmt.Sprintf("found the byte %#02x, want UTF-8", text[at])}
+	}
+	p := parser{text: text}
+	p.space()
+	if p.at == len(text) {
+		return Expr{}, nil
+	}
+	e, err := p.expression(nil)
+	if err == nil && p.at < len(text) {
+		err = p.wanted("AND, OR or the end")
+	}
+	if err == nil {
+		err = p.checkLength()
+	}
+	if err != nil {
+		return Expr{}, err
+	}
+	return e, nil
+}
+
+// parser reads the grammar of AIP-160 by recursive descent. After each method p.at
+// is at the next character that is no space.
+type parser struct {
+	text   string
+	at     int // in bytes
+	depth  int // of parentheses and negations around p.at
+	values int // of all in() so far
+	inside int // bytes of those values
+	// counted is how many characters there are before a byte that columnOf was asked for.
+	counted struct{ at, runes int }
+}
+
+// left is the left side of a comparison whose right side stands in parentheses:
+// a = ("x" OR "y").
+type left struct {
+	field  attr.Path
+	op     Op
+	column int
+}
+
+// expression reads what AND joins: expression and sequence of the grammar, for parts in a row are
+// joined by AND as well.
+func (p *parser) expression(l *left) (Expr, error) {
+	var parts []Expr
+	for {
+		part, err := p.factor(l)
+		if err != nil {
+			return Expr{}, err
+		}
+		parts = append(parts, part)
+		if !p.keyword("AND") && (p.at == len(p.text) || !p.startsTerm()) {
+			return And(parts...), nil
+		}
+	}
+}
+
+// factor reads what OR joins: it binds tighter than AND.
+func (p *parser) factor(l *left) (Expr, error) {
+	var parts []Expr
+	for {
+		part, err := p.term(l)
+		if err != nil {
+			return Expr{}, err
+		}
+		parts = append(parts, part)
+		if !p.keyword("OR") {
+			return Or(parts...), nil
+		}
+	}
+}
+
+// term reads a part that NOT or - may stand before.
+func (p *parser) term(l *left) (Expr, error) {
+	if err := p.checkLength(); err != nil {
+		return Expr{}, err
+	}
+	start := p.at
+	minus := p.peek() == '-' && (l == nil || !digit(p.peekAt(1)))
+	if minus {
+		p.at++
+		if spaceByte(p.peek()) {
+			return Expr{}, p.wanted("what - negates right after it")
+		}
+	} else if !p.keyword("NOT") {
+		return p.simple(l)
+	}
+	if p.word() == "NOT" || minus && p.peek() == '-' {
+		return Expr{}, p.wanted("( to negate again: NOT (NOT a = 1)")
+	}
+	if err := p.deeper(start); err != nil {
+		return Expr{}, err
+	}
+	e, err := p.simple(l)
+	p.depth--
+	return Not(e), err
+}
+
+// simple reads one comparison, or an expression in parentheses.
+func (p *parser) simple(l *left) (Expr, error) {
+	switch start := p.at; {
+	case p.peek() == '(':
+		if err := p.deeper(start); err != nil {
+			return Expr{}, err
+		}
+		p.skip(1)
+		e, err := p.expression(l)
+		if err != nil {
+			return Expr{}, err
+		}
+		if p.peek() != ')' {
+			return Expr{}, p.wanted(fmt.Sprintf("AND, OR or the ) of the ( at column %d", p.columnOf(start)))
+		}
+		p.skip(1)
+		p.depth--
+		return e, nil
+	case l != nil:
+		return p.compared(*l)
+	}
+	return p.restriction()
+}
+
+// restriction reads a function, or a field and what it is compared with.
+func (p *parser) restriction() (Expr, error) {
+	start := p.at
+	if word := p.word(); word != "" && p.parenthesisAfter(word) {
+		return p.function(word)
+	}
+	field, err := p.field()
+	if err != nil {
+		return Expr{}, err
+	}
+	l := left{field: field, column: p.columnOf(start)}
+	if p.comparator(&l.op) {
+		return p.argument(l)
+	}
+	if p.text[start] == '"' || p.text[start] == '\'' {
+		return Expr{}, p.wanted("a comparison (= != < <= > >= :) after the name of a field: there is no search of all fields")
+	}
+	if p.at < len(p.text) && p.peek() != ')' && !p.startsTerm() && p.word() == "" {
+		return Expr{}, p.wanted("a comparison (= != < <= > >= :), AND, OR or the end")
+	}
+	e := comparison(Eq, attr.BoolValue(true)) // a bool alone
+	e.Field, e.column = l.field, l.column
+	return e, nil
+}
+
+// function reads in() or empty(), whose name is ahead.
+func (p *parser) function(name string) (Expr, error) {
+	e := Expr{column: p.columnOf(p.at)}
+	switch name {
+	case "in":
+		e.Op = OneOf
+	case "empty":
+		e.Op = Empty
+	case "timestamp":
+		return Expr{}, p.wanted(`a field, with timestamp("...") after its comparison`)
+	default:
+		return Expr{}, p.wanted(`one of the functions in(field, value, ...) and empty(field)`)
+	}
+	p.skip(len(name))
+	p.skip(len("("))
+	var err error
+	if e.Field, err = p.field(); err != nil {
+		return Expr{}, err
+	}
+	if e.Op == OneOf {
+		if e.Values, err = p.list(); err != nil {
+			return Expr{}, err
+		}
+	}
+	if p.peek() != ')' {
+		want := ")"
+		if e.Op == OneOf {
+			want = ", or )"
+		}
+		return Expr{}, p.wanted(want)
+	}
+	p.skip(1)
+	return e, nil
+}
+
+// list reads the values of in(), each after a comma.
+func (p *parser) list() ([]attr.Value, error) {
+	var values []attr.Value
+	start := p.at
+	for p.peek() == ',' {
+		p.skip(1)
+		if p.values++; p.values > MaxValues {
+			return nil, p.fault(p.at, fmt.Sprintf("found more than %d values of in(), want at most as many in one filter", MaxValues))
+		}
+		at := p.at
+		v, stars, err := p.literal()
+		if err != nil {
+			return nil, err
+		}
+		if len(stars) > 0 {
+			return nil, p.fault(at, `found a * in a value of in(), want whole values, with \* for the character *`)
+		}
+		values = append(values, v)
+	}
+	p.inside += p.at - start
+	return values, nil
+}
+
+// field reads the path of a field.
+func (p *parser) field() (attr.Path, error) {
+	if c := p.peek(); digit(c) || c == '-' {
+		return "", p.wanted("a field: it stands left of its comparison, and in quotation marks if its name begins so")
+	}
+	if p.at == len(p.text) || !nameStart(p.text[p.at:]) {
+		return "", p.wanted("a field, NOT or (")
+	}
+	path, n, err := attr.ReadPath(p.text[p.at:])
+	if err != nil {
+		return "", p.fault(p.at+err.Offset, err.Reason)
+	}
+	if len(path) > attr.MaxPathBytes {
+		return "", p.fault(p.at, fmt.Sprintf("found a field whose path has %d bytes, want at most %d", len(path), attr.MaxPathBytes))
+	}
+	p.skip(n)
+	return path, nil
+}
+
+// signs are the comparators, longer ones first.
+var signs = []struct {
+	sign string
+	op   Op
+}{{"!=", Ne}, {"<=", Le}, {">=", Ge}, {"=", Eq}, {"<", Lt}, {">", Gt}, {":", Has}}
+
+// comparator reads a comparator if there is one.
+func (p *parser) comparator(op *Op) bool {
+	for _, s := range signs {
+		if strings.HasPrefix(p.text[p.at:], s.sign) {
+			*op = s.op
+			p.skip(len(s.sign))
+			return true
+		}
+	}
+	return false
+}
+
+// argument reads the right side of a comparison.
+func (p *parser) argument(l left) (Expr, error) {
+	switch p.peek() {
+	case '*':
+		if l.op != Has {
+			return Expr{}, p.wanted("a value; whether a field is there is written with a colon, a:*")
+		}
+		p.skip(1)
+		return Expr{Op: Present, Field: l.field, column: l.column}, nil
+	case '(':
+		return p.simple(&l)
+	}
+	return p.compared(l)
+}
+
+// compared reads one literal and returns the comparison with it.
+func (p *parser) compared(l left) (Expr, error) {
+	start := p.at
+	v, stars, err := p.literal()
+	if err != nil {
+		return Expr{}, err
+	}
+	if l.op >= Lt && l.op <= Ge {
+		if err := orderable(v); err != nil {
+			return Expr{}, p.fault(start, err.Error())
+		}
+		if len(stars) > 0 {
+			return Expr{}, p.fault(start, `found a * after < or >, want a whole string, with \* for the character *`)
+		}
+	}
+	e := comparison(l.op, v)
+	if len(stars) > 0 {
+		pattern, err := patternOf(v.Text(), stars)
+		if err != nil {
+			return Expr{}, p.fault(start, err.Error())
+		}
+		e = Expr{Op: Like, Pattern: pattern}
+	}
+	e.Field, e.column = l.field, l.column
+	if e.Op == Like && l.op == Ne {
+		return Expr{Op: Present, Field: l.field, column: l.column}.And(Not(e)), nil
+	}
+	return e, nil
+}
+
+// patternOf returns the pattern of a string in which stars, of which there are
+// some, are where * stood as a wildcard.
+func patternOf(text string, stars []int) (Pattern, error) {
+	last := len(text) - 1
+	for _, star := range stars {
+		if star != 0 && star != last {
+			return Pattern{}, errors.New(`found a * inside a string, want it at the beginning or the end, or \* for the character`)
+		}
+	}
+	before, after := stars[0] == 0, stars[len(stars)-1] == last
+	switch {
+	case last == 0:
+		return Pattern{After: true}, nil
+	case before && after && last == 1:
+		return Pattern{}, errors.New(`found "**", want "*" for any string`)
+	case before:
+		text = text[1:]
+	}
+	if after {
+		text = text[:len(text)-1]
+	}
+	return Pattern{Text: text, Before: before, After: after}, nil
+}
+
+// literal reads a value, and where a string has a * that is not escaped.
+func (p *parser) literal() (v attr.Value, stars []int, err error) {
+	c := p.peek()
+	switch {
+	case c == '"' || c == '\'':
+		text, stars, n, err := attr.ReadQuoted(p.text[p.at:])
+		if err != nil {
+			return v, nil, p.fault(p.at+err.Offset, err.Reason)
+		}
+		p.skip(n)
+		return attr.StringValue(text), stars, nil
+	case digit(c), c == '-' && digit(p.peekAt(1)):
+		v, err = p.number()
+		return v, nil, err
+	}
+	word := p.word()
+	switch {
+	case word == "timestamp" && p.parenthesisAfter(word):
+		v, err = p.timestamp()
+		return v, nil, err
+	case word == "null":
+		v = attr.NullValue()
+	case word == "true", word == "false":
+		v = attr.BoolValue(word == "true")
+	case word != "" && !keywords[word]:
+		return v, nil, p.wanted(fmt.Sprintf(`a value; write "%.40s", in quotation marks, for the string`, word))
+	default:
+		return v, nil, p.wanted(`a value: a string in quotation marks, a number, true, false, null or timestamp("...")`)
+	}
+	p.skip(len(word))
+	return v, nil, nil
+}
+
+var keywords = map[string]bool{"AND": true, "OR": true, "NOT": true}
+
+// number reads a number as JSON writes it.
+func (p *parser) number() (attr.Value, error) {
+	rest := p.text[p.at:]
+	n := 1
+	for n < len(rest) && (digit(rest[n]) || strings.IndexByte(".eE", rest[n]) >= 0 || strings.IndexByte("+-", rest[n]) >= 0 && strings.IndexByte("eE", rest[n-1]) >= 0) {
+		n++
+	}
+	if word := wordAt(rest[n:]); word != "" {
+		return attr.Value{}, p.fault(p.at, fmt.Sprintf("found %.40s, want a number, and a space after it", rest[:n]+word))
+	}
+	v, err := attr.ParseNumber(rest[:n])
+	if err != nil {
+		return attr.Value{}, p.fault(p.at, err.Error())
+	}
+	p.skip(n)
+	return v, nil
+}
+
+// timestamp reads timestamp("..."), whose name is ahead.
+func (p *parser) timestamp() (v attr.Value, err error) {
+	p.skip(len("timestamp"))
+	p.skip(len("("))
+	const want = `a timestamp in quotation marks, such as "2026-05-01T12:00:00Z"`
+	if c := p.peek(); c != '"' && c != '\'' {
+		return v, p.wanted(want)
+	}
+	text, _, n, fault := attr.ReadQuoted(p.text[p.at:])
+	if fault != nil {
+		return v, p.fault(p.at+fault.Offset, fault.Reason)
+	}
+	v, ok := attr.ParseTime(text)
+	if !ok {
+		return v, p.fault(p.at, fmt.Sprintf("found %.40q, want %s", text, want))
+	}
+	p.skip(n)
+	if p.peek() != ')' {
+		return v, p.wanted(")")
+	}
+	p.skip(1)
+	return v, nil
+}
+
+// deeper notes a parenthesis or negation that begins at start.
+func (p *parser) deeper(start int) error {
+	if p.depth++; p.depth > MaxDepth {
+		return p.fault(start, fmt.Sprintf("found more than %d parentheses and negations inside one another, want at most as many", MaxDepth))
+	}
+	return nil
+}
+
+// checkLength holds what was read so far to MaxPlainBytes.
+func (p *parser) checkLength() error {
+	if p.at-p.inside > MaxPlainBytes {
+		return p.fault(p.at, fmt.Sprintf("found more than %d bytes besides values of in(), want at most as many", MaxPlainBytes))
+	}
+	return nil
+}
