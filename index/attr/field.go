@@ -63,7 +63,7 @@ func NewFields(fields []Field) (*Fields, error) {
 	}
 	for _, field := range fields {
 		if child, ok := f.parents[field.Name]; ok {
-			return nil, fmt.Errorf("attr: field %s: found %s too, want no field inside one that holds a %s", field.Name, child, field.TypeString())
+			return nil, fmt.Errorf("attr: field %s: found %s too, want no field inside one of type %s", field.Name, child, field.TypeString())
 		}
 	}
 	slices.Sort(f.names)

@@ -2,7 +2,6 @@ package attr
 
 import (
 	"fmt"
-	"strings"
 	"unicode"
 	"unicode/utf8"
 )
@@ -120,11 +119,6 @@ func ReadWord(text string) string {
 // Child returns the path of the member called name inside path.
 func (p Path) Child(name string) Path {
 	return Path(appendName([]byte(p), name))
-}
-
-// within reports whether p is a path of a member inside outer.
-func (p Path) within(outer Path) bool {
-	return len(p) > len(outer) && strings.HasPrefix(string(p), string(outer)) && p[len(outer)] == '.'
 }
 
 // parents returns the paths that p is within, outermost first.

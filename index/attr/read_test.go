@@ -138,7 +138,7 @@ func TestAVisitorEndsTheReading(t *testing.T) {
 	enough := errors.New("enough")
 	calls := 0
 	err := NewReader(nil).Read([]byte(`{"a":1,"b":2}`), func(Path, Value) error { calls++; return enough })
-	if err != enough || calls != 1 {
+	if !errors.Is(err, enough) || calls != 1 {
 		t.Errorf("%v after %d calls, want the visitor's error after 1", err, calls)
 	}
 }

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"reflect"
+	"strings"
 	"time"
 	"unicode/utf8"
 
@@ -72,14 +73,15 @@ func (f FieldRef) Contains(text string) Expr {
 // In matches records in which the field of this path, or an element of its list, is one of
 // values, of which a filter takes up to MaxValues.
 func In[T any](path string, values ...T) Expr {
+	f := Field(path)
 	literals := make([]attr.Value, len(values))
 	for i, v := range values {
 		var err error
 		if literals[i], err = literal(v); err != nil {
-			return bad(err)
+			return f.bad(err)
 		}
 	}
-	return Field(path).expr(Expr{Op: OneOf, Values: literals})
+	return f.expr(Expr{Op: OneOf, Values: literals})
 }
 
 // Err returns what a builder was given that cannot be part of a filter, or nil.
@@ -93,22 +95,27 @@ func (e Expr) Err() error {
 	return err
 }
 
-// bad returns the expression that stands for one that cannot be made.
-func bad(err error) Expr {
-	return Expr{Op: invalid, Values: []attr.Value{attr.StringValue(err.Error())}}
-}
-
+// expr returns e about the field.
 func (f FieldRef) expr(e Expr) Expr {
 	if f.err != nil {
-		return bad(f.err)
+		return f.bad(nil)
 	}
 	e.Field = f.path
 	return e
 }
 
+// bad returns the expression that stands for one that cannot be made because of the path, or else err.
+func (f FieldRef) bad(err error) Expr {
+	reason := fmt.Sprintf("filter: field %s: %v", f.path, err)
+	if f.err != nil {
+		reason = f.err.Error()
+	}
+	return Expr{Op: invalid, Values: []attr.Value{attr.StringValue(strings.ToValidUTF8(reason, "\ufffd"))}}
+}
+
 func (f FieldRef) like(p Pattern) Expr {
 	if !utf8.ValidString(p.Text) {
-		return bad(fmt.Errorf("filter: field %s: found %.50q, want UTF-8", f.path, p.Text))
+		return f.bad(fmt.Errorf("found %.50q, want UTF-8", p.Text))
 	}
 	return f.expr(Expr{Op: Like, Pattern: p.settled()})
 }
@@ -127,7 +134,7 @@ func (f FieldRef) compare(op Op, value any) Expr {
 		err = orderable(v)
 	}
 	if err != nil {
-		return bad(fmt.Errorf("filter: field %s: %w", f.path, err))
+		return f.bad(err)
 	}
 	return f.expr(comparison(op, v))
 }

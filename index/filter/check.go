@@ -58,12 +58,12 @@ func (e Expr) typed(field attr.Field) (Expr, error) {
 		return e, nil
 	case Empty:
 		if !field.List {
-			return Expr{}, e.fault(fmt.Sprintf("found empty() of the field %s, a %s, want a list", field.Name, field.Type))
+			return Expr{}, e.fault(fmt.Sprintf("found empty() of the field %s of type %s, want a list", field.Name, field.Type))
 		}
 		return e, nil
 	case Like:
 		if field.Type != attr.String {
-			return Expr{}, e.fault(fmt.Sprintf("found a string with a wildcard for the field %s, want a %s", field.Name, field.Type))
+			return Expr{}, e.fault(fmt.Sprintf("found a string with a wildcard for the field %s, want a value of type %s", field.Name, field.Type))
 		}
 		return e, nil
 	case Has:
@@ -77,7 +77,7 @@ func (e Expr) typed(field attr.Field) (Expr, error) {
 	for i, v := range e.Values {
 		value, ok := literalOf(field.Type, v)
 		if !ok {
-			return Expr{}, e.fault(fmt.Sprintf("found %.60s for the field %s, want a %s", appendLiteral(nil, v), field.Name, field.Type))
+			return Expr{}, e.fault(fmt.Sprintf("found %.60s for the field %s, want a value of type %s", appendLiteral(nil, v), field.Name, field.Type))
 		}
 		values[i] = value
 	}

@@ -8,14 +8,14 @@ import (
 )
 
 // Match reports whether the record of this id and metadata, a JSON object or
-// nothing, is one of those that e means. It is the plain evaluator: what an index
-// answers must be the same.
+// nothing, in a collection that defines fields, or none, is one of those that e means. It is the
+// plain evaluator: what an index answers must be the same.
 //
 // Every expression is true or false of every record, and Not is the other one: there is
 // no unknown. An error is metadata's, an *attr.Error.
-func (e Expr) Match(id string, metadata []byte) (bool, error) {
+func (e Expr) Match(fields *attr.Fields, id string, metadata []byte) (bool, error) {
 	values := map[attr.Path]attr.Value{}
-	err := attr.NewReader(nil).Read(metadata, func(path attr.Path, value attr.Value) error {
+	err := attr.NewReader(fields).Read(metadata, func(path attr.Path, value attr.Value) error {
 		values[path] = value
 		return nil
 	})

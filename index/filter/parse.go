@@ -101,8 +101,14 @@ func (p *parser) expression(l *left) (Expr, error) {
 			return Expr{}, err
 		}
 		parts = append(parts, part)
-		if !p.keyword("AND") && (p.at == len(p.text) || !p.startsTerm()) {
+		if p.keyword("AND") {
+			continue
+		}
+		if p.at == len(p.text) || !p.startsTerm() {
 			return And(parts...), nil
+		}
+		if !spaceByte(p.text[p.at-1]) {
+			return Expr{}, p.wanted("a space before it, or AND or OR")
 		}
 	}
 }
@@ -137,7 +143,7 @@ func (p *parser) term(l *left) (Expr, error) {
 	} else if !p.keyword("NOT") {
 		return p.simple(l)
 	}
-	if p.word() == "NOT" || minus && p.peek() == '-' {
+	if p.word() == "NOT" || p.peek() == '-' {
 		return Expr{}, p.wanted("( to negate again: NOT (NOT a = 1)")
 	}
 	if err := p.deeper(start); err != nil {
@@ -189,7 +195,10 @@ func (p *parser) restriction() (Expr, error) {
 	if p.text[start] == '"' || p.text[start] == '\'' {
 		return Expr{}, p.wanted("a comparison (= != < <= > >= :) after the name of a field: there is no search of all fields")
 	}
-	if p.at < len(p.text) && p.peek() != ')' && !p.startsTerm() && p.word() == "" {
+	switch {
+	case p.peek() == '(':
+		return Expr{}, p.wanted("a comparison (= != < <= > >= :): the functions are in(field, value, ...) and empty(field)")
+	case p.at < len(p.text) && p.peek() != ')' && !p.startsTerm() && p.word() == "":
 		return Expr{}, p.wanted("a comparison (= != < <= > >= :), AND, OR or the end")
 	}
 	e := comparison(Eq, attr.BoolValue(true)) // a bool alone
@@ -260,7 +269,7 @@ func (p *parser) field() (attr.Path, error) {
 	if c := p.peek(); digit(c) || c == '-' {
 		return "", p.wanted("a field: it stands left of its comparison, and in quotation marks if its name begins so")
 	}
-	if p.at == len(p.text) || !nameStart(p.text[p.at:]) {
+	if p.at == len(p.text) || !nameStart(p.text[p.at:]) || keywords[p.word()] {
 		return "", p.wanted("a field, NOT or (")
 	}
 	path, n, err := attr.ReadPath(p.text[p.at:])
@@ -403,8 +412,11 @@ func (p *parser) number() (attr.Value, error) {
 	for n < len(rest) && (digit(rest[n]) || strings.IndexByte(".eE", rest[n]) >= 0 || strings.IndexByte("+-", rest[n]) >= 0 && strings.IndexByte("eE", rest[n-1]) >= 0) {
 		n++
 	}
-	if word := wordAt(rest[n:]); word != "" {
-		return attr.Value{}, p.fault(p.at, fmt.Sprintf("found %.40s, want a number, and a space after it", rest[:n]+word))
+	if more := strings.IndexAny(rest[n:], " \t\r\n(),"); more > 0 || more < 0 && n < len(rest) {
+		if more < 0 {
+			more = len(rest) - n
+		}
+		return attr.Value{}, p.fault(p.at, fmt.Sprintf("found %.40s, want a number, or a string in quotation marks", rest[:n+more]))
 	}
 	v, err := attr.ParseNumber(rest[:n])
 	if err != nil {

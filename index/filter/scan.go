@@ -74,7 +74,7 @@ func nameStart(text string) bool {
 // wanted is the error of what stands at p.at.
 func (p *parser) wanted(want string) error {
 	found := "the end"
-	if word := p.word(); word != "" {
+	if word := attr.ReadWord(p.text[p.at:]); word != "" {
 		found = fmt.Sprintf("%.40s", word)
 	} else if p.at < len(p.text) {
 		r, _ := utf8.DecodeRuneInString(p.text[p.at:])
