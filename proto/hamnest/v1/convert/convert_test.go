@@ -161,12 +161,12 @@ func fill(v reflect.Value, next *int) {
 	*next++
 	switch v.Kind() {
 	case reflect.Struct:
-		if t, ok := v.Addr().Interface().(*time.Time); ok {
+		if t, ok := reflect.TypeAssert[*time.Time](v.Addr()); ok {
 			*t = time.Unix(int64(*next), 5).UTC()
 			return
 		}
-		for i := range v.NumField() {
-			fill(v.Field(i), next)
+		for _, field := range v.Fields() {
+			fill(field, next)
 		}
 	case reflect.Pointer:
 		if v.Type() == reflect.TypeFor[*api.Budget]() {

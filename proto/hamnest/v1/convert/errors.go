@@ -82,12 +82,15 @@ func LimitFromProto(info *errdetails.ErrorInfo) *api.LimitError {
 		return nil
 	}
 	metadata := info.GetMetadata()
-	e := &api.LimitError{Limit: metadata["limit"], Field: metadata["field"]}
-	var errMax, errFound error
-	e.Max, errMax = strconv.ParseUint(metadata["max"], 10, 64)
-	e.Found, errFound = strconv.ParseUint(metadata["found"], 10, 64)
-	if errMax != nil || errFound != nil {
+	most, isMost := number(metadata["max"])
+	found, isFound := number(metadata["found"])
+	if !isMost || !isFound {
 		return nil
 	}
-	return e
+	return &api.LimitError{Limit: metadata["limit"], Field: metadata["field"], Max: most, Found: found}
+}
+
+func number(text string) (n uint64, is bool) {
+	n, err := strconv.ParseUint(text, 10, 64)
+	return n, err == nil
 }
