@@ -184,7 +184,8 @@ func refuseNewer(schema storage.Schema) error {
 		Version int
 		Kind    string
 	}
-	if json.Unmarshal(schema.Engine, &engine) != nil || json.Unmarshal(schema.Frozen, &profile) != nil {
+	readable := json.Unmarshal(schema.Engine, &engine) == nil && json.Unmarshal(schema.Frozen, &profile) == nil
+	if !readable {
 		return nil
 	}
 	_, metric := floats.ParseMetric(engine.Metric)

@@ -55,7 +55,17 @@ func (f *storeFlags) resolve() (dir, server string, err error) {
 
 // withStore opens what the flags name, runs use on it and closes it. create allows a
 // directory that is not there yet.
-func (f *storeFlags) withStore(cmd *cobra.Command, create bool, use func(ctx context.Context, e api.Engine) error) (err error) {
+func (f *storeFlags) withStore(cmd *cobra.Command, create bool, use func(ctx context.Context, e api.Engine) error) error {
+	return f.with(cmd, index.Options{MustExist: !create}, use)
+}
+
+// withReader is withStore for a command that changes nothing: the directory may be one that
+// cannot be written, and others may read it meanwhile.
+func (f *storeFlags) withReader(cmd *cobra.Command, use func(ctx context.Context, e api.Engine) error) error {
+	return f.with(cmd, index.Options{ReadOnly: true}, use)
+}
+
+func (f *storeFlags) with(cmd *cobra.Command, opts index.Options, use func(ctx context.Context, e api.Engine) error) (err error) {
 	dir, target, err := f.resolve()
 	if err != nil {
 		return err
@@ -64,7 +74,7 @@ func (f *storeFlags) withStore(cmd *cobra.Command, create bool, use func(ctx con
 	if target != "" {
 		e, err = client.New(target)
 	} else {
-		e, err = openLocal(dir, create, cmd.ErrOrStderr())
+		e, err = openLocal(dir, opts, cmd.ErrOrStderr())
 	}
 	if err != nil {
 		return err
@@ -77,10 +87,10 @@ func (f *storeFlags) withStore(cmd *cobra.Command, create bool, use func(ctx con
 	return err
 }
 
-// openLocal opens a directory, which unless create is set must be there: a mistyped name
-// must not become an empty store. What goes wrong outside any call is logged to messages.
-func openLocal(dir string, create bool, messages io.Writer) (*index.DB, error) {
-	return openDB(dir, index.Options{Logger: warnings(messages), MustExist: !create})
+// openLocal opens a directory. What goes wrong outside any call is logged to messages.
+func openLocal(dir string, opts index.Options, messages io.Writer) (*index.DB, error) {
+	opts.Logger = warnings(messages)
+	return openDB(dir, opts)
 }
 
 // warnings is a logger of what goes wrong.

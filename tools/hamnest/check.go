@@ -50,7 +50,7 @@ requests in the meantime.`,
 			if server == "" {
 				report, err = checkInChild(cmd.Context(), dir, name)
 			} else {
-				err = store.withStore(cmd, false, func(ctx context.Context, b api.Engine) error {
+				err = store.withReader(cmd, func(ctx context.Context, b api.Engine) error {
 					report, err = b.Check(ctx, name)
 					return err
 				})
@@ -92,7 +92,7 @@ func printChildReport(cmd *cobra.Command, dir, name string) error {
 }
 
 func checkHere(cmd *cobra.Command, dir, name string) (report index.CheckReport, err error) {
-	b, err := openLocal(dir, false, cmd.ErrOrStderr())
+	b, err := openLocal(dir, index.Options{ReadOnly: true}, cmd.ErrOrStderr())
 	if err != nil {
 		return index.CheckReport{}, err
 	}

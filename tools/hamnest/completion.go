@@ -10,6 +10,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/hamnest/hamnest/client"
+	"github.com/hamnest/hamnest/index"
 	"github.com/hamnest/hamnest/index/api"
 )
 
@@ -60,7 +61,7 @@ func (f *storeFlags) names() []string {
 	if server != "" {
 		e, err = client.New(server)
 	} else {
-		e, err = openLocal(dir, false, io.Discard)
+		e, err = openLocal(dir, index.Options{ReadOnly: true}, io.Discard)
 	}
 	if err != nil {
 		return nil

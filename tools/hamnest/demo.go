@@ -106,7 +106,7 @@ func runDemo(cmd *cobra.Command, out show.Output) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, os.RemoveAll(dir)) }()
-	b, err := openLocal(dir, true, cmd.ErrOrStderr())
+	b, err := openLocal(dir, index.Options{}, cmd.ErrOrStderr())
 	if err != nil {
 		return err
 	}

@@ -57,7 +57,7 @@ reads both files. Export never overwrites a file.`,
 			if err != nil {
 				return err
 			}
-			return store.withStore(cmd, false, func(ctx context.Context, b api.Engine) error {
+			return store.withReader(cmd, func(ctx context.Context, b api.Engine) error {
 				info, err := b.GetCollection(ctx, args[0])
 				if err != nil {
 					return err

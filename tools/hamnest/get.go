@@ -29,7 +29,7 @@ is then 1.`,
 			if err := checkIDs(args[1:]...); err != nil {
 				return err
 			}
-			return store.withStore(cmd, false, func(ctx context.Context, b api.Engine) error {
+			return store.withReader(cmd, func(ctx context.Context, b api.Engine) error {
 				ids := args[1:]
 				found, missing, err := b.Get(ctx, args[0], ids, api.ReadOptions{WithVector: withVector, WithMetadata: true})
 				if err != nil {

@@ -94,7 +94,7 @@ func TestIDsAndMetadataComeFromWhereTheHelpSays(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			dir := t.TempDir()
 			must(t, append([]string{"ingest", "c", "--create", "--data", dir}, tt.flags...)...)
-			b, err := openLocal(dir, false, os.Stderr)
+			b, err := openLocal(dir, index.Options{MustExist: true}, os.Stderr)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -490,7 +490,7 @@ func TestInterruptedIngestSaysHowManyAreDurable(t *testing.T) {
 		}
 	}
 	t.Run("on a directory", func(t *testing.T) {
-		b, err := openLocal(t.TempDir(), true, os.Stderr)
+		b, err := openLocal(t.TempDir(), index.Options{}, os.Stderr)
 		if err != nil {
 			t.Fatal(err)
 		}

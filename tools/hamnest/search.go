@@ -94,7 +94,7 @@ recall counts the nearest by that prefix.`,
 			if err := flags.complete(cmd); err != nil {
 				return err
 			}
-			return store.withStore(cmd, false, func(ctx context.Context, b api.Engine) error {
+			return store.withReader(cmd, func(ctx context.Context, b api.Engine) error {
 				out := newOutput(cmd, format)
 				if flags.file() != "" {
 					return flags.searchFile(ctx, cmd, b, args[0], out)

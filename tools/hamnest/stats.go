@@ -27,7 +27,7 @@ the profile or the stored precision changes, stats shows its progress.`,
   hamnest stats packages --format json --server localhost:7700`,
 		Args: wantArgs(1, 1),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			return store.withStore(cmd, false, func(ctx context.Context, b api.Engine) error {
+			return store.withReader(cmd, func(ctx context.Context, b api.Engine) error {
 				stats, err := b.Stats(ctx, args[0])
 				if err != nil {
 					return err
