@@ -1,9 +1,12 @@
 package storage
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"math"
+	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"syscall"
@@ -286,4 +289,97 @@ func TestAnIDThatMayBeThatOfADamagedRowIsNotSaidToBeMissing(t *testing.T) {
 	if found := problems(t, s); !mentions(found, "row of slot 20: checksum") {
 		t.Errorf("problems are %q", found)
 	}
+}
+
+// Whatever bit of a key is flipped, no hash is led to a block that it is not in: not in blocks
+// of version 2 either, which do not say where they begin.
+func TestAFlippedKeyOfHashesNeverHidesAnID(t *testing.T) {
+	rng := newRand(newSeed(t))
+	var all []hashed
+	for slot := range uint64(6 * hashBlockRows) {
+		all = append(all, hashed{max(1, rng.Uint64()), slot})
+	}
+	slices.SortFunc(all, compareHashed)
+	for _, floored := range []bool{true, false} {
+		path, values := hashesFile(t, all, floored)
+		content, err := os.ReadFile(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		db, err := bolt.Open(path, 0o600, &bolt.Options{ReadOnly: true})
+		if err != nil {
+			t.Fatal(err)
+		}
+		found := 0
+		for key, value := range values {
+			at := bytes.Index(content, append([]byte(key), value...))
+			if at < 0 {
+				t.Fatalf("key %x is not in the file", key)
+			}
+			for bit := range 64 {
+				overwrite(t, path, int64(at+bit/8), []byte{key[bit/8] ^ 1<<(bit%8)})
+				err := db.View(func(tx *bolt.Tx) error {
+					n, err := lookUp(tx.Bucket(bucketHashes), all)
+					found += n
+					return err
+				})
+				if err != nil {
+					t.Errorf("with floors %t, bit %d of key %x flipped: %v", floored, bit, key, err)
+				}
+			}
+			overwrite(t, path, int64(at), []byte(key))
+		}
+		mustClose(t, db)
+		if found == 0 {
+			t.Error("nothing was found")
+		}
+	}
+}
+
+// hashesFile makes a file that has a bucket with all in blocks, with floors or as of version 2,
+// and returns the values of its keys.
+func hashesFile(t *testing.T, all []hashed, floored bool) (path string, values map[string][]byte) {
+	t.Helper()
+	path, values = filepath.Join(t.TempDir(), "hashes"), make(map[string][]byte)
+	tamper(t, path, func(tx *bolt.Tx) error {
+		b, err := tx.CreateBucket(bucketHashes)
+		if err != nil {
+			return err
+		}
+		if err := putHashes(b, all, 0, math.MaxUint64); err != nil {
+			return err
+		}
+		err = b.ForEach(func(key, value []byte) error {
+			body, err := unseal(key, slices.Clone(value))
+			if err == nil && !floored {
+				body = body[floorBytes:]
+			}
+			values[string(key)] = seal(key, body)
+			return err
+		})
+		for key, value := range values {
+			err = errors.Join(err, b.Put([]byte(key), value))
+		}
+		return err
+	})
+	return path, values
+}
+
+// lookUp seeks the blocks of all, and returns how many are there. Any that is neither there nor
+// refused as damaged is an error.
+func lookUp(hashes *bolt.Bucket, all []hashed) (found int, err error) {
+	for _, e := range all {
+		block, err := seekHashes(hashes, e.hash)
+		if errors.Is(err, ErrCorrupt) {
+			continue
+		}
+		if err != nil {
+			return found, err
+		}
+		if n := block.after(e.hash); n == 0 || block.at(n-1) != e {
+			return found, wrongf("hash %016x is not there", e.hash)
+		}
+		found++
+	}
+	return found, nil
 }
