@@ -6,10 +6,10 @@ import (
 	"unicode/utf8"
 )
 
-// Path names a value: the name of a member, or the names of a member and of
-// members inside it with dots between them, such as author.name. A name stands in
-// quotation marks unless it is a word that begins with a letter or _ and goes on with
-// those, digits and -, and is no word of the filter language: labels."app.kubernetes.io/name".
+// Path names a value: the name of a member, or the names of a member and of members
+// inside it with dots between them, such as author.name. A name stands in quotation
+// marks, as in labels."kubernetes.io/name", unless it is a word that begins with a
+// letter or _, goes on with those, digits and -, and is not one of the filter language.
 //
 // Equal paths are equal strings. [ParsePath] and [PathOf] make them.
 type Path string
@@ -40,7 +40,8 @@ func ParsePath(text string) (Path, error) {
 	return path, nil
 }
 
-// ReadPath reads the path that text, valid UTF-8, begins with, and returns how many bytes it has.
+// ReadPath reads the path that text, valid UTF-8, begins with. n is how many bytes of
+// text were read.
 func ReadPath(text string) (path Path, n int, err *QuoteError) {
 	var names []string
 	for {
@@ -102,8 +103,8 @@ func bare(name string) bool {
 	return (unicode.IsLetter(r) || r == '_') && ReadWord(name) == name
 }
 
-// ReadWord returns the word that text, valid UTF-8, begins with: letters, digits, _, and after the
-// first of these marks on letters and -. It can be empty.
+// ReadWord returns the word that text, valid UTF-8, begins with: letters, digits and _,
+// and after the first of these also - and marks on letters. It can be empty.
 func ReadWord(text string) string {
 	for i, r := range text {
 		switch {

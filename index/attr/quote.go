@@ -39,11 +39,17 @@ type QuoteError struct {
 
 func (e *QuoteError) Error() string { return "attr: byte " + strconv.Itoa(e.Offset) + ": " + e.Reason }
 
+// Stars are the * in a string that were not escaped.
+type Stars struct {
+	Count int
+	// First and Last are where in the string the outermost stand, in bytes, if any do.
+	First, Last int
+}
+
 // ReadQuoted reads the string that text, valid UTF-8, begins with: it stands
 // between two " or two ', and a backslash escapes ", ', \ and *, or makes \n, \r,
-// \t and \uXXXX. stars are the offsets in s of each * that was not escaped; n is
-// how many bytes of text were read.
-func ReadQuoted(text string) (s string, stars []int, n int, err *QuoteError) {
+// \t and \uXXXX. n is how many bytes of text were read.
+func ReadQuoted(text string) (s string, stars Stars, n int, err *QuoteError) {
 	mark := text[0]
 	var b strings.Builder
 	for i := 1; i < len(text); i++ {
@@ -51,12 +57,15 @@ func ReadQuoted(text string) (s string, stars []int, n int, err *QuoteError) {
 		case mark:
 			return b.String(), stars, i + 1, nil
 		case '*':
-			stars = append(stars, b.Len())
+			stars.Last = b.Len()
+			if stars.Count++; stars.Count == 1 {
+				stars.First = stars.Last
+			}
 			b.WriteByte(c)
 		case '\\':
 			r, size, reason := readEscape(text[i:])
 			if reason != "" {
-				return "", nil, 0, &QuoteError{i, reason}
+				return "", stars, 0, &QuoteError{i, reason}
 			}
 			b.WriteRune(r)
 			i += size - 1
@@ -64,7 +73,7 @@ func ReadQuoted(text string) (s string, stars []int, n int, err *QuoteError) {
 			b.WriteByte(c)
 		}
 	}
-	return "", nil, 0, &QuoteError{0, fmt.Sprintf("found a string that does not end, want a closing %c", mark)}
+	return "", stars, 0, &QuoteError{0, fmt.Sprintf("found a string that does not end, want a closing %c", mark)}
 }
 
 // readEscape reads the escape that text begins with, of size bytes. reason is why

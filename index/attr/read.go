@@ -17,7 +17,8 @@ const (
 	// MaxDepth is how many objects and lists may stand inside one another, the
 	// outermost included.
 	MaxDepth = 32
-	// MaxFields is how many values a record may have, and how many fields a collection may define.
+	// MaxFields is how many values a record may have, and how many fields a collection
+	// may define.
 	MaxFields = 1024
 	// MaxPathBytes is how long a path may be.
 	MaxPathBytes = 512
@@ -71,14 +72,15 @@ const maxPaths = 4 * MaxFields
 // be nil, with each of its values: of every member, and after an object of the
 // members inside it. What is inside lists is elements of their values, lists in them
 // included; an object in a list is an element and its members are not visited.
-// The list of a value is the visitor's to keep.
+// Values are the visitor's to keep, and metadata is not: it may lie in the map of a file.
 //
-// When the collection defines fields, only those that are filterable are visited, each as a value of its
-// type, and the rest of the metadata is only read as JSON.
+// When the collection defines fields, only those that are filterable are visited,
+// each as a value of its type, and the rest of the metadata is only read as JSON.
 //
-// A fault in metadata is an *Error: what is no JSON object of valid UTF-8 in which
-// every object names a member once; a number that is an integer past 64 bits or past what a float64 holds; what passes a
-// limit; a value of another type than its field's. An error of visit is returned as it is.
+// A fault in metadata is an *Error: it is no JSON object, or not UTF-8; an object
+// names a member twice; a number is an integer past 64 bits, or more than a float64
+// holds; a limit is passed; a value is of another type than its field. An error of
+// visit is returned as it is.
 func (r *Reader) Read(metadata []byte, visit func(Path, Value) error) error {
 	switch {
 	case len(metadata) == 0:

@@ -106,8 +106,8 @@ func ParseTime(s string) (v Value, ok bool) {
 	return TimeValue(t)
 }
 
-// timeShape reports whether s is laid out as RFC 3339 says. Package time is laxer: it takes
-// hours of one digit, commas and offsets past a day.
+// timeShape reports whether s is laid out as RFC 3339 says. Package time is laxer: it
+// takes hours of one digit, commas, and offsets of a day and more.
 func timeShape(s string) bool {
 	if len(s) < len("2006-01-02T15:04:05Z") || s[10] != 'T' || s[13] != ':' || s[16] != ':' || strings.Contains(s, ",") {
 		return false

@@ -17,61 +17,58 @@ type FieldRef struct {
 	err  error
 }
 
-// Field names a field by its path as the language writes it: "author.name", or
-// `labels."a.b"` where a name is more than a word. [attr.PathOf] writes a path from names.
+// Field names a field by its path as the language writes it: author.name, or
+// labels."a.b" where a name is more than a word. [attr.PathOf] writes a path from names.
 //
-// What cannot be written, here or in a value, makes an expression whose [Expr.Err]
-// says so, and that no collection takes.
+// A path or a value that the language cannot write makes an expression whose
+// [Expr.Err] says so, and that no collection takes.
 func Field(path string) FieldRef {
 	p, err := attr.ParsePath(path)
 	return FieldRef{p, err}
 }
 
-// Eq matches records in which the field, or an element of its list, is value: a
-// string, bool, number, time.Time or attr.Value, or nil for null.
-func (f FieldRef) Eq(value any) Expr { return f.compare(Eq, value) }
+// Eq matches records in which the field is value: a string, bool, number, time.Time
+// or attr.Value, or nil for null. Here and below a list is what one of its elements is.
+func (f FieldRef) Eq(value any) Expr { return f.compare(OpEq, value) }
 
-// Ne matches records in which the field is present and no Eq.
-func (f FieldRef) Ne(value any) Expr { return f.compare(Ne, value) }
+// Ne matches records in which the field is present and not Eq.
+func (f FieldRef) Ne(value any) Expr { return f.compare(OpNe, value) }
 
-// Lt matches records in which the field, or an element of its list, is less than value.
-func (f FieldRef) Lt(value any) Expr { return f.compare(Lt, value) }
+// Lt matches records in which the field is less than value.
+func (f FieldRef) Lt(value any) Expr { return f.compare(OpLt, value) }
 
-// Le matches records in which the field, or an element of its list, is less than value or equal.
-func (f FieldRef) Le(value any) Expr { return f.compare(Le, value) }
+// Le matches records in which the field is less than value or equal.
+func (f FieldRef) Le(value any) Expr { return f.compare(OpLe, value) }
 
-// Gt matches records in which the field, or an element of its list, is greater than value.
-func (f FieldRef) Gt(value any) Expr { return f.compare(Gt, value) }
+// Gt matches records in which the field is greater than value.
+func (f FieldRef) Gt(value any) Expr { return f.compare(OpGt, value) }
 
-// Ge matches records in which the field, or an element of its list, is greater than value or equal.
-func (f FieldRef) Ge(value any) Expr { return f.compare(Ge, value) }
+// Ge matches records in which the field is greater than value or equal.
+func (f FieldRef) Ge(value any) Expr { return f.compare(OpGe, value) }
 
-// Has matches records in which the field, or an element of its list, is value, or,
-// when value is a string, the field is an object with a present member of that name.
-func (f FieldRef) Has(value any) Expr { return f.compare(Has, value) }
+// Has matches records in which the field is value or, when that is a string, an
+// object with a present member of that name.
+func (f FieldRef) Has(value any) Expr { return f.compare(OpHas, value) }
 
 // Present matches records in which the field is there: not null, and no empty list or object.
-func (f FieldRef) Present() Expr { return f.expr(Expr{Op: Present}) }
+func (f FieldRef) Present() Expr { return f.expr(Expr{Op: OpPresent}) }
 
 // Empty matches records in which the field is an empty list or object.
-func (f FieldRef) Empty() Expr { return f.expr(Expr{Op: Empty}) }
+func (f FieldRef) Empty() Expr { return f.expr(Expr{Op: OpEmpty}) }
 
-// StartsWith matches records in which the field, or an element of its list, is a
-// string that starts with text.
+// StartsWith matches records in which the field is a string that starts with text.
 func (f FieldRef) StartsWith(text string) Expr { return f.like(Pattern{Text: text, After: true}) }
 
-// EndsWith matches records in which the field, or an element of its list, is a
-// string that ends with text.
+// EndsWith matches records in which the field is a string that ends with text.
 func (f FieldRef) EndsWith(text string) Expr { return f.like(Pattern{Text: text, Before: true}) }
 
-// Contains matches records in which the field, or an element of its list, is a
-// string with text somewhere in it.
+// Contains matches records in which the field is a string with text somewhere in it.
 func (f FieldRef) Contains(text string) Expr {
 	return f.like(Pattern{Text: text, Before: true, After: true})
 }
 
-// In matches records in which the field of this path, or an element of its list, is one of
-// values, of which a filter takes up to MaxValues.
+// In matches records in which the field of this path is one of values, of which a
+// filter takes up to MaxValues.
 func In[T any](path string, values ...T) Expr {
 	f := Field(path)
 	literals := make([]attr.Value, len(values))
@@ -81,15 +78,16 @@ func In[T any](path string, values ...T) Expr {
 			return f.bad(err)
 		}
 	}
-	return f.expr(Expr{Op: OneOf, Values: literals})
+	return f.expr(Expr{Op: OpIn, Values: literals})
 }
 
-// Err returns what a builder was given that cannot be part of a filter, or nil.
+// Err returns what a builder was given that cannot be part of a filter, as an
+// *Error, or nil.
 func (e Expr) Err() error {
 	var err error
 	e.visit(func(e Expr) {
-		if e.Op == invalid && err == nil {
-			err = errors.New(e.Values[0].Text())
+		if e.Op == opInvalid && err == nil {
+			err = e.fault(e.Values[0].Text())
 		}
 	})
 	return err
@@ -104,23 +102,24 @@ func (f FieldRef) expr(e Expr) Expr {
 	return e
 }
 
-// bad returns the expression that stands for one that cannot be made because of the path, or else err.
+// bad returns the expression that stands for one that cannot be made, because of the
+// path or else of err.
 func (f FieldRef) bad(err error) Expr {
-	reason := fmt.Sprintf("filter: field %s: %v", f.path, err)
+	reason := fmt.Sprintf("field %s: %v", f.path, err)
 	if f.err != nil {
 		reason = f.err.Error()
 	}
-	return Expr{Op: invalid, Values: []attr.Value{attr.StringValue(strings.ToValidUTF8(reason, "\ufffd"))}}
+	return Expr{Op: opInvalid, Values: []attr.Value{attr.StringValue(strings.ToValidUTF8(reason, "\ufffd"))}}
 }
 
 func (f FieldRef) like(p Pattern) Expr {
 	if !utf8.ValidString(p.Text) {
 		return f.bad(fmt.Errorf("found %.50q, want UTF-8", p.Text))
 	}
-	return f.expr(Expr{Op: Like, Pattern: p.settled()})
+	return f.expr(Expr{Op: OpLike, Pattern: p.settled()})
 }
 
-// settled returns p in the one form that a text which fits anything has.
+// settled returns p, or the one form of a pattern that any string fits.
 func (p Pattern) settled() Pattern {
 	if p.Text == "" {
 		return Pattern{After: true}
@@ -130,7 +129,7 @@ func (p Pattern) settled() Pattern {
 
 func (f FieldRef) compare(op Op, value any) Expr {
 	v, err := literal(value)
-	if err == nil && op >= Lt && op <= Ge {
+	if err == nil && op.orders() {
 		err = orderable(v)
 	}
 	if err != nil {
@@ -139,11 +138,11 @@ func (f FieldRef) compare(op Op, value any) Expr {
 	return f.expr(comparison(op, v))
 }
 
-// comparison returns the comparison with v, without its field. Only a string can be a name that Has
-// asks for.
+// comparison returns the comparison with v, without its field. Only a string can be
+// the name of a member that OpHas asks for.
 func comparison(op Op, v attr.Value) Expr {
-	if op == Has && v.Kind() != attr.String {
-		op = Eq
+	if op == OpHas && v.Kind() != attr.String {
+		op = OpEq
 	}
 	return Expr{Op: op, Values: []attr.Value{v}}
 }

@@ -63,8 +63,8 @@ func TestWhatABuilderCannotWriteIsAnErrorThatStays(t *testing.T) {
 		built Expr
 		want  string
 	}{
-		{Field("a b").Eq(1), `attr: path "a b": byte 1: found " b", want a . or the end`},
-		{Field("").Present(), `attr: path "": byte 0: found the end, want the name of a field`},
+		{Field("a b").Eq(1), `filter: attr: path "a b": byte 1: found " b", want a . or the end`},
+		{Field("").Present(), `filter: attr: path "": byte 0: found the end, want the name of a field`},
 		{Field("a").Eq(math.NaN()), `filter: field a: found NaN, want a finite number`},
 		{Field("a").Lt(math.Inf(1)), `filter: field a: found +Inf, want a finite number`},
 		{Field("a").Eq(uint64(math.MaxUint64)), `filter: field a: found 18446744073709551615, want an integer up to 2^63-1`},
@@ -76,7 +76,7 @@ func TestWhatABuilderCannotWriteIsAnErrorThatStays(t *testing.T) {
 		{Field("a").Eq(attr.ListValue()), `filter: field a: found a value of kind list, want a single one`},
 		{Field("a").Eq(time.Date(10000, 1, 1, 0, 0, 0, 0, time.UTC)), `filter: field a: found the time 10000-01-01 00:00:00 +0000 UTC, want one of the years 1 to 9999`},
 		{In("a", 1, math.NaN()), `filter: field a: found NaN, want a finite number`},
-		{In("a b", 1), `attr: path "a b": byte 1: found " b"`},
+		{In("a b", 1), `filter: attr: path "a b": byte 1: found " b"`},
 	} {
 		for _, e := range []Expr{tt.built, Not(tt.built), Field("x").Eq(1).Or(tt.built), Or(Expr{}, tt.built), tt.built.And(Expr{})} {
 			if err := e.Err(); err == nil || !strings.HasPrefix(err.Error(), tt.want) {

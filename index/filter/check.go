@@ -7,19 +7,19 @@ import (
 	"github.com/hamnest/hamnest/index/attr"
 )
 
-// Check returns e as a filter of a collection that defines fields, or of one that defines
-// none, nil. Strings that are compared with timestamps become timestamps, and Has
-// becomes what it means for the type of its field.
+// Check returns e as a filter of a collection that defines fields, or of one that
+// defines none, nil. Strings that are compared with a field of timestamps become
+// timestamps, and OpHas becomes what it means for the type of its field.
 //
 // A failure is an *Error: e has an Err, names what is no filterable field, or
 // compares a field with a value of another type.
 func (e Expr) Check(fields *attr.Fields) (Expr, error) {
 	switch e.Op {
-	case All:
+	case OpAll:
 		return e, nil
-	case invalid:
+	case opInvalid:
 		return Expr{}, e.fault(e.Values[0].Text())
-	case Conj, Disj, Neg:
+	case OpAnd, OpOr, OpNot:
 		args := make([]Expr, len(e.Args))
 		for i, arg := range e.Args {
 			var err error
@@ -37,9 +37,9 @@ func (e Expr) Check(fields *attr.Fields) (Expr, error) {
 		return e, nil
 	}
 	field, ok := fields.Lookup(e.Field)
-	if !ok && e.Op == Has { // a:"x" of an object a that holds the field a.x
+	if !ok && e.Op == OpHas { // a:"x" of an object a that holds the field a.x
 		if field, ok = fields.Lookup(e.child()); ok {
-			e = Expr{Op: Present, Field: field.Name, column: e.column}
+			e = Expr{Op: OpPresent, Field: field.Name, column: e.column}
 		}
 	}
 	switch {
@@ -54,21 +54,21 @@ func (e Expr) Check(fields *attr.Fields) (Expr, error) {
 // typed is Check of a comparison with field.
 func (e Expr) typed(field attr.Field) (Expr, error) {
 	switch e.Op {
-	case Present:
+	case OpPresent:
 		return e, nil
-	case Empty:
+	case OpEmpty:
 		if !field.List {
 			return Expr{}, e.fault(fmt.Sprintf("found empty() of the field %s of type %s, want a list", field.Name, field.Type))
 		}
 		return e, nil
-	case Like:
+	case OpLike:
 		if field.Type != attr.String {
 			return Expr{}, e.fault(fmt.Sprintf("found a string with a wildcard for the field %s, want a value of type %s", field.Name, field.Type))
 		}
 		return e, nil
-	case Has:
-		e.Op = Eq
-	case Lt, Le, Gt, Ge:
+	case OpHas:
+		e.Op = OpEq
+	case OpLt, OpLe, OpGt, OpGe:
 		if field.Type == attr.Bool {
 			return Expr{}, e.fault(fmt.Sprintf("found < or > for the field %s, a bool, want = or !=: a bool has no order", field.Name))
 		}

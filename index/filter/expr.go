@@ -2,8 +2,8 @@
 // AIP-160 (https://google.aip.dev/160), as docs/filters.md describes it.
 //
 // [Parse] and the builders ([Field], [In], [And], [Or], [Not]) make an [Expr];
-// [Expr.Check] holds it to the fields of a collection; [Expr.Match] is what it means, the plain
-// evaluator that every faster one must agree with.
+// [Expr.Check] holds it to the fields of a collection; [Expr.Match] is what it
+// means, the plain evaluator that every faster one must agree with.
 //
 // The package is a leaf: it knows values (package attr), and neither rows nor columns.
 package filter
@@ -17,37 +17,43 @@ import (
 // Op is what an expression asks, and so which parts of it are set.
 type Op uint8
 
-// The operations.
+// The operations. Where a field holds a list, one element that fits is enough.
 const (
-	All     Op = iota // every record
-	Conj              // Args: all of them match, AND
-	Disj              // Args: one of them matches, OR
-	Neg               // Args[0] does not match, NOT
-	Eq                // the field, or an element of its list, is Values[0]; so with the next four
-	Lt                // it is less
-	Le                // it is less or equal
-	Gt                // it is greater
-	Ge                // it is greater or equal
-	Ne                // the field is present and not Eq
-	Like              // it is a string that fits Pattern
-	Has               // the field is Eq the string Values[0], or has a present member of that name
-	Present           // the field is there: not null, no empty list or object
-	Empty             // the field is an empty list or object
-	OneOf             // the field is Eq one of Values, in()
-	invalid           // Values[0] says what a builder was given
+	OpAll     Op = iota // matches every record
+	OpAnd               // all of Args match
+	OpOr                // one of Args matches
+	OpNot               // Args[0] does not match
+	OpEq                // Field is Values[0]
+	OpNe                // Field is present and not Eq
+	OpLt                // Field is less than Values[0]
+	OpLe                // Field is less or equal
+	OpGt                // Field is greater
+	OpGe                // Field is greater or equal
+	OpLike              // Field is a string that fits Pattern
+	OpHas               // Field is Eq the string Values[0], or has a present member of that name
+	OpPresent           // Field is there: not null, and no empty list or object
+	OpEmpty             // Field is an empty list or object
+	OpIn                // Field is Eq one of Values
+	opInvalid           // matches nothing: Values[0] says what a builder was given
 )
 
+// orders reports whether op asks which of two values is less.
+func (op Op) orders() bool { return op == OpLt || op == OpLe || op == OpGt || op == OpGe }
+
 // Expr is a filter, or a part of one. The zero Expr matches every record. An Expr is
-// a value: nothing changes it, and its slices are not to be changed.
+// a value: nothing changes it, and nobody may change its slices.
 type Expr struct {
 	Op Op
-	// Args are parts: two or more of Conj and Disj, which are not of the same Op again, one of Neg. None is All.
-	Args   []Expr
-	Field  attr.Path
+	// Args are parts: one of OpNot, and two or more of OpAnd and OpOr, none of which
+	// is of the same Op again. None is OpAll.
+	Args []Expr
+	// Field is what all other operations ask of.
+	Field attr.Path
+	// Values are literals: any number of OpIn, and one of a comparison.
 	Values []attr.Value
-	// Pattern is what Like fits.
+	// Pattern is what OpLike asks for.
 	Pattern Pattern
-	// column is where in its text the expression begins, in characters from 1; 0 for
+	// column is where the expression begins in its text, in characters from 1; 0 for
 	// what was built.
 	column int
 }
@@ -74,7 +80,7 @@ func (e Expr) Fields() []attr.Path {
 		if e.Field != "" {
 			paths = append(paths, e.Field)
 		}
-		if e.Op == Has {
+		if e.Op == OpHas {
 			paths = append(paths, e.child())
 		}
 	})
@@ -82,7 +88,7 @@ func (e Expr) Fields() []attr.Path {
 	return slices.Compact(paths)
 }
 
-// child is the path of the member that Has asks for.
+// child is the path of the member that OpHas asks for.
 func (e Expr) child() attr.Path { return e.Field.Child(e.Values[0].Text()) }
 
 // visit calls f for e and all its parts.
@@ -94,14 +100,14 @@ func (e Expr) visit(f func(Expr)) {
 }
 
 // none matches no record.
-func none() Expr { return Expr{Op: OneOf, Field: attr.ID} }
+func none() Expr { return Expr{Op: OpIn, Field: attr.ID} }
 
 // isNone reports whether e is seen to match no record.
-func (e Expr) isNone() bool { return e.Op == OneOf && len(e.Values) == 0 }
+func (e Expr) isNone() bool { return e.Op == OpIn && len(e.Values) == 0 }
 
 // And matches the records that all of exprs match; without any, every record.
 func And(exprs ...Expr) Expr {
-	return join(Conj, exprs)
+	return join(OpAnd, exprs)
 }
 
 // Or matches the records that one of exprs matches; without any, none.
@@ -109,19 +115,19 @@ func Or(exprs ...Expr) Expr {
 	if len(exprs) == 0 {
 		return none()
 	}
-	if slices.ContainsFunc(exprs, func(e Expr) bool { return e.Op == All }) {
+	if slices.ContainsFunc(exprs, func(e Expr) bool { return e.Op == OpAll }) {
 		// What a builder was given wrongly is not forgotten.
 		return And(slices.DeleteFunc(slices.Clone(exprs), func(e Expr) bool { return e.Err() == nil })...)
 	}
-	return join(Disj, exprs)
+	return join(OpOr, exprs)
 }
 
 // Not matches the records that e does not match.
 func Not(e Expr) Expr {
-	if e.Op == All {
+	if e.Op == OpAll {
 		return none()
 	}
-	return Expr{Op: Neg, Args: []Expr{e}, column: e.column}
+	return Expr{Op: OpNot, Args: []Expr{e}, column: e.column}
 }
 
 // And matches the records that e and all of others match.
@@ -130,13 +136,13 @@ func (e Expr) And(others ...Expr) Expr { return And(append([]Expr{e}, others...)
 // Or matches the records that e or one of others matches.
 func (e Expr) Or(others ...Expr) Expr { return Or(append([]Expr{e}, others...)...) }
 
-// join returns the expressions under one op, Conj or Disj, and the parts of those
-// that are of that op themselves as its own.
+// join returns the expressions under one op, OpAnd or OpOr. The parts of those that
+// are of that op themselves become its own.
 func join(op Op, exprs []Expr) Expr {
 	var args []Expr
 	for _, e := range exprs {
 		switch e.Op {
-		case All: // of Conj: it asks nothing
+		case OpAll: // only under OpAnd, where it asks nothing
 		case op:
 			args = append(args, e.Args...)
 		default:

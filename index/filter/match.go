@@ -8,11 +8,11 @@ import (
 )
 
 // Match reports whether the record of this id and metadata, a JSON object or
-// nothing, in a collection that defines fields, or none, is one of those that e means. It is the
-// plain evaluator: what an index answers must be the same.
+// nothing, in a collection that defines fields, or none, is one of those that e
+// means. It is the plain evaluator: what an index answers must be the same.
 //
-// Every expression is true or false of every record, and Not is the other one: there is
-// no unknown. An error is metadata's, an *attr.Error.
+// Every expression either matches a record or does not, and Not matches the others:
+// there is no unknown. An error is metadata's, an *attr.Error.
 func (e Expr) Match(fields *attr.Fields, id string, metadata []byte) (bool, error) {
 	values := map[attr.Path]attr.Value{}
 	err := attr.NewReader(fields).Read(metadata, func(path attr.Path, value attr.Value) error {
@@ -27,35 +27,35 @@ func (e Expr) Match(fields *attr.Fields, id string, metadata []byte) (bool, erro
 func (e Expr) matches(record map[attr.Path]attr.Value) bool {
 	field := record[e.Field]
 	switch e.Op {
-	case All:
+	case OpAll:
 		return true
-	case Conj:
+	case OpAnd:
 		return !slices.ContainsFunc(e.Args, func(arg Expr) bool { return !arg.matches(record) })
-	case Disj:
+	case OpOr:
 		return slices.ContainsFunc(e.Args, func(arg Expr) bool { return arg.matches(record) })
-	case Neg:
+	case OpNot:
 		return !e.Args[0].matches(record)
-	case Eq:
+	case OpEq:
 		return is(field, e.Values[0])
-	case Ne:
+	case OpNe:
 		return field.Present() && !is(field, e.Values[0])
-	case Lt:
+	case OpLt:
 		return compares(field, e.Values[0], func(order int) bool { return order < 0 })
-	case Le:
+	case OpLe:
 		return compares(field, e.Values[0], func(order int) bool { return order <= 0 })
-	case Gt:
+	case OpGt:
 		return compares(field, e.Values[0], func(order int) bool { return order > 0 })
-	case Ge:
+	case OpGe:
 		return compares(field, e.Values[0], func(order int) bool { return order >= 0 })
-	case Like:
+	case OpLike:
 		return anyElement(field, e.Pattern.fits)
-	case Has:
+	case OpHas:
 		return is(field, e.Values[0]) || record[e.child()].Present()
-	case Present:
+	case OpPresent:
 		return field.Present()
-	case Empty:
+	case OpEmpty:
 		return field.Empty()
-	case OneOf:
+	case OpIn:
 		return slices.ContainsFunc(e.Values, func(v attr.Value) bool { return is(field, v) })
 	}
 	return false

@@ -18,41 +18,41 @@ import (
 //   - what is joined with nothing or with everything, such as in() without values;
 //   - numbers, strings and timestamps that are written in several ways.
 //
-// Other pairs of one meaning, such as a <= 1 and a < 1 OR a = 1, keep two forms. A canonical form can nest two levels
-// deeper than e and hold more values in one in(), so that Parse may refuse its String.
+// Other pairs of one meaning, such as a <= 1 and a < 1 OR a = 1, keep two forms. A
+// canonical form can nest two levels deeper than e and be longer, so that Parse may
+// refuse its String.
 func (e Expr) Normalize() Expr { return e.normal(false) }
 
 // normal is Normalize of e, or of NOT e when negated.
 func (e Expr) normal(negated bool) Expr {
 	switch e.Op {
-	case All:
+	case OpAll:
 		if negated {
 			return none()
 		}
 		return Expr{}
-	case Neg:
+	case OpNot:
 		return e.Args[0].normal(!negated)
-	case Conj, Disj:
+	case OpAnd, OpOr:
 		args := make([]Expr, len(e.Args))
 		for i, arg := range e.Args {
 			args[i] = arg.normal(negated)
 		}
-		if (e.Op == Conj) != negated {
-			return normalConj(args)
+		if (e.Op == OpAnd) != negated {
+			return normalAnd(args)
 		}
-		return normalDisj(args)
-	case Ne:
-		present := Expr{Op: Present, Field: e.Field}
-		equal := Expr{Op: Eq, Field: e.Field, Values: e.Values}
+		return normalOr(args)
+	case OpNe:
+		present := Expr{Op: OpPresent, Field: e.Field}
+		equal := Expr{Op: OpEq, Field: e.Field, Values: e.Values}
 		return present.And(Not(equal)).normal(negated)
-	case Has:
-		equal := Expr{Op: Eq, Field: e.Field, Values: e.Values}
-		member := Expr{Op: Present, Field: e.child()}
+	case OpHas:
+		equal := Expr{Op: OpEq, Field: e.Field, Values: e.Values}
+		member := Expr{Op: OpPresent, Field: e.child()}
 		return equal.Or(member).normal(negated)
-	case OneOf:
+	case OpIn:
 		e = oneOf(e.Field, e.Values)
 	}
-	e.column = 0
 	switch {
 	case !negated:
 		return e
@@ -62,41 +62,41 @@ func (e Expr) normal(negated bool) Expr {
 	return Not(e)
 }
 
-// normalConj joins canonical expressions by AND.
-func normalConj(args []Expr) Expr {
+// normalAnd joins canonical expressions by AND.
+func normalAnd(args []Expr) Expr {
 	if slices.ContainsFunc(args, Expr.isNone) {
 		return none()
 	}
 	joined := And(args...)
-	if joined.Op != Conj {
+	if joined.Op != OpAnd {
 		return joined
 	}
 	// NOT in(a, x) AND NOT in(a, y) is NOT in(a, x, y). The like of it without NOT
 	// is no such thing: a list can be both.
-	return settle(Conj, joined.Args, func(e Expr) (Expr, bool) {
-		if e.Op != Neg {
+	return settle(OpAnd, joined.Args, func(e Expr) (Expr, bool) {
+		if e.Op != OpNot {
 			return Expr{}, false
 		}
 		return e.Args[0], e.Args[0].isSet()
 	}, Not)
 }
 
-// normalDisj joins canonical expressions by OR.
-func normalDisj(args []Expr) Expr {
+// normalOr joins canonical expressions by OR.
+func normalOr(args []Expr) Expr {
 	joined := Or(slices.DeleteFunc(args, Expr.isNone)...)
-	if joined.Op != Disj {
+	if joined.Op != OpOr {
 		return joined
 	}
-	return settle(Disj, joined.Args,
+	return settle(OpOr, joined.Args,
 		func(e Expr) (Expr, bool) { return e, e.isSet() },
 		func(e Expr) Expr { return e })
 }
 
 // isSet reports whether e asks for one of some values.
-func (e Expr) isSet() bool { return e.Op == Eq || e.Op == OneOf }
+func (e Expr) isSet() bool { return e.Op == OpEq || e.Op == OpIn }
 
-// settle joins args by op, in canonical order and each once, and makes one of those that
-// split takes for sets of values of one field; whole is the inverse of split.
+// settle joins args by op, in canonical order and each once. Those of one field that
+// split takes for sets of values become one; whole is the inverse of split.
 func settle(op Op, args []Expr, split func(Expr) (set Expr, ok bool), whole func(set Expr) Expr) Expr {
 	values := map[attr.Path][]attr.Value{}
 	var settled []Expr
@@ -121,8 +121,7 @@ func settle(op Op, args []Expr, split func(Expr) (set Expr, ok bool), whole func
 	return join(op, order)
 }
 
-// oneOf is in() in canonical form: of one value it is Eq, and of none it asks for no
-// field.
+// oneOf is OpIn in canonical form: of one value it is OpEq, and of none it is none().
 func oneOf(field attr.Path, values []attr.Value) Expr {
 	values = slices.Clone(values)
 	slices.SortFunc(values, compareValues)
@@ -131,9 +130,9 @@ func oneOf(field attr.Path, values []attr.Value) Expr {
 	case 0:
 		return none()
 	case 1:
-		return Expr{Op: Eq, Field: field, Values: values}
+		return Expr{Op: OpEq, Field: field, Values: values}
 	}
-	return Expr{Op: OneOf, Field: field, Values: values}
+	return Expr{Op: OpIn, Field: field, Values: values}
 }
 
 // compareValues orders literals of any kinds.

@@ -1,7 +1,6 @@
 package filter
 
 import (
-	"errors"
 	"fmt"
 	"strings"
 	"unicode/utf8"
@@ -9,13 +8,13 @@ import (
 	"github.com/hamnest/hamnest/index/attr"
 )
 
-// The limits of a filter's text. All are looked at before or while it is read, so
-// that no text takes more time or memory than its length is worth.
+// The limits of a filter's text. All are held before or while it is read, so that no
+// text takes more time or memory than its length is worth.
 const (
 	// MaxBytes is how long a filter may be: 10,000 values of 100 bytes.
 	MaxBytes = 1 << 20
 	// MaxPlainBytes is how long it may be without the values of its in(): each part
-	// of a filter costs a pass over rows, and a value of in() hardly anything.
+	// of a filter costs a pass over rows, and a value of in() next to nothing.
 	MaxPlainBytes = 8 << 10
 	// MaxValues is how many values all its in() may have together.
 	MaxValues = 10_000
@@ -40,7 +39,8 @@ func (e *Error) Error() string {
 	return fmt.Sprintf("filter: column %d: %s", e.Column, e.Reason)
 }
 
-// Parse reads a filter. Blank text is the filter that matches every record. A failure is an *Error.
+// Parse reads a filter. Blank text is the filter that matches every record. A failure
+// is an *Error.
 func Parse(text string) (Expr, error) {
 	if len(text) > MaxBytes {
 		return Expr{}, &Error{1, fmt.Sprintf("found %d bytes, want at most %d", len(text), MaxBytes)}
@@ -91,8 +91,8 @@ type left struct {
 	column int
 }
 
-// expression reads what AND joins: expression and sequence of the grammar, for parts in a row are
-// joined by AND as well.
+// expression reads what AND joins. It is expression and sequence of the grammar: parts
+// in a row are joined by AND as well.
 func (p *parser) expression(l *left) (Expr, error) {
 	var parts []Expr
 	for {
@@ -192,16 +192,15 @@ func (p *parser) restriction() (Expr, error) {
 	if p.comparator(&l.op) {
 		return p.argument(l)
 	}
-	if p.text[start] == '"' || p.text[start] == '\'' {
-		return Expr{}, p.wanted("a comparison (= != < <= > >= :) after the name of a field: there is no search of all fields")
-	}
 	switch {
+	case p.text[start] == '"' || p.text[start] == '\'':
+		return Expr{}, p.wanted("a comparison (= != < <= > >= :) after the name of a field: there is no search of all fields")
 	case p.peek() == '(':
 		return Expr{}, p.wanted("a comparison (= != < <= > >= :): the functions are in(field, value, ...) and empty(field)")
 	case p.at < len(p.text) && p.peek() != ')' && !p.startsTerm() && p.word() == "":
 		return Expr{}, p.wanted("a comparison (= != < <= > >= :), AND, OR or the end")
 	}
-	e := comparison(Eq, attr.BoolValue(true)) // a bool alone
+	e := comparison(OpEq, attr.BoolValue(true)) // a bool alone
 	e.Field, e.column = l.field, l.column
 	return e, nil
 }
@@ -211,9 +210,9 @@ func (p *parser) function(name string) (Expr, error) {
 	e := Expr{column: p.columnOf(p.at)}
 	switch name {
 	case "in":
-		e.Op = OneOf
+		e.Op = OpIn
 	case "empty":
-		e.Op = Empty
+		e.Op = OpEmpty
 	case "timestamp":
 		return Expr{}, p.wanted(`a field, with timestamp("...") after its comparison`)
 	default:
@@ -225,14 +224,14 @@ func (p *parser) function(name string) (Expr, error) {
 	if e.Field, err = p.field(); err != nil {
 		return Expr{}, err
 	}
-	if e.Op == OneOf {
+	if e.Op == OpIn {
 		if e.Values, err = p.list(); err != nil {
 			return Expr{}, err
 		}
 	}
 	if p.peek() != ')' {
 		want := ")"
-		if e.Op == OneOf {
+		if e.Op == OpIn {
 			want = ", or )"
 		}
 		return Expr{}, p.wanted(want)
@@ -255,7 +254,7 @@ func (p *parser) list() ([]attr.Value, error) {
 		if err != nil {
 			return nil, err
 		}
-		if len(stars) > 0 {
+		if stars.Count > 0 {
 			return nil, p.fault(at, `found a * in a value of in(), want whole values, with \* for the character *`)
 		}
 		values = append(values, v)
@@ -287,7 +286,7 @@ func (p *parser) field() (attr.Path, error) {
 var signs = []struct {
 	sign string
 	op   Op
-}{{"!=", Ne}, {"<=", Le}, {">=", Ge}, {"=", Eq}, {"<", Lt}, {">", Gt}, {":", Has}}
+}{{"!=", OpNe}, {"<=", OpLe}, {">=", OpGe}, {"=", OpEq}, {"<", OpLt}, {">", OpGt}, {":", OpHas}}
 
 // comparator reads a comparator if there is one.
 func (p *parser) comparator(op *Op) bool {
@@ -305,11 +304,11 @@ func (p *parser) comparator(op *Op) bool {
 func (p *parser) argument(l left) (Expr, error) {
 	switch p.peek() {
 	case '*':
-		if l.op != Has {
+		if l.op != OpHas {
 			return Expr{}, p.wanted("a value; whether a field is there is written with a colon, a:*")
 		}
 		p.skip(1)
-		return Expr{Op: Present, Field: l.field, column: l.column}, nil
+		return Expr{Op: OpPresent, Field: l.field, column: l.column}, nil
 	case '(':
 		return p.simple(&l)
 	}
@@ -323,131 +322,27 @@ func (p *parser) compared(l left) (Expr, error) {
 	if err != nil {
 		return Expr{}, err
 	}
-	if l.op >= Lt && l.op <= Ge {
+	if l.op.orders() {
 		if err := orderable(v); err != nil {
 			return Expr{}, p.fault(start, err.Error())
 		}
-		if len(stars) > 0 {
+		if stars.Count > 0 {
 			return Expr{}, p.fault(start, `found a * after < or >, want a whole string, with \* for the character *`)
 		}
 	}
 	e := comparison(l.op, v)
-	if len(stars) > 0 {
+	if stars.Count > 0 {
 		pattern, err := patternOf(v.Text(), stars)
 		if err != nil {
 			return Expr{}, p.fault(start, err.Error())
 		}
-		e = Expr{Op: Like, Pattern: pattern}
+		e = Expr{Op: OpLike, Pattern: pattern}
 	}
 	e.Field, e.column = l.field, l.column
-	if e.Op == Like && l.op == Ne {
-		return Expr{Op: Present, Field: l.field, column: l.column}.And(Not(e)), nil
+	if e.Op == OpLike && l.op == OpNe {
+		return Expr{Op: OpPresent, Field: l.field, column: l.column}.And(Not(e)), nil
 	}
 	return e, nil
-}
-
-// patternOf returns the pattern of a string in which stars, of which there are
-// some, are where * stood as a wildcard.
-func patternOf(text string, stars []int) (Pattern, error) {
-	last := len(text) - 1
-	for _, star := range stars {
-		if star != 0 && star != last {
-			return Pattern{}, errors.New(`found a * inside a string, want it at the beginning or the end, or \* for the character`)
-		}
-	}
-	before, after := stars[0] == 0, stars[len(stars)-1] == last
-	switch {
-	case last == 0:
-		return Pattern{After: true}, nil
-	case before && after && last == 1:
-		return Pattern{}, errors.New(`found "**", want "*" for any string`)
-	case before:
-		text = text[1:]
-	}
-	if after {
-		text = text[:len(text)-1]
-	}
-	return Pattern{Text: text, Before: before, After: after}, nil
-}
-
-// literal reads a value, and where a string has a * that is not escaped.
-func (p *parser) literal() (v attr.Value, stars []int, err error) {
-	c := p.peek()
-	switch {
-	case c == '"' || c == '\'':
-		text, stars, n, err := attr.ReadQuoted(p.text[p.at:])
-		if err != nil {
-			return v, nil, p.fault(p.at+err.Offset, err.Reason)
-		}
-		p.skip(n)
-		return attr.StringValue(text), stars, nil
-	case digit(c), c == '-' && digit(p.peekAt(1)):
-		v, err = p.number()
-		return v, nil, err
-	}
-	word := p.word()
-	switch {
-	case word == "timestamp" && p.parenthesisAfter(word):
-		v, err = p.timestamp()
-		return v, nil, err
-	case word == "null":
-		v = attr.NullValue()
-	case word == "true", word == "false":
-		v = attr.BoolValue(word == "true")
-	case word != "" && !keywords[word]:
-		return v, nil, p.wanted(fmt.Sprintf(`a value; write "%.40s", in quotation marks, for the string`, word))
-	default:
-		return v, nil, p.wanted(`a value: a string in quotation marks, a number, true, false, null or timestamp("...")`)
-	}
-	p.skip(len(word))
-	return v, nil, nil
-}
-
-var keywords = map[string]bool{"AND": true, "OR": true, "NOT": true}
-
-// number reads a number as JSON writes it.
-func (p *parser) number() (attr.Value, error) {
-	rest := p.text[p.at:]
-	n := 1
-	for n < len(rest) && (digit(rest[n]) || strings.IndexByte(".eE", rest[n]) >= 0 || strings.IndexByte("+-", rest[n]) >= 0 && strings.IndexByte("eE", rest[n-1]) >= 0) {
-		n++
-	}
-	if more := strings.IndexAny(rest[n:], " \t\r\n(),"); more > 0 || more < 0 && n < len(rest) {
-		if more < 0 {
-			more = len(rest) - n
-		}
-		return attr.Value{}, p.fault(p.at, fmt.Sprintf("found %.40s, want a number, or a string in quotation marks", rest[:n+more]))
-	}
-	v, err := attr.ParseNumber(rest[:n])
-	if err != nil {
-		return attr.Value{}, p.fault(p.at, err.Error())
-	}
-	p.skip(n)
-	return v, nil
-}
-
-// timestamp reads timestamp("..."), whose name is ahead.
-func (p *parser) timestamp() (v attr.Value, err error) {
-	p.skip(len("timestamp"))
-	p.skip(len("("))
-	const want = `a timestamp in quotation marks, such as "2026-05-01T12:00:00Z"`
-	if c := p.peek(); c != '"' && c != '\'' {
-		return v, p.wanted(want)
-	}
-	text, _, n, fault := attr.ReadQuoted(p.text[p.at:])
-	if fault != nil {
-		return v, p.fault(p.at+fault.Offset, fault.Reason)
-	}
-	v, ok := attr.ParseTime(text)
-	if !ok {
-		return v, p.fault(p.at, fmt.Sprintf("found %.40q, want %s", text, want))
-	}
-	p.skip(n)
-	if p.peek() != ')' {
-		return v, p.wanted(")")
-	}
-	p.skip(1)
-	return v, nil
 }
 
 // deeper notes a parenthesis or negation that begins at start.

@@ -7,37 +7,37 @@ import (
 	"github.com/hamnest/hamnest/index/attr"
 )
 
-// String returns e in the language: Parse(e.String()) is Equal to e, unless e is longer or deeper than
-// Parse takes, or has an Err. OR inside AND stands in parentheses too, although it
-// binds tighter, for nobody expects that.
+// String returns e in the language. Parse reads it as an Expr that is Equal to e, unless
+// e is longer or deeper than Parse takes, or has an Err. OR inside AND stands in
+// parentheses: it binds tighter, but few readers know.
 func (e Expr) String() string { return string(e.append(nil)) }
 
 func (e Expr) append(dst []byte) []byte {
 	switch e.Op {
-	case All:
+	case OpAll:
 		return dst
-	case Conj:
+	case OpAnd:
 		return e.appendArgs(dst, " AND ")
-	case Disj:
+	case OpOr:
 		return e.appendArgs(dst, " OR ")
-	case Neg:
+	case OpNot:
 		dst = append(dst, "NOT "...)
-		if e.Args[0].Op == Neg { // the grammar has no NOT NOT
+		if e.Args[0].Op == OpNot { // the grammar has no NOT NOT
 			return e.Args[0].appendParenthesized(dst)
 		}
 		return e.Args[0].appendPart(dst)
-	case Like:
+	case OpLike:
 		dst = append(dst, e.Field...)
 		dst = append(dst, " = "...)
 		return e.Pattern.append(dst)
-	case Present:
+	case OpPresent:
 		dst = append(dst, e.Field...)
 		return append(dst, ":*"...)
-	case Empty:
+	case OpEmpty:
 		dst = append(dst, "empty("...)
 		dst = append(dst, e.Field...)
 		return append(dst, ')')
-	case OneOf:
+	case OpIn:
 		dst = append(dst, "in("...)
 		dst = append(dst, e.Field...)
 		for _, v := range e.Values {
@@ -45,7 +45,7 @@ func (e Expr) append(dst []byte) []byte {
 			dst = appendLiteral(dst, v)
 		}
 		return append(dst, ')')
-	case invalid:
+	case opInvalid:
 		dst = append(dst, "invalid("...)
 		dst = appendLiteral(dst, e.Values[0])
 		return append(dst, ')')
@@ -56,7 +56,7 @@ func (e Expr) append(dst []byte) []byte {
 }
 
 // comparators are the signs of the comparisons with a value, as they are printed.
-var comparators = map[Op]string{Eq: " = ", Ne: " != ", Lt: " < ", Le: " <= ", Gt: " > ", Ge: " >= ", Has: ":"}
+var comparators = map[Op]string{OpEq: " = ", OpNe: " != ", OpLt: " < ", OpLe: " <= ", OpGt: " > ", OpGe: " >= ", OpHas: ":"}
 
 func (e Expr) appendArgs(dst []byte, between string) []byte {
 	for i, arg := range e.Args {
@@ -70,7 +70,7 @@ func (e Expr) appendArgs(dst []byte, between string) []byte {
 
 // appendPart appends e as a part of another expression.
 func (e Expr) appendPart(dst []byte) []byte {
-	if e.Op == Conj || e.Op == Disj {
+	if e.Op == OpAnd || e.Op == OpOr {
 		return e.appendParenthesized(dst)
 	}
 	return e.append(dst)
