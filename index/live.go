@@ -47,15 +47,18 @@ func (g *generation) searchOver(ctx context.Context, over *codes.Set, q Query) (
 		return nil, err
 	}
 	r := g.begin(s)
-	if r.cascade == nil {
-		scan.Vectors(ctx, g.shard, over, []*scan.VectorJob{r.vectors}, 1)
-	} else {
+	if r.cascade != nil {
 		scan.Codes(ctx, over, []*scan.CodeJob{r.cascade.First()}, 1)
+		if err := ctx.Err(); err != nil {
+			return nil, err
+		}
+		return r.finish(ctx)
 	}
+	scan.Vectors(ctx, g.shard, over, []*scan.VectorJob{r.vectors}, 1)
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
-	return r.finish(ctx)
+	return r.answerAll(Receipt{})
 }
 
 func (c *Collection) cannotCheck(err error) {

@@ -99,77 +99,92 @@ func (r *run) compareAll() {
 	r.vectors = &scan.VectorJob{Scorer: &r.subject.scorer, Want: r.settings.want}
 }
 
-// run carries searches out, which began at start: the pass over the codes, or the vectors, for
-// all of them together, and then the rest of each.
+// run carries searches out, which began at start: for all of them together the pass over the
+// codes, or the vectors, and then the rest of each.
 func (g *generation) run(ctx context.Context, start time.Time, searches []*settled) ([]*Result, error) {
+	results := make([]*Result, len(searches))
 	runs := make([]*run, len(searches))
+	var coded, exact []int // their places in both
 	var codes []*scan.CodeJob
 	var vectors []*scan.VectorJob
 	for i, s := range searches {
 		if runs[i] = g.begin(s); s.settings.exact {
-			vectors = append(vectors, runs[i].vectors)
+			exact, vectors = append(exact, i), append(vectors, runs[i].vectors)
 		} else {
-			codes = append(codes, runs[i].cascade.First())
+			coded, codes = append(coded, i), append(codes, runs[i].cascade.First())
 		}
 	}
 	lap := time.Now()
-	if len(codes) > 0 {
+	if len(coded) > 0 {
 		if err := g.passes.Codes(ctx, codes); err != nil {
 			return nil, err
 		}
-	}
-	scanned := time.Since(lap)
-	lap = time.Now()
-	if len(vectors) > 0 {
-		if err := g.passes.Vectors(ctx, vectors); err != nil {
-			return nil, err
-		}
-	}
-	read := time.Since(lap)
-	results := make([]*Result, len(runs))
-	finish := func(ctx context.Context, i int) (err error) {
-		if results[i], err = runs[i].finish(ctx); err != nil {
-			return err
-		}
-		receipt := &results[i].Receipt
-		if runs[i].cascade == nil {
-			receipt.RescoreTime = read
-		} else {
+		scanned := time.Since(lap)
+		err := eachOf(ctx, coded, func(ctx context.Context, i int) (err error) {
+			if results[i], err = runs[i].finish(ctx); err != nil {
+				return err
+			}
+			receipt := &results[i].Receipt
 			receipt.Scan += scanned
-		}
-		receipt.Total = time.Since(start)
-		return nil
-	}
-	if len(runs) == 1 {
-		return results, finish(ctx, 0)
-	}
-	group, ctx := errgroup.WithContext(ctx)
-	group.SetLimit(runtime.GOMAXPROCS(0))
-	for i := range runs {
-		group.Go(func() error { return finish(ctx, i) })
-	}
-	return results, group.Wait()
-}
-
-// finish is what follows the first pass.
-func (r *run) finish(ctx context.Context) (*Result, error) {
-	var receipt Receipt
-	if r.cascade != nil {
-		best, err := r.cascade.Finish(ctx)
+			receipt.Total = time.Since(start)
+			return nil
+		})
 		if err != nil {
 			return nil, err
 		}
-		receipt = r.cascade.Receipt()
-		if best != nil {
-			receipt.Dims = min(r.g.codec.profile.BlockDims(r.settings.codes.Blocks), r.subject.size)
-			return r.answer(best, receipt)
-		}
-		r.compareAll()
-		if err := r.g.passes.Vectors(ctx, []*scan.VectorJob{r.vectors}); err != nil {
+	}
+	lap = time.Now()
+	if len(exact) > 0 {
+		err := g.passes.Vectors(ctx, vectors, func() error {
+			read := time.Since(lap)
+			return eachOf(ctx, exact, func(_ context.Context, i int) (err error) {
+				if results[i], err = runs[i].answerAll(Receipt{RescoreTime: read}); err != nil {
+					return err
+				}
+				results[i].Receipt.Total = time.Since(start)
+				return nil
+			})
+		})
+		if err != nil {
 			return nil, err
 		}
 	}
-	return r.answerAll(receipt)
+	return results, nil
+}
+
+// eachOf calls do for every place, on all cores if there are several.
+func eachOf(ctx context.Context, places []int, do func(ctx context.Context, i int) error) error {
+	if len(places) == 1 {
+		return do(ctx, places[0])
+	}
+	group, ctx := errgroup.WithContext(ctx)
+	group.SetLimit(runtime.GOMAXPROCS(0))
+	for _, i := range places {
+		group.Go(func() error { return do(ctx, i) })
+	}
+	return group.Wait()
+}
+
+// finish is what follows the first pass over the codes.
+func (r *run) finish(ctx context.Context) (result *Result, err error) {
+	best, err := r.cascade.Finish(ctx)
+	if err != nil {
+		return nil, err
+	}
+	receipt := r.cascade.Receipt()
+	if best != nil {
+		receipt.Dims = min(r.g.codec.profile.BlockDims(r.settings.codes.Blocks), r.subject.size)
+		return r.answer(best, receipt)
+	}
+	r.compareAll()
+	err = r.g.passes.Vectors(ctx, []*scan.VectorJob{r.vectors}, func() error {
+		result, err = r.answerAll(receipt)
+		return err
+	})
+	if err != nil {
+		return nil, err
+	}
+	return result, nil
 }
 
 // answerAll answers from the pass over the vectors; receipt has what was done before.

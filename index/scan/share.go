@@ -34,11 +34,16 @@ func NewPasses(shard *storage.Shard, now func() *codes.View) *Passes {
 
 // Codes carries out jobs and returns when all are done, or when ctx ends: passes drop
 // the jobs then, and whoever frees what they read must Wait.
-func (p *Passes) Codes(ctx context.Context, jobs []*CodeJob) error { return p.codes.run(ctx, jobs) }
+func (p *Passes) Codes(ctx context.Context, jobs []*CodeJob) error {
+	return p.codes.run(ctx, jobs, nil)
+}
 
-// Vectors is Codes for passes over the stored vectors.
-func (p *Passes) Vectors(ctx context.Context, jobs []*VectorJob) error {
-	return p.vectors.run(ctx, jobs)
+// Vectors carries out jobs as Codes does, in passes over the stored vectors, and then calls
+// answer, whose error it returns. No thread of the pass begins another before all that it was
+// for have answered: a pass takes so much longer than an answer that it is better to wait for
+// those who then ask again, and ride it too. answer must not use Passes.
+func (p *Passes) Vectors(ctx context.Context, jobs []*VectorJob, answer func() error) error {
+	return p.vectors.run(ctx, jobs, answer)
 }
 
 // Wait returns when no pass is under way, after the last call of the others has returned.
@@ -61,7 +66,16 @@ const MaxPassJobs = 64
 type waiter struct {
 	ctx  context.Context
 	done chan struct{} // closed when the pass is over
+
+	// Of the sharer, under its mutex.
+	held *hold // the threads of its ride that it keeps until it has answered; nil: none
+	left bool  // it has answered, or no longer wants to
 }
+
+// hold is the threads of a ride while somebody still needs them.
+type hold struct{ threads, holders int }
+
+func (w *waiter) seat() *waiter { return w }
 
 func (w *waiter) begin(ctx context.Context) { w.ctx, w.done = ctx, make(chan struct{}) }
 
@@ -81,6 +95,7 @@ type sharedJob interface {
 	begin(ctx context.Context)
 	finished() <-chan struct{} // closed by finish
 	finish()                   // when the pass is over
+	seat() *waiter
 }
 
 // sharer lets concurrent searches of one collection share the cores and the passes
@@ -106,37 +121,74 @@ func newSharer[J sharedJob](pass func([]J, int), want func() int) *sharer[J] {
 
 // run carries jobs out and returns when all are done, or when ctx ends: passes drop
 // the jobs then, and whoever frees what they read must wait for the passes.
-func (s *sharer[J]) run(ctx context.Context, jobs []J) error {
+//
+// Unless answer is nil it is called when all are done, and the threads stay with the jobs
+// meanwhile.
+func (s *sharer[J]) run(ctx context.Context, jobs []J, answer func() error) error {
 	for _, j := range jobs {
+		j.seat().left = answer == nil
 		j.begin(ctx)
 	}
 	s.mu.Lock()
 	s.waiting = append(s.waiting, jobs...)
 	s.mu.Unlock()
+	if answer != nil {
+		defer s.leave(jobs)
+	}
 	s.ride(func() bool { return isClosed(jobs[len(jobs)-1].finished()) })
-	for _, j := range jobs {
+	for i, j := range jobs {
+		if answer != nil && !isClosed(j.finished()) {
+			s.leave(jobs[:i]) // or j would wait for the threads that they hold
+		}
 		select {
 		case <-j.finished():
 		case <-ctx.Done():
 			return ctx.Err()
 		}
 	}
-	return ctx.Err()
+	if err := ctx.Err(); err != nil || answer == nil {
+		return err
+	}
+	return answer()
+}
+
+// leave gives back what jobs hold, and what they would hold that have not begun to ride.
+func (s *sharer[J]) leave(jobs []J) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, j := range jobs {
+		w := j.seat()
+		if w.left = true; w.held != nil {
+			s.release(w.held)
+			w.held = nil
+		}
+	}
+}
+
+// release takes one holder from h; the last hands the threads on. s.mu is held.
+func (s *sharer[J]) release(h *hold) {
+	if h.holders--; h.holders > 0 {
+		return
+	}
+	s.free += h.threads
+	if len(s.waiting) > 0 {
+		s.under.Go(func() { s.ride(func() bool { return false }) })
+	}
 }
 
 // ride is a pass and the threads it has.
 type ride[J sharedJob] struct {
-	jobs    []J
-	threads int
+	jobs []J
+	held *hold
 }
 
 // board gives the free threads to the jobs that wait. s.mu is held.
 func (s *sharer[J]) board() []ride[J] {
 	var rides []ride[J]
 	for s.free > 0 && len(s.waiting) > 0 {
-		r := ride[J]{threads: min(s.want(), s.free)}
+		r := ride[J]{held: &hold{threads: min(s.want(), s.free), holders: 1}} // the pass is one
 		n := len(s.waiting)
-		if r.threads == 1 { // whole tiles, but so that each other free thread has a job
+		if r.held.threads == 1 { // whole tiles, but so that each other free thread has a job
 			share := (n + s.free - 1) / s.free
 			tiles := (share + hamming.TileQueries - 1) / hamming.TileQueries * hamming.TileQueries
 			n = min(tiles, max(share, n-(s.free-1)))
@@ -145,7 +197,13 @@ func (s *sharer[J]) board() []ride[J] {
 		// A job that rides must not stay in the array of those that wait: it holds what it finds.
 		r.jobs = slices.Clone(s.waiting[:n])
 		s.waiting = slices.Delete(s.waiting, 0, n)
-		s.free -= r.threads
+		for _, j := range r.jobs {
+			if w := j.seat(); !w.left {
+				w.held = r.held
+				r.held.holders++
+			}
+		}
+		s.free -= r.held.threads
 		s.under.Add(1)
 		rides = append(rides, r)
 	}
@@ -183,16 +241,13 @@ func isClosed(c <-chan struct{}) bool {
 	}
 }
 
-// carry carries a ride out and hands its threads on.
+// carry carries a ride out and lets go of its threads.
 func (s *sharer[J]) carry(r ride[J]) {
 	defer s.under.Done()
 	defer func() { // also after a panic, or the threads would be lost
 		s.mu.Lock()
 		defer s.mu.Unlock()
-		s.free += r.threads
-		if len(s.waiting) > 0 {
-			s.under.Go(func() { s.ride(func() bool { return false }) })
-		}
+		s.release(r.held)
 	}()
-	s.pass(r.jobs, r.threads)
+	s.pass(r.jobs, r.held.threads)
 }

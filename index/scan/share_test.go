@@ -39,12 +39,16 @@ func newPassLog() *passLog {
 
 // start runs jobs in the background and returns a channel with the outcome.
 func start(ctx context.Context, s *sharer[*CodeJob], jobs int) chan error {
+	return startWith(ctx, s, jobs, nil)
+}
+
+func startWith(ctx context.Context, s *sharer[*CodeJob], jobs int, answer func() error) chan error {
 	done := make(chan error, 1)
 	all := make([]*CodeJob, jobs)
 	for i := range all {
 		all[i] = &CodeJob{}
 	}
-	go func() { done <- s.run(ctx, all) }()
+	go func() { done <- s.run(ctx, all, answer) }()
 	return done
 }
 
@@ -99,6 +103,83 @@ func TestJobsThatArriveDuringAPassRideTheNextTogether(t *testing.T) {
 	s.under.Wait()
 	if want := []int{1, MaxPassJobs, 5}; !slices.Equal(l.jobs, want) {
 		t.Errorf("passes of %v jobs, want %v", l.jobs, want)
+	}
+}
+
+func TestThreadsOfAPassStayWithThoseWhoAnswer(t *testing.T) {
+	l := newPassLog()
+	s := newSharer(l.scan, func() int { return 1 })
+	s.free = 1
+	answering, answered := make(chan struct{}), make(chan struct{})
+	first := startWith(t.Context(), s, 1, func() error {
+		answering <- struct{}{}
+		<-answered
+		return nil
+	})
+	<-l.began
+	second := start(t.Context(), s, 1)
+	waitFor(s, 1)
+	l.gate <- struct{}{}
+	<-answering // the pass is over
+	third := start(t.Context(), s, 1)
+	waitFor(s, 2)
+	close(answered)
+	l.gate <- struct{}{}
+	for _, d := range []chan error{first, second, third} {
+		if err := <-d; err != nil {
+			t.Error(err)
+		}
+	}
+	s.under.Wait()
+	if want := []int{1, 2}; !slices.Equal(l.jobs, want) || s.free != 1 {
+		t.Errorf("passes of %v jobs, %d threads free after, want %v and 1", l.jobs, s.free, want)
+	}
+}
+
+func TestNobodyWaitsForThreadsThatItHolds(t *testing.T) {
+	const jobs = 2*MaxPassJobs + 5 // of one call
+	for threads := 1; threads <= 4; threads++ {
+		l := newPassLog()
+		s := newSharer(l.scan, func() int { return 1 })
+		s.free = threads
+		close(l.gate)
+		failed := errors.New("failed")
+		for _, want := range []error{nil, failed} {
+			if err := <-startWith(t.Context(), s, jobs, func() error { return want }); !errors.Is(err, want) {
+				t.Errorf("error %v, want %v", err, want)
+			}
+		}
+		s.under.Wait()
+		if s.free != threads {
+			t.Errorf("%d of %d threads are free", s.free, threads)
+		}
+	}
+}
+
+func TestThreadsOfThoseWhoGiveUpAreFree(t *testing.T) {
+	l := newPassLog()
+	s := newSharer(l.scan, func() int { return 1 })
+	s.free = 1
+	ctx, cancel := context.WithCancel(t.Context())
+	answer := func() error {
+		t.Error("it answers")
+		return nil
+	}
+	riding := startWith(ctx, s, 1, answer)
+	<-l.began
+	waiting := startWith(ctx, s, 1, answer)
+	waitFor(s, 1)
+	cancel()
+	if err := <-waiting; !errors.Is(err, context.Canceled) {
+		t.Errorf("error %v, want %v", err, context.Canceled)
+	}
+	close(l.gate)
+	if err := <-riding; !errors.Is(err, context.Canceled) {
+		t.Errorf("error %v, want %v", err, context.Canceled)
+	}
+	s.under.Wait()
+	if s.free != 1 {
+		t.Errorf("%d threads are free, want 1", s.free)
 	}
 }
 
@@ -189,7 +270,7 @@ func carried(t *testing.T, p *pool, r *rand.Rand, s *sharer[*CodeJob]) []weak.Po
 		j := p.job(t.Context(), gaussian(r, 100, 0), 1, 10)
 		jobs, held = append(jobs, j), append(held, weak.Make(j))
 	}
-	if err := s.run(t.Context(), jobs); err != nil {
+	if err := s.run(t.Context(), jobs, nil); err != nil {
 		t.Fatal(err)
 	}
 	return held
