@@ -9,15 +9,15 @@ import (
 // ErrTooLarge is returned when answers come to more bytes than their Budget.
 var ErrTooLarge = errors.New("index: answer too large")
 
-// Budget bounds the bytes of the answers to all queries that share it: of ids,
-// metadata and vectors. It is used up as hits are collected, so that an answer that
-// nobody could send takes no memory.
+// Budget bounds the total bytes of ids, metadata and vectors in the answers to all queries that
+// share it. Hits use it up as they are collected, so an answer too large to send takes no
+// memory.
 type Budget struct {
 	bytes int64
 	left  atomic.Int64
 }
 
-// NewBudget returns a budget of so many bytes.
+// NewBudget returns a budget of the given number of bytes.
 func NewBudget(bytes int64) *Budget {
 	b := &Budget{bytes: bytes}
 	b.left.Store(bytes)

@@ -12,41 +12,41 @@ const MaxCalibrationK = 1000
 
 // CalibrateOptions says what to measure with. The zero value is ready to use.
 type CalibrateOptions struct {
-	// Queries, each of the collection's dims, are searched for. Nil: stored vectors are.
-	// Queries of another kind, questions say, may take more work: give queries where
-	// there are any.
+	// Queries are searched for, each of the collection's dims. Nil: stored vectors serve as
+	// queries. Real queries, such as questions, may take more work than stored vectors: give
+	// them if you have any.
 	Queries [][]float32
-	// Sample is how many stored vectors, spread over the collection, stand in for
-	// queries. 0: DefaultCalibrationQueries. Not with Queries.
+	// Sample is how many stored vectors, spread over the collection, serve as queries. 0:
+	// DefaultCalibrationQueries. Not with Queries.
 	Sample int
-	// Live takes the queries that were searched for last instead, as many as are
-	// remembered: see index.Options. Not with Queries or Sample.
+	// Live uses the most recent queries that are remembered instead: see index.Options. Not
+	// with Queries or Sample.
 	Live bool
-	// K is how many hits recall is measured over, 1 to MaxCalibrationK. 0:
+	// K is the number of hits that recall is measured over, 1 to MaxCalibrationK. 0:
 	// DefaultCalibrationK.
 	K int
 }
 
-// Calibration is what was measured of a collection: what searches find, and what they cost.
-// Nothing depends on it: it shows what dims and target recalls are worth on these vectors
-// and queries.
+// Calibration is a measurement of what searches of a collection find and what they cost.
+// Nothing depends on it. It shows what dims and target recalls are worth on these vectors and
+// queries.
 type Calibration struct {
-	// Rows are the vectors there were, Queries how many were searched for, and Source
-	// says what those were.
+	// Rows is the number of vectors, Queries how many were searched for, and Source where the
+	// queries came from.
 	Rows    uint64
 	Queries int
 	Source  CalibrationSource
-	// K is how many hits recall was measured over.
+	// K is the number of hits that recall was measured over.
 	K int
-	// Profile and Fingerprint name the codes that were measured, and Kernel scanned.
+	// Profile and Fingerprint name the codes that were measured, Kernel the one that scanned.
 	Profile     Profile
 	Fingerprint string
 	Kernel      string
-	// Settings are what was tried, by Dims and then by TargetRecall, ascending.
+	// Settings are those tried, by Dims and then by TargetRecall, ascending.
 	Settings []Setting
 }
 
-// CalibrationSource is where the queries of a calibration came from.
+// CalibrationSource says where the queries of a calibration came from.
 type CalibrationSource string
 
 // The sources.
@@ -56,22 +56,21 @@ const (
 	SourceLive   CalibrationSource = "live"   // CalibrateOptions.Live
 )
 
-// Setting is one way to search, and what it was measured to give: means over the
-// queries.
+// Setting is one way to search and its measurements, as means over the queries.
 type Setting struct {
-	// Dims is how many dimensions of the query were given: with fewer than the
-	// collection's, a step of the ladder, the search is for that prefix.
+	// Dims is how many dimensions of the query were given. If they are fewer than the
+	// collection's, they are a step of the ladder, and the search is for that prefix.
 	Dims int
 	// TargetRecall as in Query.
 	TargetRecall float64
-	// Recall is the share of the K right hits, those of the whole vectors, that were
-	// found. PrefixRecall is that of the right hits of the prefix, what TargetRecall is
-	// about; a hit that scores as the K-th does is right there.
+	// Recall is the share of the K right hits by the whole vectors that were found.
+	// PrefixRecall is the share of the right hits by the prefix, which TargetRecall is about;
+	// there a hit that ties with the K-th is right too.
 	Recall, PrefixRecall float64
-	// VectorsRead of the stored vectors.
+	// VectorsRead is how many stored vectors were read.
 	VectorsRead float64
-	// Microseconds of one search at a time, all of it.
+	// Microseconds is the whole time of a search, one at a time.
 	Microseconds float64
-	// Bytes of codes and of stored vectors that were read.
+	// Bytes is how many bytes of codes and stored vectors were read.
 	Bytes float64
 }

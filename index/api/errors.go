@@ -11,14 +11,14 @@ import (
 
 // Errors to test for with errors.Is.
 var (
-	// ErrInvalid is what every *InvalidError is.
+	// ErrInvalid matches every *InvalidError.
 	ErrInvalid = errors.New("invalid")
-	// ErrLimit is what every *LimitError is, and what a message too large to travel is.
+	// ErrLimit matches every *LimitError, and the error of a message too large to send.
 	ErrLimit = errors.New("limit exceeded")
 	// ErrUnavailable is returned when a server cannot be reached or is shutting down.
 	ErrUnavailable = errors.New("unavailable")
-	// ErrNotFound is returned for a collection, or a query's stored vector, that
-	// is not there.
+	// ErrNotFound is returned for a collection, or a query's stored vector, that does not
+	// exist.
 	ErrNotFound = errors.New("index: not found")
 	// ErrExists is returned when a collection's name is taken.
 	ErrExists = errors.New("index: already exists")
@@ -28,8 +28,8 @@ var (
 	ErrFull = errors.New("index: full")
 	// ErrRewriting is returned by an update while another is under way.
 	ErrRewriting = errors.New("index: the collection is being rewritten")
-	// ErrCodesOnly is returned for what needs stored vectors in a collection that keeps
-	// none: reading them, searching by one, scores from them, another profile.
+	// ErrCodesOnly is returned when a collection keeps no vectors and a call needs them: to
+	// read them, search by one, score by them, or make another profile.
 	ErrCodesOnly = errors.New("index: the collection keeps codes and no vectors")
 	// ErrCalibrating is returned by Calibrate while another one is under way.
 	ErrCalibrating = errors.New("index: the collection is being calibrated")
@@ -43,14 +43,15 @@ var (
 	ErrVersion = fault.ErrVersion
 	// ErrReadOnly is returned by every change to a directory that was opened for reading.
 	ErrReadOnly = fault.ErrReadOnly
-	// ErrGone is returned by writes to a collection whose file was removed, or replaced by
-	// another, since it was opened.
+	// ErrGone is returned by writes to a collection whose file was removed or replaced since it
+	// was opened.
 	ErrGone = fault.ErrGone
-	// ErrOrphans is returned by Open for folders of collections that are not in the catalog.
+	// ErrOrphans is returned by Open if there are folders of collections that are not in the
+	// catalog.
 	ErrOrphans = fault.ErrOrphans
 )
 
-// InvalidError says what is malformed in an argument. Nothing was changed.
+// InvalidError says which parts of an argument are malformed. Nothing was changed.
 type InvalidError struct {
 	// Violations is never empty.
 	Violations []Violation
@@ -58,7 +59,7 @@ type InvalidError struct {
 
 // Violation is one malformed part of an argument.
 type Violation struct {
-	// Field is the path to it, such as "k" or "vectors[17].vector".
+	// Field is the path to that part, such as "k" or "vectors[17].vector".
 	Field string
 	// Reason says what was found and what was wanted.
 	Reason string
@@ -75,14 +76,13 @@ func (e *InvalidError) Error() string {
 	return "index: invalid " + strings.Join(parts, "; ")
 }
 
-// LimitError says that a request is well-formed and asks for more than a server is configured
-// to give.
+// LimitError says that a request is well-formed but asks for more than the server allows.
 type LimitError struct {
-	// Limit is its name, such as "max_k", and Field the path of the part of the request that is
-	// above it.
+	// Limit is the name of the limit, such as "max_k", and Field the path of the part of the
+	// request that exceeds it.
 	Limit, Field string
-	// Max is the limit, Found what the request has, and What says in the server what of Field
-	// was measured.
+	// Max is the limit, Found what the request has, and What, in the server, the property of
+	// Field that was measured.
 	Max, Found uint64
 	What       string
 }

@@ -5,47 +5,47 @@ import (
 	"fmt"
 )
 
-// Ingest stores records in bulk, in the order in which they are given to it. Its methods are
-// for one goroutine.
+// Ingest stores records in bulk, in the order in which it is given them. Only one goroutine may
+// use it.
 type Ingest interface {
-	// Add gathers a record for a batch. It returns before the record is stored, and waits
-	// while as many batches as IngestOptions allows are under way; the end of ctx ends the
-	// wait, and the record is then not added. Any other error is an *IngestError: nothing
-	// more can be stored, and Close is all that is left to do.
+	// Add adds a record to the current batch. It returns before the record is stored. While
+	// IngestOptions.MaxInFlight batches are under way it waits; if ctx ends first, the record
+	// is not added. Any other error is an *IngestError: nothing more can be stored, and only
+	// Close is left to call.
 	//
-	// r may be changed and used again when Add returns. A record that is refused is no error
-	// of Add: see IngestOptions.OnRefused and IngestResult.
+	// The caller may reuse r when Add returns. A refused record is not an error of Add: see
+	// IngestOptions.OnRefused and IngestResult.
 	Add(ctx context.Context, r Record) error
-	// Submit sends what Add has gathered, and then records as a batch of their own. It waits
-	// and fails as Add does. The records may be used again when Submit returns.
+	// Submit sends the batch that Add has gathered, and then records as a batch of their own.
+	// It waits and fails as Add does. The caller may reuse records when Submit returns.
 	Submit(ctx context.Context, records []Record) (Pending, error)
-	// Close sends what Add has gathered, waits until everything is settled and returns the
-	// totals. If the ingest broke they are those of what had been settled by then, and the
-	// error is an *IngestError. Closing again returns the same.
+	// Close sends the batch that Add has gathered, waits until everything is settled and
+	// returns the totals. If the ingest broke, they are the totals up to then, and the error is
+	// an *IngestError. Calling it again returns the same.
 	Close() (IngestResult, error)
 }
 
-// Pending is a batch of records on the way.
+// Pending is a batch of records that was sent and may not be settled yet.
 type Pending interface {
-	// Wait waits until the records are durable and visible to searches, but for those that
-	// were refused, which it returns, ascending. When it fails the others may not be stored.
+	// Wait waits until the records are durable and visible to searches, except the refused
+	// ones, which it returns in ascending order. If it fails, the others may not be stored.
 	Wait(ctx context.Context) (refused []RecordError, err error)
 }
 
 // IngestOptions configures an Ingest. The zero value is ready to use; a number that is zero
 // or less means its default.
 type IngestOptions struct {
-	// BatchVectors is the most records that Add gathers before they are sent. A server has a
-	// limit, by default 10000. Default 2000.
+	// BatchVectors is the most records that Add gathers into a batch. A server has a limit,
+	// 10000 by default. Default 2000.
 	BatchVectors int
-	// BatchBytes is the most bytes that Add gathers, unless one record alone has more.
-	// Default 4 MiB; at most a client's message size.
+	// BatchBytes is the most bytes that Add gathers into a batch, unless a single record is
+	// larger. Default 4 MiB; at most a client's message size.
 	BatchBytes int
 	// MaxInFlight is how many batches may be sent and not yet settled. It bounds the memory
-	// that they take, and must be above one to keep the engine busy. Default 8.
+	// they take, and must be above one to keep the engine busy. Default 8.
 	MaxInFlight int
-	// OnRefused, unless nil, is told of every record that was refused, in order, one call at a
-	// time. What it takes delays the ingest; it must not call the ingest's methods.
+	// OnRefused, unless nil, is called for every refused record, in order, one call at a time.
+	// Its time delays the ingest. It must not call the ingest's methods.
 	OnRefused func(IngestRefusal)
 	// MaxRefusals is how many refusals IngestResult keeps. All are counted. Default 1000.
 	MaxRefusals int
@@ -78,18 +78,19 @@ type IngestRefusal struct {
 	Reason string
 }
 
-// IngestResult says what became of the records of an ingest.
+// IngestResult says what became of the records.
 type IngestResult struct {
-	// Stored records are durable and visible to searches, Refused ones are not there.
+	// Stored records are durable and visible to searches; Refused ones were not stored.
 	Stored, Refused uint64
-	// Position: of the records given, the first Position are settled, each stored or refused.
-	// To resume after an error, give the others to a new ingest.
+	// Position says that the first Position records are settled, each stored or refused. To
+	// resume after an error, give the rest to a new ingest.
 	Position uint64
-	// Refusals are the first of those refused: see IngestOptions.MaxRefusals.
+	// Refusals are the first refused records: see IngestOptions.MaxRefusals.
 	Refusals []IngestRefusal
 }
 
-// Settle counts a batch of n records, of which refused, by index in the batch, were not stored.
+// Settle counts a batch of n records. refused lists those not stored, by their index in the
+// batch.
 func (r *IngestResult) Settle(n int, refused []RecordError, opts IngestOptions) {
 	for _, e := range refused {
 		refusal := IngestRefusal{Index: r.Position + uint64(e.Index), ID: e.ID, Reason: e.Text()}
@@ -105,7 +106,7 @@ func (r *IngestResult) Settle(n int, refused []RecordError, opts IngestOptions) 
 	r.Position += uint64(n)
 }
 
-// IngestError says why an ingest broke and what had been settled by then.
+// IngestError says why an ingest broke and what was settled by then.
 type IngestError struct {
 	Result IngestResult
 	Err    error

@@ -6,12 +6,12 @@ import "time"
 type Rescore uint8
 
 const (
-	// RescoreAuto is RescoreVectors, and RescoreCodes where no vectors are stored or the
-	// query is a code.
+	// RescoreAuto is RescoreVectors, or RescoreCodes if no vectors are stored or the query is a
+	// code.
 	RescoreAuto Rescore = iota
-	// RescoreNone ends after the scan; scores are estimates from the blocks scanned.
+	// RescoreNone ends after the scan; scores are estimates from the scanned blocks.
 	RescoreNone
-	// RescoreCodes ends after the whole codes; scores are estimates from those.
+	// RescoreCodes ends after the whole codes; scores are estimates from them.
 	RescoreCodes
 	// RescoreVectors scores the candidates against the stored vectors; scores are exact.
 	RescoreVectors
@@ -22,43 +22,43 @@ var rescoreNames = [...]string{RescoreAuto: "auto", RescoreNone: "none", Rescore
 // String returns the name: auto, none, codes or vectors.
 func (r Rescore) String() string { return rescoreNames[r] }
 
-// Query is one search. K and exactly one of Vector, ID and Code are required; the zero
-// value of every other field gives the best answer that the engine can.
+// Query is one search. K and exactly one of Vector, ID and Code are required; the zero value of
+// every other field gives the best answer that the engine can give.
 type Query struct {
-	// Vector is what to search for: as many components as the collection has dims, or as
-	// one of its ladder steps; then the answer is about that prefix: scores are those of
+	// Vector is what to search for. It has as many components as the collection has dims, or as
+	// one of its ladder steps; then the answer is about that prefix, and scores are those of
 	// the prefixes.
 	Vector []float32
 	// ID searches for a stored vector instead, and leaves it out of the answer.
 	ID string
-	// Code searches for the nearest codes to this one instead, in a collection of plain
-	// signs: the words, as in Record, of as many dimensions as Vector may have, with no bit set past the
-	// last. There is no vector to score by: scores are what signs suggest, and neither
-	// Exact, RescoreVectors nor TargetRecall go with it.
+	// Code searches for the codes nearest to this one instead, in a collection of plain signs.
+	// It has words as in Record, as many dimensions as Vector may have, and no bit set past the
+	// last. There is no vector to score by, so scores are what signs suggest, and Exact,
+	// RescoreVectors and TargetRecall cannot be combined with it.
 	Code []uint64
 	// K is how many hits to return, at least 1.
 	K int
-	// Dims is how many leading dimensions of the code the scan looks at, at most: a step of
-	// the ladder or a multiple of 64, not above the query's size. Fewer are scanned faster;
-	// more rows are then looked at again, for the target recall holds. With Exact, how many
-	// dimensions of the vectors are compared. 0: what the engine finds best.
+	// Dims is the most leading dimensions of the code that the scan looks at: a step of the
+	// ladder or a multiple of 64, not above the query's size. Fewer dimensions scan faster, but
+	// more rows are looked at again, because the target recall holds. With Exact it is how many
+	// dimensions of the vectors are compared. 0: the engine chooses.
 	Dims int
-	// Candidates is how many rows the scan keeps at first, at least K. 0: Oversampling
-	// times K, or if that is 0 too, what is cheapest where the scan looks for more by itself,
-	// when the target recall asks for it. It does not in a collection of plain signs, of
-	// whose errors nothing is known: there the default is DefaultOversampling times the hits
-	// wanted, within MinDefaultCandidates and MaxDefaultCandidates.
+	// Candidates is how many rows the scan keeps at first, at least K. 0: Oversampling times K.
+	// If that is 0 too, the engine takes the cheapest number, because the target recall makes
+	// it look for more when it must. In a collection of plain signs the errors are unknown and
+	// it does not, so there the default is DefaultOversampling times the wanted hits, within
+	// MinDefaultCandidates and MaxDefaultCandidates.
 	Candidates int
 	// Oversampling gives Candidates as a multiple of K, at least 1. Not with Candidates.
 	Oversampling float64
-	// TargetRecall is the share of the right hits to find in the mean, above 0 and at most
-	// 1: vectors are read until no more than the rest can be expected to be missed. 1 is
-	// the same as Exact. 0: DefaultTargetRecall. Not with Exact, Bound, a Code, or in a
-	// collection of plain signs.
+	// TargetRecall is the mean share of the right hits to find, above 0 and at most 1: the
+	// search reads vectors until it expects to miss no more than the rest. 1 is the same as
+	// Exact. 0: DefaultTargetRecall. Not with Exact, Bound, a Code, or in a collection of plain
+	// signs.
 	TargetRecall float64
-	// Bound takes the place of TargetRecall for those who know what they do: a vector is
-	// read when its score may be so many standard deviations better than its code says.
-	// 0: TargetRecall decides.
+	// Bound replaces TargetRecall, for experts: a vector is read if its score could reach the
+	// hits when its code's estimate is wrong by at most Bound standard deviations. 0:
+	// TargetRecall decides.
 	Bound float64
 	// Rescore is the stage at which the search ends.
 	Rescore Rescore
@@ -67,19 +67,19 @@ type Query struct {
 	Exact bool
 	// MinScore, unless nil, leaves out hits that score less.
 	MinScore *float32
-	// PageToken is the NextPageToken of the answer before, to the same query;
-	// the hits continue after its last.
+	// PageToken is the NextPageToken of the previous answer to the same query; the hits
+	// continue after its last.
 	PageToken string
 	// WithVector and WithMetadata ask for more than id and score.
 	WithVector, WithMetadata bool
-	// Budget, unless nil, bounds the bytes of the answer; ErrTooLarge beyond.
+	// Budget, unless nil, bounds the bytes of the answer; a larger one is ErrTooLarge.
 	Budget *Budget
 }
 
-// DefaultTargetRecall is Query.TargetRecall's default: see docs/recall.md for what it gives.
+// DefaultTargetRecall is the default of Query.TargetRecall; docs/recall.md says what it gives.
 const DefaultTargetRecall = .995
 
-// The scan's default number of candidates, see Query.Candidates.
+// The default number of candidates of a scan; see Query.Candidates.
 const (
 	DefaultOversampling  = 40
 	MinDefaultCandidates = 100
@@ -98,18 +98,18 @@ type Hit struct {
 
 // Result is the answer to one Query.
 type Result struct {
-	// Hits, best first: by Score descending, then ID ascending.
+	// Hits are best first: by Score descending, then ID ascending.
 	Hits []Hit
-	// NextPageToken continues after the last hit; empty when nothing follows.
+	// NextPageToken continues after the last hit; empty if no hit follows.
 	NextPageToken string
 	Receipt       Receipt
 }
 
-// Receipt says what one search did to get its answer.
+// Receipt says what one search did.
 type Receipt struct {
-	// Settings in force. Dims is what the scan looked at, or with Exact what was
-	// compared; TargetRecall and Bound are 0 where they decided nothing. Exact is also set
-	// where the engine found exact search to be cheaper.
+	// Dims to Exact are the settings in force. Dims is what the scan looked at, or what Exact
+	// compared. TargetRecall and Bound are 0 if they decided nothing. Exact is also set if the
+	// engine found exact search cheaper.
 	Dims               int
 	TargetRecall       float64
 	Bound              float64
@@ -118,14 +118,14 @@ type Receipt struct {
 	Kernel             string
 	ProfileFingerprint string
 
-	// ExpectedRecall is the share of the right hits that can be expected to be found, by
-	// what the hits say of those that may have been missed: 1 when all rows were
-	// compared, 0 where nothing is known.
+	// ExpectedRecall is the share of the right hits that the search expects to have found,
+	// judging by the hits it has: 1 if all rows were compared, 0 if nothing is known.
 	ExpectedRecall float64
 
-	// Work done. RowsScanned rows were compared by their codes (or, Exact, by their
-	// vectors), in Passes passes; Candidates were kept by the passes, Refined of them
-	// compared by their whole codes, and VectorsRead of the stored vectors read.
+	// RowsScanned to VectorsRead are the work. RowsScanned rows were compared by their codes
+	// (or, with Exact, by their vectors) in Passes passes. The passes kept Candidates rows,
+	// Refined of them were compared by their whole codes, and VectorsRead stored vectors were
+	// read.
 	RowsScanned     uint64
 	Passes          int
 	CodeBytesRead   uint64
@@ -134,6 +134,6 @@ type Receipt struct {
 	VectorsRead     uint64
 	VectorBytesRead uint64
 
-	// Time spent; Total also holds the look-up of ids and metadata.
+	// Scan to Total are times; Total includes looking up ids and metadata.
 	Scan, Refine, RescoreTime, Total time.Duration
 }

@@ -8,10 +8,9 @@ type Record struct {
 	// not all zero.
 	Vector []float32
 	// Code is (dims + 63) / 64 words with no bit set past the last dimension; dimension i is
-	// bit i%64 of word i/64. Dialect.Unpack makes one of what other systems pack. It need
-	// not be given: with Vector it must be the signs of that; without, which only a
-	// collection of plain signs under Cosine takes that stores no vectors, it is
-	// stored as it is.
+	// bit i%64 of word i/64. Dialect.Unpack converts codes that other systems pack. It is
+	// optional. With Vector it must be the signs of Vector. Without Vector it is stored as it
+	// is, but only by a collection of plain signs under Cosine that stores no vectors.
 	Code []uint64
 	// Metadata is a JSON object of at most 65536 bytes, or empty.
 	Metadata []byte
@@ -22,7 +21,7 @@ type RecordError struct {
 	// Index and ID are the record's.
 	Index int
 	ID    string
-	// Field is the part that is malformed, id, vector, code or metadata, where it is known.
+	// Field is the malformed part, if known: id, vector, code or metadata.
 	Field string
 	// Reason says what was found and what was wanted.
 	Reason string
@@ -36,12 +35,12 @@ func (e RecordError) Text() string {
 	return e.Field + " " + e.Reason
 }
 
-// ReadOptions says what of a record is read besides its ID.
+// ReadOptions says which parts of a record to read besides its ID.
 type ReadOptions struct {
-	// WithVector is for the stored vector; ErrCodesOnly when there are none.
+	// WithVector reads the stored vector; ErrCodesOnly if there are none.
 	WithVector bool
-	// WithCode is for the signs of the stored vector, or the code that was stored without.
+	// WithCode reads the signs of the stored vector, or the code that was stored without one.
 	WithCode bool
-	// WithMetadata is for the metadata.
+	// WithMetadata reads the metadata.
 	WithMetadata bool
 }

@@ -5,7 +5,7 @@ import (
 	"github.com/hamnest/hamnest/encoder/floats"
 )
 
-// What a collection is described by. Each is written and read by its name: see the String,
+// The terms that describe a collection. Each is written and read by its name: see the String,
 // MarshalText and UnmarshalText methods.
 type (
 	// Metric says what a score means. A larger score is always better.
@@ -14,7 +14,7 @@ type (
 	Profile = code.Kind
 	// Precision says how exactly vectors are stored beside their codes.
 	Precision = floats.Precision
-	// Dialect is the way in which another system packs the bits of a code into bytes.
+	// Dialect is how another system packs the bits of a code into bytes.
 	Dialect = code.Dialect
 )
 
@@ -30,20 +30,20 @@ const (
 
 // The profiles.
 const (
-	// Learned is the default: codes are made by what the first vectors have in common, and
-	// carry the numbers that make their estimates unbiased and their errors known.
+	// Learned is the default. Its codes are made by what the first vectors have in common, and
+	// carry numbers that make their estimates unbiased and their errors known.
 	Learned = code.KindLearned
-	// Signs takes the signs of the components as they are: for codes that others made.
-	// Nothing is known of their errors, so that no recall can be promised.
+	// Signs takes the signs of the components as they are, for codes made elsewhere. Their
+	// errors are unknown, so no recall can be promised.
 	Signs = code.KindSigns
-	// Exact makes no codes, while comparing the vectors themselves is cheaper; it cannot be
-	// asked for.
+	// Exact makes no codes, because comparing the vectors themselves is still cheaper; a
+	// collection cannot ask for it.
 	Exact = code.KindExact
 )
 
 // The precisions.
 const (
-	// StoreFloat32 keeps vectors as they are.
+	// StoreFloat32 keeps vectors unchanged.
 	StoreFloat32 = floats.Float32
 	// StoreFloat16 keeps 11 significant bits, of components up to 65504 either way.
 	StoreFloat16 = floats.Float16
@@ -52,7 +52,7 @@ const (
 	// StoreInt8 keeps multiples of a 127th of the vector's largest component.
 	StoreInt8 = floats.Int8
 	// StoreNone keeps no vectors: codes are plain signs, searches end at them, and what needs
-	// vectors is an ErrCodesOnly.
+	// vectors fails with ErrCodesOnly.
 	StoreNone = floats.None
 )
 
