@@ -12,13 +12,13 @@ import (
 	"github.com/hamnest/hamnest/storage"
 )
 
-// Calibrate measures what searches for the queries find and cost, at every step of the
-// ladder and for several target recalls. It computes the exact answers by passes over the
-// stored vectors, at each step; searches and writes go on meanwhile.
+// Calibrate measures what searches for the queries find and cost, at every step of the ladder
+// and for several target recalls. At each step it computes the exact answers by passes over the
+// stored vectors. Searches and writes go on meanwhile.
 //
-// ErrCalibrating when a calibration is under way, ErrCodesOnly when there are no vectors
-// to compute exact answers from, ErrEmpty when the collection is empty; *InvalidError with
-// fields queries[i], sample, live, k.
+// ErrCalibrating when a calibration is under way, ErrCodesOnly when there are no vectors to
+// compute exact answers from, ErrEmpty when the collection is empty; *InvalidError with fields
+// queries[i], sample, live, k.
 func (c *Collection) Calibrate(ctx context.Context, opts CalibrateOptions) (*Calibration, error) {
 	if c.readOnly { // what is measured is kept
 		return nil, ErrReadOnly
@@ -66,7 +66,7 @@ func (c *Collection) Calibrate(ctx context.Context, opts CalibrateOptions) (*Cal
 	return result, err
 }
 
-// checkCalibration returns what of o is malformed for a collection of codec c.
+// checkCalibration returns what is malformed in o for a collection of codec c.
 func checkCalibration(o *CalibrateOptions, c *codec) error {
 	var e InvalidError
 	add := func(field, format string, args ...any) {

@@ -13,7 +13,7 @@ import (
 	"github.com/hamnest/hamnest/storage"
 )
 
-// codec is how vectors become rows, and what the rows mean. It never changes.
+// codec says how vectors become rows, and what the rows mean. It never changes.
 type codec struct {
 	state       engineState
 	metric      encoder.Metric
@@ -26,11 +26,11 @@ func newCodec(state engineState) *codec {
 	return &codec{state, state.Metric, state.Profile, state.Profile.Fingerprint(), state.Store}
 }
 
-// decode overwrites dst with the first components of a stored vector.
+// decode fills dst with the first components of a stored vector.
 func (c *codec) decode(dst []float32, stored []byte) { c.store.Decode(dst, stored) }
 
-// append appends v as it is stored to dst, and overwrites v with what will be read
-// back: codes are made of that, so that they can be made again.
+// append appends v to dst in its stored form, and overwrites v with what will be read back.
+// Codes are made from that, so that they can be made again.
 func (c *codec) append(dst []byte, v []float32) []byte {
 	start := len(dst)
 	dst = c.store.Append(dst, v)
@@ -40,14 +40,14 @@ func (c *codec) append(dst []byte, v []float32) []byte {
 	return dst
 }
 
-// keepsVectors reports whether there is more than codes.
+// keepsVectors reports whether vectors are stored beside the codes.
 func (c *codec) keepsVectors() bool { return c.store != encoder.None }
 
-// promises reports whether a target recall means something: of the errors of plain signs nothing
-// is known.
+// promises reports whether a target recall means something: the errors of plain signs are
+// unknown.
 func (c *codec) promises() bool { return c.profile.Kind() != encoder.Signs }
 
-// needVectors returns an error for what cannot be done without.
+// needVectors returns an error if what needs vectors and there are none.
 func (c *codec) needVectors(what string) error {
 	if c.keepsVectors() {
 		return nil
@@ -55,8 +55,8 @@ func (c *codec) needVectors(what string) error {
 	return fmt.Errorf("%s: %w", what, ErrCodesOnly)
 }
 
-// recode turns upserts that from has made into those that c would make of the vectors
-// that from reads back. It fails where such a vector cannot be stored.
+// recode turns upserts made by from into those that c would make of the vectors that from reads
+// back. It fails if c cannot store such a vector.
 func (c *codec) recode(from *codec, ops []storage.Op) error {
 	upserts := make([]*storage.Op, 0, len(ops))
 	for i := range ops {
@@ -90,7 +90,7 @@ func (c *codec) recode(from *codec, ops []storage.Op) error {
 // recodeTogether is how many vectors are decoded at a time.
 const recodeTogether = 64
 
-// recodeAll is recode on half of the cores: the others are for searches.
+// recodeAll is recode on half of the cores; the other half is for searches.
 func (c *codec) recodeAll(from *codec, ops []storage.Op) error {
 	if len(ops) == 0 {
 		return nil
@@ -103,8 +103,9 @@ func (c *codec) recodeAll(from *codec, ops []storage.Op) error {
 	return group.Wait()
 }
 
-// check returns a function for storage's check: every vector is one that could have
-// been stored, and has the row that it should have. Of a code alone nothing can be said.
+// check returns a function for storage's check: it reports vectors that could not have been
+// stored, and rows that do not belong to their vectors. It cannot judge a code without a
+// vector.
 func (c *codec) check() func(slot uint64, words []uint64, scalars []float32, stored []byte) error {
 	if !c.keepsVectors() {
 		return nil

@@ -19,30 +19,29 @@ import (
 type Options struct {
 	// Logger is told what happens outside any call. Nil means slog.Default().
 	Logger *slog.Logger
-	// MustExist makes Open fail with fs.ErrNotExist for a directory that no DB has
-	// been opened in before, instead of starting one there.
+	// MustExist makes Open fail with fs.ErrNotExist for a directory in which no DB has been
+	// opened before. Without it Open starts one there.
 	MustExist bool
-	// ReadOnly opens a directory that is there for reading: nothing in it is changed, and what
-	// would change it returns ErrReadOnly. Any number of processes can have it open so at a
-	// time, and none for writing meanwhile. What a crash has left half done stays so.
+	// ReadOnly opens an existing directory for reading. Nothing in it is changed, and every
+	// call that would change it returns ErrReadOnly. Any number of processes can read it at a
+	// time, and none can write meanwhile. What a crash left unfinished stays so.
 	ReadOnly bool
-	// TrustOlderCodes opens collections of codes alone that older versions rotated, though
-	// the files do not say how: programs before commit d4867b2 rotated otherwise. Searches
-	// find nearly nothing where the codes are of such a program. Once opened for writing, a
-	// collection needs it no longer.
+	// TrustOlderCodes opens collections of codes without vectors that older versions rotated,
+	// although the files do not say how: programs before commit d4867b2 rotated differently. If
+	// such a program made the codes, searches find nearly nothing. A collection needs this only
+	// until it has once been opened for writing.
 	TrustOlderCodes bool
-	// LiveQueries is how many query vectors, the most recent, each collection remembers
-	// for CalibrateOptions.Live: in memory, and until it is closed. 0: none.
+	// LiveQueries is how many recent query vectors each collection remembers for
+	// CalibrateOptions.Live, in memory, until it is closed. 0: none.
 	LiveQueries int
-	// LiveChecks is the share of the searches, 0 to 1, that are answered once more exactly,
-	// in the background and one at a time, so that Stats can say what recall they had. Each
-	// reads all vectors of the collection. 0: none.
+	// LiveChecks is the share of searches, 0 to 1, that are answered again exactly, in the
+	// background and one at a time, so that Stats can report their recall. Each check reads all
+	// vectors of the collection. 0: none.
 	LiveChecks float64
 }
 
-// DB is a directory of collections, held by this process alone while it is open, unless it
-// was opened for reading.
-// It is safe for concurrent use.
+// DB is a directory of collections. While it is open no other process can use the directory,
+// unless all of them opened it for reading. It is safe for concurrent use.
 type DB struct {
 	catalog *storage.Catalog
 	log     *slog.Logger
@@ -57,13 +56,12 @@ type DB struct {
 	broken      map[string]error // those that could not be opened, and why
 }
 
-// Open opens the directory dir and loads the codes of its collections, in
-// parallel. ErrLocked when another process has it open, whose number it says where the system
-// tells; ErrOrphans when there are collections that the catalog does not have, see Adopt. A
-// collection whose files
-// are damaged does not keep the others from opening: it is logged, and using it
-// returns the error. Open fails when HAMNEST_KERNEL names an instruction set that this
-// machine does not have.
+// Open opens the directory dir and loads the codes of its collections, in parallel. ErrLocked
+// when another process has it open, with its process number if the system tells; ErrOrphans
+// when there are collections that the catalog does not have, see Adopt. A collection whose
+// files are damaged does not keep the others from opening: the damage is logged, and using the
+// collection returns the error. Open fails when HAMNEST_KERNEL names an instruction set that
+// this machine does not have.
 func Open(dir string, opts Options) (*DB, error) {
 	if err := isa.Err(); err != nil {
 		return nil, err
@@ -116,9 +114,9 @@ func openCatalog(dir string, opts Options) (*storage.Catalog, error) {
 	return storage.OpenCatalog(dir)
 }
 
-// Adopt enters the collections of dir that its catalog does not have, which Open refuses with
-// ErrOrphans, and makes the catalog when it was lost. It returns their names: those that they
-// had when their files were made, or those of their folders where the files do not say or
+// Adopt enters collections of dir that its catalog does not have, which Open refuses with
+// ErrOrphans. If the catalog is lost it makes a new one. It returns the collections' names:
+// those from when their files were made, or those of their folders if the files do not say or
 // the name is taken.
 func Adopt(dir string) ([]string, error) {
 	entries, err := storage.Adopt(dir)
@@ -130,12 +128,12 @@ func Adopt(dir string) ([]string, error) {
 }
 
 // Health returns why the set of collections cannot be changed: ErrGone when the catalog was
-// removed or replaced since it was opened. Nil when nothing is known against it. Of each
+// removed or replaced since it was opened. Nil when no problem is known. For the health of one
 // collection see Collection.Health.
 func (db *DB) Health() error { return db.catalog.Health() }
 
-// Close waits for the calls under way, ends all collections and gives the
-// directory up. Later uses return ErrClosed.
+// Close waits for the calls under way, closes all collections and releases the directory. Later
+// uses return ErrClosed.
 func (db *DB) Close() error {
 	db.create.Lock()
 	defer db.create.Unlock()
@@ -198,8 +196,8 @@ func (db *DB) Create(ctx context.Context, spec Spec) (*Collection, error) {
 	return c, nil
 }
 
-// Collection returns the collection of that name. ErrNotFound when there is none;
-// when its files could not be opened, the reason.
+// Collection returns the collection of that name. ErrNotFound when there is none; the reason
+// when its files could not be opened.
 func (db *DB) Collection(name string) (*Collection, error) {
 	db.mu.RLock()
 	defer db.mu.RUnlock()
@@ -215,8 +213,8 @@ func (db *DB) Collection(name string) (*Collection, error) {
 	return nil, fmt.Errorf("collection %q: %w", name, ErrNotFound)
 }
 
-// Names returns the names of all collections, ascending, those that could not be
-// opened included.
+// Names returns the names of all collections, ascending, including those that could not be
+// opened.
 func (db *DB) Names() []string {
 	db.mu.RLock()
 	defer db.mu.RUnlock()
@@ -234,10 +232,10 @@ func (db *DB) Names() []string {
 	})
 }
 
-// DeleteCollection drops a collection, opened or damaged, and its files. The calls under way
-// on it finish first; later ones return ErrClosed. Once begun it is not cut short
-// by ctx. When it fails, using the collection returns why, and DeleteCollection can be tried
-// again. ErrNotFound when there is none.
+// DeleteCollection drops a collection, opened or damaged, and its files. Calls under way on it
+// finish first; later ones return ErrClosed. Once it has begun, the end of ctx does not stop
+// it. If it fails, using the collection returns why, and DeleteCollection can be tried again.
+// ErrNotFound when there is no such collection.
 func (db *DB) DeleteCollection(ctx context.Context, name string) error {
 	c, err := db.takeOut(ctx, name)
 	if err != nil {
@@ -258,8 +256,8 @@ func (db *DB) DeleteCollection(ctx context.Context, name string) error {
 	return err
 }
 
-// takeOut takes a collection out of the set, and returns it unless it is damaged.
-// The caller ends one of db.deletes.
+// takeOut removes a collection from the set, and returns it unless it is damaged. The caller
+// ends one of db.deletes.
 func (db *DB) takeOut(ctx context.Context, name string) (*Collection, error) {
 	if db.opts.ReadOnly {
 		return nil, ErrReadOnly

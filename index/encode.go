@@ -16,12 +16,12 @@ import (
 	"github.com/hamnest/hamnest/storage"
 )
 
-// This file makes rows of the records that callers give, and says why one is refused.
+// This file turns the records that callers give into rows, and says why one is refused.
 
-// parallelFloats is how many components make it worth to put one more core to encoding.
+// parallelFloats is how many components make it worthwhile to encode on one more core.
 const parallelFloats = 1 << 16
 
-// ops encodes the well-formed records; the ops share no memory with them.
+// ops encodes well-formed records; the ops share no memory with them.
 func (c *codec) ops(records []Record) ([]storage.Op, []RecordError) {
 	workers := min(runtime.GOMAXPROCS(0), len(records)*c.profile.Dims()/parallelFloats)
 	if workers < 2 {
@@ -87,7 +87,7 @@ func (c *codec) opsOf(records []Record) ([]storage.Op, []RecordError) {
 	return ops, refused
 }
 
-// checkRecord returns which part of r is malformed, and why.
+// checkRecord returns the malformed part of r and why it is malformed.
 func (c *codec) checkRecord(r *Record) (field string, err error) {
 	if err := checkID(r.ID); err != nil {
 		return "id", err
@@ -108,7 +108,8 @@ func (c *codec) checkRecord(r *Record) (field string, err error) {
 	return "metadata", checkMetadata(r.Metadata)
 }
 
-// checkCode returns why the code of r cannot be one of these, or not be stored alone.
+// checkCode returns why the code of r is not one for c, or why it cannot be stored without a
+// vector.
 func (c *codec) checkCode(r *Record) error {
 	dims := c.profile.Dims()
 	switch {

@@ -8,11 +8,11 @@ import (
 	"github.com/hamnest/hamnest/index/api"
 )
 
-// The methods of a DB by a collection's name, those of api.Engine. Each finds the collection
-// and leaves the rest to it.
+// The methods of api.Engine take a collection's name. Each finds the collection and leaves the
+// rest to it.
 var _ api.Engine = (*DB)(nil)
 
-// on returns what use makes of the collection of that name.
+// on calls use with the collection of that name and returns its result.
 func on[T any](db *DB, name string, use func(c *Collection) (T, error)) (T, error) {
 	c, err := db.Collection(name)
 	if err != nil {
@@ -120,10 +120,10 @@ func (db *DB) Delete(ctx context.Context, name string, ids []string) (int, error
 	return on(db, name, func(c *Collection) (int, error) { return c.Remove(ctx, ids) })
 }
 
-// defaultPage is how many records a page has that was asked for no number.
+// defaultPage is how many records a page has if the caller gives no size.
 const defaultPage = 1000
 
-// ListPage is Collection.List, of pages of 1000 records when size is 0.
+// ListPage is Collection.List, with pages of 1000 records when size is 0.
 func (db *DB) ListPage(ctx context.Context, name string, size int, token string, opts ReadOptions) (page []Record, next string, err error) {
 	c, err := db.Collection(name)
 	switch {

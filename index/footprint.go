@@ -12,37 +12,37 @@ import (
 	"github.com/hamnest/hamnest/storage"
 )
 
-// Rows describes vectors that are still to come.
+// Rows describes vectors that are not stored yet.
 type Rows struct {
 	Count uint64
-	// IDBytes and MetadataBytes are the means of a vector.
+	// IDBytes and MetadataBytes are means for a vector.
 	IDBytes, MetadataBytes int
 }
 
-// Footprint is what a collection is expected to take when rows have been stored in
-// it and none of them was replaced or deleted. All sizes are bytes.
+// Footprint predicts the size of a collection once rows are stored in it and none of them was
+// replaced or deleted. All sizes are bytes.
 type Footprint struct {
-	// Profile is how codes will be made.
+	// Profile says how codes will be made.
 	Profile encoder.Kind
-	// Bits is how many bits a code has at most: Info.Bits.
+	// Bits is the most bits a code has: Info.Bits.
 	Bits int
-	// RowBytes of codes and VectorBytes are of one row.
+	// RowBytes, of codes, and VectorBytes are for one row.
 	RowBytes, VectorBytes int
-	// Codes are in memory, with what stands beside them: Stats.MemoryBytes.
+	// Codes are the codes in memory and what is kept beside them: Stats.MemoryBytes.
 	Codes uint64
-	// Rounding is what the last segment's pages have beyond its rows.
+	// Rounding is what the pages of the last segment hold beyond its rows.
 	Rounding uint64
-	// Retired is what the bitmaps take when there is a row in every segment that was
-	// replaced or deleted; before that, less.
+	// Retired is the size of the bitmaps when every segment has a replaced or deleted row;
+	// before that they are smaller.
 	Retired uint64
-	// Threads is how many cores a search uses that is alone on this machine.
+	// Threads is how many cores a search uses when it is alone on this machine.
 	Threads int
 	// Disk is the parts of Stats.DiskBytes.
 	Disk storage.Footprint
 }
 
-// PlanFootprint predicts what a collection made from spec takes, whose Name is not
-// looked at. *InvalidError as for DB.Create, and with field rows.
+// PlanFootprint predicts the size of a collection made from spec, whose Name it ignores.
+// *InvalidError as for DB.Create, and with field rows.
 func PlanFootprint(spec Spec, rows Rows) (Footprint, error) {
 	state, err := plannedState(spec, rows.Count)
 	if err != nil {
@@ -80,8 +80,8 @@ func PlanFootprint(spec Spec, rows Rows) (Footprint, error) {
 	return f, nil
 }
 
-// plannedState is the state of a collection of so many vectors. What a profile learns makes
-// no difference to what it takes but for which blocks get the bits: made-up vectors stand in.
+// plannedState is the state of a collection of that many vectors. What a profile learns changes
+// its size only by which blocks get the bits, so made-up vectors stand in.
 func plannedState(s Spec, vectors uint64) (engineState, error) {
 	s.Name = "planned"
 	state, err := emptyState(&s)
@@ -102,13 +102,13 @@ func plannedState(s Spec, vectors uint64) (engineState, error) {
 	return state, nil
 }
 
-// plannedSample is how many vectors plannedState makes up, and of how many dimensions: more
-// than the head of a code has, so that every block has energy and the budget is spent. What
-// more dimensions there are has none.
+// plannedSample is how many vectors plannedState makes up, and how many dimensions they have:
+// more than the head of a code, so that every block has energy and the budget is spent. Further
+// dimensions have no energy.
 const plannedSample = 192
 
-// commitRows is how many rows a busy writer's commits have in the mean: groups end at
-// commitBytes, or earlier when nothing waits.
+// commitRows is the mean number of rows in a busy writer's commits: groups end at commitBytes,
+// or earlier when nothing waits.
 func (e engineState) commitRows(rows Rows) uint64 {
 	row := opBytes + e.Store.Bytes(e.Profile.Dims()) + 8*e.Profile.RowWords() + rows.IDBytes + rows.MetadataBytes
 	return uint64(max(1, commitBytes/2/row))

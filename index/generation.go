@@ -20,10 +20,9 @@ import (
 	"github.com/hamnest/hamnest/storage"
 )
 
-// generation is the rows of a collection as one codec makes them: the file, the codes
-// in memory and what scans them, which mean nothing without each other. A collection
-// has one at a time. A call takes the one in force when it begins and uses it to
-// its end.
+// generation is the rows of a collection as one codec makes them: the file, the codes in memory
+// and what scans them, which mean nothing without each other. A collection has one current
+// generation. A call takes it at the start and uses it to the end.
 type generation struct {
 	shard  *storage.Shard
 	codec  *codec
@@ -52,8 +51,8 @@ func openGeneration(catalog *storage.Catalog, e storage.Entry) (*generation, err
 	return g, nil
 }
 
-// newGeneration makes a generation of shard, which it takes over unless it fails.
-// The view is still to be loaded.
+// newGeneration makes a generation of shard and owns the shard from then on, unless it fails.
+// The caller must still load the view.
 func newGeneration(shard *storage.Shard) (*generation, error) {
 	state, err := readSchema(shard.Schema())
 	if err != nil {
@@ -97,7 +96,7 @@ func (g *generation) load() error {
 	return nil
 }
 
-// loadCodes fills the rows that were given out from storage.
+// loadCodes fills the rows that were handed out from storage.
 func (g *generation) loadCodes(rows uint64) error {
 	var loads errgroup.Group
 	loads.SetLimit(runtime.GOMAXPROCS(0))
@@ -114,8 +113,8 @@ func (g *generation) loadCodes(rows uint64) error {
 	return loads.Wait()
 }
 
-// close waits for the users and frees memory and file. The generation is no longer
-// in force, or its collection is closed.
+// close waits for the users and frees memory and file. The generation must no longer be the
+// current one, or its collection closed.
 func (g *generation) close() error {
 	g.users.Wait()
 	g.passes.Wait() // a search that was cancelled may have left its pass running
@@ -156,7 +155,7 @@ func (g *generation) apply(ops []storage.Op) ([]storage.Applied, error) {
 	return applied, nil
 }
 
-// learn makes the profile that suits the vectors there are.
+// learn makes the profile that suits the stored vectors.
 func (g *generation) learn(ctx context.Context) (*encoder.Profile, error) {
 	p := g.codec.profile
 	sample, err := g.vectors(ctx, g.view.Load().Present().Spread(learn.SampleRows(p.Dims())))
@@ -166,7 +165,7 @@ func (g *generation) learn(ctx context.Context) (*encoder.Profile, error) {
 	return learn.Profile(ctx, p.Shape(), sample)
 }
 
-// record copies what was asked for of a row out of the reader.
+// record copies the requested parts of a row out of the reader.
 func (g *generation) record(r *storage.Reader, slot uint64, id string, metadata []byte, opts ReadOptions) (record Record, err error) {
 	record.ID = id
 	if opts.WithMetadata {
@@ -188,8 +187,7 @@ func (g *generation) record(r *storage.Reader, slot uint64, id string, metadata 
 	return record, nil
 }
 
-// signs returns the signs of a row's vector, or where there is none the code that was
-// stored.
+// signs returns the signs of a row's vector, or the stored code if there is no vector.
 func (g *generation) signs(r *storage.Reader, slot uint64) ([]uint64, error) {
 	dims := g.codec.profile.Dims()
 	words := make([]uint64, code.Words(dims))

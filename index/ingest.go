@@ -8,7 +8,7 @@ import (
 	"github.com/hamnest/hamnest/index/api"
 )
 
-// ingest is what DB.Ingest returns: it gathers records in batches and keeps a few of them in
+// ingest is what DB.Ingest returns. It gathers records in batches and keeps a few of them in
 // the collection's queue.
 type ingest struct {
 	ctx        context.Context // whose end breaks it off
@@ -37,7 +37,7 @@ func (s submitted) Wait(ctx context.Context) ([]RecordError, error) {
 	return s.refused, s.Pending.Wait(ctx)
 }
 
-// Ingest begins to store records in bulk.
+// Ingest starts storing records in bulk.
 func (db *DB) Ingest(ctx context.Context, name string, opts api.IngestOptions) (api.Ingest, error) {
 	c, err := db.Collection(name)
 	if err != nil {
@@ -67,7 +67,7 @@ func (in *ingest) Add(ctx context.Context, r Record) error {
 	return nil
 }
 
-// Submit sends records at once, as api.Ingest says.
+// Submit sends records immediately, as api.Ingest says.
 func (in *ingest) Submit(ctx context.Context, records []Record) (api.Pending, error) {
 	if err := in.failure(); err != nil {
 		return nil, err
@@ -78,7 +78,7 @@ func (in *ingest) Submit(ctx context.Context, records []Record) (api.Pending, er
 	return in.submit(ctx, records)
 }
 
-// failure returns why nothing more can be stored, if so.
+// failure returns why nothing more can be stored, or nil.
 func (in *ingest) failure() error {
 	switch {
 	case in.closed:
@@ -105,8 +105,8 @@ func (in *ingest) flush(ctx context.Context) error {
 	return nil
 }
 
-// submit hands records to the collection, having settled the oldest batch in flight when
-// there are too many.
+// submit gives records to the collection. If too many batches are in flight it first settles
+// the oldest.
 func (in *ingest) submit(ctx context.Context, records []Record) (submitted, error) {
 	for len(in.inFlight) >= in.opts.MaxInFlight {
 		select {
@@ -133,8 +133,8 @@ func (in *ingest) submit(ctx context.Context, records []Record) (submitted, erro
 	return s, nil
 }
 
-// settle waits for the oldest batch in flight and counts it. What is written after a failure
-// is stored but not counted: it is no part of what goes before Position.
+// settle waits for the oldest batch in flight and counts it. A batch written after a failure is
+// stored but not counted, because Position ends before the failure.
 func (in *ingest) settle() {
 	oldest := in.inFlight[0]
 	in.inFlight = in.inFlight[1:]
@@ -147,8 +147,8 @@ func (in *ingest) settle() {
 	}
 }
 
-// Close stores what Add has gathered and waits for everything, as api.Ingest says. What was
-// submitted will be written whether anyone waits or not: to say how much, it is waited for
+// Close stores what Add has gathered and waits for everything, as api.Ingest says. Batches that
+// were submitted are written whether or not anyone waits. To count them, Close waits for them
 // even when the ingest was broken off.
 func (in *ingest) Close() (api.IngestResult, error) {
 	if !in.closed {

@@ -11,10 +11,10 @@ import (
 	"github.com/hamnest/hamnest/storage"
 )
 
-// This file opens collections that were written before codes were learnt, when the profile
-// was one of plain, centred, nested, nested+centred, full and full+centred. Their vectors
-// are encoded anew in the background; until that is done searches are exact and writes wait.
-// Codes alone stay as they are; see encoder.NewOlder.
+// This file opens collections that were written before codes were learnt, when the profile was
+// one of plain, centred, nested, nested+centred, full and full+centred. Their vectors are
+// encoded again in the background; until that is done searches are exact and writes wait. Codes
+// without vectors stay as they are; see encoder.NewOlder.
 
 // legacyProfile is the part of such a profile's state that still matters.
 type legacyProfile struct {
@@ -30,7 +30,8 @@ type legacyProfile struct {
 // legacyVersion is the version of their profiles.
 const legacyVersion = 1
 
-// readLegacy returns the state of a shard of that time, and false for any other.
+// readLegacy returns the state of a shard written at that time; is is false for any other
+// shard.
 func readLegacy(schema storage.Schema) (state engineState, is bool, err error) {
 	var old struct {
 		Generation uint64            `json:"generation"`
@@ -62,7 +63,7 @@ func readLegacy(schema storage.Schema) (state engineState, is bool, err error) {
 	return state, true, nil
 }
 
-// shape returns what was asked for.
+// shape returns what the owner had asked for.
 func (p *legacyProfile) shape(metric encoder.Metric) encoder.Shape {
 	shape := encoder.Shape{Metric: metric, Dims: p.Dims, Ladder: p.Ladder}
 	if p.Dims <= encoder.MaxDims && slices.Equal(p.Ladder, legacyLadder(p.Dims)) {
@@ -71,7 +72,7 @@ func (p *legacyProfile) shape(metric encoder.Metric) encoder.Shape {
 	return shape
 }
 
-// codesAlone returns the profile of codes whose vectors were not kept.
+// codesAlone returns the profile of codes whose vectors were not stored.
 func (p *legacyProfile) codesAlone(metric encoder.Metric) (*encoder.Profile, error) {
 	kind, known := legacyKinds[p.Kind]
 	shape := p.shape(metric)
@@ -101,8 +102,8 @@ func (p *legacyProfile) codesAlone(metric encoder.Metric) (*encoder.Profile, err
 	return encoder.NewOlder(shape, p.Seed, mean)
 }
 
-// legacyKinds says what each profile did before it took signs: whole is for a rotation of all
-// dimensions together.
+// legacyKinds says what each profile did before it took signs. whole means that all dimensions
+// were rotated together.
 var legacyKinds = map[string]struct{ centres, rotates, whole bool }{
 	"plain":          {},
 	"centred":        {centres: true},
@@ -112,8 +113,8 @@ var legacyKinds = map[string]struct{ centres, rotates, whole bool }{
 	"full+centred":   {centres: true, rotates: true, whole: true},
 }
 
-// legacyBlocks returns where the blocks end that were encoded together: at steps of the ladder
-// at least 256 apart.
+// legacyBlocks returns the ends of the blocks that were encoded together: the steps of the
+// ladder that are at least 256 apart.
 func legacyBlocks(ladder []int, dims int) []int {
 	var ends []int
 	last := 0
@@ -125,7 +126,7 @@ func legacyBlocks(ladder []int, dims int) []int {
 	return append(ends, dims)
 }
 
-// legacyLadder was the default.
+// legacyLadder was the default ladder.
 func legacyLadder(dims int) []int {
 	var ladder []int
 	for step := 256; step < dims; step *= 2 {
@@ -134,10 +135,10 @@ func legacyLadder(dims int) []int {
 	return append(ladder, dims)
 }
 
-// refuseOlder returns an error when it cannot be known what codes mean whose vectors were not
-// kept, unless the owner says that he does, or when they must be made anew first and nothing
-// may be written. Up to commit d4867b2 a block whose length is a power of two was rotated in
-// three rounds, and then in four: nothing in the files tells which.
+// refuseOlder returns an error if codes without vectors could mean two things and the owner has
+// not said which, or if codes must be made again first and nothing may be written. Up to commit
+// d4867b2 a block whose length is a power of two was rotated in three rounds, and after that in
+// four; nothing in the files tells which.
 func (e engineState) refuseOlder(opts Options) error {
 	p := e.legacy
 	if p == nil || e.Store != encoder.None {
@@ -192,7 +193,7 @@ func (c *Collection) renew() {
 	}()
 }
 
-// rowReader reads the codes of single rows, ascending: a block is read once.
+// rowReader reads the codes of single rows, ascending, and reads each block once.
 type rowReader struct {
 	r       *storage.Reader
 	schema  storage.Schema
@@ -221,7 +222,7 @@ func (b *rowReader) row(slot uint64) ([]uint64, []float32, error) {
 	return b.codes[at*words : (at+1)*words], b.scalars[at*b.schema.Scalars : (at+1)*b.schema.Scalars], nil
 }
 
-// codeAlone returns the row of today's of one of a collection of codes alone.
+// codeAlone returns today's row for an old code without a vector.
 func (c *codec) codeAlone(words []uint64, scalars []float32) ([]uint64, error) {
 	if c.state.legacy == nil {
 		return slices.Clone(words), nil

@@ -7,7 +7,7 @@ import (
 	"github.com/hamnest/hamnest/index/scan"
 )
 
-// learnFrom learns from a search that was answered: from those by codes, for whole vectors.
+// learnFrom learns from an answered search, if it was by codes and for whole vectors.
 func (c *Collection) learnFrom(s *settled, result *Result) {
 	q := s.request
 	if result.Receipt.Exact || len(q.Vector) == 0 || s.subject.size != c.dims() {
@@ -16,7 +16,7 @@ func (c *Collection) learnFrom(s *settled, result *Result) {
 	c.live.Saw(q, s.settings.codes.Stage == RescoreVectors && q.MinScore == nil && s.page.seen == 0)
 }
 
-// searchAgain answers q once more, by codes and exactly, on the rows of one view.
+// searchAgain answers q again, by codes and exactly, on the rows of one view.
 func (c *Collection) searchAgain(ctx context.Context, q Query) (found, right []Hit, target float64, err error) {
 	g, release, err := c.acquire()
 	if err != nil {

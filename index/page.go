@@ -12,14 +12,14 @@ import (
 	"github.com/hamnest/hamnest/index/scan"
 )
 
-// page is which part of an answer a request wants, as its page token says.
+// page is the part of an answer that a request wants, as its page token says.
 type page struct {
 	hash  uint64      // of the request
 	seen  int         // hits on the pages before; 0: this is the first page
 	after *scan.Place // where the page before ended, nil for the first
 }
 
-// MaxPageDepth is how many hits one can page through: every page ranks those of the
+// MaxPageDepth is how many hits one can page through, because every page ranks those of the
 // pages before again.
 const MaxPageDepth = 100_000
 
@@ -29,8 +29,8 @@ const (
 	tokenHeader  = 1 + 8 + 4 + 8
 )
 
-// next returns the token of the page after the hit of that score and id, p being the page
-// that ends there. Hits whose scores are shown alike may differ in the digits that are not.
+// next returns the token for the page after the hit of that score and id; p is the page that
+// ends there. Scores that look alike may differ in the digits that are not shown.
 func (p page) next(q Query, score float64, id string) string {
 	b := []byte{tokenVersion}
 	b = binary.BigEndian.AppendUint64(b, p.hash)
@@ -39,8 +39,8 @@ func (p page) next(q Query, score float64, id string) string {
 	return base64.RawURLEncoding.EncodeToString(append(b, id...))
 }
 
-// parsePage reads the page token of q, which must be one that next made for the
-// same request, while the scores were those that c gives.
+// parsePage reads the page token of q. next must have made it for the same request, and c must
+// give the same scores as then.
 func (c *codec) parsePage(q Query) (page, error) {
 	hash := c.requestHash(q)
 	if q.PageToken == "" {
@@ -64,8 +64,8 @@ func (c *codec) parsePage(q Query) (page, error) {
 	return at, nil
 }
 
-// requestHash is over everything in q that shapes the answer, and what settles the
-// scores: the stored vectors, and if they are estimates the codes.
+// requestHash is over everything in q that shapes the answer, and everything that decides the
+// scores: the stored vectors and, if scores are estimates, the codes.
 func (c *codec) requestHash(q Query) uint64 {
 	b := binary.AppendVarint(make([]byte, 0, 256+4*len(q.Vector)+8*len(q.Code)), int64(c.store))
 	if !q.Exact && (q.Rescore == RescoreNone || q.Rescore == RescoreCodes || len(q.Code) > 0 || !c.keepsVectors()) {
@@ -76,9 +76,9 @@ func (c *codec) requestHash(q Query) uint64 {
 	return crc64.Checksum(appendFields(b, reflect.ValueOf(q)), hashTable)
 }
 
-// appendFields appends the fields of a struct of numbers, texts, lists of numbers and pointers to
-// numbers, each so that it cannot be taken for another. It panics on any other field, which
-// somebody must decide about who adds one.
+// appendFields appends the fields of a struct of numbers, texts, lists of numbers and pointers
+// to numbers, each so that it cannot be mistaken for another. It panics on any other kind of
+// field: whoever adds one must decide about it.
 func appendFields(b []byte, s reflect.Value) []byte {
 	for i := range s.NumField() {
 		f := s.Field(i)

@@ -15,27 +15,28 @@ import (
 	"github.com/hamnest/hamnest/storage"
 )
 
-// A rewrite gives a collection another codec while it is in use. It fills a new
-// generation from the stored vectors of the one in force, round by round:
+// A rewrite gives a collection another codec while it is in use. It fills a new generation from
+// the stored vectors of the current one, round by round:
 //
-//   - A round takes the old generation's view, whose rows never change, and brings the
-//     new one from the rows of the round before to those of this view.
+//   - A round takes the old generation's view, whose rows never change, and copies the
+//     rows that were added or retired since the view of the round before.
 //   - Rounds shrink, because each copies only what was written during the last.
-//   - The writer itself does the last one between two commits, so that nothing is
-//     missing, puts the new file in the place of the old, durably, and then the new
-//     generation in force. So a write is acknowledged by the generation that has it.
+//   - The writer itself does the last round between two commits, so that nothing is
+//     missing. It puts the new file in the place of the old, durably, and then makes the new
+//     generation current. So a write is acknowledged by the generation that has it.
 //
-// Rows that are retired when it begins are not copied. A rewrite that is cut short changes nothing; the next
-// open begins it anew, because the new file has held its schema from the start.
+// Rows that are already retired at the start are not copied. A rewrite that is interrupted
+// changes nothing; the next open starts it again, because the new file has had its schema from
+// the start.
 const (
-	// pauseRows is how many rows the last round should have at most: some
-	// milliseconds for which writes wait.
+	// pauseRows is the most rows the last round should have: writes wait for some milliseconds
+	// meanwhile.
 	pauseRows = 1024
-	// maxRounds ends a race with writes that come faster than they can be copied.
+	// maxRounds ends a race with writes that arrive faster than they can be copied.
 	maxRounds = 16
 )
 
-// rewrite is one under way.
+// rewrite is a rewrite under way.
 type rewrite struct {
 	cancel   context.CancelFunc
 	finished chan struct{}
@@ -46,8 +47,8 @@ type rewrite struct {
 	total    atomic.Uint64               // and to copy in all
 }
 
-// update begins the rewrite that a change of settings asks for, and acknowledges when it has
-// durably begun. It is the writer's; what takes long is done in the background.
+// update starts the rewrite that a change of settings needs, and acknowledges when it has
+// durably begun. The writer calls it; slow work is done in the background.
 func (c *Collection) update(p *Pending) {
 	r, background, err := c.reserve()
 	if err != nil {
@@ -67,8 +68,8 @@ func (c *Collection) update(p *Pending) {
 	}()
 }
 
-// beginUpdate returns the generation that a change of settings leads to, still to be filled: nil
-// when it is already so, or with the error.
+// beginUpdate returns the generation that a change of settings leads to, still to be filled:
+// nil if nothing changes or there is an error.
 func (c *Collection) beginUpdate(ctx context.Context, r *rewrite, g *generation, settings Change) (*generation, error) {
 	target, err := g.target(ctx, settings)
 	if err != nil || target.same(g.codec.state) {
@@ -109,7 +110,7 @@ func (c *Collection) Settle(ctx context.Context) error {
 	}
 }
 
-// target returns what a rewrite under way leads to, nil when there is none.
+// target returns the state that a rewrite under way leads to, or nil if there is none.
 func (c *Collection) target() *engineState {
 	c.rewriteMu.Lock()
 	defer c.rewriteMu.Unlock()
@@ -119,7 +120,7 @@ func (c *Collection) target() *engineState {
 	return c.rewriting.target.Load()
 }
 
-// rewriteStats returns what Stats says of rewrites.
+// rewriteStats returns what Stats reports about rewrites.
 func (c *Collection) rewriteStats() (under *RewriteStats, failed string) {
 	c.rewriteMu.Lock()
 	defer c.rewriteMu.Unlock()
@@ -134,8 +135,8 @@ func (c *Collection) rewriteStats() (under *RewriteStats, failed string) {
 	return &RewriteStats{Profile: target.wanted(), Store: target.Store, Started: r.started, Done: r.done.Load(), Total: r.total.Load()}, failed
 }
 
-// reserve makes sure that there is no other rewrite until finish is called. The
-// context is for the background: it ends when the collection is closed.
+// reserve makes sure that there is no other rewrite until finish is called. The returned
+// context is for background work: it ends when the collection is closed.
 func (c *Collection) reserve() (*rewrite, context.Context, error) {
 	c.life.RLock()
 	defer c.life.RUnlock()
@@ -167,8 +168,8 @@ func (c *Collection) finish(r *rewrite, err error) {
 	c.rewrites.Done()
 }
 
-// withdraw ends what reserve began when no rewrite came of it: why the last one failed
-// still holds.
+// withdraw ends what reserve began when no rewrite follows. The reason why the last one failed
+// stays.
 func (c *Collection) withdraw(r *rewrite) {
 	c.rewriteMu.Lock()
 	last := c.rewriteErr
@@ -237,8 +238,8 @@ func (e engineState) same(o engineState) bool {
 	return e.Store == o.Store && e.Profile == o.Profile
 }
 
-// learnWhenDue begins the rewrite to a learned profile when the collection has become large
-// enough for one. It returns what is closed when the rewrite has ended, nil if none began.
+// learnWhenDue starts the rewrite to a learned profile when the collection has become large
+// enough for one. The channel it returns is closed when the rewrite ends; nil if none began.
 func (c *Collection) learnWhenDue() (finished <-chan struct{}) {
 	g := c.current.Load()
 	if n := g.view.Load().Present().Len(); !g.codec.state.due(n) || n < c.learnAt.Load() {
@@ -270,8 +271,8 @@ func (c *Collection) learnWhenDue() (finished <-chan struct{}) {
 	return r.finished
 }
 
-// begin makes the file of the next generation. When it returns nil a crash does not
-// stop the rewrite.
+// begin makes the file of the next generation. Once it returns nil, a crash does not stop the
+// rewrite.
 func (c *Collection) begin(r *rewrite, target engineState) (*generation, error) {
 	old := c.current.Load()
 	r.first = old.view.Load()
@@ -296,7 +297,7 @@ func (c *Collection) begin(r *rewrite, target engineState) (*generation, error) 
 	return next, nil
 }
 
-// resume begins the rewrite anew that an earlier process has not finished.
+// resume restarts the rewrite that an earlier process did not finish.
 func (c *Collection) resume() {
 	old := c.current.Load()
 	schema, err := c.catalog.UnfinishedRewrite(*c.entry.Load())
@@ -333,12 +334,12 @@ func (c *Collection) resume() {
 	go c.rewrite(background, r, old, next)
 }
 
-// follows reports whether e can be what a rewrite makes of o.
+// follows reports whether a rewrite of o could lead to e.
 func (e engineState) follows(o engineState) bool {
 	return e.Generation == o.Generation+1 && e.Metric == o.Metric && slices.Equal(e.Profile.Ladder(), o.Profile.Ladder()) && e.legacy == nil
 }
 
-// rewrite fills next, puts it in force, and frees old when its last user has left.
+// rewrite fills next, makes it current, and frees old when its last user has left.
 func (c *Collection) rewrite(ctx context.Context, r *rewrite, old, next *generation) {
 	err := c.fill(ctx, r, old, next)
 	switch {
@@ -360,7 +361,7 @@ func (c *Collection) rewrite(ctx context.Context, r *rewrite, old, next *generat
 	c.giveUp(ctx, r, err)
 }
 
-// giveUp ends a rewrite that failed, or that closing the collection stopped.
+// giveUp ends a rewrite that failed, or that was stopped by closing the collection.
 func (c *Collection) giveUp(ctx context.Context, r *rewrite, err error) {
 	if ctx.Err() != nil && errors.Is(err, ctx.Err()) {
 		err = nil
@@ -372,7 +373,7 @@ func (c *Collection) giveUp(ctx context.Context, r *rewrite, err error) {
 	c.finish(r, err)
 }
 
-// fill brings next to the rows of old, and puts it in its place.
+// fill brings next up to the rows of old, and replaces old with it.
 func (c *Collection) fill(ctx context.Context, r *rewrite, old, next *generation) error {
 	if err := c.round(ctx, r, old, next, nil, r.first); err != nil {
 		return err
@@ -398,7 +399,7 @@ func (c *Collection) fill(ctx context.Context, r *rewrite, old, next *generation
 	}
 }
 
-// replace is the last round, which the writer does.
+// replace is the last round. The writer does it.
 func (c *Collection) replace(ctx context.Context, r *rewrite, old, next *generation, have *codes.View) error {
 	if err := c.round(ctx, r, old, next, have, old.view.Load()); err != nil {
 		return err
@@ -413,15 +414,15 @@ func (c *Collection) replace(ctx context.Context, r *rewrite, old, next *generat
 	return nil
 }
 
-// missing is how many rows were given or retired between the views have and now.
+// missing is how many rows were added or retired between the views have and now.
 func missing(have, now *codes.View) uint64 {
 	retired := func(v *codes.View) uint64 { return uint64(v.Rows()) - v.Present().Len() }
 	return uint64(now.Rows()-have.Rows()) + retired(now) - retired(have)
 }
 
-// round brings next from the rows that old had in the view have to those that it has
-// in now. The first, for which have is nil, leaves out what is retired; the others do not,
-// so that rows keep the order and the distance in which they were stored.
+// round brings next from the rows that old had in the view have to those in the view now. The
+// first round, for which have is nil, leaves out retired rows. Later rounds do not, so that
+// rows keep their stored order and distance.
 func (c *Collection) round(ctx context.Context, r *rewrite, old, next *generation, have, now *codes.View) error {
 	first := have == nil
 	if first {
@@ -476,8 +477,8 @@ func (c *Collection) round(ctx context.Context, r *rewrite, old, next *generatio
 	return nil
 }
 
-// batch returns upserts of the rows of v from row on, a commit's worth, without codes,
-// and the row to go on from. Retired rows are left out, or are stored and deleted again.
+// batch returns a commit's worth of upserts, without codes, of the rows of v from row on, and
+// the row to go on from. Retired rows are left out, or are stored and deleted again.
 func (g *generation) batch(v *codes.View, row uint32, retired bool) ([]storage.Op, uint32, error) {
 	var ops []storage.Op
 	size, each := 0, g.shard.Schema().VectorBytes

@@ -16,7 +16,7 @@ import (
 
 var namePattern = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._-]{0,127}$`)
 
-// emptyState checks s and returns what an empty collection has of it.
+// emptyState checks s and returns the state of an empty collection made from it.
 func emptyState(s *Spec) (engineState, error) {
 	state := engineState{Metric: s.Metric, Store: s.Store}
 	var e InvalidError
@@ -64,12 +64,12 @@ func emptyState(s *Spec) (engineState, error) {
 	return state, nil
 }
 
-// exactDims is up to how many dimensions vectors are always compared themselves: a float32
-// row is one cache line then, no larger than a code that would tell it apart.
+// exactDims is the most dimensions at which vectors themselves are always compared: a float32
+// row is then one cache line, no larger than a code that could replace it.
 const exactDims = 16
 
-// codedFloats is from how many components on a collection has codes: to read as many, 4
-// MiB, takes half a millisecond, as long as a search by codes with all that is around it.
+// codedFloats is the number of components from which a collection has codes. Reading that many,
+// 4 MiB, takes half a millisecond, as long as a whole search by codes.
 const codedFloats = 1 << 20
 
 func checkLabels(labels map[string]string) error {
@@ -90,18 +90,18 @@ type engineState struct {
 	Generation uint64            `json:"generation,omitempty"`
 	Metric     encoder.Metric    `json:"metric"`
 	Store      encoder.Precision `json:"store"`
-	// Vectors is floats.PrecisionVersion of who wrote them; 0 in files that say nothing, which
-	// are of version 1.
+	// Vectors is floats.PrecisionVersion of the program that wrote them; 0 in files that do not
+	// say, which are of version 1.
 	Vectors int `json:"vectors,omitempty"`
-	// Profile is kept apart: it is large.
+	// Profile is stored separately, because it is large.
 	Profile *encoder.Profile `json:"-"`
-	// Dropped is how many retired rows the rewrites have left out, all in all.
+	// Dropped is how many retired rows all rewrites together have left out.
 	Dropped uint64 `json:"dropped,omitempty"`
 
 	legacy *legacyProfile // how rows are made that were written before codes were learnt
 }
 
-// wanted is the kind that was asked for.
+// wanted is the kind that the owner asked for.
 func (e engineState) wanted() encoder.Kind {
 	if kind := e.Profile.Kind(); kind != encoder.Exact {
 		return kind
@@ -109,14 +109,14 @@ func (e engineState) wanted() encoder.Kind {
 	return encoder.Learned
 }
 
-// due reports whether a collection of so many vectors is to have a learned profile and
-// has none.
+// due reports whether a collection of that many vectors should have a learned profile and does
+// not have one.
 func (e engineState) due(vectors uint64) bool {
 	dims := e.Profile.Dims()
 	return e.Profile.Kind() == encoder.Exact && dims > exactDims && vectors*uint64(dims) > codedFloats
 }
 
-// schema returns what the file of the rows is to have.
+// schema returns the schema of the file for the rows.
 func (e engineState) schema() (storage.Schema, error) {
 	schema, err := e.geometry()
 	if err != nil {
@@ -172,9 +172,9 @@ func readSchema(schema storage.Schema) (engineState, error) {
 	return e, nil
 }
 
-// refuseNewer returns ErrVersion when what a newer program wrote has another meaning than this
-// one knows, and says which. Names that nobody knows are a newer program's too: the
-// checksums of these values are right. What cannot be read at all is left to readSchema.
+// refuseNewer returns ErrVersion if a newer program wrote values that mean something else than
+// this program knows, and says which. Unknown names come from a newer program too, because the
+// checksums of these values are right. It leaves unreadable values to readSchema.
 func refuseNewer(schema storage.Schema) error {
 	var engine struct {
 		Metric, Store string

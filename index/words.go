@@ -4,7 +4,7 @@ import (
 	"github.com/hamnest/hamnest/index/api"
 )
 
-// Spec and the words below it are those of package api, which servers and clients share.
+// Spec and the types below are those of package api, which servers and clients share.
 type (
 	Spec              = api.Spec
 	Info              = api.Info
@@ -49,7 +49,7 @@ const (
 	SourceLive                = api.SourceLive
 )
 
-// NewBudget returns a budget of so many bytes.
+// NewBudget returns a budget of the given number of bytes.
 func NewBudget(bytes int64) *Budget { return api.NewBudget(bytes) }
 
 // Errors to test for with errors.Is: see package api.

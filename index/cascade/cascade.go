@@ -18,7 +18,7 @@ import (
 	"github.com/hamnest/hamnest/storage"
 )
 
-// Rows is what searches look at.
+// Rows is what a search looks at.
 type Rows struct {
 	Shard   *storage.Shard
 	Profile *encoder.Profile
@@ -26,8 +26,8 @@ type Rows struct {
 	Passes  *scan.Passes
 }
 
-// Search is one search by codes under way: what its first pass kept, and how far the
-// cascade from there to the stored vectors has come. It is for one goroutine.
+// Search is one search by codes under way: what its first pass kept, and how far the cascade
+// from there to the stored vectors has come. Only one goroutine may use it.
 type Search struct {
 	rows     *Rows
 	settings Settings
@@ -43,17 +43,18 @@ const (
 	// refineChunk is how many rows are compared by their whole codes at a time, so that
 	// the memory of all is on its way while the first are compared.
 	refineChunk = 16
-	// readChunk is how many vectors are read at least before the rule is asked again.
+	// readChunk is the least number of vectors read before the rule is asked again.
 	readChunk = 8
-	// wideShare is the share of the vectors that are read one by one: to read all in order
-	// is cheaper than more.
+	// wideShare gives the share of the vectors, one in wideShare, beyond which reading all in
+	// order is cheaper than one by one.
 	wideShare = 8
-	// mostPasses ends a search whose floor falls again and again: the last pass brings all.
+	// mostPasses ends a search whose floor falls again and again: the last pass keeps every
+	// row.
 	mostPasses = 4
 )
 
-// New prepares a search of rows for query; want is what is offered to the ranker. scorer, which
-// may be nil unless settings end with the vectors, reads what the shard has stored.
+// New prepares a search of rows for query; want is what the ranker receives. scorer reads what
+// the shard has stored; it may be nil unless settings end with the vectors.
 func New(rows *Rows, query *encoder.Query, scorer *scan.Scorer, settings Settings, want scan.Want) *Search {
 	s := &Search{rows: rows, settings: settings, query: query, scorer: scorer, want: want}
 	eps := 0.0
@@ -75,11 +76,11 @@ func (s *Search) newJob(k int) *scan.CodeJob {
 	return &scan.CodeJob{Query: query, Blocks: s.bounds.Blocks, Step: s.query.Step(), K: k}
 }
 
-// Receipt says what the search has done so far. Scan is the time of passes but for the first.
+// Receipt says what the search has done so far. Scan is the time of all passes but the first.
 func (s *Search) Receipt() api.Receipt { return s.receipt }
 
-// Finish is S2 and S3, with further passes where they are needed. It returns nil when so many
-// vectors had to be read that it is better to compare all.
+// Finish is S2 and S3, with further passes if needed. It returns nil if it read so many vectors
+// that comparing all is cheaper.
 func (s *Search) Finish(ctx context.Context) (*scan.Ranker, error) {
 	c := cascades.Get().(*cascade)
 	defer c.release()
@@ -112,7 +113,7 @@ func (s *Search) Finish(ctx context.Context) (*scan.Ranker, error) {
 	}
 }
 
-// candidate is a row that S2 has looked at, and what is known of its score.
+// candidate is a row that S2 has looked at, with what is known of its score.
 type candidate struct {
 	row uint32
 	glance
@@ -120,7 +121,7 @@ type candidate struct {
 	score, deviation float64
 }
 
-// cascade is what S2 and S3 of one search need.
+// cascade is the state of S2 and S3 in one search.
 type cascade struct {
 	s    *Search
 	rank *scan.Ranker
@@ -161,18 +162,18 @@ func (c *cascade) release() {
 	}
 }
 
-// mostKept is how many rows' memory is used again: few searches need more.
+// mostKept is the most rows whose memory is used again: few searches need more.
 const mostKept = 1 << 16
 
-// judged reports whether cuts are judged by the rule: nothing is known of the errors of
-// plain signs, nothing is promised of a search that ends at the scan, and one that ends at
-// codes of which the scan sees all has no cut.
+// judged reports whether the rule judges cuts. It does not for plain signs, whose errors are
+// unknown, nor for a search that ends at the scan, which promises nothing, nor for one that
+// ends at codes of which the scan sees all, which has no cut.
 func (s *Search) judged() bool {
 	whole := s.settings.Blocks == s.rows.Layout.Blocks()
 	return s.rows.Profile.Kind() == encoder.Learned && (s.settings.Stage == api.RescoreVectors || s.settings.Stage == api.RescoreCodes && !whole)
 }
 
-// receive takes over what a pass has kept.
+// receive takes what a pass has kept.
 func (c *cascade) receive(job *scan.CodeJob) {
 	hits, over := job.Take(), job.Scanned()
 	r := &c.s.receipt
@@ -206,12 +207,12 @@ func (c *cascade) receive(job *scan.CodeJob) {
 	c.list.order()
 }
 
-// upper is the best score that a row with that bound may have.
+// upper is the best score that a row with that bound can have.
 func (c *cascade) upper(bound float32) float64 {
 	return float64(bound)*c.s.query.Unit() + c.s.query.Constant() + c.rule.reach
 }
 
-// floor returns the bound above which S1 has to look again, and false when nothing that it
+// floor returns the bound above which S1 has to look again, and false if none of the rows it
 // has not kept can be among the hits.
 func (c *cascade) floor() (bound float32, more bool) {
 	last, full := c.last()
@@ -234,7 +235,7 @@ func (c *cascade) last() (score float64, full bool) {
 	return score, full
 }
 
-// descend refines and reads as long as it may matter.
+// descend refines and reads as long as that may matter.
 func (c *cascade) descend(ctx context.Context) error {
 	if c.s.settings.Stage != api.RescoreVectors {
 		return c.estimateAll(ctx)
@@ -263,14 +264,14 @@ func (c *cascade) descend(ctx context.Context) error {
 	})
 }
 
-// readsAll reports whether so many vectors had to be read that it is better to read all.
+// readsAll reports whether so many vectors were read that reading all is cheaper.
 func (c *cascade) readsAll() bool {
 	read, rows := c.s.receipt.VectorsRead, uint64(c.s.job.Scanned().View().Rows())
 	return c.s.judged() && c.s.settings.Stage == api.RescoreVectors && read > rows/wideShare && read > uint64(4*c.rule.k)
 }
 
-// refineMore reports whether a row that is not refined may be among the hits, or too few
-// are refined to begin to read the best.
+// refineMore reports whether a row that is not refined may be among the hits, or whether too
+// few are refined to start reading the best.
 func (c *cascade) refineMore() bool {
 	if len(c.list) == 0 {
 		return false
@@ -288,7 +289,7 @@ func (c *cascade) refineMore() bool {
 // nextBound is the highest bound of the rows that are not refined.
 func (c *cascade) nextBound() float32 { return scan.ScoreOf(uint32(c.list[0] >> 32)) }
 
-// estimateAll offers what was kept by the estimates of the stage at which the search ends.
+// estimateAll offers the kept rows by the estimates of the stage at which the search ends.
 func (c *cascade) estimateAll(ctx context.Context) error {
 	lap := time.Now()
 	for len(c.list) > 0 {
@@ -362,7 +363,7 @@ func (c *cascade) refine(n int) {
 	}
 }
 
-// rest is what block b, which the scan has not looked at, adds to the product of a row.
+// rest is what block b, which the scan did not look at, adds to the product of a row.
 func (c *cascade) rest(v *codes.View, b int, row uint32) float64 {
 	floats, width := c.s.query.Floats(b), c.s.rows.Layout.PlaneWords(b)
 	c.words = v.Code(c.words[:0], row, b)
@@ -373,8 +374,8 @@ func (c *cascade) rest(v *codes.View, b int, row uint32) float64 {
 	return c.s.query.Rest(b, c.side.Factors[b], c.sums[:planes])
 }
 
-// read scores the best of what is refined against the stored vectors. It returns false when
-// none of those is worth it.
+// read scores the best refined rows against the stored vectors. It returns false if none of
+// them is worth reading.
 func (c *cascade) read(r *storage.Reader) (more bool, err error) {
 	last, full := c.last()
 	n := readChunk
@@ -418,7 +419,7 @@ func (c *cascade) read(r *storage.Reader) (more bool, err error) {
 	return true, err
 }
 
-// conclude says in the receipt what was promised and what can be expected.
+// conclude enters in the receipt what was promised and what can be expected.
 func (c *cascade) conclude() {
 	s := c.s
 	r := &s.receipt

@@ -1,7 +1,7 @@
 package cascade
 
-// leastHeap hands out the least of many numbers where few are wanted: none is less than its
-// parent, that of i being at (i-1)/2.
+// leastHeap hands out the least of many numbers when few are wanted. No number is less than its
+// parent, and the parent of i is at (i-1)/2.
 type leastHeap []uint64
 
 // order makes a heap of numbers in any order.
@@ -24,7 +24,7 @@ func (h *leastHeap) push(x uint64) {
 	}
 }
 
-// pop takes the least out, of at least one.
+// pop removes the least number; the heap must not be empty.
 func (h *leastHeap) pop() uint64 {
 	all := *h
 	least, last := all[0], len(all)-1

@@ -6,26 +6,25 @@ import (
 	"slices"
 )
 
-// rule says when a search may stop looking. The hits found so far stand for those that may
-// have been missed: a hit that scores as far above the last hit as one of them, in standard
-// deviations of an estimate's error, is missed at a cut eps deviations wide with the
-// probability Phi(-(eps + gap)). So eps follows from the share of misses that the target
-// allows,
+// rule says when a search may stop. The hits found so far stand for those that may have been
+// missed. Suppose a true hit scores above the last hit by gap standard deviations of its
+// estimate's error. A cut eps deviations wide misses it with probability Phi(-(eps + gap)). So
+// eps follows from the share of misses that the target allows,
 //
 //	sum over hits of Phi(-(eps + (score - last) / deviation)) = k (1 - target)
 //
-// and a row is looked at while its estimate and eps deviations reach the last hit's score.
-// No sample and no measurement is needed, and what the data are like does not matter as
-// long as the deviations are right. Where the scan sees only the first blocks of a code there
-// are two cuts, that of the blocks and that of the code, and each has half of the misses.
+// and the search looks at a row while its estimate plus eps deviations reaches the last hit's
+// score. This needs no sample and no measurement, and it does not matter what the data are like
+// as long as the deviations are right. If the scan sees only the first blocks of a code there
+// are two cuts, by the blocks and by the code, and each may cause half of the misses.
 //
-// S1 cuts by a bound that has about eps deviations of the row in it, and where lengths differ
-// these differ from row to row. So its cut is no number of deviations but a bound, reach below
-// the last hit's score: a hit like one of the others is missed there with the probability
+// S1 cuts by a bound that contains about eps deviations of the row, and where lengths differ
+// these differ from row to row. So its cut is not a number of deviations but a bound, reach
+// below the last hit's score. It misses a hit like one of the others with probability
 //
 //	Phi(-((score - last) + ahead + reach) / deviation)
 //
-// where ahead is how much that hit's bound is above its estimate.
+// where ahead is how far that hit's bound is above its estimate.
 type rule struct {
 	k       int     // hits whose recall counts
 	allowed float64 // misses a cut, all in all
@@ -39,11 +38,12 @@ type rule struct {
 	reach float64     // of S1
 	cut   []scanHit   // what reach follows from
 
-	// What S1 estimated of the vectors read less their scores, in units of the rows' sizes.
+	// What S1 estimated for the vectors read, minus their scores, in units of the rows' sizes.
 	count, sum, excess float64
 }
 
-// scoredHit is a vector that was read, how sure S2 was of its score, and what S1 knew of it.
+// scoredHit is a vector that was read, with how sure S2 was of its score and what S1 knew of
+// it.
 type scoredHit struct {
 	score, deviation float64
 	glance
@@ -57,14 +57,14 @@ type glance struct {
 	size   float64 // what the deviation of the others is in proportion to, for a mean row 1
 }
 
-// scanHit is what a hit says of S1's cut: how far its score is above the last, how much its
-// bound is above its score in the mean, and the deviation of that.
+// scanHit is what a hit tells of S1's cut: how far its score is above the last, how far its
+// bound is above its score on average, and the deviation of that.
 type scanHit struct{ over, ahead, deviation float64 }
 
-// pooled is how many vectors the spread that was learnt counts for beside those read.
+// pooled is how many read vectors the learnt spread counts for.
 const pooled = 16
 
-// reset begins a search; learnt and mean are what is known of rows before any is read.
+// reset starts a search; learnt and mean are what is known of rows before any is read.
 func (r *rule) reset(s *Settings, all int, learnt float64, mean glance) {
 	k := s.Hits + s.Self
 	*r = rule{
@@ -74,7 +74,7 @@ func (r *rule) reset(s *Settings, all int, learnt float64, mean glance) {
 	r.settle()
 }
 
-// saw takes a vector into account that was read.
+// saw takes into account a vector that was read.
 func (r *rule) saw(h scoredHit) {
 	r.hits = append(r.hits, h)
 	if h.size == 0 { // nothing of it is left out by the codes
@@ -94,7 +94,7 @@ func (r *rule) last() (score float64, full bool) {
 	return r.hits[r.k-1].score, true
 }
 
-// settle ranks what was read and sets the cuts.
+// settle ranks the vectors read and sets the cuts.
 func (r *rule) settle() {
 	slices.SortFunc(r.hits, func(a, b scoredHit) int { return cmp.Compare(b.score, a.score) })
 	if len(r.hits) > r.k {
@@ -122,8 +122,8 @@ func (r *rule) settle() {
 	r.reach = least(low, high, 1e-3*(high-low), func(reach float64) bool { return r.missedByScan(reach) <= r.allowed })
 }
 
-// least returns a number from low to high, at most step above the least that is enough;
-// more is enough too, and high always.
+// least returns a number from low to high that is enough, at most step above the least such
+// number. Every larger number is enough too, and high always is.
 func least(low, high, step float64, enough func(x float64) bool) float64 {
 	if !(low < high) || enough(low) {
 		return low
@@ -140,7 +140,7 @@ func least(low, high, step float64, enough func(x float64) bool) float64 {
 	return high
 }
 
-// missed is how many hits are expected to be missed at a cut of eps deviations.
+// missed is how many hits a cut of eps deviations is expected to miss.
 func (r *rule) missed(last, eps float64) float64 {
 	var sum float64
 	for _, h := range r.hits {
@@ -153,7 +153,7 @@ func (r *rule) missed(last, eps float64) float64 {
 	return sum
 }
 
-// missedByScan is how many hits are expected to be missed at a cut of S1 with that reach.
+// missedByScan is how many hits a cut of S1 with that reach is expected to miss.
 func (r *rule) missedByScan(reach float64) float64 {
 	var sum float64
 	for _, h := range r.cut {
@@ -164,26 +164,25 @@ func (r *rule) missedByScan(reach float64) float64 {
 	return sum
 }
 
-// at is what a hit says of S1's cut that scores so far above the last, given what outside
-// returned.
+// at is what a hit that scores over above the last tells of S1's cut, given the results of
+// outside.
 func (g glance) at(over, variance, higher float64) scanHit {
 	return scanHit{over, g.ahead - higher*g.size, math.Sqrt(g.inside + variance*g.size*g.size)}
 }
 
-// reach is that of a cut of eps deviations for a row that scores as the last hit.
+// reach is the reach of a cut eps deviations wide, for a row that scores like the last hit.
 func (h scanHit) reach(eps float64) float64 { return eps*h.deviation - h.ahead }
 
-// outside returns the variance beside that which the codes explain, as the vectors read
-// and what was learnt have it together, and how much higher than estimated they score: of
-// a mean row.
+// outside returns, for a mean row, the variance beyond what the codes explain, pooled from the
+// vectors read and from what was learnt, and how much higher than estimated the vectors score.
 func (r *rule) outside() (variance, higher float64) {
 	higher = max(0, -r.sum/(pooled+r.count))
 	excess := r.excess + higher*(2*r.sum+higher*r.count) // about the shifted estimates
 	return max(r.learnt, (pooled*r.learnt+excess)/(pooled+r.count)), higher
 }
 
-// expected is the share of the right hits that the answer has, as far as the hits tell;
-// everything tells that all rows were looked at.
+// expected is the share of the right hits in the answer, as far as the hits tell; everything
+// means that all rows were looked at.
 func (r *rule) expected(s *Settings, all int, everything bool) float64 {
 	last, full := r.last()
 	if everything || !full {
@@ -196,8 +195,8 @@ func (r *rule) expected(s *Settings, all int, everything bool) float64 {
 	return max(0, 1-missed/float64(s.Hits))
 }
 
-// tail is the probability that a normal variable is above x >= 0, from a table of chords:
-// never less than it is, and by less than a ten thousandth more.
+// tail is the probability that a normal variable is above x >= 0. It comes from a table of
+// chords: never too small, and too large by less than a ten thousandth.
 func tail(x float64) float64 {
 	at := x * tailSteps
 	if at >= float64(len(tails)-1) {
@@ -207,7 +206,7 @@ func tail(x float64) float64 {
 	return tails[i] + (at-float64(i))*(tails[i+1]-tails[i])
 }
 
-// tailSteps is how many entries of the table there are to a standard deviation.
+// tailSteps is the number of table entries for one standard deviation.
 const tailSteps = 64
 
 var tails = func() (t [8*tailSteps + 1]float64) {

@@ -1,7 +1,7 @@
-// Package learn learns a profile from some of a collection's vectors: the encoder its code, and
-// this package how far a scan of the first blocks tells what the whole code would. Some of the
-// vectors stand in for queries to the others. Wrong guesses cost time, not recall: the rule
-// takes the spread from each search's own vectors where that is larger.
+// Package learn learns a profile from some of a collection's vectors. The encoder learns the
+// code; this package learns how much a scan of the first blocks tells of the whole code. Some
+// of the vectors stand in for queries to the others. Wrong guesses cost time, not recall: the
+// rule uses the spread of each search's own vectors if that is larger.
 package learn
 
 import (
@@ -22,34 +22,33 @@ import (
 )
 
 const (
-	// sampleRows are looked at: of 4,000, a tenth part of 40,000, the principal
-	// components are as good as those of all.
+	// sampleRows vectors are looked at: on 40,000, the principal components of 4,000, a tenth,
+	// are as good as those of all.
 	sampleRows = 4000
-	// sampleFloats bounds them for wide vectors: 16 MiB.
+	// sampleFloats limits the sample of wide vectors: 16 MiB.
 	sampleFloats = 4 << 20
-	// leastSampleRows is how many there are at least even so.
+	// leastSampleRows is the least number of rows even then.
 	leastSampleRows = 512
-	// learnQueries of them stand in for queries, over their learnTop nearest.
+	// learnQueries of them stand in for queries, each with its learnTop nearest.
 	learnQueries = 64
 	learnTop     = 10
-	// headBlocks is how many blocks the head of a code has, where there are more in all.
+	// headBlocks is how many blocks the head of a code has, if there are more in all.
 	headBlocks = 2
-	// gatherCost is how many bytes of a scan a byte of a row that is looked at by itself
-	// costs.
+	// gatherCost is the cost of a byte of a row that is fetched by itself, in bytes of a scan.
 	gatherCost = 3
-	// leastApart is from how many vectors on some are kept apart from the fitting.
+	// leastApart is the number of vectors from which some are kept out of the fitting.
 	leastApart = 300
-	// leastCovered is the share of the nearest of the sample that a scan must not rule out
-	// to be thought of at all.
+	// leastCovered is the share of the sample's nearest that a scan must not rule out to be
+	// considered at all.
 	leastCovered = .99
 )
 
-// SampleRows is how many vectors of so many dimensions Profile should look at.
+// SampleRows is how many vectors of that many dimensions Profile should look at.
 func SampleRows(dims int) int { return min(sampleRows, max(leastSampleRows, sampleFloats/dims)) }
 
-// Profile makes the profile that suits vectors of which sample are some. Its code is learnt from
-// some of the sample and what scans tell from the others: of the vectors that a basis was fitted
-// to its head holds more than of any others.
+// Profile makes the profile that suits vectors of which sample is a part. It learns the code
+// from some of the sample and the scan from the others, because the head holds more of the
+// vectors that a basis was fitted to than of any others.
 func Profile(ctx context.Context, shape encoder.Shape, sample [][]float32) (*encoder.Profile, error) {
 	fitted, apart := sample, sample
 	if len(sample) >= leastApart {
@@ -69,7 +68,7 @@ func Profile(ctx context.Context, shape encoder.Shape, sample [][]float32) (*enc
 	return learnScan(ctx, p, apart)
 }
 
-// learnScan returns p with what sample tells of scans, and the scan that is worth most.
+// learnScan returns p with what sample tells of scans, and with the scan that pays most.
 func learnScan(ctx context.Context, p *encoder.Profile, sample [][]float32) (*encoder.Profile, error) {
 	blocks := len(p.Blocks())
 	if blocks == 1 {
@@ -200,8 +199,8 @@ func (t *scanTrial) learnStep(ctx context.Context, steps [][]encoder.Step, i int
 	return nil
 }
 
-// shares is, for scans of one block and more, the share of a query's norm that lies outside of
-// the blocks, for all but familiarShare of the sample's vectors, cut to dims.
+// shares is, for scans of one block and more, the share of a query's norm outside the blocks
+// that only 1 - familiarShare of the sample's vectors, cut to dims, exceed.
 func (t *scanTrial) shares(dims, scans int) []float64 {
 	all := make([][]float64, scans)
 	for _, x := range t.sample {
@@ -224,9 +223,10 @@ func (t *scanTrial) shares(dims, scans int) []float64 {
 	return shares
 }
 
-// familiarShare of the sample's vectors say what is known. Of scifact's queries a quarter and
-// of debian's three in ten are beyond it, and nearly all that missed the best of their hits
-// were. With .95 the nDCG kept on scifact was .986 and not .996.
+// familiarShare is the share of the sample's vectors whose queries count as familiar. Of
+// scifact's queries a quarter, and of debian's three in ten, are beyond it, and nearly all that
+// missed their best hit were among them. With .95 the nDCG kept on scifact was .986 and not
+// .996.
 const familiarShare = .9
 
 // mostGain is the largest gain that is believed.
@@ -247,7 +247,7 @@ func (t *scanTrial) head(q *encoder.Query, s *encoder.Scan, row uint32, side *en
 	return head
 }
 
-// meanScale is the mean of what scores about step i are larger by than inner products.
+// meanScale is the mean factor by which scores about step i are larger than inner products.
 func (t *scanTrial) meanScale(i int) float64 {
 	var sum, n float64
 	var side encoder.Row
@@ -262,8 +262,8 @@ func (t *scanTrial) meanScale(i int) float64 {
 	return sum / n
 }
 
-// asked is the share of the rows that a search over the whole vectors looks at by their whole
-// codes after a scan of the first blocks blocks, at the default target, and the share of the
+// asked is, after a scan of the first blocks blocks at the default target, the share of the
+// rows that a search over the whole vectors looks at by their whole codes, and the share of the
 // nearest that are among them.
 func (t *scanTrial) asked(p *encoder.Profile, blocks int) (share, covered float64) {
 	settings := cascade.Settings{Blocks: blocks, Target: api.DefaultTargetRecall}
@@ -299,7 +299,7 @@ func (t *scanTrial) asked(p *encoder.Profile, blocks int) (share, covered float6
 	return asked / all, found / near
 }
 
-// nearest returns the n rows that score most, at least one, but for the row self.
+// nearest returns the n best scored rows, at least one, without the row self.
 func nearest(scores []float64, self, n int) []int {
 	rows := make([]int, 0, len(scores))
 	for row := range scores {

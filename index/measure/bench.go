@@ -14,8 +14,8 @@ import (
 	"github.com/hamnest/hamnest/index/topk"
 )
 
-// ScanBench is random codes of one bit a dimension, without a collection, for measuring the
-// scan on a machine. It is for one goroutine.
+// ScanBench is random codes of one bit a dimension, without a collection, to measure the scan
+// on a machine. Only one goroutine may use it.
 type ScanBench struct {
 	builder *codes.Builder
 	view    *codes.View
@@ -48,7 +48,7 @@ func NewScanBench(rows uint32, dims int, seed uint64) (*ScanBench, error) {
 	return b, nil
 }
 
-// Close gives the memory back.
+// Close frees the memory.
 func (b *ScanBench) Close() error { return b.builder.Release() }
 
 // MaxThreads is how many threads a pass over the codes can use.
@@ -64,8 +64,8 @@ func (b *ScanBench) query() hamming.Query {
 	return l.Query(1, 0, func(int) []int8 { return m }, []float32{0}, []float32{1})
 }
 
-// Run finds the candidates rows nearest to each of so many queries. It makes the passes
-// that Collection.Search makes for searches that come together.
+// Run finds the candidates nearest rows for each of that many queries. It makes the same passes
+// as Collection.Search for searches that come together.
 func (b *ScanBench) Run(ctx context.Context, queries, threads, candidates int) [][]topk.Hit {
 	for len(b.queries) < queries {
 		b.queries = append(b.queries, b.query())

@@ -10,23 +10,22 @@ import (
 	"github.com/hamnest/hamnest/index/scan"
 )
 
-// targets are what is tried with whole vectors, and api.DefaultTargetRecall with
-// prefixes.
+// targets are tried with whole vectors; prefixes are tried with api.DefaultTargetRecall.
 var targets = []float64{.9, .95, .99, api.DefaultTargetRecall}
 
-// Collection is what is measured: a collection as it is now.
+// Collection is a collection as it is now, to be measured.
 type Collection struct {
 	// Ladder and Metric are the collection's.
 	Ladder []int
 	Metric floats.Metric
-	// Promises says that a target recall means something.
+	// Promises says whether a target recall means something.
 	Promises bool
 	// Search answers queries, all together.
 	Search func(ctx context.Context, queries []api.Query) ([]*api.Result, error)
 }
 
-// Settings searches for vectors, each of the collection's dims, in every way that is worth a
-// look, with k hits. It computes the exact answers at each step of the ladder.
+// Settings searches for vectors, each of the collection's dims, in every way worth trying, with
+// k hits. It computes the exact answers at each step of the ladder.
 func (c *Collection) Settings(ctx context.Context, vectors [][]float32, k int) ([]api.Setting, error) {
 	queries := make([]api.Query, len(vectors))
 	for i, v := range vectors {
@@ -108,8 +107,8 @@ func (c *Collection) exactly(ctx context.Context, queries []api.Query) ([]*api.R
 	return answers, nil
 }
 
-// recallOf is the share of the right hits that are among hits: one that scores as the last
-// of the right ones does is right.
+// recallOf is the share of the right hits that are among hits. A hit that ties with the last
+// right one is right too.
 func recallOf(hits, right []api.Hit) float64 {
 	if len(right) == 0 {
 		return 1

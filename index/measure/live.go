@@ -13,8 +13,8 @@ import (
 	"github.com/hamnest/hamnest/index/api"
 )
 
-// Live is what a collection learns from the searches that it answers: the recent
-// queries, and what recall some of them had. Nil when nothing is to be learnt.
+// Live is what a collection learns from the searches it answers: the recent queries, and the
+// recall of some of them. Nil when there is nothing to learn.
 type Live struct {
 	most   int     // queries to remember
 	share  float64 // of the searches to check
@@ -31,18 +31,18 @@ type Live struct {
 	checks  ring[liveCheck]
 }
 
-// Again answers a query once more, as it was asked and exactly, both on the same rows, so that
-// what is written meanwhile does not count. target is the recall that it asked for.
+// Again answers a query again, as it was asked and exactly, both on the same rows, so that
+// writes meanwhile do not count. target is the recall that it asked for.
 type Again func(ctx context.Context, q api.Query) (found, right []api.Hit, target float64, err error)
 
-// liveChecks is how many checks count: recent ones, and enough to tell 0.98 from 0.99
-// over 10 hits each.
+// liveChecks is how many checks count: few enough to be recent, and enough to tell 0.98 from
+// 0.99 over 10 hits each.
 const liveChecks = 200
 
-// liveCheck is the recall that one search had, and the one that it asked for.
+// liveCheck is the recall of one search, and the recall it asked for.
 type liveCheck struct{ recall, target float64 }
 
-// ring keeps the last most of the items added.
+// ring keeps the last most of the added items.
 type ring[T any] struct {
 	items []T
 	next  int // the oldest, when there are most
@@ -57,8 +57,8 @@ func (r *ring[T]) add(item T, most int) {
 	r.next = (r.next + 1) % most
 }
 
-// NewLive remembers the most recent queries, and checks a share of the searches by again, one at a
-// time and in the background; failed is told why a check could not be made.
+// NewLive remembers the most recent queries, and uses again to check a share of the searches,
+// one at a time and in the background. failed is told why a check could not be made.
 func NewLive(most int, share float64, again Again, failed func(error)) *Live {
 	if most == 0 && share == 0 {
 		return nil
@@ -68,8 +68,7 @@ func NewLive(most int, share float64, again Again, failed func(error)) *Live {
 	return l
 }
 
-// Saw learns from a query that was answered. Its hits are checked only where they are meant to
-// be the best ones.
+// Saw learns from an answered query. Its hits are checked only if they should be the best ones.
 func (l *Live) Saw(q api.Query, best bool) {
 	if l == nil {
 		return
@@ -98,7 +97,7 @@ func (l *Live) Saw(q api.Query, best bool) {
 	})
 }
 
-// Recent returns the queries of so many dims that are remembered, or an InvalidError.
+// Recent returns the remembered queries of that many dims, or an InvalidError.
 func (l *Live) Recent(dims int) ([][]float32, error) {
 	if l == nil || l.most == 0 {
 		return nil, notLive("set, and live queries are not remembered here (Options.LiveQueries, hamnest serve --live-queries)")
@@ -123,7 +122,7 @@ func (l *Live) Wait() {
 	}
 }
 
-// Close ends the check under way. Nothing may be seen any more.
+// Close ends the check under way. Saw must not be called again.
 func (l *Live) Close() {
 	if l != nil {
 		l.stop()
@@ -131,7 +130,7 @@ func (l *Live) Close() {
 	}
 }
 
-// Stats returns what was learnt, nil when nothing is to be.
+// Stats returns what was learnt, or nil if there is nothing to learn.
 func (l *Live) Stats() *api.LiveStats {
 	if l == nil {
 		return nil
@@ -159,5 +158,5 @@ func (l *Live) Stats() *api.LiveStats {
 	return s
 }
 
-// liveTolerance is how much less than its target live recall may be.
+// liveTolerance is how far live recall may be below its target.
 const liveTolerance = 0.005
