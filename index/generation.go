@@ -30,9 +30,9 @@ type generation struct {
 	view   atomic.Pointer[codes.View]
 	rows   cascade.Rows // what searches by codes look at
 	passes *scan.Passes
-	writer *codes.Builder // makes the next view; the writer's
+	writer *codes.Builder // makes the next view; only the writer uses it
 
-	users sync.WaitGroup // calls under way: none begins when it is no longer in force
+	users sync.WaitGroup // calls under way: none begins when it is no longer current
 }
 
 // openGeneration opens the shard of a collection and loads its codes.
@@ -87,7 +87,7 @@ func (g *generation) load() error {
 	if err != nil {
 		return err
 	}
-	if g.layout.Blocks() > 0 && g.codec.state.legacy == nil { // there are codes, and they can be used
+	if g.layout.Blocks() > 0 && g.codec.state.legacy == nil { // there are codes, and they can be used as they are
 		if err := g.loadCodes(rows); err != nil {
 			return err
 		}

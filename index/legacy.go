@@ -42,7 +42,7 @@ func readLegacy(schema storage.Schema) (state engineState, is bool, err error) {
 	}
 	known := json.Unmarshal(schema.Engine, &old) == nil && old.Profile != nil && old.Profile.Version == legacyVersion
 	if !known {
-		return state, false, nil // for the reader of today's to judge
+		return state, false, nil // for today's reader to judge
 	}
 	p := old.Profile
 	state = engineState{Generation: old.Generation, Metric: old.Metric, Store: old.Store, Dropped: old.Dropped, legacy: p}

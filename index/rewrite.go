@@ -55,7 +55,7 @@ func (c *Collection) update(p *Pending) {
 		c.acknowledge(p, nil, err)
 		return
 	}
-	g := c.current.Load() // and stays so: there is no other rewrite
+	g := c.current.Load() // no other rewrite can change it
 	go func() {
 		next, err := c.beginUpdate(background, r, g, *p.change.settings)
 		if next == nil {

@@ -98,7 +98,7 @@ type engineState struct {
 	// Dropped is how many retired rows all rewrites together have left out.
 	Dropped uint64 `json:"dropped,omitempty"`
 
-	legacy *legacyProfile // how rows are made that were written before codes were learnt
+	legacy *legacyProfile // how rows were made before codes were learnt
 }
 
 // wanted is the kind that the owner asked for.

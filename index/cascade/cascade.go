@@ -127,12 +127,12 @@ type cascade struct {
 	rank *scan.Ranker
 	rule rule
 
-	kept    int       // rows that passes have brought
-	cut     float32   // rows that S1 has not kept have a bound of at most that
-	atCut   []uint32  // rows kept that have just that, ascending
+	kept    int       // rows that passes have kept
+	cut     float32   // rows that S1 has not kept have at most this bound
+	atCut   []uint32  // kept rows with exactly this bound, ascending
 	all     bool      // S1 has kept every row
 	list    leastHeap // rows kept, not refined: the rank of the bound, the row
-	refined leastHeap // rows refined, not read: the rank of the best score possible, the candidate
+	refined leastHeap // rows refined, not read: the rank of the best possible score, the candidate
 
 	candidates []candidate
 	chunk      []topk.Hit
@@ -330,9 +330,9 @@ func (c *cascade) refine(n int) {
 	}
 	c.s.receipt.Refined += len(c.chunk)
 	scanned, whole := c.s.bounds.Blocks, l.Blocks()
-	compared := scanned // blocks of which the scan's products do
+	compared := scanned // blocks whose products the scan has already made
 	if c.s.judged() && c.s.settings.Stage == api.RescoreCodes {
-		compared = 0 // those have been rounded with eps in them, and these are the scores
+		compared = 0 // those were rounded with eps in them, and scores must not have eps
 	}
 	c.s.receipt.CodeBytesRead += uint64(len(c.chunk)) * uint64(l.ScanBytes(whole)-l.ScanBytes(compared))
 	last, full := c.last()
@@ -423,7 +423,7 @@ func (c *cascade) read(r *storage.Reader) (more bool, err error) {
 func (c *cascade) conclude() {
 	s := c.s
 	r := &s.receipt
-	if !s.judged() || s.settings.Stage != api.RescoreVectors { // what codes alone miss is not known
+	if !s.judged() || s.settings.Stage != api.RescoreVectors { // what codes alone miss is unknown
 		return
 	}
 	if s.settings.Bound > 0 {

@@ -27,16 +27,16 @@ import (
 // where ahead is how far that hit's bound is above its estimate.
 type rule struct {
 	k       int     // hits whose recall counts
-	allowed float64 // misses a cut, all in all
-	largest float64 // eps at most
-	fixed   bool    // eps is that
-	learnt  float64 // variance of a mean row beside what codes explain
+	allowed float64 // misses that each cut may cause
+	largest float64 // the most eps may be
+	fixed   bool    // eps is always largest
+	learnt  float64 // variance of a mean row beyond what codes explain
 	mean    glance  // what S1 knows of a mean row
 
 	hits  []scoredHit // the k best read, best first
 	eps   float64     // of S3
 	reach float64     // of S1
-	cut   []scanHit   // what reach follows from
+	cut   []scanHit   // what reach is computed from
 
 	// What S1 estimated for the vectors read, minus their scores, in units of the rows' sizes.
 	count, sum, excess float64
@@ -52,9 +52,9 @@ type scoredHit struct {
 // glance is what S1 knows of a row, on the metric's scale.
 type glance struct {
 	first  float64 // the estimate
-	ahead  float64 // how much the bound is above that
-	inside float64 // variance of its error that the codes explain
-	size   float64 // what the deviation of the others is in proportion to, for a mean row 1
+	ahead  float64 // how far the bound is above it
+	inside float64 // the variance of its error that the codes explain
+	size   float64 // the rest of the deviation is in proportion to this, which is 1 for a mean row
 }
 
 // scanHit is what a hit tells of S1's cut: how far its score is above the last, how far its
@@ -77,7 +77,7 @@ func (r *rule) reset(s *Settings, all int, learnt float64, mean glance) {
 // saw takes into account a vector that was read.
 func (r *rule) saw(h scoredHit) {
 	r.hits = append(r.hits, h)
-	if h.size == 0 { // nothing of it is left out by the codes
+	if h.size == 0 { // the codes leave nothing of it out
 		return
 	}
 	wrong := (h.first - h.score) / h.size

@@ -11,10 +11,10 @@ import (
 	"github.com/hamnest/hamnest/index/hamming"
 )
 
-// MaxRows is the most rows a collection can give out: rows are uint32.
+// MaxRows is the most rows that a collection can hand out: rows are uint32.
 const MaxRows = math.MaxUint32
 
-// Builder makes the next view from the last. It belongs to one writer alone.
+// Builder makes the next view from the last. Only one writer may use it.
 type Builder struct {
 	layout   *Layout
 	segments []*segment
@@ -32,7 +32,7 @@ func NewBuilder(p *encoder.Profile) *Builder {
 // Layout returns the layout of all views made here.
 func (b *Builder) Layout() *Layout { return b.layout }
 
-// Rows is how many rows have been given out.
+// Rows is how many rows have been handed out.
 func (b *Builder) Rows() uint32 { return b.rows }
 
 // Grow makes room for rows up to end.
@@ -48,16 +48,16 @@ func (b *Builder) Grow(end uint32) error {
 	return nil
 }
 
-// Add appends the next row, for which there must be room.
+// Add appends the next row. There must be room for it.
 func (b *Builder) Add(words []uint64) {
 	b.segments[b.rows/SegmentRows].put(b.layout, int(b.rows%SegmentRows), words, &b.side)
 	b.rows++
 }
 
-// Give gives out n more rows at once, for which there must be room, and which Fill is to write.
+// Give hands out n more rows at once. There must be room, and the caller must Fill them.
 func (b *Builder) Give(n uint32) { b.rows += n }
 
-// Fill writes rows that were given out, from first on; codes holds them back to back. Other
+// Fill writes rows that were handed out, from first on; codes holds them back to back. Other
 // goroutines may fill other rows meanwhile.
 func (b *Builder) Fill(first uint32, codes []uint64) {
 	var side encoder.Side
@@ -81,16 +81,16 @@ func (b *Builder) Retire(row uint32) {
 	b.masks[i].Clear(uint(row % SegmentRows))
 }
 
-// RetireAll marks rows of the segment that begins at row first, none of which is retired yet:
-// bit i%64 of word i/64 is set for row first+i.
+// RetireAll marks rows of the segment that begins at row first. Bit i%64 of word i/64 stands
+// for row first+i. None of the rows may be retired already.
 func (b *Builder) RetireAll(first uint32, words []uint64) {
 	i := int(first / SegmentRows)
 	b.masks[i] = bitset.FromWithLength(SegmentRows, words).Complement()
 	b.owned[i] = true
 }
 
-// Publish returns the view as it is now, to which nothing more will happen. Room
-// that no row has taken is left out: a commit that failed leaves some.
+// Publish returns the view as it is now, which never changes afterwards. It leaves out room
+// that no row has taken, such as the room left by a failed commit.
 func (b *Builder) Publish() *View {
 	used := (int(b.rows) + SegmentRows - 1) / SegmentRows
 	v := &View{layout: b.layout, segments: slices.Clone(b.segments[:used]), rows: b.rows}
@@ -105,7 +105,7 @@ func (b *Builder) Publish() *View {
 	return v
 }
 
-// Release gives the memory back. No view made here may be read any more.
+// Release frees the memory. No view made here may be read any more.
 func (b *Builder) Release() error {
 	var errs []error
 	for _, s := range b.segments {

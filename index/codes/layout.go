@@ -7,8 +7,8 @@ import (
 )
 
 // Layout is where the parts of a row lie in memory. Blocks are columns of package hamming, a
-// group of rows side by side, so that a scan can look at any number of them. What stands
-// beside a code is an array each. A layout never changes.
+// group of rows side by side, so that a scan can look at any number of blocks. Each number kept
+// beside a code has an array of its own. A layout never changes.
 type Layout struct {
 	profile *encoder.Profile
 	blocks  []encoder.Block
@@ -44,7 +44,7 @@ func NewLayout(p *encoder.Profile) *Layout {
 	return l
 }
 
-// Blocks is how many blocks a code has: none where the profile makes no codes.
+// Blocks is how many blocks a code has; 0 if the profile makes no codes.
 func (l *Layout) Blocks() int { return len(l.blocks) }
 
 // PlaneWords is how many words a plane of block b has.
@@ -62,7 +62,7 @@ func (l *Layout) Bytes(n int) int {
 	return n * row
 }
 
-// ScanBytes is what a scan of the first blocks blocks reads of a row.
+// ScanBytes is how many bytes of a row a scan of the first blocks blocks reads.
 func (l *Layout) ScanBytes(blocks int) int {
 	n := 4
 	for _, b := range l.blocks[:blocks] {
@@ -71,8 +71,8 @@ func (l *Layout) ScanBytes(blocks int) int {
 	return n
 }
 
-// Rounding is how many bytes the pages of the last of the segments of rows have beyond its
-// rows. Pages are large, unless the segment is the first: see newSegment.
+// Rounding is how many bytes the pages of the last segment hold beyond its rows. Pages are
+// large, except in the first segment: see newSegment.
 func (l *Layout) Rounding(rows uint64) uint64 {
 	const smallPage, largePage = 4 << 10, 2 << 20
 	page, used := uint64(largePage), rows%SegmentRows
@@ -101,7 +101,8 @@ func (l *Layout) Rounding(rows uint64) uint64 {
 }
 
 // Query cuts a query of the first blocks blocks into the terms of their columns. magnitudes
-// returns those of a block's dimensions; a and b hold a number a block: see hamming.Term.
+// returns those of a block's dimensions; a and b hold one number for each block: see
+// hamming.Term.
 func (l *Layout) Query(blocks int, offset float32, magnitudes func(block int) []int8, a, b []float32) hamming.Query {
 	q := hamming.Query{Offset: offset}
 	for _, c := range l.columns {

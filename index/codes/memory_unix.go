@@ -10,10 +10,10 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// allocate returns n zero words outside the Go heap, page-aligned: on the heap
-// the collector would let the process grow to twice the codes before it runs.
-// Pages take memory when they are first written; large ones, where the system has
-// them, make a scan faster but take 2 MiB at a time.
+// allocate returns n zero words outside the Go heap, page-aligned. On the heap the collector
+// would let the process grow to twice the codes before it runs. Pages take memory when they are
+// first written. Large pages, if the system has them, make a scan faster but take 2 MiB at a
+// time.
 func allocate(n int, large bool) ([]uint64, error) {
 	mem, err := unix.Mmap(-1, 0, 8*n, unix.PROT_READ|unix.PROT_WRITE, unix.MAP_ANON|unix.MAP_PRIVATE)
 	if err != nil {
@@ -26,7 +26,7 @@ func allocate(n int, large bool) ([]uint64, error) {
 	return unsafe.Slice((*uint64)(unsafe.Pointer(unsafe.SliceData(mem))), n), nil
 }
 
-// release gives back what allocate returned. Nobody may read it any more.
+// release frees what allocate returned. Nobody may read it any more.
 func release(words []uint64) error {
 	mem := unsafe.Slice((*byte)(unsafe.Pointer(unsafe.SliceData(words))), 8*len(words))
 	if err := unix.Munmap(mem); err != nil {

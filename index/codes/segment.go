@@ -9,7 +9,7 @@ import (
 	"github.com/hamnest/hamnest/index/hamming"
 )
 
-// SegmentRows is how many rows a segment has: codes are kept in segments, so that a collection
+// SegmentRows is how many rows a segment has. Codes are kept in segments so that a collection
 // grows without copying.
 const SegmentRows = 1 << 16
 
@@ -24,7 +24,7 @@ type segment struct {
 	scales  [][]uint16
 }
 
-// newSegment makes room for SegmentRows rows; large is for one that will be full.
+// newSegment makes room for SegmentRows rows; large is for a segment that will be full.
 func newSegment(l *Layout, large bool) (*segment, error) {
 	n := l.Bytes(SegmentRows)
 	if n == 0 {
@@ -83,7 +83,8 @@ func (s *segment) put(l *Layout, at int, row []uint64, side *encoder.Side) {
 	}
 }
 
-// side reads what stands beside the code of a row, for scores about step step of the ladder.
+// side reads the numbers kept beside the code of a row, for scores about step step of the
+// ladder.
 func (s *segment) side(r *encoder.Row, step, at int) {
 	r.Offset, r.Scale = s.offsets[at], 1
 	if step < len(s.squares) {
@@ -97,8 +98,8 @@ func (s *segment) side(r *encoder.Row, step, at int) {
 	}
 }
 
-// prefetch asks for the memory that is read of a row to look at its blocks from first on:
-// the lines of its group.
+// prefetch asks for the memory that reading a row's blocks from first on needs: the lines of
+// its group.
 func (s *segment) prefetch(l *Layout, first, at int) {
 	isa.Prefetch((*byte)(unsafe.Pointer(&s.offsets[at])), 4)
 	for i, c := range l.columns {

@@ -8,9 +8,9 @@ import (
 	"github.com/hamnest/hamnest/index/hamming"
 )
 
-// Set is an exact set of the rows of one view: those that a pass may find. It lies in the
-// order of a scan, a mask a segment and a word of it a group, so that a pass sees which groups
-// hold none of its rows before it reads their codes. A set never changes.
+// Set is an exact set of rows of one view: the rows that a pass may find. It is in the order of
+// a scan: each segment has a mask, and each word of a mask is a group, so a pass sees which
+// groups hold none of its rows before it reads their codes. A set never changes.
 type Set struct {
 	view    *View
 	masks   []*bitset.BitSet // one a segment; nil: all its rows. Bits of rows that the view has not mean nothing.
@@ -18,17 +18,17 @@ type Set struct {
 	spanned uint32
 }
 
-// A word of a mask is a group: this does not compile otherwise.
+// A word of a mask is a group. The next line does not compile otherwise.
 var _ [0]struct{} = [hamming.Lanes - 64]struct{}{}
 
-// View is what the rows are of.
+// View returns the view that the rows are of.
 func (s *Set) View() *View { return s.view }
 
 // Len is how many rows the set has.
 func (s *Set) Len() uint64 { return s.count }
 
-// Spanned is how many rows there are in the groups that hold a row of the set: those that a
-// scan compares.
+// Spanned is how many rows are in groups that hold a row of the set: the rows that a scan
+// compares.
 func (s *Set) Spanned() uint32 { return s.spanned }
 
 // Has reports whether a row of the view is in the set.
@@ -37,8 +37,8 @@ func (s *Set) Has(row uint32) bool {
 	return mask == nil || mask.Test(uint(row%SegmentRows))
 }
 
-// Next returns the first row of the set from row on, or the view's number of rows when none
-// follows.
+// Next returns the first row of the set from row on, or the view's number of rows if there is
+// none.
 func (s *Set) Next(row uint32) uint32 {
 	for row < s.view.rows {
 		mask := s.masks[row/SegmentRows]
@@ -57,9 +57,9 @@ func (s *Set) Next(row uint32) uint32 {
 	return s.view.rows
 }
 
-// Groups returns a word a group, bit i of which tells whether row i of the group is in the
-// set, for groups from row first on, which begins one; nil when all their rows are. The bits of
-// rows that the view has not mean nothing. The groups must be of one segment.
+// Groups returns a word for each group from row first on, which must begin a group. Bit i says
+// whether row i of the group is in the set. It returns nil when all rows of the groups are.
+// Bits of rows that the view does not have mean nothing. The groups must be of one segment.
 func (s *Set) Groups(first uint32, groups int) []uint64 {
 	mask := s.masks[first/SegmentRows]
 	if mask == nil {
@@ -101,7 +101,7 @@ func (s *Set) Lost(later *Set) []uint32 {
 	return rows
 }
 
-// measure sets the numbers of rows.
+// measure counts the rows.
 func (s *Set) measure() {
 	s.count, s.spanned = 0, 0
 	for i, mask := range s.masks {

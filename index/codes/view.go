@@ -5,8 +5,8 @@ import (
 	"github.com/hamnest/hamnest/index/hamming"
 )
 
-// View is the codes as of one commit. It never changes once it is published, and
-// any number of searches read it while the next one is made. The zero View has no rows.
+// View is the codes as of one commit. It never changes once it is published; any number of
+// searches read it while the next one is made. The zero View has no rows.
 type View struct {
 	layout   *Layout
 	segments []*segment
@@ -15,13 +15,14 @@ type View struct {
 	present  Set
 }
 
-// Rows is how many rows have been given out, retired or not.
+// Rows is how many rows have been handed out, retired or not.
 func (v *View) Rows() uint32 { return v.rows }
 
-// Present returns the rows that are not retired: whose vectors were not replaced or deleted.
+// Present returns the rows that are not retired: those whose vectors were not replaced or
+// deleted.
 func (v *View) Present() *Set { return &v.present }
 
-// MemoryBytes is what the codes and what is kept beside them take.
+// MemoryBytes is the size of the codes and of what is kept beside them.
 func (v *View) MemoryBytes() uint64 {
 	groups := (uint64(v.rows) + hamming.Lanes - 1) / hamming.Lanes
 	n := groups * uint64(v.layout.Bytes(hamming.Lanes))
@@ -33,9 +34,10 @@ func (v *View) MemoryBytes() uint64 {
 	return n
 }
 
-// Groups sets rows to the groups from row first on, which begins one, as far as its segment
-// goes: for a scan of the first blocks blocks for scores about step step of the ladder. A last
-// group that is not full must be asked for alone: a copy of it is read.
+// Groups sets rows to the groups from row first on, which must begin a group, to the end of its
+// segment at most. They are for a scan of the first blocks blocks, for scores about step step
+// of the ladder. A last group that is not full must be asked for alone, because a copy of it is
+// read.
 func (v *View) Groups(rows *hamming.Rows, first uint32, blocks, step int) {
 	l := v.layout
 	s, at := v.at(first)
@@ -59,13 +61,14 @@ func (v *View) Groups(rows *hamming.Rows, first uint32, blocks, step int) {
 	}
 }
 
-// Prefetch asks for the memory that is read of a row to look at its blocks from first on.
+// Prefetch asks for the memory that reading a row's blocks from first on needs.
 func (v *View) Prefetch(row uint32, first int) {
 	s, at := v.at(row)
 	s.prefetch(v.layout, first, at)
 }
 
-// Side reads what stands beside the code of a row, for scores about step step of the ladder.
+// Side reads the numbers kept beside the code of a row, for scores about step step of the
+// ladder.
 func (v *View) Side(r *encoder.Row, row uint32, step int) {
 	s, at := v.at(row)
 	s.side(r, step, at)
@@ -77,7 +80,7 @@ func (v *View) Code(dst []uint64, row uint32, b int) []uint64 {
 	return s.code(v.layout, dst, b, at)
 }
 
-// at returns where row lies.
+// at returns the segment of row and the row's place in it.
 func (v *View) at(row uint32) (*segment, int) {
 	return v.segments[row/SegmentRows], int(row % SegmentRows)
 }

@@ -47,7 +47,7 @@ func squaredL2(a, b []float32, s *sums) {
 	}
 }
 
-// decodeBlocks is decodeGeneric for as many numbers as kernels take, and returns how many.
+// decodeBlocks is decodeGeneric for as many numbers as kernels can take, and returns how many.
 func (f Format) decodeBlocks(dst []float32, b []byte, scale float32) (done int) {
 	x, y, blocks := unsafe.SliceData(dst), unsafe.SliceData(b), len(dst)/lanes
 	switch active {
@@ -79,7 +79,7 @@ func (f Format) decodeBlocks(dst []float32, b []byte, scale float32) (done int) 
 	return blocks * lanes
 }
 
-// tileRows is how many rows so many queries are compared with at a time.
+// tileRows is how many rows are compared with that many queries at a time.
 func tileRows(queries int) int {
 	switch {
 	case active == isa.Generic:
@@ -93,9 +93,9 @@ func tileRows(queries int) int {
 	}
 }
 
-// dotTile compares tileRows rows from i on with the one query of q, or tileQueries from j
-// on: row after row, the bits of the queries. Of limits it takes as many, and of weights a
-// row's each.
+// dotTile compares tileRows rows from i on with the one query of q, or with tileQueries from j
+// on. The result has, row after row, the bits of the queries. It reads one of limits for each
+// query, and one of weights for each row.
 func dotTile(q *Queries, j int, rows *Rows, i int, limits, weights *float32) uint32 {
 	x, y, blocks := &q.floats[j*q.dims], rows.at(i), q.dims/lanes
 	var s [tileSums]float32

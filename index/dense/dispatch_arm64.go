@@ -35,7 +35,7 @@ func squaredL2(a, b []float32, s *sums) {
 	squaredL2Generic(a, b, s)
 }
 
-// decodeBlocks is decodeGeneric for as many numbers as kernels take, and returns how many.
+// decodeBlocks is decodeGeneric for as many numbers as kernels can take, and returns how many.
 func (f Format) decodeBlocks(dst []float32, b []byte, scale float32) (done int) {
 	if active != isa.NEON {
 		return 0
@@ -54,7 +54,7 @@ func (f Format) decodeBlocks(dst []float32, b []byte, scale float32) (done int) 
 	return blocks * lanes
 }
 
-// tileRows is how many rows so many queries are compared with at a time.
+// tileRows is how many rows are compared with that many queries at a time.
 func tileRows(queries int) int {
 	switch {
 	case active == isa.Generic:
@@ -66,9 +66,9 @@ func tileRows(queries int) int {
 	}
 }
 
-// dotTile compares tileRows rows from i on with the one query of q, or tileQueries from j
-// on: row after row, the bits of the queries. Of limits it takes as many, and of weights a
-// row's each.
+// dotTile compares tileRows rows from i on with the one query of q, or with tileQueries from j
+// on. The result has, row after row, the bits of the queries. It reads one of limits for each
+// query, and one of weights for each row.
 func dotTile(q *Queries, j int, rows *Rows, i int, limits, weights *float32) uint32 {
 	x, y, blocks := &q.floats[j*q.dims], rows.at(i), q.dims/lanes
 	var s [tileSums]float32
@@ -100,7 +100,7 @@ func squaredL2Tile(q *Queries, j int, rows *Rows, i int, limits *float32) uint32
 	}
 }
 
-// notLess compares sums, those of a row and n queries together, with their limits.
+// notLess compares sums, those of a row and n queries side by side, with their limits.
 func notLess(sums []float32, n int, limits, weights *float32) (mask uint32) {
 	of, rows := unsafe.Slice(limits, n), unsafe.Slice(weights, len(sums)/n)
 	for i, s := range sums {

@@ -11,11 +11,11 @@ import (
 	"github.com/hamnest/hamnest/encoder/isa"
 )
 
-// Format is how the numbers of a vector lie in bytes: little-endian, one after the
-// other, at any address.
+// Format says how the numbers of a vector lie in bytes: little-endian, one after the other, at
+// any address.
 //
-// The methods take the numbers as they lie. Each gives, to the bit, what the function
-// of its name gives for the float32s that they stand for.
+// The methods read the numbers where they lie. Each gives, to the bit, what the function of its
+// name gives for the float32s that they stand for.
 type Format uint8
 
 const (
@@ -25,14 +25,14 @@ const (
 	Float16
 	// BFloat16 is the upper half of a float32, 2 bytes a number.
 	BFloat16
-	// Int8 is a float32, the scale, and then one int8 a number, which stands for its
-	// product with the scale.
+	// Int8 is a float32, the scale, and then one int8 a number, which stands for its product
+	// with the scale.
 	Int8
 )
 
 const scaleBytes = 4
 
-// piece is how many numbers are made float32s at a time, on the stack: whole lanes.
+// piece is how many numbers are converted to float32 at a time, on the stack: whole lanes.
 const piece = 256
 
 // Dot returns the inner product of a and the first len(a) numbers of b.
@@ -67,7 +67,7 @@ func (f Format) SquaredL2(a []float32, b []byte) float64 {
 }
 
 // DotSquares returns the inner product of a and the first len(a) numbers of b, and that of
-// the latter with themselves.
+// those numbers of b with themselves.
 func (f Format) DotSquares(a []float32, b []byte) (product, squares float64) {
 	if v, ok := f.view(len(a), b); ok {
 		return DotSquares(a, v)
@@ -82,8 +82,8 @@ func (f Format) DotSquares(a []float32, b []byte) (product, squares float64) {
 	return s[0].total(), s[1].total()
 }
 
-// Dots overwrites dst with the inner products of a and the first len(a) numbers of each of
-// len(dst) vectors, which begin stride bytes apart in b: the results of Dot.
+// Dots fills dst with the inner products of a and the first len(a) numbers of each of len(dst)
+// vectors, which begin stride bytes apart in b: the results of Dot.
 func (f Format) Dots(dst []float64, a []float32, b []byte, stride int) {
 	if len(a) >= lanes {
 		for i := range dst {
@@ -139,7 +139,7 @@ func (f Format) DotsSquares(products, squares []float64, a []float32, b []byte, 
 	}
 }
 
-// few returns the first n numbers of b, n < lanes: as they lie, or in room.
+// few returns the first n numbers of b, n < lanes, where they lie or copied to room.
 func (f Format) few(room *[lanes]float32, n int, b []byte) []float32 {
 	if v, ok := f.view(n, b); ok {
 		return v
@@ -150,8 +150,8 @@ func (f Format) few(room *[lanes]float32, n int, b []byte) []float32 {
 
 var littleEndian = binary.NativeEndian.Uint16([]byte{1, 0}) == 1
 
-// view returns the first n numbers of b as they lie, when they are float32s that can be
-// read there: kernels read at any address. It panics if b is too short, a bug in the caller.
+// view returns the first n numbers of b where they lie, if they are float32s that can be read
+// there: kernels read at any address. It panics if b is too short, a bug in the caller.
 func (f Format) view(n int, b []byte) ([]float32, bool) {
 	if want := f.bytes(n); len(b) < want {
 		panic(fmt.Sprintf("dense: %d bytes, want at least %d for %d numbers", len(b), want, n))
@@ -179,7 +179,7 @@ func (f Format) bytes(n int) int {
 	panic(fmt.Sprintf("dense: no format has number %d", f))
 }
 
-// decode overwrites dst with the numbers of b from number first on.
+// decode fills dst with the numbers of b from number first on.
 func (f Format) decode(dst []float32, b []byte, first int) {
 	var scale float32
 	if f == Int8 {
@@ -191,7 +191,7 @@ func (f Format) decode(dst []float32, b []byte, first int) {
 	f.decodeGeneric(dst[done:], b, scale)
 }
 
-// decodeGeneric overwrites dst with the numbers of b, scale and all.
+// decodeGeneric fills dst with the numbers of b, multiplied by scale.
 func (f Format) decodeGeneric(dst []float32, b []byte, scale float32) {
 	switch f {
 	case Float32:

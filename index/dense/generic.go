@@ -41,7 +41,7 @@ func squaredL2Generic(a, b []float32, s *sums) {
 	}
 }
 
-// tileLanes is how many sums a pair of vectors has in the twin of the tiles, to be quick.
+// tileLanes is how many sums the twin of the tiles keeps for a pair of vectors, for speed.
 const tileLanes = 4
 
 // products and differences are the twins of what tiles sum. The conversions forbid fused
@@ -92,7 +92,7 @@ func squaredL2TileGeneric(q *Queries, j int, rows *Rows, i int, limits *float32)
 	return mask
 }
 
-// limits returns those of the queries from j on that are compared together.
+// limits returns the limits of the queries from j on that are compared together.
 func (q *Queries) limits(j int, first *float32) []float32 {
 	return unsafe.Slice(first, min(tileQueries, q.count-j))
 }

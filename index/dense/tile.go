@@ -8,28 +8,28 @@ import (
 	"github.com/hamnest/hamnest/encoder/isa"
 )
 
-// Kernels compare one query, or tileQueries together, with at most mostTileRows rows, and
-// make at most tileSums sums.
+// Kernels compare one query, or tileQueries together, with at most mostTileRows rows, and make
+// at most tileSums sums.
 const (
 	tileQueries  = 4
 	mostTileRows = 8
 	tileSums     = 24
 )
 
-// Slack bounds the error of what tiles compare, for vectors of dims numbers. The estimate
-// of an inner product is off by at most Slack(dims) times the product of the two norms, and
-// Underflow(dims) more; that of a squared distance by Slack(dims) times the distance, and
-// Underflow(dims) more. The bound is that of Higham, Accuracy and Stability of Numerical
-// Algorithms, section 3.1: a rounding for every addition of a lane, of which the narrowest
-// kernel has 4, two more for a product or a difference that is not fused, and the lanes'
-// own additions; the comparison with a limit has a few of its own.
+// Slack bounds the error of what tiles compare, for vectors of dims numbers. The estimate of an
+// inner product is off by at most Slack(dims) times the product of the two norms, plus
+// Underflow(dims); that of a squared distance by Slack(dims) times the distance, plus
+// Underflow(dims). The bound is that of Higham, Accuracy and Stability of Numerical Algorithms,
+// section 3.1: one rounding for every addition of a lane, of which the narrowest kernel has 4,
+// two more for a product or a difference that is not fused, and the lanes' own additions; the
+// comparison with a limit adds a few of its own.
 func Slack(dims int) float64 { return float64(dims/4+16) * 0x1p-24 }
 
-// Underflow is the part of the error that small numbers bring, see Slack: half of the least
+// Underflow is the part of the error that small numbers cause, see Slack: half of the least
 // float32 for every product.
 func Underflow(dims int) float64 { return float64(dims+16) * 0x1p-149 }
 
-// Rows are count vectors of equally many float32s, ready to be compared with Queries.
+// Rows are count float32 vectors of equal length, ready to be compared with Queries.
 type Rows struct {
 	floats *float32
 	stride int // in bytes
@@ -38,9 +38,9 @@ type Rows struct {
 	room   []float32
 }
 
-// Reset makes r the first dims numbers of each of count vectors, count > 0, which lie
-// stride bytes apart in b. Float32s that fill all lanes stay where they are, so that b must
-// outlive r; others are made float32s in memory of r's, which it keeps for the next time.
+// Reset makes r the first dims numbers of each of count vectors, count > 0, which lie stride
+// bytes apart in b. Float32s that fill all lanes stay where they are, so b must outlive r.
+// Others are converted into memory that r owns and uses again.
 func (r *Rows) Reset(f Format, b []byte, stride, count, dims int) {
 	if want := (count-1)*stride + f.bytes(dims); count < 1 || stride < 0 || len(b) < want {
 		panic(fmt.Sprintf("dense: %d bytes, want at least %d for %d vectors %d bytes apart", len(b), want, count, stride))
@@ -88,13 +88,13 @@ func (r *Rows) Squares(dst []float32) {
 	}
 }
 
-// Match is a row and the queries that it may matter to: bit q for query q.
+// Match is a row and the queries that it may matter to: bit q stands for query q.
 type Match struct {
 	Row     uint32
 	Queries uint64
 }
 
-// MaxQueries is how many queries are compared with rows together, at most.
+// MaxQueries is the most queries that are compared with rows together.
 const MaxQueries = 64
 
 // Queries are vectors of one size, to be compared with rows together.
@@ -103,7 +103,7 @@ type Queries struct {
 	floats      []float32
 }
 
-// Reset makes q of 1 to MaxQueries vectors, of equal lengths. They are copied.
+// Reset fills q with 1 to MaxQueries vectors of equal length. They are copied.
 func (q *Queries) Reset(vectors ...[]float32) {
 	if len(vectors) < 1 || len(vectors) > MaxQueries {
 		panic(fmt.Sprintf("dense: %d queries, want 1 to %d", len(vectors), MaxQueries))
@@ -129,9 +129,8 @@ func (q *Queries) Reset(vectors ...[]float32) {
 // query returns query j.
 func (q *Queries) query(j int) []float32 { return q.floats[j*q.dims:][:q.dims] }
 
-// Dots appends to dst, in the order of rows, those of which the estimate of the inner
-// product with query j is not below limits[j]*weights[row] for some j. An estimate that is
-// no number is not below.
+// Dots appends to dst, in order, the rows whose estimated inner product with query j is not
+// below limits[j]*weights[row] for some j. An estimate of NaN is not below.
 func (q *Queries) Dots(dst []Match, rows *Rows, limits, weights []float32) []Match {
 	if len(weights) != rows.count {
 		panic(fmt.Sprintf("dense: %d weights, want %d", len(weights), rows.count))
@@ -142,15 +141,14 @@ func (q *Queries) Dots(dst []Match, rows *Rows, limits, weights []float32) []Mat
 	return q.compare(dst, rows, limits, weights)
 }
 
-// SquaredL2s appends to dst, in the order of rows, those of which the estimate of the
-// squared distance from query j is not above limits[j] for some j. An estimate that is no
-// number is not above.
+// SquaredL2s appends to dst, in order, the rows whose estimated squared distance from query j
+// is not above limits[j] for some j. An estimate of NaN is not above.
 func (q *Queries) SquaredL2s(dst []Match, rows *Rows, limits []float32) []Match {
 	return q.compare(dst, rows, limits, nil)
 }
 
-// compare compares inner products, or without weights squared distances. Some rows stay in
-// the L1 cache until they have been compared with all queries.
+// compare compares inner products or, without weights, squared distances. Some rows stay in the
+// L1 cache until they have been compared with all queries.
 func (q *Queries) compare(dst []Match, rows *Rows, limits, weights []float32) []Match {
 	if q.dims != rows.dims {
 		panic("dense: vectors of different lengths")
@@ -166,7 +164,8 @@ func (q *Queries) compare(dst []Match, rows *Rows, limits, weights []float32) []
 	}
 	n := tileRows(together)
 	for i := 0; i < rows.count; i += n {
-		// The last rows are compared with some that have been, rather than with none.
+		// The last rows are compared together with some that were compared before, to fill a
+		// tile.
 		at := max(0, min(i, rows.count-n))
 		var found [mostTileRows]uint64
 		for j := 0; j < q.count; j += together {

@@ -8,9 +8,9 @@ import (
 	"github.com/hamnest/hamnest/encoder/isa"
 )
 
-// aheadBytes is how far ahead of their use lines are asked for, in bytes of all columns
-// together, but one group at least. So one query over 64 dimensions of 4 bits and 64 of 2
-// read from memory in .66 to .87 of the time that it took without; of 4 to 32 KiB none was
+// aheadBytes is how far ahead of their use lines are prefetched, in bytes of all columns
+// together, but at least one group. One query over 64 dimensions of 4 bits and 64 of 2 then
+// reads from memory in .66 to .87 of the time that it takes without; none of 4 to 32 KiB was
 // reliably better.
 const aheadBytes = 8 << 10
 

@@ -26,8 +26,8 @@ func scanGeneric(dst []Match, t *Tile, rows *Rows, groups int, limits *[TileQuer
 	return n
 }
 
-// groupScores returns the scores of group g for query j. The conversions keep a compiler
-// from fusing two operations.
+// groupScores returns the scores of group g for query j. The conversions keep the compiler from
+// fusing two operations.
 func (t *Tile) groupScores(rows *Rows, g, j int) (scores [Lanes]float32) {
 	for l := range scores {
 		scores[l] = float32(t.offsets[j] * rows.Offsets[g*Lanes+l])
@@ -84,8 +84,8 @@ func above(scores *[MatchLanes]float32, limit float32) (mask uint16) {
 	return mask
 }
 
-// sumSetGeneric is the reference of SumSet; the sizes have been checked. Elements that are
-// passed over are the same as a zero added: a sum that begins at +0 is never -0.
+// sumSetGeneric is the reference of SumSet; the sizes have been checked. Skipping an element is
+// the same as adding zero: a sum that begins at +0 is never -0.
 func sumSetGeneric(z []float32, words []uint64) float32 {
 	var sums [64]float32
 	for w, x := range words {

@@ -15,17 +15,17 @@ const (
 	MatchLanes = 16
 )
 
-// Term is what a query has for one block.
+// Term is a query's part for one block.
 type Term struct {
-	// Magnitudes has one number a dimension, -MaxMagnitude to MaxMagnitude. A row's bit
-	// agrees if it is 1 where the number is positive and 0 where it is negative; 0 counts
-	// for nothing.
+	// Magnitudes has one number a dimension, -MaxMagnitude to MaxMagnitude. A row's bit agrees
+	// if it is 1 and the number is positive, or 0 and the number is negative; 0 counts for
+	// nothing.
 	Magnitudes []int8
 	// A and B make a distance h part of a score: A - B*h.
 	A, B float32
 }
 
-// Query is a query of scores: see Tile.Scan.
+// Query is one query to score rows for: see Tile.Scan.
 type Query struct {
 	Offset float32 // what the rows' offsets are multiplied with
 	Terms  []Term  // one a column
@@ -43,8 +43,8 @@ type Match struct {
 	Scores [MatchLanes]float32
 }
 
-// Tile is up to TileQueries queries that are compared together. The zero value is empty:
-// Reset fills it. It is for one goroutine, and Scan writes to it.
+// Tile is up to TileQueries queries that are compared together. The zero value is empty; Reset
+// fills it. Scan writes to it, so only one goroutine may use it.
 type Tile struct {
 	queries int
 	widths  []int // of the blocks, in words
@@ -65,8 +65,8 @@ const (
 	queryBytes = wordLines / 2 * pairBytes // the tables of a word, for one query
 )
 
-// cacheLine is the size of a line of most caches: what begins at a multiple is loaded at
-// once.
+// cacheLine is the size of a line of most caches. A line that begins at a multiple of it loads
+// at once.
 const cacheLine = 64
 
 // Reset makes t the tile of queries, 1 to TileQueries, with at least one term each and as
@@ -132,11 +132,11 @@ func (t *Tile) makeTables(tables []byte, j int, magnitudes []int8) {
 	}
 }
 
-// table returns the table of four dimensions, entries 0 to 7 and 8 to 15 with the first in
-// the lowest byte. Entry v is the sum of |m_i| where bit i of v is not that of the query.
-// At v = 0 these are the positive magnitudes, and each bit that is set takes m_i away. So
-// the table is a sum of such tables times m_i, whose bytes do not disturb each other: they
-// are 0 to 60 at last.
+// table returns the table of four dimensions, entries 0 to 7 and 8 to 15, with the first in the
+// lowest byte. Entry v is the sum of |m_i| where bit i of v differs from that of the query. At
+// v = 0 these are the positive magnitudes, and each set bit takes m_i away. So the table is a
+// sum of such tables times m_i. Their bytes do not disturb each other, because they end up
+// between 0 and 60.
 func table(m *[4]int8) (low, high uint64) {
 	const ones = 0x0101010101010101
 	var base uint64
@@ -150,10 +150,10 @@ func table(m *[4]int8) (low, high uint64) {
 	return low, low - uint64(m[3])*ones
 }
 
-// Scan computes the scores of the first groups groups of rows for each query of the tile
-// and overwrites dst with the matches: the runs of MatchLanes rows, at multiples of
-// MatchLanes, of which any row has a score above limits[query]. Those of a query come in the
-// order of rows. dst needs room for Lanes/MatchLanes matches of each group and query.
+// Scan computes the scores of the first groups groups of rows for each query of the tile and
+// overwrites dst with the matches: the runs of MatchLanes rows, at multiples of MatchLanes, in
+// which some row has a score above limits[query]. Those of a query come in the order of rows.
+// dst needs room for Lanes/MatchLanes matches of each group and query.
 //
 // The score of row i, of columns b with distances h_bi, is
 //
@@ -162,7 +162,8 @@ func table(m *[4]int8) (low, high uint64) {
 //	s = s * Scales[i]                          if there are scales
 //
 // and each operation is rounded to float32 before the next. A score that is not a number is
-// above no limit, and only what is not minus infinity is above that.
+// above no limit. A limit of minus infinity is exceeded by every other score but minus
+// infinity.
 //
 // Scan panics if sizes disagree: that is a bug in the caller.
 func (t *Tile) Scan(dst []Match, rows *Rows, groups int, limits *[TileQueries]float32) []Match {

@@ -16,19 +16,19 @@ import (
 )
 
 const (
-	// blockRows is how many rows a pass compares with all its queries before it goes
-	// on: their codes stay in the L2 cache meanwhile. 2,048 and 4,096 rows took 2 and 4 %
-	// less time over 256 bits, the same over 1,024, and 2 and 7 % more over 3,072 (64
-	// queries on a thread, AVX-512, Zen 5 with 1 MiB of L2, 25 passes by turns).
+	// blockRows is how many rows a pass compares with all its queries before it goes on: their
+	// codes stay in the L2 cache meanwhile. 2,048 and 4,096 rows took 2 and 4 % less time over
+	// 256 bits, the same over 1,024, and 2 and 7 % more over 3,072 (64 queries on a thread,
+	// AVX-512, Zen 5 with 1 MiB of L2, 25 alternating passes).
 	blockRows = 1024
-	// pieceRows is how many rows a thread takes at a time: few, so that all
-	// threads end at about the same time, and enough to be a long sequence. Cancellation
-	// is looked at once a piece.
+	// pieceRows is how many rows a thread takes at a time: few enough that all threads end at
+	// about the same time, and enough for a long sequential read. Each piece checks once for
+	// cancellation.
 	pieceRows = 4 * blockRows
 )
 
-// CodeJob is what one search wants of a pass over codes: the K rows with the highest scores, or
-// all above a floor.
+// CodeJob is what one search wants from a pass over codes: the K rows with the highest scores,
+// or all rows above a floor.
 type CodeJob struct {
 	Query  hamming.Query
 	Blocks int // that are looked at
@@ -53,7 +53,7 @@ func RankOf(score float32) uint32 {
 	return b
 }
 
-// ScoreOf is the reverse of RankOf, for ranks of numbers.
+// ScoreOf is the reverse of RankOf, except for ranks of NaN.
 func ScoreOf(rank uint32) float32 {
 	if rank>>31 == 0 {
 		return math.Float32frombits(^rank &^ (1 << 31))
@@ -61,15 +61,15 @@ func ScoreOf(rank uint32) float32 {
 	return math.Float32frombits(rank)
 }
 
-// above is the score that rows must be above for their rank to be below rank.
+// above is the score that rows must exceed for their rank to be below rank.
 func above(rank uint32) float32 {
 	return ScoreOf(max(min(rank, RankOf(float32(math.Inf(-1)))), RankOf(float32(math.Inf(1)))))
 }
 
-// Scanned is the set that the pass went over.
+// Scanned is the set that the pass scanned.
 func (j *CodeJob) Scanned() *codes.Set { return j.over }
 
-// Take returns what the pass found, by row, and lets go of it.
+// Take returns what the pass found, by row, and does not keep it.
 func (j *CodeJob) Take() []topk.Hit {
 	parts := j.parts
 	j.parts = nil
@@ -98,11 +98,11 @@ func merge(a, b []topk.Hit) []topk.Hit {
 	return append(append(all, a...), b...)
 }
 
-// spareRows is how many times k a job with spare keeps at most: as many as hardly any
-// guess lets through.
+// spareRows is the multiple of k that a job with spare keeps at most: hardly any guess lets
+// more through.
 const spareRows = 8
 
-// keep is how many rows the job keeps at most.
+// keep is the most rows that the job keeps.
 func (j *CodeJob) keep() int {
 	if j.Spare && j.limit > 0 {
 		return spareRows * j.K
@@ -110,18 +110,18 @@ func (j *CodeJob) keep() int {
 	return j.K
 }
 
-// most is the most rows that the job can find besides ties. A wish for more than
-// there are is no reason to take more memory.
+// most is the most rows that the job can find, not counting ties. Asking for more rows than
+// exist takes no more memory.
 func (j *CodeJob) most(rows uint32) int { return max(1, min(j.keep(), int(rows))) }
 
-// sameTile orders jobs so that those whose queries can share a tile are side by side: of
-// as many blocks, about the same step. It is 0 for two that can.
+// sameTile orders jobs so that those whose queries can share a tile are side by side: those of
+// equally many blocks, about the same step. It is 0 for two that can.
 func sameTile(a, b *CodeJob) int {
 	return cmp.Or(a.Blocks-b.Blocks, a.Step-b.Step)
 }
 
-// Codes carries out jobs on so many threads ; those over one set, if they stand side by side, ride one pass.
-// present is for the jobs that name no set. Jobs are dropped when ctx ends.
+// Codes carries out jobs on the given number of threads. Neighbouring jobs over one set ride
+// one pass. present is for jobs that name no set. Jobs are dropped when their ctx ends.
 func Codes(ctx context.Context, present *codes.Set, jobs []*CodeJob, threads int) {
 	for _, j := range jobs {
 		j.begin(ctx)
@@ -160,12 +160,12 @@ func codePass(over *codes.Set, jobs []*CodeJob, threads int) {
 	}
 }
 
-// guess sets limits: bounds that the rows which a job wants are likely to be above, and not
-// many more. Rows below cost nothing, and when a guess was too high the job scans again. It
-// looks at groups spread evenly over all rows, in which the place of the limit is as many
-// times lower as they are fewer; three standard deviations are added to it. Of a million
-// rows a job that wants 400 is expected to look at 1,000; with no guess, under a limit that
-// falls on the way, at 3,500.
+// guess sets limits: bounds that the rows a job wants are likely to exceed, and not many
+// others. Rows below a limit cost nothing, and if a guess was too high the job scans again.
+// guess looks at groups spread evenly over all rows. The rank of the limit in this sample is
+// lower in the same proportion, plus three standard deviations. Of a million rows, a job that
+// wants 400 is expected to look at 1,000; without a guess, with a limit that falls on the way,
+// at 3,500.
 func guess(over *codes.Set, jobs []*CodeJob) {
 	rows := over.View().Rows()
 	groups := int(rows / hamming.Lanes)
@@ -203,8 +203,8 @@ func guess(over *codes.Set, jobs []*CodeJob) {
 	}
 }
 
-// What guess looks at: one group in sampleEach, but at least leastSample, for a place among
-// fewer says little, and at most mostSample.
+// guess looks at one group in sampleEach, but at least at leastSample, because a rank among
+// fewer says little, and at most at mostSample.
 const (
 	sampleEach  = 32
 	leastSample = 16
@@ -224,7 +224,7 @@ func (j *CodeJob) guessedTooLow() bool {
 }
 
 // scan finds what the jobs want below their limits. Threads take pieces of the rows in turn, so
-// that one that is held up holds up no other.
+// that a slow thread does not delay the others.
 func scan(over *codes.Set, jobs []*CodeJob, threads int) {
 	threads = max(1, min(threads, Pieces(over.View().Rows())))
 	for _, j := range jobs {
@@ -239,7 +239,7 @@ func scan(over *codes.Set, jobs []*CodeJob, threads int) {
 	others.Wait()
 }
 
-// Pieces is how many pieces rows make: no pass over them can use more threads.
+// Pieces is how many pieces rows make; no pass over them can use more threads.
 func Pieces(rows uint32) int { return (int(rows) + pieceRows - 1) / pieceRows }
 
 // scanPieces scans pieces until there are none left.
@@ -277,7 +277,7 @@ type tile struct {
 
 var scratches = sync.Pool{New: func() any { return new(scratch) }}
 
-// newScratch cuts jobs, those that can share a tile side by side, into tiles.
+// newScratch cuts jobs into tiles. Those that can share a tile must be side by side.
 func newScratch(jobs []*CodeJob) *scratch {
 	s := scratches.Get().(*scratch)
 	for len(jobs) > 0 {
@@ -287,8 +287,8 @@ func newScratch(jobs []*CodeJob) *scratch {
 	return s
 }
 
-// release gives s back, and with it nothing of the jobs and the rows. Nobody may use it or the
-// hits of its counters any more.
+// release gives s back, without references to jobs and rows. Nobody may use it or the hits of
+// its counters any more.
 func (s *scratch) release() {
 	s.forget()
 	if s.room() < mostRoom {
@@ -296,11 +296,11 @@ func (s *scratch) release() {
 	}
 }
 
-// mostRoom is for how many hits room is used again: 16 MiB, several times what a full pass of
-// common searches takes.
+// mostRoom is the most hits whose memory is used again: 16 MiB, several times what a full pass
+// of common searches takes.
 const mostRoom = 1 << 21
 
-// room is for how many hits the counters have memory.
+// room is the number of hits that the counters have memory for.
 func (s *scratch) room() (hits int) {
 	all := s.tiles[:cap(s.tiles)]
 	for t := range all {
@@ -311,7 +311,7 @@ func (s *scratch) room() (hits int) {
 	return hits
 }
 
-// forget lets go of the jobs and the rows.
+// forget drops the references to jobs and rows.
 func (s *scratch) forget() {
 	for t := range s.tiles {
 		s.tiles[t].jobs = nil
@@ -321,7 +321,7 @@ func (s *scratch) forget() {
 	s.rows.Offsets, s.rows.Scales = nil, nil
 }
 
-// set makes t a tile of the first jobs, and returns how many.
+// set makes t a tile of the first jobs, and returns how many it took.
 func (t *tile) set(jobs []*CodeJob) int {
 	n := 1
 	for n < min(len(jobs), hamming.TileQueries) && sameTile(jobs[0], jobs[n]) == 0 {
@@ -350,8 +350,8 @@ func (s *scratch) counters() iter.Seq2[*topk.Counter, *CodeJob] {
 	}
 }
 
-// piece pushes the rows of the set in the piece from row first on that are near enough to the
-// counters. It returns false when no job is left that wants any.
+// piece pushes the set's rows in the piece from row first on to the counters, if they are near
+// enough. It returns false when no job wants any more rows.
 func (s *scratch) piece(over *codes.Set, first uint32) bool {
 	for c, j := range s.counters() {
 		if j.ctx.Err() != nil {
@@ -370,8 +370,8 @@ func (s *scratch) piece(over *codes.Set, first uint32) bool {
 	return wanted
 }
 
-// block compares groups, from row first on, with all tiles, but for groups that hold no row of
-// the set: their codes are not read. It returns false when no tile wants any row.
+// block compares groups, from row first on, with all tiles. It does not read the codes of
+// groups that hold no row of the set. It returns false when no tile wants any row.
 func (s *scratch) block(over *codes.Set, first uint32, groups int) (wanted bool) {
 	allowed := over.Groups(first, groups)
 	if allowed == nil {
@@ -399,7 +399,7 @@ func (s *scratch) block(over *codes.Set, first uint32, groups int) (wanted bool)
 	return wanted
 }
 
-// compare is block for groups of which all are read; allowed, a word a group, may be nil.
+// compare is block for groups that are all read; allowed, a word for each group, may be nil.
 func (s *scratch) compare(over *codes.Set, first uint32, groups int, allowed []uint64) (wanted bool) {
 	v := over.View()
 	var last *CodeJob

@@ -9,7 +9,7 @@ import (
 	"github.com/hamnest/hamnest/storage"
 )
 
-// Want is which of the rows that were scored one search wants.
+// Want says which of the scored rows a search wants.
 type Want struct {
 	K        int      // at most, the best by (score, id)
 	MinScore *float32 // unless nil, rows that score less as scores are shown are left out
@@ -28,8 +28,8 @@ type Scored struct {
 	Score float64
 }
 
-// Ranker keeps the best rows of one search by (score, id). Ids are
-// read only to break a tie. It is for one goroutine.
+// Ranker keeps the best rows of one search by (score, id). It reads ids only to break a tie.
+// Only one goroutine may use it.
 type Ranker struct {
 	Reader *storage.Reader // reads ids; whoever offers rows sets it
 
@@ -40,10 +40,10 @@ type Ranker struct {
 	err  error             // the first failure to read an id
 }
 
-// NewRanker makes a ranker of what want wants.
+// NewRanker makes a ranker for want.
 func NewRanker(want Want) *Ranker { return &Ranker{want: want} }
 
-// Offer takes a row into account unless the search rules it out.
+// Offer considers a row, unless the search rules it out.
 func (k *Ranker) Offer(row uint32, score float64) {
 	if m := k.want.MinScore; m != nil && floats.Finite(score) < *m {
 		return
@@ -63,7 +63,7 @@ func (k *Ranker) Offer(row uint32, score float64) {
 	}
 }
 
-// worst is the score that a row must reach to matter; false while any would do.
+// worst is the score that a row must reach to matter; false while any score would do.
 func (k *Ranker) worst() (float64, bool) {
 	full := len(k.heap) == k.want.K
 	least := math.Inf(-1)
@@ -71,15 +71,15 @@ func (k *Ranker) worst() (float64, bool) {
 		least = k.heap[0].Score
 	}
 	if m := k.want.MinScore; m != nil {
-		// Halfway to the next lower float32 a score is rounded to this one.
+		// A score halfway to the next lower float32 is rounded to this one.
 		lower := float64(math.Nextafter32(*m, float32(math.Inf(-1))))
 		return max(least, float64(*m)/2+lower/2), true
 	}
 	return least, full
 }
 
-// Sorted returns the rows that are kept, best first, and leaves none. It fails when an id could
-// not be read.
+// Sorted returns the kept rows, best first, and empties the ranker. It fails if an id could not
+// be read.
 func (k *Ranker) Sorted() ([]Scored, error) {
 	all := k.heap
 	k.heap = nil

@@ -9,9 +9,9 @@ import (
 
 // Scorer scores vectors against one query on the metric's scale.
 //
-// Scores are float64s until they are shown: what a vector of float32s scores then has all
-// the digits that tell it from others, whatever the offset of all vectors and their
-// lengths, and is the same with every kernel.
+// Scores are float64s until they are shown. So the score of a float32 vector has all the digits
+// that tell it from others, whatever the common offset of the vectors and their lengths, and is
+// the same with every kernel.
 type Scorer struct {
 	metric  encoder.Metric
 	format  dense.Format // of the vectors that are read
@@ -26,13 +26,13 @@ func NewScorer(m encoder.Metric, p encoder.Precision, query []float32) Scorer {
 	return Scorer{metric: m, format: formats[p], query: query, squares: squares, norm: math.Sqrt(squares)}
 }
 
-// formats is how vectors of each stored precision lie in bytes.
+// formats says how vectors of each stored precision lie in bytes.
 var formats = [...]dense.Format{
 	encoder.Float32: dense.Float32, encoder.Float16: dense.Float16, encoder.BFloat16: dense.BFloat16, encoder.Int8: dense.Int8,
 	encoder.None: dense.Float32, // which nobody reads
 }
 
-// Stored is Score for a vector as it is stored.
+// Stored is Score for a stored vector.
 func (s *Scorer) Stored(v []byte) float64 {
 	switch s.metric {
 	case encoder.Dot:
@@ -75,9 +75,9 @@ func (s *Scorer) Score(v []float32) float64 {
 	}
 }
 
-// cosine takes the root of the product of both squares, not the product of their roots:
-// the former is exact for a vector and itself, whose cosine is then 1. The last digits,
-// which are rounding, are cut off, so that vectors of one direction tie.
+// cosine takes the root of the product of both squares, not the product of their roots: the
+// former is exact for a vector and itself, whose cosine is then 1. It cuts off the last digits,
+// which are rounding, so that vectors of one direction tie.
 func (s *Scorer) cosine(product, squares float64) float64 {
 	if squares == 0 || s.squares == 0 { // a prefix may be all zero where the whole is not
 		return 0

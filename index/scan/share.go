@@ -11,14 +11,14 @@ import (
 	"github.com/hamnest/hamnest/storage"
 )
 
-// Passes are the passes over the rows of one file and their codes, which concurrent searches
-// share.
+// Passes are the passes over the rows of one file and their codes. Concurrent searches share
+// them.
 type Passes struct {
 	codes   *sharer[*CodeJob]
 	vectors *sharer[*VectorJob]
 }
 
-// NewPasses makes passes over what shard has and the view that now returns.
+// NewPasses makes passes over shard's vectors and over the view that now returns.
 func NewPasses(shard *storage.Shard, now func() *codes.View) *Passes {
 	return &Passes{
 		newSharer(
@@ -32,34 +32,35 @@ func NewPasses(shard *storage.Shard, now func() *codes.View) *Passes {
 	}
 }
 
-// Codes carries out jobs and returns when all are done, or when ctx ends: passes drop
-// the jobs then, and whoever frees what they read must Wait.
+// Codes carries out jobs and returns when all are done, or when ctx ends. Passes then drop the
+// jobs, and whoever frees what they read must Wait.
 func (p *Passes) Codes(ctx context.Context, jobs []*CodeJob) error {
 	return p.codes.run(ctx, jobs, nil)
 }
 
 // Vectors carries out jobs as Codes does, in passes over the stored vectors, and then calls
-// answer, whose error it returns. No thread of the pass begins another before all that it was
-// for have answered: a pass takes so much longer than an answer that it is better to wait for
-// those who then ask again, and ride it too. answer must not use Passes.
+// answer, whose error it returns. No thread of the pass begins another pass before all its
+// searches have answered. A pass takes much longer than an answer, so it is better to wait for
+// callers who then ask again, and can ride the next pass too. answer must not use Passes.
 func (p *Passes) Vectors(ctx context.Context, jobs []*VectorJob, answer func() error) error {
 	return p.vectors.run(ctx, jobs, answer)
 }
 
-// Wait returns when no pass is under way, after the last call of the others has returned.
+// Wait returns when no pass is under way. All other calls must have returned.
 func (p *Passes) Wait() {
 	p.codes.under.Wait()
 	p.vectors.under.Wait()
 }
 
-// parallelRows is how many rows make it worth to put one more thread to a pass over codes:
-// some milliseconds of work against some microseconds of waking it.
+// parallelRows is how many rows make it worthwhile to use one more thread in a pass over codes:
+// some milliseconds of work against some microseconds to wake it.
 const parallelRows = 2 * codes.SegmentRows
 
-// CodeThreads is how many threads a pass over the codes of rows is worth.
+// CodeThreads is how many threads a pass over the codes of that many rows is worth.
 func CodeThreads(rows uint32) int { return 1 + int(rows)/parallelRows }
 
-// MaxPassJobs bounds a pass: more queries would not read less, only wait longer.
+// MaxPassJobs bounds a pass: with more queries it would not read less, only make them wait
+// longer.
 const MaxPassJobs = 64
 
 // waiter is a job's part of waiting for a pass.
@@ -90,7 +91,7 @@ func finish[J sharedJob](jobs []J) {
 	}
 }
 
-// sharedJob is what can ride a pass with others: a CodeJob, a VectorJob.
+// sharedJob is a job that can share a pass with others: a CodeJob or a VectorJob.
 type sharedJob interface {
 	begin(ctx context.Context)
 	finished() <-chan struct{} // closed by finish
@@ -98,12 +99,12 @@ type sharedJob interface {
 	seat() *waiter
 }
 
-// sharer lets concurrent searches of one collection share the cores and the passes
-// over its codes, or if they are exact those over its vectors. There are as many threads
-// as cores. A job that finds one free starts with those that come at the same time, and
-// takes as many threads as its collection is worth. Jobs that find none wait, and when threads
-// come free all that wait, first come first served, ride one pass together: nobody waits for
-// a timer, and the busier the machine, the more queries each row that is read serves.
+// sharer lets concurrent searches of one collection share the cores and the passes over its
+// codes or, if they are exact, over its vectors. There are as many threads as Go may use cores.
+// A job that finds one free starts with those that come at the same time, on as many threads as
+// its collection is worth. Jobs that find none wait. When threads come free, all that wait ride
+// one pass together, first come first served. Nobody waits for a timer, and the busier the
+// machine, the more queries each row read serves.
 type sharer[J sharedJob] struct {
 	pass func(jobs []J, threads int) // carries one out
 	want func() int                  // threads that a pass is worth now
@@ -119,8 +120,8 @@ func newSharer[J sharedJob](pass func([]J, int), want func() int) *sharer[J] {
 	return &sharer[J]{pass: pass, want: want, free: runtime.GOMAXPROCS(0)}
 }
 
-// run carries jobs out and returns when all are done, or when ctx ends: passes drop
-// the jobs then, and whoever frees what they read must wait for the passes.
+// run carries jobs out and returns when all are done, or when ctx ends. Passes then drop the
+// jobs, and whoever frees what they read must wait for the passes.
 //
 // Unless answer is nil it is called when all are done, and the threads stay with the jobs
 // meanwhile.
@@ -152,7 +153,7 @@ func (s *sharer[J]) run(ctx context.Context, jobs []J, answer func() error) erro
 	return answer()
 }
 
-// leave gives back what jobs hold, and what they would hold that have not begun to ride.
+// leave gives back what jobs hold, and what jobs that have not begun to ride would hold.
 func (s *sharer[J]) leave(jobs []J) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -165,7 +166,7 @@ func (s *sharer[J]) leave(jobs []J) {
 	}
 }
 
-// release takes one holder from h; the last hands the threads on. s.mu is held.
+// release takes one holder from h; the last passes the threads on. The caller holds s.mu.
 func (s *sharer[J]) release(h *hold) {
 	if h.holders--; h.holders > 0 {
 		return
@@ -176,7 +177,7 @@ func (s *sharer[J]) release(h *hold) {
 	}
 }
 
-// ride is a pass and the threads it has.
+// ride is a pass and its threads.
 type ride[J sharedJob] struct {
 	jobs []J
 	held *hold
@@ -194,7 +195,8 @@ func (s *sharer[J]) board() []ride[J] {
 			n = min(tiles, max(share, n-(s.free-1)))
 		}
 		n = min(n, MaxPassJobs)
-		// A job that rides must not stay in the array of those that wait: it holds what it finds.
+		// A riding job must not stay in the waiting array, which would keep alive what it
+		// finds.
 		r.jobs = slices.Clone(s.waiting[:n])
 		s.waiting = slices.Delete(s.waiting, 0, n)
 		for _, j := range r.jobs {
@@ -210,11 +212,11 @@ func (s *sharer[J]) board() []ride[J] {
 	return rides
 }
 
-// ride gives the free threads to the jobs that wait, and carries one of the rides out itself,
-// unless needless says that somebody has done what it was for.
+// ride gives the free threads to the waiting jobs and carries out one of the rides itself,
+// unless needless says that somebody has already done its work.
 //
-// Whoever is about to ask may do so first: callers between two searches, who would find the
-// threads taken. Then all that wait ride together. A caller alone is not held up.
+// It first lets others run that are about to ask: callers between two searches, who would find
+// the threads taken. Then all that wait ride together. A single caller is not held up.
 func (s *sharer[J]) ride(needless func() bool) {
 	runtime.Gosched()
 	if needless() {
@@ -241,7 +243,7 @@ func isClosed(c <-chan struct{}) bool {
 	}
 }
 
-// carry carries a ride out and lets go of its threads.
+// carry carries a ride out and releases its threads.
 func (s *sharer[J]) carry(r ride[J]) {
 	defer s.under.Done()
 	defer func() { // also after a panic, or the threads would be lost

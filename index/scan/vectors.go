@@ -17,29 +17,31 @@ import (
 	"github.com/hamnest/hamnest/storage"
 )
 
-// An exact pass reads every vector once for all its searches. Rows and queries are first
-// compared in float32, many with many: that is an estimate whose error has a bound, and
-// rules out nearly all rows. The few that are left are scored as any search scores what it
-// reads, in float64, so that the answers have no part in the estimate.
+// An exact pass reads every vector once for all its searches. It first compares many rows with
+// many queries in float32. That is an estimate whose error has a bound, and it rules out nearly
+// all rows. The few that are left are scored in float64, as any search scores what it reads, so
+// the answers do not depend on the estimate.
 
 const (
 	// exactRows is the least number of rows that a thread of a pass takes at a time, in one
-	// transaction. Cancellation is looked at as often.
+	// transaction. Each transaction checks once for cancellation.
 	exactRows = 1024
-	// exactBytes is how many bytes of vectors it takes at least: of small vectors more rows.
+	// exactBytes is the least number of bytes of vectors that it takes: of small vectors more
+	// rows.
 	exactBytes = 128 << 10
-	// exactL1 and exactL2 are how many bytes of vectors are checked and then compared with
-	// few queries and with many: they stay in that cache meanwhile.
+	// exactL1 and exactL2 are how many bytes of vectors are checked and then compared, with few
+	// queries and with many: they stay in that cache meanwhile.
 	exactL1 = 28 << 10
 	exactL2 = 160 << 10
-	// exactLeast is the least number of these vectors, and a factor of it. Package dense
+	// exactLeast is the least number of these vectors, which is a multiple of it. Package dense
 	// compares six or eight rows at a time.
 	exactLeast = 8
-	// exactFew is how many dimensions are too few to be worth an estimate.
+	// exactFew is the most dimensions at which an estimate is not worth its cost.
 	exactFew = 15
 )
 
-// VectorJob is what one search wants of a pass over the stored vectors: the best by their scores.
+// VectorJob is what one search wants from a pass over the stored vectors: the best by their
+// scores.
 type VectorJob struct {
 	Scorer *Scorer // of as many leading dimensions as are to be compared
 	Want   Want
@@ -49,7 +51,7 @@ type VectorJob struct {
 	err   error     // what kept the pass from reading on
 }
 
-// Best returns what the pass found, whose reader is r, and how many vectors it read.
+// Best returns what the pass found, with r as its reader, and how many vectors the pass read.
 func (j *VectorJob) Best(r *storage.Reader) (best *Ranker, read uint64, err error) {
 	if j.err != nil {
 		return nil, 0, j.err
@@ -68,7 +70,7 @@ func (j *VectorJob) Best(r *storage.Reader) (best *Ranker, read uint64, err erro
 	return best, read, nil
 }
 
-// exactStep is how many rows of so many bytes a thread takes at a time, a multiple of
+// exactStep is how many rows of that many bytes a thread takes at a time, a multiple of
 // exactRows.
 func exactStep(rowBytes int) uint32 {
 	step := uint32(exactRows)
@@ -78,14 +80,14 @@ func exactStep(rowBytes int) uint32 {
 	return step
 }
 
-// vectorThreads is how many threads a pass over the vectors of rows is worth: they are so
-// much larger than codes that a block of them is worth one.
+// vectorThreads is how many threads a pass over the vectors of rows is worth. They are so much
+// larger than codes that a block of them is worth a thread.
 func vectorThreads(rows uint32) int {
 	return min(runtime.GOMAXPROCS(0), max(1, (int(rows)+exactRows-1)/exactRows))
 }
 
-// Vectors carries out jobs over the stored vectors of a set on so many threads. Jobs are
-// dropped when ctx ends.
+// Vectors carries out jobs over the stored vectors of a set on the given number of threads.
+// Jobs are dropped when ctx ends.
 func Vectors(ctx context.Context, shard *storage.Shard, over *codes.Set, jobs []*VectorJob, threads int) {
 	for _, j := range jobs {
 		j.begin(ctx)
@@ -93,10 +95,9 @@ func Vectors(ctx context.Context, shard *storage.Shard, over *codes.Set, jobs []
 	vectorPass(shard, over, jobs, threads)
 }
 
-// vectorPass compares every row of a set with the queries of all jobs,
-// so that each is read, and its checksum computed, once. Rows of a view are never
-// rewritten: reading them over several transactions still gives one answer. Jobs whose
-// context ends are dropped on the way.
+// vectorPass compares every row of a set with the queries of all jobs, so that each row is
+// read, and its checksum computed, once. Rows of a view are never rewritten, so reading them in
+// several transactions still gives one answer. Jobs whose context ends are dropped on the way.
 func vectorPass(shard *storage.Shard, over *codes.Set, jobs []*VectorJob, threads int) {
 	defer finish(jobs)
 	for _, j := range jobs {
@@ -143,7 +144,7 @@ func compareSteps(ctx context.Context, shard *storage.Shard, over *codes.Set, jo
 	return nil // another thread has failed
 }
 
-// comparison is what one thread of a pass over vectors needs.
+// comparison is the scratch of one thread of a pass over vectors.
 type comparison struct {
 	over   *codes.Set
 	thread int
@@ -218,7 +219,7 @@ func (l *comparison) read(r *storage.Reader, first, end uint32) error {
 	return nil
 }
 
-// together is how many rows of so many bytes are checked and then compared.
+// together is how many rows of that many bytes are checked and then compared at a time.
 func (l *comparison) together(rowBytes int) int {
 	cache := exactL1
 	if len(l.groups) > 1 || len(l.groups[0].jobs) > 4 {
@@ -298,15 +299,15 @@ func (l *comparison) estimate(g *exactGroup, first uint32, b []byte, stride, cou
 	}
 }
 
-// Lengths of vectors between these are estimated well in float32, their squares being far
-// from the largest number, and from those that have fewer digits.
+// Vectors with lengths between these are estimated well in float32: their squares are far from
+// the largest number, and from those that have fewer digits.
 const (
 	shortLength = 0x1p-45
 	longLength  = 0x1p60
 )
 
-// measure sets l.weights to what a limit is of: under Cosine the length of each row, no
-// number where it is beyond what float32s bear; under Dot 1. It returns the greatest length.
+// measure sets l.weights to the factors of a row's limit: under Cosine its length, NaN if that
+// is beyond what float32s can hold; under Dot 1. It returns the greatest length.
 func (l *comparison) measure(s *Scorer, b []byte, stride, count int) (longest float64) {
 	l.lengths, l.weights = resized(l.lengths, count), resized(l.weights, count)
 	l.rows.Squares(l.lengths)
@@ -338,9 +339,9 @@ type exactBound struct {
 	least    float64   // the rest of its error
 }
 
-// Estimates of vectors of these lengths do not overflow, the query being at most 1 long,
-// and what they lose below the least number is nothing beside the slack: at most 2^-128,
-// in 2^20 dimensions.
+// Estimates of vectors of these lengths do not overflow, because the query's length is at most
+// 1. What they lose below the least number is nothing beside the slack: at most 2^-128, in 2^20
+// dimensions.
 const (
 	leastLength = 0x1p-98
 	mostLength  = 0x1p120
@@ -349,7 +350,7 @@ const (
 func newExactBound(s *Scorer) exactBound {
 	e := exactBound{metric: s.metric, query: s.query, slack: 3 * dense.Slack(len(s.query)), least: 2 * dense.Underflow(len(s.query))}
 	if s.metric != encoder.L2 && s.norm > 0 {
-		// A power of two changes no digit, but for those of numbers too small to count.
+		// A power of two changes no digits, except in numbers too small to count.
 		_, e.exponent = math.Frexp(s.norm)
 		e.query = make([]float32, len(s.query))
 		for i, x := range s.query {
@@ -360,9 +361,9 @@ func newExactBound(s *Scorer) exactBound {
 	return e
 }
 
-// limit returns what the estimate of a row must reach, or under L2 must not exceed, so
-// that its score can be worst or better: times the row's length under Cosine, while no row
-// is longer than longest under Dot. Every row does unless there is a worst.
+// limit returns what the estimate of a row must reach (under L2, must not exceed) for its score
+// to be worst or better. Under Cosine the limit is still to be multiplied by the row's length;
+// under Dot no row may be longer than longest. Without a worst every row passes.
 func (e *exactBound) limit(worst float64, full bool, longest float64) float32 {
 	inf := float32(math.Inf(1))
 	switch {

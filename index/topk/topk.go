@@ -15,15 +15,15 @@ type Hit struct {
 	Distance uint32
 }
 
-// Nearest cuts hits, in ascending order of rows and at distances below math.MaxUint32,
-// to the k >= 1 nearest. Of hits at one distance lower rows are nearer. The order stays.
+// Nearest cuts hits, in ascending order of rows and at distances below math.MaxUint32, to the k
+// >= 1 nearest. Of hits at one distance, lower rows are nearer. The order stays.
 func Nearest(hits []Hit, k int) []Hit {
 	hits, _ = cut(hits, k)
 	return hits
 }
 
-// cut is Nearest. A hit of a higher row than any of hits is one of those to keep
-// only at a distance below limit.
+// cut is Nearest. A later hit, of a higher row than any in hits, can be among the nearest only
+// at a distance below limit.
 func cut(hits []Hit, k int) (kept []Hit, limit uint32) {
 	if len(hits) < k {
 		return hits, math.MaxUint32
@@ -46,9 +46,9 @@ func cut(hits []Hit, k int) (kept []Hit, limit uint32) {
 	return hits[:n], limit
 }
 
-// kth returns the distance of the k-th nearest of hits, 1 <= k <= len(hits), and how
-// many are nearer. It counts hits by the leading bits of their distances, then those
-// that agree in these by the next, until so few are left that they can be sorted.
+// kth returns the distance of the k-th nearest of hits, 1 <= k <= len(hits), and how many are
+// nearer. It counts hits by the leading bits of their distances, then those that agree in these
+// by the next bits, until few enough are left to sort.
 func kth(hits []Hit, k int) (distance uint32, nearer int) {
 	low, high := hits[0].Distance, hits[0].Distance
 	for _, h := range hits {
@@ -88,13 +88,12 @@ func kth(hits []Hit, k int) (distance uint32, nearer int) {
 	}
 }
 
-// Counter keeps the k nearest of the rows pushed to it, in O(1) a row: it takes any row
-// below a limit, and when it has twice what it must keep, counting by distance finds what
-// that is, and the next limit.
-// Rows are pushed in ascending order, so that of rows at one distance the first come
-// is the first ranked.
+// Counter keeps the k nearest of the rows pushed to it, in O(1) a row. It takes any row below a
+// limit. When it has twice as many as it must keep, it counts them by distance, drops those
+// that are too far, and lowers the limit. Rows are pushed in ascending order, so of rows at one
+// distance the first to come ranks first.
 //
-// A Counter can be used again after Reset. It is for one goroutine.
+// A Counter can be used again after Reset. Only one goroutine may use it.
 type Counter struct {
 	k     int
 	limit uint32
@@ -111,10 +110,10 @@ func (c *Counter) Reset(k int, limit uint32) {
 	c.hits, c.full = c.hits[:0], 2*k+slack
 }
 
-// Limit returns the distance from which on Push ignores rows. It only falls.
+// Limit returns the distance from which Push ignores rows. It only falls.
 func (c *Counter) Limit() uint32 { return c.limit }
 
-// Cap returns for how many hits the Counter has memory.
+// Cap returns how many hits the Counter has memory for.
 func (c *Counter) Cap() int { return cap(c.hits) }
 
 // Push offers a row at a distance.
@@ -134,8 +133,7 @@ func (c *Counter) compact() {
 	c.hits, c.limit, c.full = hits, min(c.limit, limit), 2*len(hits)+slack
 }
 
-// Hits returns the k nearest, by row. The slice is the Counter's until
-// the next Reset.
+// Hits returns the k nearest, by row. The slice belongs to the Counter until the next Reset.
 func (c *Counter) Hits() []Hit {
 	c.compact()
 	return c.hits
