@@ -12,19 +12,19 @@ import (
 	"github.com/hamnest/hamnest/encoder/floats"
 )
 
-// A row is the blocks of its code, one after the other, each plane by plane, and beside
-// them, packed into whole words:
+// A row is the blocks of its code, one after the other, each plane by plane, and after them,
+// packed into whole words:
 //
-//   - the offset, a float32: what the score has of the row alone;
-//   - under L2 for each step of the ladder but the last the square of the prefix's
+//   - the offset, a float32: the part of the score that depends on the row alone;
+//   - under L2, for each step of the ladder but the last, the square of the prefix's
 //     distance from the mean, a float32;
 //   - for each block the factor, a bfloat16, with which its levels estimate inner products;
-//   - under Cosine for each step but the last 1/|prefix|, a float16.
+//   - under Cosine, for each step but the last, 1/|prefix|, a float16.
 //
-// Rows of plain signs have only an offset and a factor: 0 and 1, or where scores need the
-// length of a vector, |x|^2 and |x|. For those of an older version see older.go.
+// Rows of plain signs have only an offset and a factor: 0 and 1 or, if scores need the length
+// of a vector, |x|^2 and |x|. For those of an older version see older.go.
 
-// sideLayout is where these are, in bytes from the end of the planes.
+// sideLayout says where these are, in bytes from the end of the planes.
 type sideLayout struct {
 	squares, factors, scales, bytes int
 	words                           int
@@ -49,14 +49,14 @@ func newSideLayout(p *Profile) sideLayout {
 	return l
 }
 
-// Prefixes returns how many prefixes, from the shortest, have an offset or a square of their
-// own beside a code, and how many a scale.
+// Prefixes returns how many prefixes, from the shortest, have their own offset or square beside
+// a code, and how many their own scale.
 func (p *Profile) Prefixes() (squares, scales int) { return p.side.offsets, p.side.weights }
 
 // RowWords returns how many words a row has.
 func (p *Profile) RowWords() int { return p.words }
 
-// RowBytes returns how many bytes of a row say something: what it takes in memory.
+// RowBytes returns the bytes of a row without padding: the memory it takes.
 func (p *Profile) RowBytes() int {
 	if p.kind == Exact {
 		return 0
@@ -67,7 +67,7 @@ func (p *Profile) RowBytes() int {
 // MaxBlocks is the most blocks that a code has.
 const MaxBlocks = 3
 
-// Side is what stands beside the code of a row.
+// Side is what is kept beside the code of a row.
 type Side struct {
 	Offset  float32
 	Factors [MaxBlocks]uint16 // bfloat16
@@ -75,7 +75,7 @@ type Side struct {
 	Scales  []uint16          // likewise, float16
 }
 
-// Side reads what stands beside the code of row into s, whose slices are used again.
+// Side reads what is kept beside the code of row into s, whose slices are used again.
 func (p *Profile) Side(s *Side, row []uint64) {
 	at := row[p.words-p.side.words:]
 	u16 := func(i int) uint16 { return uint16(at[i/8] >> (8 * (i % 8))) }
@@ -110,8 +110,8 @@ func (p *Profile) putSide(row []uint64, s *Side) {
 	code.FromBytes(row[p.words-p.side.words:], side)
 }
 
-// Encode overwrites each of rows, of RowWords words, with what stands for the vector of the
-// same number, which has Dims dimensions and must have passed Validate.
+// Encode fills each of rows, of RowWords words, with the row of the vector of the same number.
+// Vectors have Dims dimensions and must have passed Validate.
 func (p *Profile) Encode(rows [][]uint64, vectors [][]float32) {
 	switch p.kind {
 	case Exact:
@@ -137,15 +137,15 @@ func (p *Profile) Encode(rows [][]uint64, vectors [][]float32) {
 	}
 }
 
-// encodeSigns is Encode of one vector where codes are plain signs.
+// encodeSigns is Encode of one vector if codes are plain signs.
 func (p *Profile) encodeSigns(row []uint64, v []float32) {
 	code.Signs(row[:code.Words(p.shape.Dims)], v)
 	length := norm(v)
 	p.PutSigns(row, row[:code.Words(p.shape.Dims)], length)
 }
 
-// PutSigns makes the row of a code of plain signs, of a vector of that length, which
-// Cosine does not need.
+// PutSigns makes the row of a code of plain signs. length is that of the vector, and is not
+// needed under Cosine.
 func (p *Profile) PutSigns(row, signs []uint64, length float64) {
 	copy(row, signs)
 	side := Side{Factors: [MaxBlocks]uint16{bfloat16(1)}}
@@ -158,7 +158,7 @@ func (p *Profile) PutSigns(row, signs []uint64, length float64) {
 	p.putSide(row, &side)
 }
 
-// encodeTogether is how many vectors go through the basis together.
+// encodeTogether is how many vectors pass through the basis together.
 const encodeTogether = 16
 
 type encodeScratch struct {
@@ -179,7 +179,7 @@ func (s *encodeScratch) take(n, dims int) [][]float32 {
 	return s.vectors
 }
 
-// learned is Encode where the profile is of kind Learned.
+// learned is Encode if the profile is of kind Learned.
 func (p *Profile) learned(s *encodeScratch, rows [][]uint64, vectors [][]float32) {
 	rest := s.take(len(rows), p.shape.Dims)
 	for i, v := range vectors {
@@ -199,7 +199,7 @@ func (p *Profile) learned(s *encodeScratch, rows [][]uint64, vectors [][]float32
 	}
 }
 
-// lengthScale is what v is multiplied by before all else.
+// lengthScale is what v is multiplied by first.
 func (p *Profile) lengthScale(v []float32) float64 {
 	if p.shape.Metric != Cosine {
 		return math.Ldexp(1, p.scale)
@@ -210,9 +210,9 @@ func (p *Profile) lengthScale(v []float32) float64 {
 	return 1
 }
 
-// centre overwrites dst, of Dims dimensions, with v, or as many of its first dimensions as
-// there are and then zeros, scaled and less what is common to all vectors. It returns the
-// product of the scaled v with the mean's direction, which L2 has no use for.
+// centre fills dst, of Dims dimensions, with v scaled, minus what all vectors have in common.
+// If v is shorter it is padded with zeros. centre returns the product of the scaled v with the
+// mean's direction, which L2 does not use.
 func (p *Profile) centre(dst, v []float32) (along float64) {
 	scale := p.lengthScale(v)
 	clear(dst[len(v):])
@@ -281,12 +281,12 @@ func (p *Profile) putPrefixes(row []uint64, v []float32, along float64, side *Si
 	p.putSide(row, side)
 }
 
-// maxScale is the largest that a float16 holds.
+// maxScale is the largest number that a float16 holds.
 const maxScale = 65504
 
-// encode overwrites words with the planes of y, which is rotated, and returns the factor f
-// with which f <u, z> estimates <y, z> without bias, u being the levels: |y|^2/<u, y>
-// (RaBitQ, SIGMOD 2024, theorem 3.2, where u are signs).
+// encode fills words with the planes of y, which is rotated, and returns the factor f with
+// which f <u, z> estimates <y, z> without bias, where u are the levels: |y|^2/<u, y> (RaBitQ,
+// SIGMOD 2024, theorem 3.2, where u are signs).
 func (b *Block) encode(words []uint64, y []float32) float64 {
 	energy := squares64(y)
 	clear(words)

@@ -8,37 +8,37 @@ import (
 	"github.com/hamnest/hamnest/encoder/code"
 )
 
-// headDims is how many principal components stand at the head of a code. With 128 the
-// energy of text and image models that is left behind them is small (.15 to .2 of it), and
-// a vector costs 4*128*dims multiplications; a whole basis costs dims*dims.
+// headDims is how many principal components make the head of a code. With 128, little energy of
+// text and image models is left behind them (.15 to .2), and a vector costs 4*128*dims
+// multiplications; a whole basis costs dims*dims.
 const headDims = 128
 
 // MaxBits is the most bits that a dimension gets.
 const MaxBits = 4
 
-// Block is a run of dimensions of the basis that is rotated by itself.
+// Block is a run of dimensions of the basis with a rotation of its own.
 type Block struct {
-	// Dims is how many dimensions are rotated, and Kept how many of the result have bits:
-	// fewer where the budget is small.
+	// Dims is how many dimensions are rotated, and Kept how many of the result have bits: fewer
+	// if the budget is small.
 	Dims int `json:"dims"`
 	Kept int `json:"kept"`
-	// Bits is how many each of those has, 1 to MaxBits.
+	// Bits is how many bits each kept dimension has, 1 to MaxBits.
 	Bits int `json:"bits"`
-	// RMS is the factor of a mean row: the root of the mean square of the rows' factors where
-	// all rows are as long.
+	// RMS is the factor of a mean row: the root of the mean square of the rows' factors if all
+	// rows had the same length.
 	RMS float64 `json:"rms"`
 }
 
-// PlaneWords is the words of one bit of every dimension.
+// PlaneWords is the number of words that hold one bit of every dimension.
 func (b *Block) PlaneWords() int { return code.Words(b.Kept) }
 
-// Words is the words that a row has of the block: Bits planes, the most significant first.
+// Words is the number of words of the block in a row: Bits planes, the most significant first.
 func (b *Block) Words() int { return b.Bits * b.PlaneWords() }
 
-// blockWidths cuts the basis: the head into halves of 64, so that each gets bits by its
-// own energy, and the rest as one: at one bit a dimension nothing is gained by cutting it
-// (sum E^2/n is least where the energy is spread evenly). Fewer than 16 dimensions are
-// not cut off, for estimates from so few are not nearly normal.
+// blockWidths cuts the basis: the head into halves of 64, so that each gets bits by its own
+// energy, and the rest as one block, because at one bit a dimension cutting it gains nothing
+// (sum E^2/n is least where the energy is spread evenly). Fewer than 16 dimensions are not cut
+// off, because estimates from so few are far from normal.
 func blockWidths(dims int) []int {
 	const half, least = headDims / 2, 16
 	var widths []int
@@ -49,15 +49,15 @@ func blockWidths(dims int) []int {
 	return append(widths, dims)
 }
 
-// fits reports whether kernels can add a block up in 16 bits: 15 for each dimension, as
-// often as its planes weigh.
+// fits reports whether kernels can sum a block in 16 bits: 15 for each dimension, times the
+// weight of its planes.
 func fits(kept, bits int) bool {
 	return bits == 1 || code.Words(kept)*code.WordBits*15*(1<<bits-1) < 1<<16
 }
 
-// level is what is known of quantising a normal variable to so many bits: levels are
-// 1-2^bits, ..., -1, 1, ..., 2^bits-1, each as wide as spacing standard deviations, the
-// one that makes the error least (Max, "Quantizing for minimum distortion", 1960, table II).
+// level describes quantising a normal variable to some number of bits. The levels are 1-2^bits,
+// ..., -1, 1, ..., 2^bits-1, and spacing is their width in standard deviations that makes the
+// error least (Max, "Quantizing for minimum distortion", 1960, table II).
 type level struct {
 	spacing float64
 	square  float64 // the mean square of a level
@@ -72,31 +72,31 @@ var levels = [MaxBits + 1]level{
 	4: {0.3352, 35.189222, 0.9884571},
 }
 
-// noise is the variance of an estimate of <y, z> over the dims dimensions of a block, for
-// |y| = |z| = 1: (1/kappa^2 - m/n)/m, m of n dimensions being kept. With m = n and one
-// bit that is RaBitQ's (Gao and Long, SIGMOD 2024, theorem 3.2); with more bits see
-// "Practical and asymptotically optimal quantization" (SIGMOD 2025); the rest is ours.
+// noise is the variance of an estimate of <y, z> over the dims dimensions of a block, for |y| =
+// |z| = 1: (1/kappa^2 - m/n)/m, where m of n dimensions are kept. With m = n and one bit this
+// is RaBitQ's (Gao and Long, SIGMOD 2024, theorem 3.2); with more bits see "Practical and
+// asymptotically optimal quantization" (SIGMOD 2025); the rest is ours.
 func (b *Block) noise() float64 {
 	m, n := float64(b.Kept), float64(b.Dims)
 	return (1/levels[b.Bits].kappa2 - m/n) / m * n / max(1, n-1)
 }
 
-// energy is |y|^2 for each square of a row's factor.
+// energy is |y|^2 divided by the square of a row's factor.
 func (b *Block) energy() float64 {
 	m, n := float64(b.Kept), float64(b.Dims)
 	return m * m / n * levels[b.Bits].square * levels[b.Bits].kappa2
 }
 
-// Learn makes a profile of kind Learned for vectors like those of sample, each of
-// shape.Dims components and acceptable to Validate; the first 1,000 to 4,000 of a
-// collection will do. What it takes from them only makes estimates better: whatever the
-// sample, estimates of other vectors stay unbiased and their errors known.
+// Learn makes a profile of kind Learned for vectors like those of sample, each of shape.Dims
+// components and acceptable to Validate; the first 1,000 to 4,000 of a collection are enough.
+// What it learns only makes estimates better: whatever the sample, estimates of other vectors
+// stay unbiased and their errors known.
 //
-//   - Under Cosine and Dot the direction of the mean is taken out, under L2 the mean.
-//   - The first 128 principal components come first; the rest is whatever completes them.
+//   - Under Cosine and Dot it takes out the direction of the mean, under L2 the mean.
+//   - The first 128 principal components come first; the rest is any completion of them.
 //   - The bits go where the energy is. The variance of an estimate is the sum over
-//     blocks of E Q g/n, E and Q being the energy of the row and the query there and g
-//     the noise of so many bits. Stored vectors stand in for queries, Q = E, so the next
+//     blocks of E Q g/n, where E and Q are the energies of row and query in the block and g
+//     is the noise of its bits. Stored vectors stand in for queries, Q = E, so the next
 //     plane goes to the block with the largest E^2 (g(B)-g(B+1))/n^2, until the budget is
 //     spent; every block has one.
 func Learn(shape Shape, sample [][]float32) (*Profile, error) {
@@ -116,9 +116,9 @@ func Learn(shape Shape, sample [][]float32) (*Profile, error) {
 	return p, nil
 }
 
-// Plan makes a profile whose blocks and rows are those that Learn would make of such vectors,
-// each followed by zeros up to shape.Dims. It is for asking how large rows are: it encodes
-// nothing. Where there are more than headDims and 16 components, more dimensions take no time.
+// Plan makes a profile with the blocks and rows that Learn would make of such vectors, each
+// padded with zeros up to shape.Dims. It says how large rows are: it encodes nothing. Beyond
+// headDims and 16 components, more dimensions take no more time.
 func Plan(shape Shape, sample [][]float32) (*Profile, error) {
 	shape, err := shape.check()
 	if err != nil {
@@ -138,8 +138,8 @@ func Plan(shape Shape, sample [][]float32) (*Profile, error) {
 	return p, nil
 }
 
-// learnBasis sets all that comes before the blocks, and returns the sample's vectors in the
-// basis.
+// learnBasis sets everything that comes before the blocks, and returns the sample's vectors in
+// the basis.
 func (p *Profile) learnBasis(sample [][]float32) (rest [][]float32) {
 	p.learnScale(sample)
 	p.learnMean(sample)
@@ -153,7 +153,7 @@ func (p *Profile) learnBasis(sample [][]float32) (rest [][]float32) {
 	return rest
 }
 
-// learnScale makes the vectors about as long as 1, so that their products stay far from
+// learnScale scales the vectors to a length of about 1, so that their products stay far from
 // the limits of a float32.
 func (p *Profile) learnScale(sample [][]float32) {
 	if p.shape.Metric == Cosine {
@@ -183,7 +183,7 @@ func (p *Profile) learnScale(sample [][]float32) {
 	p.scale = max(-maxScaleBits, min(-exponent, maxScaleBits))
 }
 
-// learnMean sets the mean, or its direction; neither where there is none to speak of.
+// learnMean sets the mean, or its direction; neither if the mean is next to nothing.
 func (p *Profile) learnMean(sample [][]float32) {
 	mean := make([]float64, p.shape.Dims)
 	each := 1 / float64(len(sample))
@@ -225,20 +225,20 @@ func energies(rest [][]float32, widths []int) []float64 {
 	return all
 }
 
-// spend cuts the blocks, which have these energies, and gives them the bits of the budget.
+// spend cuts the blocks, given their energies, and gives them the bits of the budget.
 func (p *Profile) spend(energies []float64) {
 	total := 0
 	for _, width := range blockWidths(p.shape.Dims) {
 		p.blocks = append(p.blocks, Block{Dims: width, Kept: width, Bits: 1})
 		total += width
 	}
-	// gain is what a plane more than bits is worth to block b, for each bit that it takes.
+	// gain is what one more plane than bits is worth to block b, for each bit that it takes.
 	gain := func(b, bits int) float64 {
 		density := energies[b] / float64(p.blocks[b].Dims)
 		return density * density * (1/levels[bits].kappa2 - 1/levels[bits+1].kappa2)
 	}
-	// A small budget is saved on the rest, not on the head: with its bits the head loses
-	// more than the rest with half of its own.
+	// A small budget saves on the rest, not on the head: the head loses more with its bits than
+	// the rest does with half of its own.
 	budget := max(p.shape.Bits, p.shape.Dims+extraBits)
 	for {
 		best, most := -1, 0.0
@@ -263,7 +263,7 @@ func (p *Profile) spend(energies []float64) {
 		total -= (last.Kept - kept) * last.Bits
 		last.Kept = kept
 	}
-	// Where a quarter of the rest is still too much, the planes go that are worth least.
+	// If a quarter of the rest is still too much, the planes that are worth least go.
 	for total > p.shape.Bits {
 		worst := -1
 		for i, b := range p.blocks {
@@ -276,15 +276,15 @@ func (p *Profile) spend(energies []float64) {
 	}
 }
 
-// leastKept is how many dimensions of a last block of dims keep bits at least: a quarter, in
-// whole words.
+// leastKept is the least number of dimensions of a last block of dims that keep bits: a
+// quarter, in whole words.
 func leastKept(dims int) int {
 	return min(dims, (dims/4+code.WordBits-1)/code.WordBits*code.WordBits)
 }
 
 // BitsRange returns the least and the most bits that a code of dims dimensions can be asked to
-// have: one of each dimension of the head and of a quarter of the rest, and as many planes as
-// kernels bear.
+// have: one for each dimension of the head and of a quarter of the rest, and as many planes as
+// kernels can take.
 func BitsRange(dims int) (least, most int) {
 	widths := blockWidths(dims)
 	for b, width := range widths {
@@ -302,9 +302,9 @@ func BitsRange(dims int) (least, most int) {
 	return least, most
 }
 
-// learnFactors measures how large the rows' factors are, in proportion to each other as they
-// are in the mean of all rows, long or short: in the mean of their squares a few rows that
-// are much longer than the others would decide, and those are what the basis was fitted to.
+// learnFactors measures the size of the rows' factors. Their proportions to each other come
+// from the mean of all rows, long or short. In the mean of their squares a few rows much longer
+// than the others would decide, and the basis was fitted to those.
 func (p *Profile) learnFactors(rest [][]float32) {
 	shares := make([]float64, len(p.blocks)) // sums of squares, each of a row of energy 1
 	squares := make([]float64, len(p.blocks))

@@ -12,32 +12,32 @@ import (
 	"github.com/hamnest/hamnest/encoder/rotation"
 )
 
-// This file serves codes that versions before learned codes made, of vectors that were not
-// kept. Those versions took a mean out of a vector, rotated it, or did both, and kept the signs
-// of what they had then. The profile of such codes is of kind Signs with the mean and the seed
-// of the rotations, through which queries and new vectors go. There is a rotation for each
-// step of the ladder, over the dimensions since the step before.
+// This file serves codes that versions before learned codes made from vectors that were not
+// stored. Those versions took a mean out of a vector, rotated it, or did both, and kept the
+// signs of the result. The profile of such codes is of kind Signs with the mean and the seed of
+// the rotations, through which queries and new vectors go. Each step of the ladder has a
+// rotation, over the dimensions since the step before.
 //
-// With x what is left of a vector, R(v - m), and |x|_1 the sum of its components' absolute
-// values, the factor f of a row is |x|^2/|x|_1 (Gao and Long, "RaBitQ", SIGMOD 2024, theorem
-// 3.2), over all dimensions. That is a little biased where the blocks are unequally long, and
-// puts near rows in better order than a factor a block. The offset of a row is <m, v>, or
-// under L2 |x|^2. So the score of a row with signs s, for a query z = R(q - m), is
+// Let x = R(v - m) be what is left of a vector, and |x|_1 the sum of its components' absolute
+// values. The factor f of a row is |x|^2/|x|_1 (Gao and Long, "RaBitQ", SIGMOD 2024, theorem
+// 3.2), over all dimensions. That is a little biased if the blocks differ in length, but it
+// orders near rows better than a factor a block. The offset of a row is <m, v>, or under L2
+// |x|^2. So the score of a row with signs s, for a query z = R(q - m), is
 //
 //	<m, v> + f <z, s> + <z, R m>,  or under L2  -|x|^2 + 2 f <z, s> - |z|^2
 //
-// Each prefix has an offset and a factor of its own. Beside a code are the ratio w of its
-// factor to f, and its offset over w, so that the score is w times what is written above, but
-// for the last term. Under Cosine all is divided by the length of the prefix, the last term by
-// that of a mean row's.
+// Each prefix has its own offset and factor. Kept beside a code are the ratio w of the prefix's
+// factor to f, and its offset divided by w, so that the score is w times the above, except for
+// the last term. Under Cosine all is divided by the length of the prefix, the last term by that
+// of a mean row's prefix.
 
-// maxNorm is the longest that a vector may be before it is rotated: longer ones are scaled
-// down to it, and their estimates are off.
+// maxNorm is the longest that a vector may be before it is rotated. Longer ones are scaled down
+// to it, and their estimates are wrong.
 const maxNorm = 1e15
 
-// NewOlder makes the profile of codes of an older version: those of R(v - m), of v scaled to
-// length 1 under Cosine. seed is that of the rotations, 0 for none; mean is m, nil for none.
-// Only steps of shape.Ladder can be asked about: the ends of what was rotated together.
+// NewOlder makes the profile of codes of an older version: the signs of R(v - m), with v scaled
+// to length 1 under Cosine. seed is that of the rotations, 0 for none; mean is m, nil for none.
+// Only steps of shape.Ladder can be queried: they are the ends of what was rotated together.
 func NewOlder(shape Shape, seed uint64, mean []float32) (*Profile, error) {
 	shape.Bits = 0
 	shape, err := shape.check()
@@ -69,7 +69,7 @@ func NewOlder(shape Shape, seed uint64, mean []float32) (*Profile, error) {
 	return p, nil
 }
 
-// Older reports whether p is of codes that NewOlder is for, which tell less than is kept beside
+// Older reports whether p is a profile of NewOlder, whose codes tell less than is kept beside
 // them.
 func (p *Profile) Older() bool { return p.kind == Signs && (p.seed != 0 || p.mean != nil) }
 
@@ -84,8 +84,8 @@ func (p *Profile) rotate(v []float32) {
 	}
 }
 
-// turn overwrites dst, of the length of v, with R(v - m), and returns what v was multiplied
-// by first.
+// turn fills dst, of the length of v, with R(v - m), and returns the factor that v was
+// multiplied by first.
 func (p *Profile) turn(dst, v []float32) (scale float64) {
 	switch n := norm(v); {
 	case p.shape.Metric == Cosine && n > 0: // a prefix may be zero
@@ -123,9 +123,9 @@ func (p *Profile) OlderScalars() int {
 	return n
 }
 
-// PutOlder makes the row of the signs and the scalars that an older version kept. Those are
-// |x|^2/|x|_1 of each block that was rotated; where there is a mean <m, v> of each; and the
-// length of v, under L2 and where there is nothing else under Dot.
+// PutOlder makes the row of the signs and the scalars that an older version kept. The scalars
+// are |x|^2/|x|_1 of each block that was rotated; if there is a mean, <m, v> of each; and the
+// length of v under L2, and under Dot if there is nothing else.
 func (p *Profile) PutOlder(row, signs []uint64, scalars []float32) {
 	length := 1.0
 	if n := p.OlderScalars(); n > 0 {
@@ -191,9 +191,10 @@ func (o *olderPrefix) factor() float64 {
 }
 
 const (
-	// leastWeight keeps the ratio of a prefix of nothing from 0, which the offset is divided by.
+	// leastWeight keeps the ratio of an empty prefix above 0, because the offset is divided by
+	// it.
 	leastWeight = 1.0 / 1024
-	// leastPrefix is the least that is taken for the square of a prefix's length.
+	// leastPrefix is the least value used for the square of a prefix's length.
 	leastPrefix = 1e-4
 )
 
@@ -228,7 +229,7 @@ func (p *Profile) encodeOlder(row []uint64, v []float32) {
 	p.PutOlder(row, signs, scalars)
 }
 
-// older is Query where the profile is of codes of an older version.
+// older is Query if the profile is for codes of an older version.
 func (q *Query) older(v []float32) {
 	p := q.profile
 	z := make([]float32, p.shape.Dims)
@@ -254,9 +255,9 @@ func (q *Query) forOlder(n int, k, squares, along float64) {
 	}
 }
 
-// olderCode is CodeQuery where the profile is of codes of an older version; s are the signs.
-// They are taken for those of l s/sqrt(n), where l is such that the vector has length 1 under
-// Cosine, and otherwise 1.
+// olderCode is CodeQuery if the profile is for codes of an older version; s are the signs. They
+// stand for the vector l s/sqrt(n), where l gives the vector length 1 under Cosine, and
+// otherwise is 1.
 func (q *Query) olderCode(s []float32) {
 	p, n := q.profile, len(s)
 	each := 1 / math.Sqrt(float64(n))

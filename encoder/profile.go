@@ -19,28 +19,28 @@ const MaxLadder = 16
 // Shape is what is known of a collection before it has vectors.
 type Shape struct {
 	Metric Metric
-	// Dims is the components of a vector, 1 to MaxDims.
+	// Dims is the number of components of a vector, 1 to MaxDims.
 	Dims int
 	// Ladder lists the Matryoshka prefix sizes in ascending order, each but the last a
 	// multiple of 64; Dims is added as its last step when missing. Empty: DefaultLadder.
 	Ladder []int
-	// Bits is the budget of a learned code: it has at most so many bits. See BitsRange for what
-	// can be asked for. 0: Dims and 256 more, or all bits where those are fewer. Fewer bits
+	// Bits is the budget of a learned code, the most bits it has; BitsRange says what is
+	// allowed. 0: Dims + 256, or the most bits a code can have if that is fewer. Fewer bits
 	// take less memory and read more vectors.
 	Bits int
 }
 
-// extraBits is what the default budget has beyond one bit a dimension: what the first 128
-// principal components get when most of the energy is theirs.
+// extraBits is what the default budget has beyond one bit a dimension: the extra bits of the
+// first 128 principal components when most of the energy is theirs.
 const extraBits = 256
 
-// Check returns nil when there are profiles of that shape.
+// Check returns nil if a profile can have that shape.
 func (s Shape) Check() error {
 	_, err := s.check()
 	return err
 }
 
-// check fills in what may be left out.
+// check fills in the defaults.
 func (s Shape) check() (Shape, error) {
 	if s.Dims < 1 || s.Dims > MaxDims {
 		return s, fmt.Errorf("encoder: %d dimensions, want 1 to %d", s.Dims, MaxDims)
@@ -59,9 +59,9 @@ func (s Shape) check() (Shape, error) {
 	return s, nil
 }
 
-// Profile is the frozen recipe by which a collection's vectors become rows of codes. Rows
-// can be compared when their profiles have the same Fingerprint. A Profile never changes
-// after it is made and is safe for concurrent use.
+// Profile is the frozen recipe by which a collection's vectors become rows of codes. Rows can
+// be compared if their profiles have the same Fingerprint. A Profile never changes after it is
+// made and is safe for concurrent use.
 type Profile struct {
 	kind   Kind
 	shape  Shape
@@ -81,26 +81,26 @@ type Profile struct {
 	words     int
 }
 
-// Step is what the first rows told about the scan at one ladder step: how the scores of
-// that prefix follow from what the scan sees.
+// Step is what the first rows told about the scan at one ladder step: how the scores of that
+// prefix follow from what the scan sees.
 type Step struct {
-	// Gain is what the scan's inner products are multiplied by to be as large as those
-	// over all blocks, in the mean of the nearest rows.
+	// Gain is the factor that makes the scan's inner products as large as those over all
+	// blocks, on average over the nearest rows.
 	Gain float64 `json:"gain"`
-	// Spread is the standard deviation of what is left then, as a share of the norm of
+	// Spread is the standard deviation of what remains after that, as a share of the norm of
 	// the query in the blocks that the scan leaves out.
 	Spread float64 `json:"spread"`
-	// Scale is what scores are larger by than inner products with the scaled query: under
-	// Cosine the mean of 1/|prefix|, otherwise 1.
+	// Scale is the factor by which scores are larger than inner products with the scaled query:
+	// under Cosine the mean of 1/|prefix|, otherwise 1.
 	Scale float64 `json:"scale"`
-	// Share is how much of a query's norm may lie outside of the blocks for all this to be
-	// known: as much as in nearly all vectors that it was learnt from. See Query.Familiar.
+	// Share is the largest share of a query's norm outside the blocks for which all this holds:
+	// larger than in nearly all vectors that it was learnt from. See Query.Familiar.
 	Share float64 `json:"share"`
 }
 
-// What can be learnt, so that what is made of it stays far from the limits of a float32.
-// Vectors are about as long as 1 when factors are learnt, and no power of two scales a
-// float32 to that but these.
+// Limits of what can be learnt, so that what is computed from it stays far from the limits of a
+// float32. Vectors have a length of about 1 when factors are learnt, and only these powers of
+// two can scale a float32 to that.
 const (
 	maxRMS       = 1e15
 	maxScaleBits = 149
@@ -108,7 +108,7 @@ const (
 
 var largestStep = Step{Gain: 1e6, Spread: 1e30, Scale: 1e6, Share: 1}
 
-// bounded returns s with numbers of at most what largestStep has.
+// bounded returns s with no number above that of largestStep.
 func (s Step) bounded() Step {
 	return Step{min(s.Gain, largestStep.Gain), min(s.Spread, largestStep.Spread), min(s.Scale, largestStep.Scale), min(s.Share, largestStep.Share)}
 }
@@ -129,8 +129,8 @@ func newSigns(shape Shape) *Profile {
 	return &Profile{kind: Signs, shape: shape, blocks: []Block{{Dims: shape.Dims, Kept: shape.Dims, Bits: 1, RMS: 1}}, scan: 1, least: 1}
 }
 
-// NewExact makes the profile of a collection without codes, whose rows are one word that
-// says nothing.
+// NewExact makes the profile of a collection without codes. Its rows are one word without
+// meaning.
 func NewExact(shape Shape) (*Profile, error) {
 	shape, err := shape.check()
 	if err != nil {
@@ -139,7 +139,7 @@ func NewExact(shape Shape) (*Profile, error) {
 	return &Profile{kind: Exact, shape: shape, words: 1}, nil
 }
 
-// checkLadder returns the ladder with what may be left out filled in.
+// checkLadder returns the ladder with defaults filled in.
 func checkLadder(ladder []int, dims int) ([]int, error) {
 	if len(ladder) == 0 {
 		ladder = DefaultLadder(dims)
@@ -177,7 +177,7 @@ func DefaultLadder(dims int) []int {
 	return append(ladder, dims)
 }
 
-// finish derives what the frozen state implies.
+// finish derives what follows from the frozen state.
 func (p *Profile) finish() {
 	for b := range p.blocks {
 		p.words += p.blocks[b].Words()
@@ -195,15 +195,15 @@ const rotationSeed = 1
 // Kind returns the profile's kind.
 func (p *Profile) Kind() Kind { return p.kind }
 
-// Shape returns what the profile was made for, defaults filled in.
+// Shape returns the shape that the profile was made for, with defaults filled in.
 func (p *Profile) Shape() Shape {
 	s := p.shape
 	s.Ladder = slices.Clone(s.Ladder)
 	return s
 }
 
-// Bits returns how many bits the codes of the collection have at most, now or when it has a
-// learned profile.
+// Bits returns the most bits that codes of the collection have, now or once it has a learned
+// profile.
 func (p *Profile) Bits() int {
 	if p.kind == Signs {
 		return p.shape.Dims
@@ -236,8 +236,8 @@ func (p *Profile) BlockDims(blocks int) int {
 	return n
 }
 
-// BlocksWithin returns how many blocks, from the first, a scan looks at that is asked to look
-// at no more than dims dimensions: more where fewer would tell too little.
+// BlocksWithin returns how many blocks, from the first, a scan looks at if it should look at no
+// more than dims dimensions: more blocks if fewer would tell too little.
 func (p *Profile) BlocksWithin(dims int) int {
 	n := p.least
 	for n < len(p.blocks) && p.BlockDims(n+1) <= dims {
@@ -246,9 +246,9 @@ func (p *Profile) BlocksWithin(dims int) int {
 	return n
 }
 
-// WithScan returns p with a first stage that looks at the first blocks blocks unless asked
-// for fewer, of which least are enough, and what is known of scans: steps[b-1][i] of one of
-// b blocks, fewer than all, for scores about step i of the ladder.
+// WithScan returns p with a first stage that looks at the first blocks blocks unless asked for
+// fewer, but at no fewer than least. steps[b-1][i] is what is known of a scan of b blocks,
+// fewer than all, for scores about step i of the ladder.
 func (p *Profile) WithScan(blocks, least int, steps [][]Step) *Profile {
 	q := *p
 	q.scan, q.least, q.steps = blocks, least, make([][]Step, len(steps))
@@ -260,7 +260,7 @@ func (p *Profile) WithScan(blocks, least int, steps [][]Step) *Profile {
 	return &q
 }
 
-// CheckQuery returns nil when a query of dims dimensions can be searched: of all of them,
+// CheckQuery returns nil if a query of dims dimensions can be searched: one of all dimensions,
 // or of a step of the ladder.
 func (p *Profile) CheckQuery(dims int) error {
 	if slices.Contains(p.shape.Ladder, dims) {
@@ -294,8 +294,8 @@ type profileState struct {
 // the profiles plain, centred, nested, nested+centred, full and full+centred.
 const profileVersion = 2
 
-// olderVersion is that of the states of NewOlder, which readers of version 2 would take for
-// plain signs.
+// olderVersion is the version of the states of NewOlder, which readers of version 2 would take
+// for plain signs.
 const olderVersion = 3
 
 // ProfileVersion is the newest version of a profile's state that UnmarshalJSON reads.
@@ -317,7 +317,7 @@ func (p *Profile) MarshalJSON() ([]byte, error) {
 	return json.Marshal(s)
 }
 
-// UnmarshalJSON reads what MarshalJSON wrote. It refuses another version and any state that
+// UnmarshalJSON reads what MarshalJSON wrote. It refuses other versions and any state that
 // could not have been learnt.
 func (p *Profile) UnmarshalJSON(b []byte) error {
 	var s profileState
@@ -383,8 +383,8 @@ func (s *profileState) profile() (*Profile, error) {
 	return p, nil
 }
 
-// budget returns Bits, or what is nearest to it of those that can be, as they were once given
-// from half of Dims to four times Dims and 256 more.
+// budget returns Bits, or the nearest allowed number. Bits could once be given from half of
+// Dims to four times Dims and 256 more.
 func (s *profileState) budget() int {
 	if s.Dims < 1 || s.Dims > MaxDims || s.Bits < s.Dims/2 || s.Bits > 4*s.Dims+extraBits {
 		return s.Bits // for Shape.check to refuse
@@ -421,7 +421,7 @@ func readFloats(what string, b []byte, want int) ([]float32, error) {
 	return v, nil
 }
 
-// checkBlocks returns what is wrong with blocks, scan and steps that come from a file.
+// checkBlocks returns what is wrong with blocks, scan and steps read from a file.
 func (p *Profile) checkBlocks() error {
 	widths := blockWidths(p.shape.Dims)
 	if len(p.blocks) != len(widths) {

@@ -7,21 +7,21 @@ import (
 	"github.com/hamnest/hamnest/encoder/code"
 )
 
-// MaxMagnitude is the largest that a component of a query becomes in a scan: sums of four
-// then fit in the byte of a table (package hamming).
+// MaxMagnitude is the largest magnitude of a query's component in a scan: sums of four then fit
+// in the byte of a table (package hamming).
 const MaxMagnitude = 15
 
-// Query is what a profile makes of a vector to search for. With u_b the levels of a row in
-// block b and f_b its factor, the score of the row is about
+// Query is a vector to search for, as a profile prepares it. Let u_b be the levels of a row in
+// block b and f_b its factor. The score of the row is about
 //
 //	c o + k (f_1 <u_1, z_1> + f_2 <u_2, z_2> + ...) + constant
 //
-// where z is the query, less what is common to all vectors, in the basis, and o the row's
-// offset: c is the product of the query with the mean's direction and k 1, or under L2 -1
-// and 2. About a prefix the query is as long and then zero, since <x_p, q_p> = <x, (q_p, 0)>
-// in every basis; under Cosine the score is divided by |x_p| then.
+// where z is the query, minus what all vectors have in common, in the basis, and o is the row's
+// offset. c is the product of the query with the mean's direction and k is 1, or under L2 they
+// are -1 and 2. A query about a prefix is padded with zeros, because <x_p, q_p> = <x, (q_p, 0)>
+// in every basis; under Cosine the score is then divided by |x_p|.
 //
-// A Query is for one profile and can be used by several goroutines once it is made.
+// A Query is for one profile. Several goroutines can use it once it is made.
 type Query struct {
 	profile *Profile
 	step    int // of the ladder, that scores are about; the last: the whole vector
@@ -34,7 +34,7 @@ type Query struct {
 	fromCode bool    // of a code, so that only signs are known
 }
 
-// queryBlock is a query in one block.
+// queryBlock is the part of a query in one block.
 type queryBlock struct {
 	magnitudes []int8    // rounded to multiples of step
 	floats     []float32 // as they are; both have zeros for what is not kept, to whole words
@@ -43,12 +43,12 @@ type queryBlock struct {
 	total      float64 // sum of floats
 	squares    float64 // of all dimensions of the block, kept or not
 
-	// What a row has for each unit of its squared factor: the energy, and the variance of
-	// f <u, z> that comes from the row's levels and from rounding the query.
+	// What a row has for each unit of its squared factor: the energy, and the variance of f <u,
+	// z> that comes from the row's levels and from rounding the query.
 	energy, variance, rounding float64
 }
 
-// Query makes v, of a size that CheckQuery accepts and acceptable to Validate, ready to be
+// Query prepares v, of a size that CheckQuery accepts and acceptable to Validate, to be
 // compared with rows.
 func (p *Profile) Query(v []float32) *Query {
 	q := &Query{profile: p, step: slices.Index(p.shape.Ladder, len(v)), product: 1, unit: 1}
@@ -90,8 +90,8 @@ func (p *Profile) Query(v []float32) *Query {
 	return q
 }
 
-// add appends the next block with the components z, of which as many are compared as the
-// block keeps.
+// add appends the next block with the components z, of which it compares as many as the block
+// keeps.
 func (q *Query) add(z []float32) {
 	block := &q.profile.blocks[len(q.blocks)]
 	kept := block.Kept
@@ -122,7 +122,7 @@ func (q *Query) add(z []float32) {
 	q.blocks = append(q.blocks, b)
 }
 
-// Norm returns the norm of the query less what is common to all vectors, in the blocks from
+// Norm returns the norm of the query, minus what all vectors have in common, in the blocks from
 // first on.
 func (q *Query) Norm(first int) float64 {
 	var sum float64
@@ -133,9 +133,9 @@ func (q *Query) Norm(first int) float64 {
 }
 
 // Familiar reports whether what was learnt of scans of the first blocks blocks holds for the
-// query. Where more of it lies outside of them than of nearly any vector that was looked
-// at, the rows that it wants may agree with it there, as far beyond any spread as the rest
-// is large: a scan has to look at all blocks.
+// query. If more of it lies outside them than of nearly any vector that was learnt from, the
+// rows that it wants may agree with it there, far beyond any spread. Then a scan has to look at
+// all blocks.
 func (q *Query) Familiar(blocks int) bool {
 	p := q.profile
 	if blocks == len(q.blocks) || len(p.steps) == 0 {
@@ -144,50 +144,50 @@ func (q *Query) Familiar(blocks int) bool {
 	return q.Norm(blocks) <= p.steps[blocks-1][q.step].Share*q.Norm(0)
 }
 
-// Step returns which step of the ladder scores are about.
+// Step returns the step of the ladder that scores are about.
 func (q *Query) Step() int { return q.step }
 
 // Whole reports whether scores are about the whole vectors.
 func (q *Query) Whole() bool { return q.step == len(q.profile.shape.Ladder)-1 }
 
-// Unit returns what the bounds of a scan are multiplied by to be on the metric's scale.
+// Unit returns the factor that brings the bounds of a scan to the metric's scale.
 func (q *Query) Unit() float64 { return q.unit }
 
-// Constant returns what is added to the bounds of a scan then, for they leave out what is
-// the same for all rows.
+// Constant returns what must then be added to the bounds of a scan, because they leave out what
+// is the same for all rows.
 func (q *Query) Constant() float64 { return q.constant * q.unit }
 
-// Floats returns the query in block b, as many whole words of dimensions as the block has
-// in a plane.
+// Floats returns the query in block b, as many dimensions as a plane of the block has, in whole
+// words.
 func (q *Query) Floats(b int) []float32 { return q.blocks[b].floats }
 
-// Magnitudes returns the query in block b, rounded to multiples of a step and at most
-// MaxMagnitude of them, of the length of Floats.
+// Magnitudes returns the query in block b, rounded to multiples of a step, at most MaxMagnitude
+// of them. It is as long as Floats.
 func (q *Query) Magnitudes(b int) []int8 { return q.blocks[b].magnitudes }
 
 // Scan is a scan of the first blocks of a code, which ranks rows by an upper bound of their
-// scores. With h_b the sum of the magnitudes in which a row's planes differ from the
-// query's signs, weighted by the planes, the bound of a row is
+// scores. Let h_b be the sum of the magnitudes at which a row's planes differ from the query's
+// signs, weighted by the planes. The bound of a row is
 //
 //	c o + sum over blocks of f_b (A_b - B_b h_b)
 //
-// and, under Cosine about a prefix, that divided by |x_p|. In A and B is the gain of the
-// step; in A also eps standard deviations, drawn out of the root of a sum of squares by its
-// tangent at the mean row, so that the bound stays linear in the factors. Of what the blocks
-// do not see there is nothing in A under Cosine, where all rows are as long and those of
-// which the blocks hold less leave more. Under Dot and L2 it grows with the row, see Size.
+// divided, under Cosine about a prefix, by |x_p|. A and B contain the gain of the step. A also
+// contains eps standard deviations: the root of a sum of squares is replaced by its tangent at
+// the mean row, so that the bound stays linear in the factors. Under Cosine A contains nothing
+// for what the blocks do not see, because all rows have the same length, and those of which the
+// blocks hold less leave more. Under Dot and L2 that part grows with the row, see Size.
 type Scan struct {
 	// Blocks is how many blocks are looked at.
 	Blocks int
 	// Offset is c.
 	Offset float32
-	// A and B are those of each block.
+	// A and B have a number for each block.
 	A, B []float32
-	// Inside and Outside are the standard deviations of a mean row's error, that of the
-	// blocks' codes and that of what the blocks do not see, and Within is how much of eps
-	// standard deviations is in its bound for eps = 1; all in the unit of bounds.
+	// Inside and Outside are the standard deviations of a mean row's error, from the blocks'
+	// codes and from what the blocks do not see. Within is how much of eps standard deviations
+	// is in its bound for eps = 1. All are in the unit of bounds.
 	Inside, Outside, Within float64
-	// Gain is what the products of the blocks are multiplied by to stand for all.
+	// Gain is the factor that makes the products of the blocks stand for all.
 	Gain float64
 
 	query  *Query
@@ -247,17 +247,17 @@ func (q *Query) NewScan(blocks int, eps float64) *Scan {
 	return s
 }
 
-// Row is what an estimate needs of a row beside its code.
+// Row is what an estimate needs of a row besides its code.
 type Row struct {
-	// Offset is the row's, or under L2 about a prefix the square of that step.
+	// Offset is the row's; under L2 about a prefix it is the square for that step.
 	Offset float32
-	// Scale is 1, or under Cosine about a prefix the scale of that step.
+	// Scale is 1; under Cosine about a prefix it is the scale for that step.
 	Scale float32
-	// Factors are those of the blocks.
+	// Factors has a factor for each block.
 	Factors [MaxBlocks]float32
 }
 
-// Row reads from s what estimates of the query need.
+// Row reads from s what estimates for the query need.
 func (q *Query) Row(s *Side) (r Row) {
 	r.Offset, r.Scale = s.Offset, 1
 	if q.step < len(s.Squares) {
@@ -272,9 +272,9 @@ func (q *Query) Row(s *Side) (r Row) {
 	return r
 }
 
-// Size is what a row's error of what the blocks do not see is in proportion to, that of a
-// mean row being 1: its length less what is common to all vectors, which is the same for all
-// rows under Cosine.
+// Size is what a row's error from what the blocks do not see is in proportion to, 1 for a mean
+// row: the row's length minus what all vectors have in common. Under Cosine it is the same for
+// all rows.
 func (s *Scan) Size(r *Row) float64 {
 	if s.mean == 0 {
 		return 1
@@ -287,12 +287,12 @@ func (s *Scan) Size(r *Row) float64 {
 	return math.Sqrt(energy / s.mean)
 }
 
-// Ahead is how much the bound of a row is above its estimate, on the metric's scale.
+// Ahead is how far the bound of a row is above its estimate, on the metric's scale.
 func (s *Scan) Ahead(r *Row) float64 {
 	return s.added(r) * s.Gain * s.query.product * float64(r.Scale) * s.query.unit
 }
 
-// added is what is in the sum of f <u, z> of a row's bound that does not come from its code.
+// added is the part of the sum of f <u, z> in a row's bound that does not come from its code.
 func (s *Scan) added(r *Row) (sum float64) {
 	for i, within := range s.within {
 		sum += within * float64(r.Factors[i])
@@ -300,7 +300,7 @@ func (s *Scan) added(r *Row) (sum float64) {
 	return sum
 }
 
-// Head returns the sum of f <u, z> over the blocks of a scan that gave a row the bound.
+// Head returns the sum of f <u, z> over the blocks of a scan that gave a row that bound.
 func (s *Scan) Head(bound float32, r *Row) float64 {
 	q := s.query
 	if q.product == 0 || r.Scale == 0 { // a query, or a prefix of the row, of no length
@@ -311,7 +311,7 @@ func (s *Scan) Head(bound float32, r *Row) float64 {
 }
 
 // Estimate is what the scan alone says of a row's score, on the metric's scale, and the
-// variance of its error that the codes explain; head is what Head returned.
+// variance of its error that the codes explain. head is what Head returned.
 func (s *Scan) Estimate(head float64, r *Row) (score, inside float64) {
 	q := s.query
 	if q.profile.kind == Signs {
@@ -326,9 +326,9 @@ func (s *Scan) Estimate(head float64, r *Row) (score, inside float64) {
 	return (q.offset*float64(r.Offset) + k*head + q.constant) * w, inside * k * k * w * w
 }
 
-// Rest returns f <u, z> over a block that a scan has not looked at, of a row with that
-// factor, given for each plane, the most significant first, the sum of the query's floats
-// over the bits that are set.
+// Rest returns f <u, z> over a block that a scan has not looked at, for a row with that factor.
+// sums has, for each plane, the most significant first, the sum of the query's floats over the
+// bits that are set.
 func (q *Query) Rest(b int, factor float32, sums []float32) float64 {
 	var product float64
 	for _, sum := range sums {
@@ -337,14 +337,14 @@ func (q *Query) Rest(b int, factor float32, sums []float32) float64 {
 	return float64(factor) * product
 }
 
-// Estimate is what is known of the score of a row whose code was compared with the query:
-// the score without bias, and the standard deviation of its error, both on the metric's
-// scale. head and rest are the sums of f <u, z> over the blocks that were scanned, with
-// the rounded query, and over the others.
+// Estimate is what is known of the score of a row whose code was compared with the query: the
+// score without bias, and the standard deviation of its error, both on the metric's scale. head
+// and rest are the sums of f <u, z> over the blocks that were scanned, with the rounded query,
+// and over the others.
 //
-// The deviation is that of RaBitQ times the sine of the angle between row and query, for
-// the error lies at right angles to the row; what rounding the query and the factors does
-// is added. Nothing is known of the error of plain signs: it is infinite.
+// The deviation is that of RaBitQ times the sine of the angle between row and query, because
+// the error lies at right angles to the row. The errors of rounding the query and the factors
+// are added. The error of plain signs is unknown: the deviation is infinite.
 func (q *Query) Estimate(scanned int, head, rest float64, r *Row) (score, deviation float64) {
 	product := head + rest
 	if q.fromCode {
@@ -380,14 +380,14 @@ func (q *Query) Estimate(scanned int, head, rest float64, r *Row) (score, deviat
 }
 
 const (
-	// leastSine2 keeps the deviation of a row above nothing where the estimate is as
-	// large as it can be: of such an estimate part is luck.
+	// leastSine2 keeps the deviation of a row above zero when the estimate is as large as it
+	// can be: part of such an estimate is luck.
 	leastSine2 = .02
 	// factorRounding is the variance of a bfloat16's relative error.
 	factorRounding = 1.0 / (128 * 128 * 12)
 )
 
-// byAngle is what <u, z> f of a code would be, were it as large as the cosine that its
+// byAngle is what <u, z> f of a code would be if it were as large as the cosine that its
 // distance suggests.
 func (q *Query) byAngle(product, factor float64) float64 {
 	most := factor * q.blocks[0].magnitude // when all signs agree
@@ -397,8 +397,8 @@ func (q *Query) byAngle(product, factor float64) float64 {
 	return most * math.Sin(math.Pi/2*max(-1, min(1, product/most)))
 }
 
-// signs is Query where the profile is of kind Signs: with s the signs of a row, <q, s> over
-// sqrt(2/pi) sqrt(dims) |q| is taken for the cosine, as it is for vectors in random
+// signs is Query if the profile is of kind Signs. With s the signs of a row, <q, s> over
+// sqrt(2/pi) sqrt(dims) |q| is taken as the cosine, which holds for vectors in random
 // orientation.
 func (q *Query) signs(v []float32) {
 	p := q.profile
@@ -409,10 +409,9 @@ func (q *Query) signs(v []float32) {
 	q.forSigns(length, math.Sqrt(2/math.Pi*float64(len(v)))*length)
 }
 
-// CodeQuery makes a code ready to be compared with rows of plain signs: the words of dims
-// dimensions, of a size that CheckQuery accepts. A distance h over n bits is taken for an
-// angle of pi h/n (Charikar, STOC 2002, section 3), and the vector that the code was made
-// of for one of length 1.
+// CodeQuery prepares a code to be compared with rows of plain signs. c has the words of dims
+// dimensions, of a size that CheckQuery accepts. A distance h over n bits is taken as an angle
+// of pi h/n (Charikar, STOC 2002, section 3), and the vector of the code as one of length 1.
 func (p *Profile) CodeQuery(c []uint64, dims int) *Query {
 	q := &Query{profile: p, step: slices.Index(p.shape.Ladder, dims), unit: 1, fromCode: true}
 	v := make([]float32, p.shape.Dims)
@@ -433,10 +432,10 @@ func (p *Profile) CodeQuery(c []uint64, dims int) *Query {
 	return q
 }
 
-// forSigns sets how scores follow from <q, s>, length being |q| and most what the product
-// is when all signs agree. The unit is a power of two, large enough for the bounds of the
-// longest rows: what stands beside their codes is at most as large as a float32, and is
-// multiplied by less than 1/2.
+// forSigns sets how scores follow from <q, s>. length is |q| and most is the product when all
+// signs agree. The unit is a power of two, large enough for the bounds of the longest rows:
+// what is kept beside their codes is at most as large as a float32, and is multiplied by less
+// than 1/2.
 func (q *Query) forSigns(length, most float64) {
 	if most > 0 {
 		q.product = 1 / most
@@ -453,7 +452,7 @@ func (q *Query) forSigns(length, most float64) {
 	}
 }
 
-// atLeast returns a power of two above x and at most twice as large; 1 where x is 0.
+// atLeast returns a power of two above x and at most twice as large; 1 if x is 0.
 func atLeast(x float64) float64 {
 	if x == 0 {
 		return 1

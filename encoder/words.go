@@ -5,8 +5,8 @@ import (
 	"github.com/hamnest/hamnest/encoder/floats"
 )
 
-// The words that a profile is described in are those of the leaves below, which clients
-// share without the kernels that make codes.
+// The types that describe a profile come from the leaves below, which clients share without the
+// kernels that make codes.
 type (
 	// Metric is a measure of similarity between vectors.
 	Metric = floats.Metric

@@ -5,19 +5,19 @@ import (
 	"math/rand/v2"
 )
 
-// Fit makes a basis of the first h principal components of the rows of sample, in
-// descending order of energy: of the h directions that hold most of the sum of the rows'
-// squares. It takes the second moments about zero; what else is to be taken out, the caller
-// has taken out. With more components than the rows have dimensions it finds one a
-// dimension. Directions of which the rows hold nothing are filled up, so that the set is
-// always orthonormal.
+// Fit makes a basis of the first h principal components of the rows of sample, in descending
+// order of energy: the h directions that hold most of the sum of the rows' squares. It takes
+// second moments about zero; if anything is to be taken out, the caller has already done so. If
+// h exceeds the rows' dimensions, it finds one component for each dimension. Directions in
+// which the rows hold nothing are filled up, so that the set is always orthonormal.
 //
-// sample has one row or more, all of the same number of finite numbers, at least one; h
-// is 1 or more. Fit changes nothing in sample. The result is a function of the arguments alone, the same on every machine.
+// sample has one row or more, all with the same number of finite numbers, at least one; h is 1
+// or more. Fit does not change sample. The result depends only on the arguments, and is the
+// same on every machine.
 //
 // The method is randomised subspace iteration (Halko, Martinsson & Tropp, Finding Structure
-// with Randomness, 2011: algorithm 4.4 and section 5.1). The components are not exact, the
-// energy of all together is nearly so.
+// with Randomness, 2011: algorithm 4.4 and section 5.1). The components are not exact; the
+// energy of all of them together nearly is.
 func Fit(sample [][]float32, h int, seed uint64) *Basis {
 	const (
 		extra  = 16 // directions that are followed and not kept, so that the last ones come out better
@@ -57,7 +57,7 @@ func Fit(sample [][]float32, h int, seed uint64) *Basis {
 	return newBasis(newMatrix(rows, dims), rows)
 }
 
-// sketch is rows, and directions that are followed in them.
+// sketch is rows, and directions to follow in them.
 type sketch struct {
 	rows       *matrix
 	directions [][]float64
@@ -65,8 +65,8 @@ type sketch struct {
 	products   []float32 // those of the rows and of the directions, packed alike
 }
 
-// newSketch copies the sample, scaled by a power of two so that the largest number is
-// about 1, with so many directions of zeros.
+// newSketch copies the sample, scaled by a power of two so that the largest number is about 1,
+// with that many directions of zeros.
 func newSketch(sample [][]float32, directions int) *sketch {
 	dims := len(sample[0])
 	tiles := (directions + tile - 1) / tile

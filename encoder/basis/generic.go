@@ -7,8 +7,8 @@ package basis
 // as many blocks: in each, 16 numbers of every vector. products[16*v+r] is set to the
 // product of row r and vector v; what lies between is left alone.
 //
-// A product is 16 sums, one a lane, each from the first block on; then those 8, 4, 2 and 1
-// lanes apart are added. Nothing is fused.
+// A product is 16 sums, one a lane, each from the first block on; then the lanes 8, 4, 2 and 1
+// apart are added. Nothing is fused.
 func multiplyGeneric(products, rows, x []float32, vectors int) {
 	for v := range vectors {
 		for r := range group {

@@ -5,9 +5,8 @@ import (
 	"slices"
 )
 
-// What is here is float64, for the few steps that come before the kernels. Products are
-// converted before they are added, so that no machine fuses the two: the bits are the
-// same everywhere.
+// This file works in float64, for the few steps before the kernels. Products are converted
+// before they are added, so that no machine fuses the two: the bits are the same everywhere.
 
 // dot is the inner product of a and b, of equal lengths. Four sums go on side by side.
 func dot(a, b []float64) float64 {
@@ -39,11 +38,11 @@ func scale(a []float64, f float64) {
 	}
 }
 
-// orthonormalise makes rows, at most as many as they have numbers, orthonormal by the
-// modified Gram-Schmidt process: what a row holds of those before it is taken out, twice,
-// for the first time leaves rounding errors ("twice is enough", Giraud, Langou, Rozloznik
-// 2005). A row of which nothing is left but rounding errors gives way to a direction
-// that is orthogonal to those before it.
+// orthonormalise makes rows, at most as many as they have numbers, orthonormal by the modified
+// Gram-Schmidt process: it takes out of a row what the row holds of those before it. It does so
+// twice, because the first time leaves rounding errors ("twice is enough", Giraud, Langou,
+// Rozloznik 2005). A row of which only rounding errors are left is replaced by a direction
+// orthogonal to those before it.
 func orthonormalise(rows [][]float64) {
 	const negligible = 1e-6 // float32 sums come with errors not much smaller
 	for i, row := range rows {
@@ -67,9 +66,9 @@ func project(row []float64, others [][]float64) {
 	}
 }
 
-// complete sets row to a direction orthogonal to others, which are orthonormal and fewer
-// than the row has numbers: to the first dimension of which they leave no less than
-// the half of what they leave of a dimension on average.
+// complete sets row to a direction orthogonal to others, which are orthonormal and fewer than
+// the row has numbers. It starts from the first dimension of which they leave at least half of
+// what they leave of a dimension on average.
 func complete(row []float64, others [][]float64) {
 	n := len(row)
 	for at := range row {
@@ -88,12 +87,12 @@ func complete(row []float64, others [][]float64) {
 	panic("basis: no dimension is left to complete a basis with")
 }
 
-// diagonalise turns pairs of rows, as rotations do, until the first n numbers of any two
-// are orthogonal, and sorts the rows by the norm of those, descending; it returns the
+// diagonalise turns pairs of rows, as rotations do, until the first n numbers of any two are
+// orthogonal. It sorts the rows by the norm of those numbers, descending, and returns the
 // norms. It is the one-sided Jacobi method (Hestenes 1958; Golub & Van Loan, Matrix
-// Computations, 8.6.3): of a matrix A it makes JA = SV', with J orthogonal, S diagonal and
-// V' of orthonormal rows, and J itself is what the same turns make of an identity that
-// follows in the rows.
+// Computations, 8.6.3): it turns a matrix A into JA = SV', with J orthogonal, S diagonal and V'
+// of orthonormal rows. An identity that follows in the rows is turned in the same way into J
+// itself.
 func diagonalise(rows [][]float64, n int) []float64 {
 	const (
 		orthogonal = 1e-12 // a cosine

@@ -1,20 +1,20 @@
 package basis
 
-// How numbers lie in memory for the kernels. A block is 16 numbers of each of some vectors
-// or rows, one after the other; a vector, or a row, goes on in the next block.
+// How numbers lie in memory for the kernels. A block is 16 numbers of each of some vectors or
+// rows, one after the other; a vector, or a row, continues in the next block.
 const (
 	lanes = 16 // numbers of a vector in a block, and sums of a product
 	group = 8  // rows of a matrix in a block
 	tile  = 4  // vectors that a kernel takes at once, where it does not take one
 )
 
-// blocksOf is how many blocks n numbers of a vector take. The last is filled up with zeros.
+// blocksOf is how many blocks n numbers of a vector take. The last is padded with zeros.
 func blocksOf(n int) int { return (n + lanes - 1) / lanes }
 
 // packedSize is how many numbers pack writes for each tile.
 func packedSize(n, vectors int) int { return blocksOf(n) * lanes * vectors }
 
-// zeros returns rows of columns numbers each.
+// zeros returns rows rows of columns numbers each.
 func zeros[T float32 | float64](rows, columns int) [][]T {
 	m := make([][]T, rows)
 	for i := range m {
@@ -23,8 +23,8 @@ func zeros[T float32 | float64](rows, columns int) [][]T {
 	return m
 }
 
-// pack copies vs, of n numbers each, to dst, in tiles of so many vectors. What is missing
-// in the last tile is zeros.
+// pack copies vs, of n numbers each, to dst, in tiles of that many vectors. The last tile is
+// padded with zeros.
 func pack(dst []float32, vs [][]float32, n, vectors int) {
 	size := packedSize(n, vectors)
 	for first := 0; first < len(dst)/size*vectors; first += vectors {
@@ -49,8 +49,8 @@ func pack(dst []float32, vs [][]float32, n, vectors int) {
 	}
 }
 
-// unpack copies the first vectors of the tiles in src, of n numbers each, from number
-// first on, to vs: what pack did, undone.
+// unpack undoes pack: it copies the first vectors of the tiles in src, of n numbers each, from
+// number first on, to vs.
 func unpack(vs [][]float32, src []float32, n, first, vectors int) {
 	size := packedSize(n, vectors)
 	for i, to := range vs {
@@ -62,9 +62,9 @@ func unpack(vs [][]float32, src []float32, n, first, vectors int) {
 	}
 }
 
-// matrix is rows of numbers, in groups of 8 for the kernels, so that a group is read
-// from its first byte to its last. It is filled up with zeros to whole blocks both ways,
-// so that products are packed vectors again.
+// matrix is rows of numbers, in groups of 8 for the kernels, so that a group is read from its
+// first byte to its last. It is padded with zeros to whole blocks both ways, so that products
+// are packed vectors again.
 type matrix struct {
 	rows, columns int
 	groups        [][]float32
@@ -89,10 +89,10 @@ func (m *matrix) row(dst []float32, i int) {
 	}
 }
 
-// multiply sets products to the products of the rows with the packed vectors of x, in tiles
-// of so many. They are packed alike, with a number a row.
+// multiply sets products to the products of the rows with the packed vectors of x, in tiles of
+// that many. They are packed in the same way, with a number for each row.
 //
-// A group meets all vectors before the next one does: it comes from far once.
+// A group meets all vectors before the next group does, so it is fetched from far away once.
 func (m *matrix) multiply(products, x []float32, vectors int) {
 	size, wide := packedSize(m.rows, vectors), packedSize(m.columns, vectors)
 	for g, rows := range m.groups {
@@ -102,8 +102,9 @@ func (m *matrix) multiply(products, x []float32, vectors int) {
 	}
 }
 
-// add adds to the packed vectors of x, in tiles of so many, the rows multiplied by factors,
-// which are packed alike, with a number a row. It leaves blocks before the first alone.
+// add adds to the packed vectors of x, in tiles of that many, the rows multiplied by factors,
+// which are packed in the same way, with a number for each row. It leaves blocks before first
+// alone.
 func (m *matrix) add(x, factors []float32, first, vectors int) {
 	size, wide := packedSize(m.rows, vectors), packedSize(m.columns, vectors)
 	for g, rows := range m.groups {

@@ -1,12 +1,11 @@
-// Package code is the geometry of packed binary codes, shared by everything
-// that makes, stores or scans them.
+// Package code is the geometry of packed binary codes, shared by everything that makes, stores
+// or scans them.
 //
-// A code holds one bit a dimension. Dimension i is bit i%64 of word i/64,
-// counting bits from the least significant; a word is a uint64, little-endian
-// wherever it becomes bytes. A code of d dimensions has Words(d) words, and its
-// bits past d are zero, so that they never count in a distance. The first p bits
-// of a code are the code of the first p dimensions. A Dialect turns codes into the
-// bytes that other systems make of them, and back.
+// A code holds one bit a dimension. Dimension i is bit i%64 of word i/64, counting bits from
+// the least significant; a word is a uint64, little-endian wherever it becomes bytes. A code of
+// d dimensions has Words(d) words, and its bits past d are zero, so that they never count in a
+// distance. The first p bits of a code are the code of the first p dimensions. A Dialect
+// converts codes to the bytes that other systems use, and back.
 //
 // The package knows numbers only: not where vectors come from, nor where codes go.
 package code

@@ -5,11 +5,11 @@ import (
 	"math/bits"
 )
 
-// Dialect is the way in which another system packs the bits of a code into bytes.
-// In every dialect bit i is dimension i, 1 when its component is above 0; a code of
-// d dimensions takes Bytes(d) bytes; and the bits of its last byte that belong to no
-// dimension are zero. Dialects differ in the order of the bits within a byte, which
-// no byte tells: codes that are read in the wrong dialect look like good ones.
+// Dialect is how another system packs the bits of a code into bytes. In every dialect bit i is
+// dimension i, 1 when its component is above 0; a code of d dimensions takes Bytes(d) bytes;
+// and the bits of its last byte that belong to no dimension are zero. Dialects differ in the
+// order of the bits within a byte, which no byte reveals: codes read in the wrong dialect look
+// like good ones.
 type Dialect uint8
 
 const (
@@ -73,9 +73,9 @@ func (d *Dialect) UnmarshalText(text []byte) error {
 // every dialect.
 func Bytes(dims int) int { return (dims + 7) / 8 }
 
-// Unpack overwrites dst, of Words(dims) words, with the code of dims dimensions
-// that packed holds. It fails when packed is not Bytes(dims) bytes long, or has a
-// bit set past the last dimension; dst is then of no use.
+// Unpack fills dst, of Words(dims) words, with the code of dims dimensions in packed. It fails
+// when packed is not Bytes(dims) bytes long, or has a bit set past the last dimension; dst is
+// then of no use.
 func (d Dialect) Unpack(dst []uint64, packed []byte, dims int) error {
 	mustHold(dst, dims)
 	if len(packed) != Bytes(dims) {
@@ -113,8 +113,8 @@ func (d Dialect) AppendPacked(dst []byte, c []uint64, dims int) []byte {
 	return dst
 }
 
-// layout says how a byte differs from the one that has its first dimension in the
-// lowest bit: whether the bits come the other way round, and which are flipped.
+// layout says how a byte differs from one that has its first dimension in the lowest bit:
+// whether the bits are reversed, and which are flipped.
 func (d Dialect) layout() (reversed bool, flip byte) {
 	switch d {
 	case Numpy, PGVector:
@@ -137,9 +137,9 @@ func AppendBits(dst []byte, c []uint64, dims int) []byte {
 	return dst
 }
 
-// ParseBits overwrites dst, of Words(dims) words, with the code whose bits text
-// spells as AppendBits does. It fails when text is not dims characters long, or has
-// others than 0 and 1; dst is then of no use.
+// ParseBits fills dst, of Words(dims) words, with the code whose bits text spells as AppendBits
+// does. It fails when text is not dims characters long, or has characters other than 0 and 1;
+// dst is then of no use.
 func ParseBits(dst []uint64, text string, dims int) error {
 	mustHold(dst, dims)
 	if len(text) != dims {
@@ -158,8 +158,8 @@ func ParseBits(dst []uint64, text string, dims int) error {
 	return nil
 }
 
-// mustHold panics unless c has the words of a code of dims dimensions: if not, that
-// is a bug in the caller.
+// mustHold panics unless c has the words of a code of dims dimensions: otherwise there is a bug
+// in the caller.
 func mustHold(c []uint64, dims int) {
 	if len(c) != Words(dims) {
 		panic(fmt.Sprintf("code: %d words for %d dimensions, want %d", len(c), dims, Words(dims)))

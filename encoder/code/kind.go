@@ -6,12 +6,12 @@ import "fmt"
 type Kind uint8
 
 const (
-	// KindLearned is the default: what the first vectors of a collection have in common is
-	// taken out, their principal components get more bits than the rest, and each code
-	// carries the numbers that make its estimates unbiased.
+	// KindLearned is the default: it takes out what the first vectors of a collection have in
+	// common, gives their principal components more bits than the rest, and keeps with each
+	// code the numbers that make its estimates unbiased.
 	KindLearned Kind = iota
-	// KindSigns takes the signs of the components as they are. It is for codes that others
-	// made, of which nothing more is known.
+	// KindSigns takes the signs of the components as they are. It is for codes made elsewhere,
+	// of which nothing more is known.
 	KindSigns
 	// KindExact makes no codes: a collection has it while comparing vectors is cheaper.
 	KindExact

@@ -1,7 +1,7 @@
-// Package floats is about vectors of float32 as such: which ones are acceptable, what a
-// [Metric] makes of two of them, and how exactly a [Precision] keeps one in bytes.
+// Package floats is about vectors of float32 themselves: which ones are acceptable, how a
+// [Metric] compares two of them, and how exactly a [Precision] keeps one in bytes.
 //
-// It is a leaf without kernels, so that clients can share its words with the engine.
+// It is a leaf without kernels, so that clients can share it with the engine.
 package floats
 
 import (
@@ -38,8 +38,8 @@ func Validate(v []float32, dims int, m Metric) error {
 	return nil
 }
 
-// Finite returns the float32 nearest to x of those that are finite: an infinite one would say
-// less, and JSON has none.
+// Finite returns the finite float32 nearest to x: an infinite one would say less, and JSON has
+// none.
 func Finite(x float64) float32 {
 	return float32(max(-math.MaxFloat32, min(x, math.MaxFloat32)))
 }
@@ -76,9 +76,8 @@ func Append(dst []byte, v []float32) []byte {
 	return dst
 }
 
-// View returns the first len(scratch) components that Append wrote to b:
-// b itself, seen as numbers, where the machine is little-endian and b is aligned,
-// and otherwise decoded into scratch.
+// View returns the first len(scratch) components that Append wrote to b: b itself, seen as
+// numbers, if the machine is little-endian and b is aligned, otherwise decoded into scratch.
 func View(scratch []float32, b []byte) []float32 {
 	b = b[:4*len(scratch)]
 	if p := unsafe.Pointer(unsafe.SliceData(b)); littleEndian && uintptr(p)%4 == 0 {

@@ -5,11 +5,11 @@ import "fmt"
 // Metric is a measure of similarity between vectors. Under every metric a
 // larger score is better.
 //
-// A sign code keeps a vector's direction and drops its length, so Hamming
-// distance estimates the angle between two vectors: for vectors in random
-// orientation the chance that a bit differs is angle/pi (Charikar, STOC 2002,
-// section 3). Cosine is a function of that angle alone. Dot and L2 need the
-// lengths as well, which collections under these metrics keep beside each code.
+// A sign code keeps a vector's direction and drops its length, so Hamming distance estimates
+// the angle between two vectors: for vectors in random orientation the chance that a bit
+// differs is angle/pi (Charikar, STOC 2002, section 3). Cosine is a function of that angle
+// alone. Dot and L2 also need the lengths, which collections under these metrics keep beside
+// each code.
 type Metric uint8
 
 const (

@@ -8,11 +8,11 @@ import (
 	"github.com/x448/float16"
 )
 
-// Precision is how exactly a collection keeps its vectors beside the codes. What is
-// kept scores the candidates of a search and is what a stored vector is read back as.
+// Precision is how exactly a collection keeps its vectors beside the codes. The kept form
+// scores the candidates of a search and is what reading a stored vector returns.
 //
-// Numbers are little-endian, one after the other, without padding. A number between
-// two that can be kept becomes the nearer, and the even one when it is half-way.
+// Numbers are little-endian, one after the other, without padding. A number that cannot be kept
+// is rounded to the nearest that can, and to the even one when it is half-way.
 type Precision uint8
 
 const (
@@ -25,13 +25,13 @@ const (
 	// BFloat16 keeps 8 significant bits in 2 bytes, the upper half of a float32, and
 	// so the range of one.
 	BFloat16
-	// Int8 keeps a vector as a scale, a float32, followed by one int8 a component: the
-	// multiple of the scale nearest to it. The largest component either way is 127
-	// times the scale, but for rounding.
+	// Int8 keeps a vector as a scale, a float32, followed by one int8 a component: the multiple
+	// of the scale nearest to it. The largest component either way is 127 times the scale,
+	// apart from rounding.
 	//
-	// The scale is the least that reaches the largest component with the low 7 bits of
-	// its float32 zero. So its multiples are float32s without rounding, and a vector
-	// read back is stored as the same bytes again unless all of it is below 2^-126.
+	// The scale is the least that reaches the largest component with the low 7 bits of its
+	// float32 zero. So its multiples are float32s without rounding, and a vector read back is
+	// stored as the same bytes again unless all of it is below 2^-126.
 	Int8
 	// None keeps nothing: the collection has codes only.
 	None
@@ -89,7 +89,7 @@ func (p *Precision) UnmarshalText(text []byte) error {
 	return err
 }
 
-// PrecisionVersion is raised when the same bytes, of any precision, would be read as another
+// PrecisionVersion is raised when the same bytes, at any precision, would be read as another
 // vector.
 const PrecisionVersion = 1
 
@@ -108,9 +108,9 @@ func (p Precision) Bytes(dims int) int {
 	panic(p.unknown())
 }
 
-// Check returns nil when v, which [Validate] accepts under m, can be stored at this
-// precision: no component is beyond the largest number that it has, and under Cosine
-// not every one is rounded to zero. Otherwise the error says what was found and where.
+// Check returns nil when v, which [Validate] accepts under m, can be stored at this precision:
+// no component exceeds the largest number that the precision has, and under Cosine not every
+// component is rounded to zero. Otherwise the error says what was found and where.
 func (p Precision) Check(v []float32, m Metric) error {
 	if int(p) >= len(precisions) {
 		panic(p.unknown())

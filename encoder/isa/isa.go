@@ -1,12 +1,13 @@
-// Package isa chooses the instruction set of the kernels, the encoder's and the engine's.
+// Package isa chooses the instruction set of the kernels of the encoder, the engine and
+// storage.
 //
-// The best that the machine has is chosen once, at start; the environment variable
-// HAMNEST_KERNEL names another (generic, avx2, avx512, neon). A name that the machine
-// cannot run is an error that [Err] keeps for whoever opens a database: what was asked for
-// would not be what runs, and a library must not end the process.
+// At start it chooses the best set that the machine has; the environment variable
+// HAMNEST_KERNEL can name another (generic, avx2, avx512, neon). If the machine cannot run that
+// set, [Err] keeps an error for whoever opens a database: another set would run than was asked
+// for, and a library must not end the process.
 //
-// The package is a leaf: it knows names and processors, not kernels. [Prefetch] is here
-// because several packages need it.
+// The package is a leaf: it knows names and processors, not kernels. [Prefetch] is here because
+// several packages need it.
 package isa
 
 import (
@@ -14,7 +15,7 @@ import (
 	"os"
 )
 
-// Set is an instruction set. Of those that one machine has, larger is better.
+// Set is an instruction set. Among those of one machine, larger is better.
 type Set int
 
 const (
@@ -22,9 +23,9 @@ const (
 	Generic Set = iota
 	// AVX2 is amd64 with AVX, AVX2, FMA3 and F16C.
 	AVX2
-	// AVX512 is what AVX2 is, with AVX512F, AVX512BW, AVX512DQ and AVX512VL.
+	// AVX512 is AVX2 plus AVX512F, AVX512BW, AVX512DQ and AVX512VL.
 	AVX512
-	// NEON is arm64: every one has it.
+	// NEON is on every arm64.
 	NEON
 )
 

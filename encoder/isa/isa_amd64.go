@@ -15,6 +15,6 @@ func supported(s Set) bool {
 	}
 }
 
-// CountsBits reports whether this machine, where it has AVX512, counts the bits of lanes
-// too, by AVX512VPOPCNTDQ. No set asks for it.
+// CountsBits reports whether this machine, if it has AVX512, also counts the bits of lanes, by
+// AVX512VPOPCNTDQ. No set needs that.
 func CountsBits() bool { return cpuid.CPU.Supports(cpuid.AVX512VPOPCNTDQ) }

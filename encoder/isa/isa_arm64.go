@@ -2,5 +2,5 @@
 
 package isa
 
-// supported asks nobody: NEON is part of the least that an arm64 is.
+// supported asks nobody: NEON is part of every arm64.
 func supported(s Set) bool { return s == Generic || s == NEON }

@@ -2,6 +2,6 @@
 
 package isa
 
-// Prefetch asks for bytes from a place on to be brought into the caches, and does not wait.
-// Here there is no way to ask.
+// Prefetch asks for bytes to be loaded into the caches, and does not wait. Here there is no way
+// to ask.
 func Prefetch(_ *byte, _ int) {}

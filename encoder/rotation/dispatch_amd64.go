@@ -9,8 +9,8 @@ const (
 	mixLanes       = 8
 )
 
-// transformKernel and mixKernel are of AVX2, where there is AVX-512 as well: wider ones have
-// not been tried.
+// transformKernel and mixKernel use AVX2 even on AVX-512 machines: wider kernels have not been
+// tried.
 func transformKernel(v, signs *float32, n int, scale float32) { transformAVX2(v, signs, n, scale) }
 
 func mixKernel(low, high *float32, blocks int) { mixAVX2(low, high, blocks) }

@@ -12,9 +12,9 @@ func transformGeneric(v, signs []float32, scale float32) {
 	}
 }
 
-// hadamard applies the Walsh-Hadamard transform, unscaled, to v, whose length is a
-// power of two. The steps are those of hadamardPlain, and so are the roundings; but
-// several are taken at each pass over v, while its numbers are in registers.
+// hadamard applies the Walsh-Hadamard transform, unscaled, to v, whose length is a power of
+// two. Its steps, and so its roundings, are those of hadamardPlain, but each pass over v takes
+// several steps, while its numbers are in registers.
 func hadamard(v []float32) {
 	half := 1
 	if len(v) >= 8 {
@@ -42,8 +42,8 @@ func hadamard8(v *[8]float32) {
 	v[0], v[1], v[2], v[3], v[4], v[5], v[6], v[7] = a+e, b+f, c+g, d+h, a-e, b-f, c-g, d-h
 }
 
-// hadamardPlain takes the steps of the transform in which numbers half apart, twice
-// that, and so on, meet. From 1 it is the whole transform, and the reference.
+// hadamardPlain takes the steps of the transform that combine numbers half apart, twice that,
+// and so on. From 1 it is the whole transform, and the reference.
 func hadamardPlain(v []float32, half int) {
 	for ; half < len(v); half *= 2 {
 		for at := 0; at < len(v); at += 2 * half {

@@ -10,8 +10,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Guarded returns a copy of v, without room to grow, such that to read or write what is
-// before it (or, with atEnd, after it) ends the program.
+// Guarded returns a copy of v, without room to grow, placed so that reading or writing before
+// it (or, with atEnd, after it) ends the program.
 func Guarded[T byte | uint64 | float32](t *testing.T, v []T, atEnd bool) []T {
 	t.Helper()
 	page, size := os.Getpagesize(), int(unsafe.Sizeof(*new(T)))

@@ -1,5 +1,5 @@
-// Package isatest has what the tests of kernels share: every instruction set in turn, what
-// a set includes, and memory beside which nothing may be touched. It knows no kernel.
+// Package isatest has what the tests of kernels share: every instruction set in turn, what a
+// set includes, and guarded memory. It knows no kernel.
 package isatest
 
 import (
@@ -12,8 +12,8 @@ import (
 	"github.com/hamnest/hamnest/encoder/isa"
 )
 
-// Each runs fn with every set that this machine has as *active, which it puts back, and
-// says which sets were not tested.
+// Each runs fn with *active set to every set that this machine has, then restores it, and says
+// which sets were not tested.
 func Each(t *testing.T, active *isa.Set, fn func(t *testing.T)) {
 	t.Helper()
 	before := *active
@@ -29,15 +29,15 @@ func Each(t *testing.T, active *isa.Set, fn func(t *testing.T)) {
 	}
 }
 
-// includes is what a machine has where package isa finds a set, by the generator's names,
-// and what every amd64 has: SSE, and MMX+ for PREFETCHT0.
+// includes says what a machine has if package isa finds a set, by the generator's names, plus
+// what every amd64 has: SSE, and MMX+ for PREFETCHT0.
 var includes = map[string][]string{
 	"AVX2":   {"SSE", "MMX+", "AVX", "AVX2", "FMA3", "F16C"},
 	"AVX512": {"SSE", "MMX+", "AVX", "AVX2", "FMA3", "F16C", "AVX512F", "AVX512BW", "AVX512DQ", "AVX512VL"},
 }
 
-// Requires compares what a set includes with the lines that the generator wrote over each
-// of so many kernels in a file of assembly.
+// Requires compares what a set includes with the lines that the generator wrote over each of
+// the kernels in a file of assembly; kernels is their number.
 func Requires(t *testing.T, file string, kernels int) {
 	t.Helper()
 	source, err := os.ReadFile(file)
