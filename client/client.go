@@ -14,7 +14,7 @@ import (
 
 var _ api.Engine = (*Client)(nil)
 
-// Client is a connection to a server, and an api.Engine. It is safe for concurrent use.
+// Client is a connection to a server. It implements api.Engine and is safe for concurrent use.
 type Client struct {
 	conn            *grpc.ClientConn
 	collections     hamnestv1.CollectionServiceClient
@@ -33,8 +33,8 @@ type options struct {
 	dial            []grpc.DialOption
 }
 
-// DefaultMaxMessageBytes is the largest message that a client sends and accepts
-// unless told otherwise: a server's default, too.
+// DefaultMaxMessageBytes is the largest message that a client sends and accepts by default; a
+// server has the same default.
 const DefaultMaxMessageBytes = 64 << 20
 
 // WithTransportCredentials secures the connection, for instance with
@@ -43,14 +43,14 @@ func WithTransportCredentials(creds credentials.TransportCredentials) Option {
 	return func(o *options) { o.credentials = creds }
 }
 
-// WithMaxMessageBytes sets the largest message sent and accepted; zero or less is
+// WithMaxMessageBytes sets the largest message to send and accept; zero or less means
 // DefaultMaxMessageBytes. The server has a limit of its own.
 func WithMaxMessageBytes(n int) Option {
 	return func(o *options) { o.maxMessageBytes = n }
 }
 
-// WithDialOptions adds gRPC's own options after the client's. It is the way to
-// interceptors, dialers, keepalive and per-call credentials.
+// WithDialOptions adds gRPC's own options after the client's: interceptors, dialers, keepalive,
+// per-call credentials.
 func WithDialOptions(dial ...grpc.DialOption) Option {
 	return func(o *options) { o.dial = append(o.dial, dial...) }
 }
@@ -72,8 +72,8 @@ func New(target string, opts ...Option) (*Client, error) {
 		grpc.WithDefaultCallOptions(
 			grpc.MaxCallRecvMsgSize(o.maxMessageBytes),
 			grpc.MaxCallSendMsgSize(o.maxMessageBytes),
-			// What does not fit into this buffer is not tried again, and gRPC's
-			// default of 256 KiB holds no upsert of note.
+			// gRPC does not retry a call that does not fit into this buffer, and its default of
+			// 256 KiB holds no sizeable upsert.
 			grpc.MaxRetryRPCBufferSize(o.maxMessageBytes),
 		),
 	}, o.dial...)
@@ -96,8 +96,8 @@ func (c *Client) Close() error {
 	return c.conn.Close()
 }
 
-// retried lists the methods that may be tried again: those that change nothing,
-// and those that done twice are as done once.
+// retried lists the methods that may be tried again: those that change nothing, and those that
+// have the same effect when done twice.
 var retried = map[string][]string{
 	hamnestv1.CollectionService_ServiceDesc.ServiceName: {"GetCollection", "ListCollections", "GetCollectionStats"},
 	hamnestv1.VectorService_ServiceDesc.ServiceName:     {"UpsertVectors", "GetVectors", "DeleteVectors", "ListVectors", "CountVectors"},

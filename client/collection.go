@@ -98,7 +98,7 @@ func (c *Client) Stats(ctx context.Context, name string) (api.Stats, error) {
 	return convert.StatsFromProto(resp.GetStats())
 }
 
-// described returns the collection of an answer, or the error that came instead.
+// described returns the collection in an answer, or the error that came instead.
 func described(message *hamnestv1.Collection, err error) (api.Info, error) {
 	if err != nil {
 		return api.Info{}, fromGRPC(err)

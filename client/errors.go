@@ -13,22 +13,22 @@ import (
 	"github.com/hamnest/hamnest/proto/hamnest/v1/convert"
 )
 
-// Error is what the server answered, or what kept it from answering.
+// Error is an error that the server answered, or that kept it from answering.
 type Error struct {
 	// Code is the gRPC status code.
 	Code codes.Code
 	// Message is for people.
 	Message string
-	// Reason tells apart what shares a code, such as LIMIT_EXCEEDED and NO_SPACE;
-	// empty when the code says it all.
+	// Reason distinguishes errors that share a code, such as LIMIT_EXCEEDED and NO_SPACE; empty
+	// when the code is enough.
 	Reason string
-	// Violations are the malformed fields, of an api.ErrInvalid. The server names as
-	// many as fit; Message says how many there are.
+	// Violations are the malformed fields of an api.ErrInvalid. The server lists as many as
+	// fit; Message says how many there are.
 	Violations []api.Violation
-	// Limit is the limit exceeded, of an api.ErrLimit, unless it is the size of a message,
+	// Limit is the exceeded limit of an api.ErrLimit. It is nil for the size of a message,
 	// which gRPC refuses without details.
 	Limit *api.LimitError
-	// Resource is what was not there or there already.
+	// Resource is the thing that was not found or already exists.
 	Resource *Resource
 
 	status *status.Status
@@ -42,8 +42,7 @@ type Resource struct {
 	Name string
 }
 
-// Error returns the message, which is the engine's own when the error is one of the engine's,
-// and otherwise the code too.
+// Error returns the message. For an error that is not the engine's it also gives the code.
 func (e *Error) Error() string {
 	if e.Unwrap() != nil {
 		return e.Message
@@ -51,7 +50,7 @@ func (e *Error) Error() string {
 	return fmt.Sprintf("client: %s: %s", e.Code, e.Message)
 }
 
-// GRPCStatus lets status.FromError and status.Code see the status behind e.
+// GRPCStatus gives status.FromError and status.Code the status of e.
 func (e *Error) GRPCStatus() *status.Status {
 	if e.status == nil {
 		return status.New(e.Code, e.Message)
@@ -59,9 +58,9 @@ func (e *Error) GRPCStatus() *status.Status {
 	return e.status
 }
 
-// Unwrap returns what e means in the words of package api: an *api.InvalidError, an
-// *api.LimitError or one of the errors to test for with errors.Is, or one of package context's.
-// Nil: it has no other meaning than its code.
+// Unwrap returns the error of package api that e stands for: an *api.InvalidError, an
+// *api.LimitError or one of those to test for with errors.Is; or one of package context's. Nil
+// if e stands for nothing but its code.
 func (e *Error) Unwrap() error {
 	switch {
 	case len(e.Violations) > 0:
@@ -76,7 +75,7 @@ func (e *Error) Unwrap() error {
 	return convert.ErrorFromCode(e.Code, e.Reason)
 }
 
-// fromGRPC returns an error of gRPC as an *Error, and nil as nil.
+// fromGRPC returns an error of gRPC as an *Error; nil stays nil.
 func fromGRPC(err error) error {
 	if err == nil {
 		return nil
@@ -114,7 +113,7 @@ func checkText(field string, texts ...string) error {
 	return refused(bad)
 }
 
-// refused returns what of a request has no form on the wire as an error, or nil.
+// refused returns an error for the parts of a request that cannot be sent, or nil.
 func refused(bad convert.Violations) error {
 	if len(bad) == 0 {
 		return nil

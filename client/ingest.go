@@ -15,14 +15,14 @@ import (
 	"github.com/hamnest/hamnest/proto/hamnest/v1/convert"
 )
 
-// ingestStream is an api.Ingest over a gRPC stream. Two goroutines work behind it: one sends the batches that Add has filled, the
-// other receives their acknowledgements.
+// ingestStream is an api.Ingest over a gRPC stream. Two goroutines work behind it: one sends
+// the batches that Add has filled, the other receives their acknowledgements.
 type ingestStream struct {
 	stream hamnestv1.VectorService_IngestClient
 	ctx    context.Context // of the stream
 	cancel context.CancelFunc
 	opts   api.IngestOptions
-	// maxRecordBytes is the most that one record may have to fit into a message.
+	// maxRecordBytes is the largest record that fits into a message.
 	maxRecordBytes int
 
 	batch    *ingestBatch // being filled
@@ -30,28 +30,28 @@ type ingestStream struct {
 	sequence uint64       // of the last batch that was filled
 	closing  bool         // nothing more is added
 
-	// unacknowledged holds every batch from before it is sent until it is
-	// acknowledged: when it is full, Add waits. outgoing holds those that are not
-	// sent yet; while the sender works it has room whenever unacknowledged has.
+	// unacknowledged holds every batch from before it is sent until it is acknowledged: when it
+	// is full, Add waits. outgoing holds the batches not sent yet. While the sender works it
+	// has room whenever unacknowledged has.
 	unacknowledged, outgoing chan *ingestBatch
 
-	// done is closed when the stream has ended. Until then result and err are the
-	// receiver's, thereafter anyone's to read.
+	// done is closed when the stream has ended. Until then only the receiver uses result and
+	// err; afterwards anyone may read them.
 	done   chan struct{}
 	result api.IngestResult
 	err    error
 }
 
-// ingestBatch is what one message carries.
+// ingestBatch is the content of one message.
 type ingestBatch struct {
 	sequence uint64
 	first    uint64 // index in the stream of its first record
 	records  []*hamnestv1.VectorRecord
 	count    int // of records, also when they are sent and gone
 	bytes    int // of records on the wire, no less than they are
-	// unsendable are the records, by index in the batch, that have no form on the
-	// wire. Each travels as an empty record, which a server is certain to refuse,
-	// so that positions count it; its refusal is told in our own words.
+	// unsendable are the records, by index in the batch, that cannot be sent. Each travels as
+	// an empty record, which a server always refuses, so that positions count it; the caller
+	// gets the client's own reason.
 	unsendable map[int]api.RecordError
 
 	// settled is closed when the batch is acknowledged; refused is set then.
@@ -59,8 +59,8 @@ type ingestBatch struct {
 	refused []api.RecordError
 }
 
-// Sizes on the wire, no less than they are: the tags and lengths of a record, and
-// what a batch adds to its records.
+// Upper bounds of sizes on the wire: the tags and lengths of a record, and what a batch adds to
+// its records.
 const (
 	recordOverhead  = 48
 	messageOverhead = 64
@@ -68,7 +68,7 @@ const (
 
 // Ingest opens a stream that stores records in bulk: see api.Engine.
 func (c *Client) Ingest(ctx context.Context, collection string, opts api.IngestOptions) (api.Ingest, error) {
-	// The stream itself would tell only with the first acknowledgement.
+	// The stream itself would report this only with the first acknowledgement.
 	if _, err := c.GetCollection(ctx, collection); err != nil {
 		return nil, err
 	}
@@ -97,7 +97,7 @@ func (c *Client) Ingest(ctx context.Context, collection string, opts api.IngestO
 	return s, nil
 }
 
-// Add gathers a record for a batch: see api.Ingest. One that cannot be sent at all is refused
+// Add gathers a record for a batch: see api.Ingest. A record that cannot be sent is refused
 // like one that the server refuses.
 func (s *ingestStream) Add(ctx context.Context, r api.Record) error {
 	if s.closing {
@@ -132,7 +132,7 @@ func (s *ingestStream) Add(ctx context.Context, r api.Record) error {
 	return nil
 }
 
-// message returns r as it is sent, or why it cannot be.
+// message returns r in the form in which it is sent, or why it cannot be sent.
 func (s *ingestStream) message(r api.Record, size int) (*hamnestv1.VectorRecord, *api.RecordError) {
 	if size > s.maxRecordBytes {
 		return nil, &api.RecordError{ID: r.ID, Reason: fmt.Sprintf("has %d bytes, and a message of this client has room for %d", size, s.maxRecordBytes)}
@@ -144,8 +144,8 @@ func (s *ingestStream) message(r api.Record, size int) (*hamnestv1.VectorRecord,
 	return message, nil
 }
 
-// Submit sends records as a batch of their own, or as several where one message cannot hold
-// them: see api.Ingest.
+// Submit sends records as a batch of their own, or as several if they do not fit into one
+// message: see api.Ingest.
 func (s *ingestStream) Submit(ctx context.Context, records []api.Record) (api.Pending, error) {
 	if s.batch.count > 0 {
 		if err := s.flush(ctx); err != nil {
@@ -200,16 +200,16 @@ func (p pending) Wait(ctx context.Context) ([]api.RecordError, error) {
 	return refused, nil
 }
 
-// errEndedEarly is why a stream that the server has ended is broken.
+// errEndedEarly is the error of a stream that the server ended.
 var errEndedEarly = &Error{Code: codes.Internal, Message: "the server ended the stream before the client did"}
 
-// Close sends what Add has gathered and waits until everything is acknowledged: see
-// api.Ingest. To give up instead, end the context of Ingest before.
+// Close sends what Add has gathered and waits until everything is acknowledged: see api.Ingest.
+// To give up instead, end the context of Ingest first.
 func (s *ingestStream) Close() (api.IngestResult, error) {
 	if !s.closing {
 		s.closing = true
 		if s.batch.count > 0 {
-			// Fails only when the stream has, which is seen below.
+			// This fails only if the stream has failed, which is noticed below.
 			_ = s.flush(context.Background())
 		}
 		close(s.outgoing)
@@ -242,8 +242,8 @@ func (s *ingestStream) flush(ctx context.Context) error {
 	return nil
 }
 
-// failure returns why the stream, which has ended, ended too early; nil if it did
-// not.
+// failure returns why the stream ended too early, or nil if it did not. The stream must have
+// ended.
 func (s *ingestStream) failure() error {
 	err := s.err
 	if err == nil {
@@ -255,9 +255,8 @@ func (s *ingestStream) failure() error {
 	return &api.IngestError{Result: s.result, Err: err}
 }
 
-// send sends start and then the batches, until there are no more or the stream
-// ends. It returns an error only if that, and not the stream's end, is why nothing
-// more can be sent.
+// send sends start and then the batches, until there are no more or the stream ends. It returns
+// an error only if that error, and not the stream's end, stops it from sending more.
 func (s *ingestStream) send(collection string) error {
 	err := s.stream.Send(&hamnestv1.IngestRequest{Message: &hamnestv1.IngestRequest_Start{
 		Start: &hamnestv1.IngestStart{Collection: collection},
@@ -299,7 +298,7 @@ func (s *ingestStream) receive(sent <-chan error) {
 		}
 		if err != nil {
 			s.cancel()
-			// What broke sending has broken receiving, too: it is the cause.
+			// Whatever broke sending also broke receiving, so it is the cause.
 			s.err = fromGRPC(cmp.Or(<-sent, err))
 			return
 		}

@@ -21,11 +21,11 @@ import (
 	"github.com/hamnest/hamnest/proto/hamnest/v1/convert"
 )
 
-// SearchStream carries the searches of many goroutines over one gRPC call, which takes
-// less time a search than a call each. It is safe for concurrent use.
+// SearchStream carries the searches of many goroutines over one gRPC call, which takes less
+// time than one call for each search. It is safe for concurrent use.
 //
-// Two goroutines work behind it: one sends what Search has asked, the other receives the
-// answers and gives each to the one who waits for it.
+// Two goroutines work behind it: one sends what Search asks, the other receives the answers and
+// hands each to the caller that waits for it.
 type SearchStream struct {
 	stream          hamnestv1.SearchService_SearchStreamClient
 	ctx             context.Context // of the stream
@@ -38,16 +38,15 @@ type SearchStream struct {
 	waiting map[uint64]chan<- *hamnestv1.SearchStreamResponse // by id
 	closed  bool                                              // by Close
 
-	// done is closed when the stream has ended. Until then err is the receiver's,
-	// thereafter anyone's to read.
+	// done is closed when the stream has ended. Until then only the receiver uses err;
+	// afterwards anyone may read it.
 	done chan struct{}
 	err  error
 }
 
-// SearchStream opens a stream for searches of any collections. It must be closed. The end
-// of ctx breaks it, and so does a lost connection or a server that stops: every Search
-// fails from then on with the reason, api.ErrUnavailable for the latter two, and a new stream
-// is the way on.
+// SearchStream opens a stream for searches of any collections. The caller must close it. It
+// breaks when ctx ends, the connection is lost or the server stops: every later Search fails
+// with the reason, which is api.ErrUnavailable for the latter two. Open a new stream to go on.
 func (c *Client) SearchStream(ctx context.Context) (*SearchStream, error) {
 	ctx, cancel := context.WithCancel(ctx)
 	stream, err := c.searches.SearchStream(ctx)
@@ -70,10 +69,10 @@ func (c *Client) SearchStream(ctx context.Context) (*SearchStream, error) {
 	return s, nil
 }
 
-// Search finds the K vectors of a collection most like the query, as Client.Search does,
-// but is not tried again. It waits while the server has as many searches of the stream
-// under way as it takes at a time. The end of ctx ends the wait and this search only; a
-// deadline is told to the server.
+// Search finds the K vectors of a collection most like the query, as Client.Search does, but is
+// not tried again. It waits while the server already works on as many searches of the stream as
+// it takes at a time. When ctx ends, the wait and this search end, and nothing else; a deadline
+// is sent to the server.
 func (s *SearchStream) Search(ctx context.Context, collection string, q api.Query) (*api.Result, error) {
 	var bad convert.Violations
 	message := &hamnestv1.SearchStreamRequest{Id: s.last.Add(1), Request: convert.QueryToProto(&bad, "", q)}
@@ -137,8 +136,8 @@ func resultOf(resp *hamnestv1.SearchStreamResponse) (*api.Result, error) {
 	return nil, &Error{Code: codes.Internal, Message: "the server's answer has neither hits nor an error"}
 }
 
-// Close ends the stream, and with it the searches under way: they fail with
-// context.Canceled. It returns when the stream's goroutines have ended.
+// Close ends the stream. The searches under way fail with context.Canceled. It returns when the
+// stream's goroutines have ended.
 func (s *SearchStream) Close() {
 	s.mu.Lock()
 	s.closed = true
@@ -147,15 +146,15 @@ func (s *SearchStream) Close() {
 	<-s.done
 }
 
-// forget lets go of a search, answered or not.
+// forget drops a search, answered or not.
 func (s *SearchStream) forget(id uint64) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	delete(s.waiting, id)
 }
 
-// send sends searches until the stream ends. It returns an error only if that, and not the
-// stream's end, is why nothing more can be sent.
+// send sends searches until the stream ends. It returns an error only if that error, and not
+// the stream's end, stops it from sending more.
 func (s *SearchStream) send() error {
 	for {
 		select {
@@ -175,15 +174,15 @@ func (s *SearchStream) send() error {
 	}
 }
 
-// receive gives answers to those who wait for them until the stream ends. sent gets what
-// send returns.
+// receive hands answers to those who wait for them until the stream ends. sent gets what send
+// returns.
 func (s *SearchStream) receive(sent <-chan error) {
 	defer close(s.done)
 	for {
 		resp, err := s.stream.Recv()
 		if err != nil {
 			s.cancel()
-			// What broke sending has broken receiving, too: it is the cause.
+			// Whatever broke sending also broke receiving, so it is the cause.
 			s.err = s.reason(cmp.Or(<-sent, err))
 			return
 		}
@@ -197,7 +196,7 @@ func (s *SearchStream) receive(sent <-chan error) {
 	}
 }
 
-// reason is what searches fail with after err has ended the stream.
+// reason is the error of searches after err has ended the stream.
 func (s *SearchStream) reason(err error) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()

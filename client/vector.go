@@ -10,8 +10,8 @@ import (
 	"github.com/hamnest/hamnest/proto/hamnest/v1/convert"
 )
 
-// Upsert stores records, all or none: see api.Engine. A server takes 10000 records a call by
-// default: see Ingest for more.
+// Upsert stores records, all or none: see api.Engine. By default a server takes 10000 records a
+// call; for more see Ingest.
 func (c *Client) Upsert(ctx context.Context, collection string, records []api.Record) error {
 	var bad convert.Violations
 	message := &hamnestv1.UpsertVectorsRequest{Collection: bad.Text("collection", collection)}

@@ -146,8 +146,8 @@ func (s *collectionService) Calibrate(ctx context.Context, req *hamnestv1.Calibr
 	return &hamnestv1.CalibrateResponse{Calibration: convert.CalibrationToProto(calibration)}, nil
 }
 
-// inCollection puts "collection." before the fields of an engine's InvalidError:
-// the engine names those of a Spec, the request holds them in a Collection.
+// inCollection puts "collection." before the fields of an engine's InvalidError: the engine
+// names the fields of a Spec, which the request holds in a Collection.
 func inCollection(err error) error {
 	refused, ok := asError[*api.InvalidError](err)
 	if !ok {
@@ -172,7 +172,7 @@ func nameToken(last string) string {
 	return base64.RawURLEncoding.EncodeToString([]byte(nameTokenPrefix + last))
 }
 
-// parseNameToken returns the name in a page token; of the empty token, none.
+// parseNameToken returns the name in a page token, or no name for the empty token.
 func parseNameToken(token string) (string, error) {
 	if token == "" {
 		return "", nil

@@ -21,9 +21,8 @@ const (
 	vectorResource     = "hamnest.v1.VectorRecord"
 )
 
-// A status travels in HTTP/2 trailers, of which some clients take no more than
-// 8 KiB (gRPC for C and Java by default), base64 included. What came from the
-// user is clipped to fit.
+// A status travels in HTTP/2 trailers, and some clients take no more than 8 KiB of those (gRPC
+// for C and Java by default), base64 included. Text from the user is clipped to fit.
 const (
 	maxMessageText    = 1 << 10
 	maxFieldText      = 256
@@ -56,8 +55,8 @@ func toStatus(err error) *status.Status {
 	return status.New(codes.Internal, message(err))
 }
 
-// formOf returns the code and the detail, if any, that err travels as; false when it has no
-// form of its own.
+// formOf returns the code that err is sent as, and the detail if there is one; false when err
+// has no form of its own.
 func formOf(err error) (code codes.Code, detail protoadapt.MessageV1, ok bool) {
 	switch {
 	case errors.Is(err, context.Canceled):
@@ -115,7 +114,7 @@ func invalidMessage(violations []api.Violation) string {
 	return text
 }
 
-// countTold returns how many of the violations the details have room for.
+// countTold returns how many of the violations fit into the details.
 func countTold(violations []api.Violation) int {
 	size := 0
 	for i, v := range violations {
@@ -167,8 +166,8 @@ func invalid(field, format string, args ...any) error {
 	return bad.Err()
 }
 
-// clip returns s if it has at most n bytes, else its start with a mark, as valid
-// UTF-8 either way.
+// clip returns s if it has at most n bytes, otherwise its start with a mark; valid UTF-8 either
+// way.
 func clip(s string, n int) string {
 	if len(s) > n {
 		s = s[:n-len("...")] + "..."

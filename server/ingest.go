@@ -14,16 +14,15 @@ import (
 	"github.com/hamnest/hamnest/proto/hamnest/v1/convert"
 )
 
-// An ingest stream is three goroutines in a row. The first only receives, because
-// nothing but the end of the stream interrupts Recv and Shutdown must not wait for
-// a client that is silent. The second, the handler's own, converts a batch and
-// submits it to the engine, which blocks while the engine is behind; then nothing
-// is received, and HTTP/2 flow control holds the client back. The third waits for
-// each batch to be durable, in order, and acknowledges it.
+// An ingest stream is three goroutines in a row. The first only receives, because only the end
+// of the stream interrupts Recv, and Shutdown must not wait for a silent client. The second,
+// the handler's own, converts a batch and submits it to the engine, which blocks while the
+// engine is behind. Then nothing is received, and HTTP/2 flow control makes the client wait.
+// The third waits for each batch to be durable, in order, and acknowledges it.
 
-// ingestInFlight is how many batches may be submitted and not yet acknowledged,
-// enough that the engine has work while an acknowledgement is on its way. What
-// waits here is small: the engine's own queue holds the vectors.
+// ingestInFlight is how many batches may be submitted and not yet acknowledged: enough that the
+// engine has work while an acknowledgement travels. Little memory waits here, because the
+// engine's own queue holds the vectors.
 const ingestInFlight = 16
 
 type ingestStream = grpc.BidiStreamingServer[hamnestv1.IngestRequest, hamnestv1.IngestResponse]
@@ -31,9 +30,9 @@ type ingestStream = grpc.BidiStreamingServer[hamnestv1.IngestRequest, hamnestv1.
 // submission is a batch that the engine has taken.
 type submission struct {
 	sequence uint64
-	// vectors is how many the batch held, errors the refused ones among them.
+	// vectors is the size of the batch, errors the number of refused vectors in it.
 	vectors int
-	// refused did not convert; position is where the others stand in the batch.
+	// refused did not convert; position is the place of the others in the batch.
 	refused  []api.RecordError
 	position []int
 	pending  api.Pending
@@ -45,9 +44,9 @@ type received struct {
 	err     error
 }
 
-// Ingest stores batches until the client closes its side. However it ends, by an
-// error, by Shutdown or well, each batch that was submitted is acknowledged first,
-// unless the stream itself is broken.
+// Ingest stores batches until the client closes its side. Whether it ends by that, by an error
+// or by Shutdown, it first acknowledges every batch that was submitted, unless the stream
+// itself is broken.
 func (s *vectorService) Ingest(stream ingestStream) error {
 	ctx, cancel := context.WithCancel(stream.Context())
 	defer cancel()
@@ -156,7 +155,7 @@ func (s *vectorService) submit(ctx context.Context, in api.Ingest, dims int, req
 	}
 }
 
-// submitBatch gives the engine the vectors of a batch that convert.
+// submitBatch gives the engine those vectors of a batch that convert.
 func submitBatch(ctx context.Context, in api.Ingest, dims int, batch *hamnestv1.IngestBatch) (submission, error) {
 	sub := submission{sequence: batch.GetSequence(), vectors: len(batch.GetVectors())}
 	records := make([]api.Record, 0, sub.vectors)
@@ -174,7 +173,7 @@ func submitBatch(ctx context.Context, in api.Ingest, dims int, batch *hamnestv1.
 	return sub, err
 }
 
-// wait waits until the batch is durable and returns all of its refusals, ascending: those
+// wait waits until the batch is durable and returns all its refusals in ascending order: those
 // that did not convert and the engine's own.
 func (sub submission) wait(ctx context.Context) ([]api.RecordError, error) {
 	engines, err := sub.pending.Wait(ctx)

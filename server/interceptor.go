@@ -26,9 +26,9 @@ func (s *Server) interceptUnary(ctx context.Context, req any, info *grpc.UnarySe
 	return resp, nil
 }
 
-// interceptStream does the same for streams. Those of other services, which are
-// health watches and reflection and never end by themselves, end with Shutdown;
-// those of our own know better when to.
+// interceptStream does the same for streams. Streams of other services, which are health
+// watches and reflection and never end by themselves, end with Shutdown; our own know better
+// when to end.
 func (s *Server) interceptStream(srv any, stream grpc.ServerStream, info *grpc.StreamServerInfo, handler grpc.StreamHandler) error {
 	run := func() error { return handler(srv, stream) }
 	var err error
@@ -49,8 +49,8 @@ func (s *Server) interceptStream(srv any, stream grpc.ServerStream, info *grpc.S
 	return nil
 }
 
-// fail returns err as a status error, and logs it when it is the server's fault:
-// not when gRPC could make nothing of what a client sent, which is INTERNAL too.
+// fail returns err as a status error, and logs it if it is the server's fault. It is not if
+// gRPC cannot decode what a client sent, which is INTERNAL too.
 func (s *Server) fail(ctx context.Context, method string, err error) error {
 	st := toStatus(err)
 	_, ofGRPC := status.FromError(err)

@@ -10,10 +10,10 @@ import (
 	hamnestv1 "github.com/hamnest/hamnest/proto/hamnest/v1"
 )
 
-// Limits are looked at before anything is converted, so that a request that asks
-// for too much costs no more than its own bytes.
+// Limits are checked before anything is converted, so that a request that asks for too much
+// costs no more than its own bytes.
 
-// The names by which an api.LimitError calls the fields of Options.
+// The names in an api.LimitError of the fields of Options.
 const (
 	limitMessageBytes  = "max_message_bytes"
 	limitK             = "max_k"
@@ -39,8 +39,8 @@ func checkBatch(field, limit string, found, most int) error {
 	return checkMax(field, "holds", limit, uint64(found), most)
 }
 
-// checkSearch looks at what one search asks for. path is its own, such as
-// "requests[3].", and empty for a search alone.
+// checkSearch checks what one search asks for. path is its own, such as "requests[3].", or
+// empty for a single search.
 func (e *service) checkSearch(path string, req *hamnestv1.SearchRequest) error {
 	if err := checkMax(path+"k", "is", limitK, uint64(req.GetK()), e.opts.MaxK); err != nil {
 		return err
@@ -54,7 +54,7 @@ func (e *service) checkSearch(path string, req *hamnestv1.SearchRequest) error {
 	return nil
 }
 
-// checkOversampling looks at the candidates that a multiple of k is. Whether it is a
+// checkOversampling checks the number of candidates that a multiple of k gives. Whether it is a
 // number at all is for the engine to say.
 func (e *service) checkOversampling(field string, multiple float64, k uint32) error {
 	wanted := math.Ceil(multiple * float64(k))
@@ -64,8 +64,8 @@ func (e *service) checkOversampling(field string, multiple float64, k uint32) er
 	return checkMax(field, "times k is", limitCandidates, uint64(min(wanted, 1<<62)), e.opts.MaxCandidates)
 }
 
-// Sizes on the wire, for answers that are certain to be too large before they
-// are made, and for pages that are certain not to be.
+// Sizes on the wire, to find answers that are certain to be too large before they are made, and
+// pages that are certain to fit.
 const (
 	// minHitBytes is a hit with the shortest id: two bytes of framing, three of
 	// id, five of score.
@@ -78,7 +78,7 @@ const (
 	float32Bytes     = 4
 )
 
-// hitBytes returns the least that a hit of a search takes, of a collection of dims dimensions.
+// hitBytes returns the least size of a hit of a search, in a collection of dims dimensions.
 func hitBytes(dims int, req *hamnestv1.SearchRequest) uint64 {
 	size := minHitBytes
 	if req.GetWithVector() {
@@ -87,8 +87,8 @@ func hitBytes(dims int, req *hamnestv1.SearchRequest) uint64 {
 	return uint64(size)
 }
 
-// checkHits refuses searches of a collection whose hits take more bytes, in all, than a
-// message holds, should min_score let all of them through.
+// checkHits refuses searches of a collection if their hits take more bytes, in all, than a
+// message holds when min_score lets all of them through.
 func (e *service) checkHits(ctx context.Context, field string, c api.Info, searches ...*hamnestv1.SearchRequest) error {
 	var asked uint64
 	for _, search := range searches {
@@ -116,7 +116,7 @@ func (e *service) checkAnswer(field string, asked uint64) error {
 // budget is what the answer to one request may hold.
 func (e *service) budget() *api.Budget { return api.NewBudget(int64(e.opts.MaxMessageBytes)) }
 
-// overBudget says of an error that a budget was used up which limit that is.
+// overBudget names the limit in an error that says that a budget was used up.
 func (e *service) overBudget(field string, err error) error {
 	if errors.Is(err, api.ErrTooLarge) {
 		most := e.opts.MaxMessageBytes
@@ -125,8 +125,8 @@ func (e *service) overBudget(field string, err error) error {
 	return err
 }
 
-// payloadBytes is what the vector and the code of a record take, as far as they are
-// asked for.
+// payloadBytes is the size of the vector and the code of a record, as far as opts asks for
+// them.
 func payloadBytes(dims int, opts api.ReadOptions) int {
 	size := 0
 	if opts.WithVector {
@@ -154,7 +154,7 @@ const (
 	maxPageSize     = 1000
 )
 
-// pageSize returns the elements wanted on a page, given a request's page_size.
+// pageSize returns the number of elements on a page, given a request's page_size.
 func pageSize(requested uint32) int {
 	if requested == 0 {
 		return defaultPageSize

@@ -88,8 +88,8 @@ func (s *searchService) BatchSearch(ctx context.Context, req *hamnestv1.BatchSea
 	return resp, nil
 }
 
-// aboutMissing attaches to a batch's not-found error the stored vector that it is
-// about: the first that is still missing.
+// aboutMissing attaches to a batch's not-found error the stored vector that it is about: the
+// first that is still missing.
 func (s *searchService) aboutMissing(ctx context.Context, name string, queries []api.Query, err error) error {
 	var ids []string
 	for _, q := range queries {

@@ -13,12 +13,12 @@ import (
 	hamnestv1 "github.com/hamnest/hamnest/proto/hamnest/v1"
 )
 
-// The goroutines of a search stream take turns at it. One waits for the next request;
-// when that comes, another takes its place, and it answers the request itself: a search
-// is not handed from goroutine to goroutine on its way. They are made as they are needed
-// and live as long as the stream, so that their stacks grow once. When as many as
-// Options.MaxStreamSearches are answering, nobody receives, and HTTP/2 flow control holds
-// the client back. The handler's own goroutine only waits for the end.
+// The goroutines of a search stream take turns. One waits for the next request; when it comes,
+// another takes over, and the first answers the request itself. So a search is never handed
+// from goroutine to goroutine. They are made when needed and live as long as the stream, so
+// that their stacks grow once. When Options.MaxStreamSearches of them are answering, nobody
+// receives, and HTTP/2 flow control makes the client wait. The handler's own goroutine only
+// waits for the end.
 
 type searchStream = grpc.BidiStreamingServer[hamnestv1.SearchStreamRequest, hamnestv1.SearchStreamResponse]
 
@@ -39,8 +39,8 @@ type answering struct {
 	under   sync.WaitGroup
 }
 
-// SearchStream answers searches until the client closes its side. However it ends, what
-// was received is answered first, unless the stream itself is broken.
+// SearchStream answers searches until the client closes its side. However the stream ends,
+// requests that were received are answered first, unless the stream itself is broken.
 func (s *searchService) SearchStream(stream searchStream) error {
 	a := &answering{searchService: s, stream: stream, ended: make(chan struct{}), workers: 1, idle: 1}
 	s.streams.Go(a.work)
@@ -56,7 +56,7 @@ func (s *searchService) SearchStream(stream searchStream) error {
 	return a.err
 }
 
-// end lets no more requests in. The first reason counts.
+// end stops new requests. The first reason counts.
 func (a *answering) end(err error) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
@@ -86,9 +86,9 @@ func (a *answering) work() {
 	}
 }
 
-// receive returns the next request, which is then under way, and sees to it that somebody
-// waits for the one after it. It returns false when the stream has ended. a.receiving is
-// held.
+// receive returns the next request, which is then under way, and makes sure that somebody waits
+// for the one after it. It returns false when the stream has ended. The caller holds
+// a.receiving.
 func (a *answering) receive() (*hamnestv1.SearchStreamRequest, bool) {
 	if a.hasEnded() {
 		return nil, false
@@ -121,7 +121,7 @@ func (a *answering) done() {
 	a.under.Done()
 }
 
-// answer searches. The end of the stream, if it is not a good one, ends the search.
+// answer searches. If the stream ends badly, the search ends too.
 func (a *answering) answer(request *hamnestv1.SearchStreamRequest) *hamnestv1.SearchStreamResponse {
 	ctx := a.stream.Context()
 	var response *hamnestv1.SearchResponse

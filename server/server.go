@@ -1,10 +1,9 @@
 // Package server answers the gRPC services of hamnest.v1 from an [api.Engine].
 //
-// A handler converts the request, makes one call of the engine and converts the
-// answer. Around the handlers are the limits that refuse a request before it
-// costs anything (limits.go) and what turns errors into gRPC status (errors.go). The
-// conversions between wire and engine are those of package convert, which the client
-// shares. The standard health service and server reflection are on.
+// A handler converts the request, makes one call of the engine and converts the answer. Around
+// the handlers, limits.go refuses requests above a limit before they cost anything, and
+// errors.go turns errors into gRPC statuses. Package convert, which the client shares, converts
+// between wire and engine. The standard health service and server reflection are on.
 package server
 
 import (
@@ -28,23 +27,23 @@ import (
 	hamnestv1 "github.com/hamnest/hamnest/proto/hamnest/v1"
 )
 
-// Options configures New. The zero value is ready to use; a number that is zero
-// or less means its default. A request above a limit is refused with
-// RESOURCE_EXHAUSTED, the limit's name, its value and the value found.
+// Options configures New. The zero value is ready to use; a number that is zero or less means
+// its default. A request above a limit is refused with RESOURCE_EXHAUSTED, the limit's name,
+// its value and the value found.
 type Options struct {
 	// MaxMessageBytes is the largest message received or sent. It bounds the
 	// memory that one request can claim. Default 64 MiB.
 	MaxMessageBytes int
 	// MaxK is how many results one search may ask for. Default 10000.
 	MaxK int
-	// MaxCandidates is how many candidates one search may ask any stage to keep,
-	// as a count or by oversampling. What the engine keeps for a search that does
-	// not ask is the engine's own business. Default 100000.
+	// MaxCandidates is how many candidates one search may ask any stage to keep, as a count or
+	// by oversampling. If a search does not ask, the engine may keep as many as it wants.
+	// Default 100000.
 	MaxCandidates int
 	// MaxBatchSearches is how many searches one BatchSearch may hold. Default 1000.
 	MaxBatchSearches int
-	// MaxStreamSearches is how many searches one SearchStream may have under way; the
-	// server reads no further while they are so many. Default 256.
+	// MaxStreamSearches is how many searches one SearchStream may have under way; at that
+	// number the server stops reading. Default 256.
 	MaxStreamSearches int
 	// MaxBatchVectors is how many vectors one UpsertVectors or one batch of
 	// Ingest may hold, and how many ids one GetVectors or DeleteVectors.
@@ -59,15 +58,15 @@ type Options struct {
 	// Credentials secure the connections, for instance credentials.NewTLS. Nil: everything
 	// travels in the clear.
 	Credentials credentials.TransportCredentials
-	// UnaryInterceptors and StreamInterceptors go around every call, the first outermost. They
-	// see the status that a call ends with, and what they return themselves goes out as it is.
-	// The searches of one SearchStream are one call to them.
+	// UnaryInterceptors and StreamInterceptors wrap every call, the first outermost. They see
+	// the status that a call ends with, and what they return is sent unchanged. The searches of
+	// one SearchStream are one call to them.
 	UnaryInterceptors  []grpc.UnaryServerInterceptor
 	StreamInterceptors []grpc.StreamServerInterceptor
-	// HTTP answers what comes over the listeners of ServeHTTP. Nil: there are none.
+	// HTTP answers requests on the listeners of ServeHTTP. Nil: there are none.
 	HTTP http.Handler
-	// Logger gets a line for each call that fails with INTERNAL or DATA_LOSS and
-	// no other. Default slog.Default().
+	// Logger gets a line for each call that fails with INTERNAL or DATA_LOSS, and for no other.
+	// Default slog.Default().
 	Logger *slog.Logger
 }
 
@@ -96,10 +95,10 @@ func (o Options) withDefaults() Options {
 	return o
 }
 
-// A connection over which nothing was heard for keepaliveTime is pinged, and
-// closed keepaliveTimeout later, so that a client that lost power does not hold
-// an ingest stream for ever. Clients may ping as often as keepaliveMinTime:
-// gRPC's own five minutes outlive the idle timeouts of common load balancers.
+// A connection that has been silent for keepaliveTime is pinged, and closed keepaliveTimeout
+// later, so that a client that lost power does not hold an ingest stream for ever. Clients may
+// ping as often as keepaliveMinTime: gRPC's own five minutes outlast the idle timeouts of
+// common load balancers.
 const (
 	keepaliveTime    = time.Minute
 	keepaliveTimeout = 20 * time.Second
@@ -112,11 +111,10 @@ type Server struct {
 	grpc   *grpc.Server
 	http   *http.Server
 	health *health.Server
-	// stopping is closed when Shutdown begins: streams that could go on for ever
-	// end then.
+	// stopping is closed when Shutdown begins; streams that could go on for ever end then.
 	stopping chan struct{}
 	stopOnce sync.Once
-	// streams counts the goroutines that outlive their handler by a moment.
+	// streams counts the goroutines that outlive their handler for a moment.
 	streams sync.WaitGroup
 }
 
@@ -126,8 +124,8 @@ type service struct {
 	opts   Options
 }
 
-// New returns a server of an engine, which the caller keeps open until Shutdown has
-// returned and closes thereafter.
+// New returns a server of an engine. The caller keeps the engine open until Shutdown has
+// returned, and closes it afterwards.
 func New(engine api.Engine, opts Options) *Server {
 	opts = opts.withDefaults()
 	s := &Server{
@@ -149,8 +147,8 @@ func New(engine api.Engine, opts Options) *Server {
 		grpc.Creds(opts.Credentials),
 		grpc.ChainUnaryInterceptor(append(slices.Clone(opts.UnaryInterceptors), s.interceptUnary)...),
 		grpc.ChainStreamInterceptor(append(slices.Clone(opts.StreamInterceptors), s.interceptStream)...),
-		// Without this a hard stop would return while handlers still use the
-		// database that the caller is about to close.
+		// Without this a hard stop would return while handlers still use the database that the
+		// caller is about to close.
 		grpc.WaitForHandlers(true),
 	)
 
@@ -167,9 +165,9 @@ func New(engine api.Engine, opts Options) *Server {
 	return s
 }
 
-// Serve accepts connections on lis and answers them until Shutdown, then returns
-// nil; at once if Shutdown came first. It closes lis. Several listeners can be
-// served at once.
+// Serve accepts connections on lis and answers them until Shutdown, then returns nil; it
+// returns at once if Shutdown came first. It closes lis. Several listeners can be served at
+// once.
 func (s *Server) Serve(lis net.Listener) error {
 	if err := s.grpc.Serve(lis); !errors.Is(err, grpc.ErrServerStopped) {
 		return err
@@ -177,10 +175,10 @@ func (s *Server) Serve(lis net.Listener) error {
 	return nil
 }
 
-// ServeHTTP accepts connections on lis for Options.HTTP, without which it fails, until
-// Shutdown, as Serve does for gRPC. The two have a listener each: gRPC on its own transport is
-// the faster one, and nothing has to guess what a connection speaks. Options.Credentials do
-// not cover lis: tls.NewListener does.
+// ServeHTTP accepts connections on lis for Options.HTTP until Shutdown, as Serve does for gRPC.
+// It fails without Options.HTTP. Each of the two has its own listener, because gRPC is faster
+// on its own transport, and nothing has to guess what a connection speaks. Options.Credentials
+// do not cover lis: use tls.NewListener.
 func (s *Server) ServeHTTP(lis net.Listener) error {
 	if s.http.Handler == nil {
 		return errors.Join(errors.New("server: ServeHTTP without Options.HTTP"), lis.Close())
@@ -191,11 +189,10 @@ func (s *Server) ServeHTTP(lis net.Listener) error {
 	return nil
 }
 
-// Shutdown stops the server: health turns to NOT_SERVING, no new call is
-// accepted, and the calls that run, HTTP requests too, are finished. An ingest stream acknowledges
-// every batch it has received, a search stream answers every search, and both end
-// with UNAVAILABLE. When ctx ends first the
-// remaining calls are cancelled, and the error is the context's. Once Shutdown
+// Shutdown stops the server: health turns to NOT_SERVING, no new call is accepted, and running
+// calls, including HTTP requests, finish. An ingest stream acknowledges every batch it has
+// received, a search stream answers every search, and both end with UNAVAILABLE. If ctx ends
+// first, the remaining calls are cancelled, and the error is that of the context. Once Shutdown
 // has returned, nothing uses the database any more; Shutdown does not close it.
 func (s *Server) Shutdown(ctx context.Context) error {
 	s.stopOnce.Do(func() {

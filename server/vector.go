@@ -28,9 +28,9 @@ func (s *vectorService) UpsertVectors(ctx context.Context, req *hamnestv1.Upsert
 		return nil, err
 	}
 	records := make([]api.Record, len(req.GetVectors()))
-	// A vector or code that does not convert goes on as no vector, which every
-	// collection refuses: so the engine's answer names all bad ones, and only the field
-	// and the reason are known better here.
+	// A vector or code that does not convert goes on as no vector, which every collection
+	// refuses. So the engine's answer names all bad ones, and only the field and the reason are
+	// known better here.
 	unconverted := map[string]api.Violation{}
 	for i, r := range req.GetVectors() {
 		record, field, err := convert.RecordFromProto(r, c.Dims)
@@ -91,8 +91,8 @@ func (s *vectorService) GetVectors(ctx context.Context, req *hamnestv1.GetVector
 	return resp, nil
 }
 
-// getChunk is how many vectors are read before their size is looked at: what a
-// request asks for can be far more than a message holds.
+// getChunk is how many vectors are read before their size is checked, because a request can ask
+// for far more than a message holds.
 const getChunk = 64
 
 func (s *vectorService) DeleteVectors(ctx context.Context, req *hamnestv1.DeleteVectorsRequest) (*hamnestv1.DeleteVectorsResponse, error) {
