@@ -14,11 +14,11 @@ import (
 	bolt "go.etcd.io/bbolt"
 )
 
-// This file keeps folders that no catalog has from being lost: a catalog was removed, or
-// another put in its place, or a folder came from elsewhere.
+// This file keeps folders that no catalog lists from being lost: the catalog was removed or
+// replaced by another, or the folder came from elsewhere.
 
 // orphans returns the ids of the folders of dir that have a shard and are not listed,
-// ascending. What a crash cut short has another name.
+// ascending. Folders that a crash left unfinished have other names.
 func orphans(dir string, listed map[string]bool) ([]string, error) {
 	found, err := os.ReadDir(dir)
 	if err != nil {
@@ -48,11 +48,11 @@ func refuseOrphans(dir string, listed map[string]bool) error {
 	return fmt.Errorf("storage: %s: %w: folders %s: adopt them into the catalog, or move them away", dir, ErrOrphans, strings.Join(ids, ", "))
 }
 
-// Adopt enters the folders of dir that are not in its catalog, and makes the catalog when
-// there is none. A collection gets the name that it had when its file was made, and its id
-// where the file does not say or the name is taken; its labels are gone. Adopt returns what
-// it has entered. A folder whose shard cannot be opened is an error, and none is entered
-// then. ErrLocked when another process has the directory open.
+// Adopt enters the folders of dir that are not in its catalog. If there is no catalog it
+// makes one. A collection gets the name that it had when its file was made, or its id if
+// the file does not say or the name is taken; its labels are lost. Adopt returns the
+// entries it made. If a shard cannot be opened, Adopt fails and enters nothing. ErrLocked
+// when another process has the directory open.
 func Adopt(dir string) (adopted []Entry, err error) {
 	path := filepath.Join(dir, catalogFile)
 	if _, err := os.Stat(path); errors.Is(err, fs.ErrNotExist) {
@@ -103,7 +103,7 @@ func Adopt(dir string) (adopted []Entry, err error) {
 	})
 }
 
-// isID reports whether a folder of that name is a collection's.
+// isID reports whether a folder of that name belongs to a collection.
 func isID(name string) bool {
 	b, err := hex.DecodeString(name)
 	return err == nil && len(b) == 16

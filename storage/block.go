@@ -2,14 +2,14 @@ package storage
 
 import "time"
 
-// ChecksumBytes is what a stored vector takes beside itself, padding aside.
+// ChecksumBytes is what a stored vector takes besides itself, not counting padding.
 const ChecksumBytes = 8
 
-// checkedRows is how many rows are checked at a time, a divisor of 256.
+// checkedRows is how many rows are checked at a time; it divides 256.
 const checkedRows = 64
 
-// Block is vectors of successive slots, as they are stored: vector i is the first
-// Schema.VectorBytes bytes from i*Stride on.
+// Block is stored vectors of successive slots: vector i is the first Schema.VectorBytes
+// bytes from i*Stride on.
 type Block struct {
 	Rows   []byte // Count*Stride bytes, 8-byte aligned in most files but not in all
 	Stride int
@@ -20,9 +20,9 @@ type Block struct {
 	mapped bool // Rows are the file's
 }
 
-// Block returns the vectors from slot first on, first < end <= State().Next, as far as
-// they lie side by side, and no further than end: to read many in a row it costs much less
-// than Vector. None may be used before Check has seen it. The block is valid until the next
+// Block returns the vectors from slot first on, first < end <= State().Next, as far as they
+// lie side by side, and not beyond end. To read many in a row it costs much less than
+// Vector. Check must see a vector before it is used. The block is valid until the next
 // call.
 func (r *Reader) Block(first, end uint64) (Block, error) {
 	s := r.schema
@@ -45,13 +45,13 @@ func (r *Reader) Block(first, end uint64) (Block, error) {
 	return b, nil
 }
 
-// Check verifies the checksums of vectors from to to-1, except of those that skip, which
-// may be nil, says true of: what these hold is not to be used.
+// Check verifies the checksums of vectors from to to-1, except those for which skip, which
+// may be nil, returns true: the caller must not use those.
 func (b *Block) Check(from, to int, skip func(slot uint64) bool) error {
 	start := time.Now()
 	for i := from; i < to; {
 		slot := b.first + uint64(i)
-		// As many as have all but the lowest byte of their slots in common.
+		// All rows of a run have all but the lowest byte of their slots in common.
 		n := min(to-i, checkedRows-int(slot%checkedRows))
 		var crcs [checkedRows]uint32
 		high := slotCRC(slot &^ 0xff)
@@ -86,7 +86,7 @@ func (r *Reader) gather(first uint64, count int) ([]byte, error) {
 	value := r.get(&r.tail, bucketTail, first)
 	for i := range count {
 		slot := first + uint64(i)
-		if i > 0 { // much cheaper than to look for each
+		if i > 0 { // much cheaper than looking for each
 			var key []byte
 			key, value = r.tail.Next()
 			if at, err := parseSlotKey(key); err != nil || at != slot {

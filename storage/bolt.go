@@ -20,9 +20,9 @@ import (
 	berrors "go.etcd.io/bbolt/errors"
 )
 
-// This file opens bbolt's files and keeps what damage does to bbolt from the rest.
+// This file opens bbolt's files and keeps damage to bbolt away from the rest.
 
-// file is a bbolt file that is open: a shard's or the catalog's.
+// file is an open bbolt file: a shard's or the catalog's.
 type file struct {
 	path     string
 	db       *bolt.DB
@@ -31,25 +31,26 @@ type file struct {
 	doubt    error // see Shard.Doubt
 }
 
-// guard runs fn, which reads the file's pages, names the file in its error, and
-// catches damage.
+// guard runs fn, which reads the file's pages, names the file in its error, and catches
+// damage.
 func (f *file) guard(fn func() error) error { return guard(f.path, f.db, fn) }
 
-// guard is file.guard for the file at path that db has, nil while it is being opened.
+// guard is file.guard for the file at path, opened as db; db is nil while it is being
+// opened.
 func guard(path string, db *bolt.DB, fn func() error) error {
 	err := catchDamage(db, fn)
 	if err == nil {
 		return nil
 	}
-	// The system's errors name the file by the path that it had when it was opened.
+	// Errors of the system name the file by the path that it had when it was opened.
 	if by := (*fs.PathError)(nil); errors.As(err, &by) && !errors.Is(err, ErrCorrupt) {
 		return fmt.Errorf("storage: %s: %s: %w", path, by.Op, by.Err)
 	}
 	return fmt.Errorf("storage: %s: %w", path, err)
 }
 
-// present returns ErrGone when the path leads to another file than the one that is open, or
-// to none.
+// present returns ErrGone when the path leads to another file than the open one, or to
+// none.
 func (f *file) present() error {
 	now, err := os.Stat(f.path)
 	switch {
@@ -61,7 +62,7 @@ func (f *file) present() error {
 	return nil
 }
 
-// writable returns why nothing can be written to the file, nil when something can.
+// writable returns why nothing can be written to the file, or nil.
 func (f *file) writable() error {
 	if f.readOnly {
 		return fmt.Errorf("storage: %s: %w", f.path, ErrReadOnly)
@@ -69,8 +70,8 @@ func (f *file) writable() error {
 	return f.present()
 }
 
-// update is db.Update under guard, if the file is writable. stuck tells that bbolt, undoing
-// what it could not do, tripped as well, and still has its lock for writers.
+// update is db.Update under guard, if the file is writable. stuck says that bbolt failed
+// again while undoing a failed commit, and still holds its writers' lock.
 func (f *file) update(fn func(tx *bolt.Tx) error) (stuck bool, err error) {
 	if err := f.writable(); err != nil {
 		return false, err
@@ -78,8 +79,8 @@ func (f *file) update(fn func(tx *bolt.Tx) error) (stuck bool, err error) {
 	return update(f.path, f.db, fn)
 }
 
-// catchDamage runs fn and turns the panics that damaged pages cause, in bbolt or
-// as a fault of the mapping, into ErrCorrupt. Any other panic is a bug and goes on.
+// catchDamage runs fn and turns the panics that damaged pages cause, in bbolt or as a fault
+// of the mapping, into ErrCorrupt. Any other panic is a bug and continues.
 func catchDamage(db *bolt.DB, fn func() error) (err error) {
 	defer debug.SetPanicOnFault(debug.SetPanicOnFault(true))
 	defer func() {
@@ -93,7 +94,7 @@ func catchDamage(db *bolt.DB, fn func() error) (err error) {
 	return fn()
 }
 
-// update is file.update of a file that may be new.
+// update is file.update for a file that may be new.
 func update(path string, db *bolt.DB, fn func(tx *bolt.Tx) error) (stuck bool, err error) {
 	var tx *bolt.Tx
 	err = guard(path, db, func() error {
@@ -105,10 +106,11 @@ func update(path string, db *bolt.DB, fn func(tx *bolt.Tx) error) (stuck bool, e
 	return tx != nil && tx.DB() != nil, err
 }
 
-// fromPages reports whether p, just recovered, was raised by bbolt, or what that calls of the
-// standard library, or is a fault of memory that damaged pages led to: one that bbolt or this
-// package met, or anybody in the mapping that db has of its file. bbolt copies small buckets,
-// whose offsets lead out of the copies then. Other memory that cannot be read is a bug's.
+// fromPages reports whether damaged pages caused p, a panic just recovered. It is true if
+// bbolt, or what it calls of the standard library, raised p; if bbolt or this package met a
+// fault of memory; and if anybody did in the mapping of db's file. bbolt copies small
+// buckets, and offsets in them may then lead outside the copies. Any other fault of memory
+// is a bug.
 func fromPages(db *bolt.DB, p any) bool {
 	by := raiser()
 	if strings.HasPrefix(by, "go.etcd.io/bbolt") {
@@ -120,8 +122,8 @@ func fromPages(db *bolt.DB, p any) bool {
 
 const thisPackage = "github.com/hamnest/hamnest/storage."
 
-// raiser returns the function that raised the panic just recovered, or called the one of the
-// standard library that did.
+// raiser returns the function that raised the panic just recovered, or that called the
+// function of the standard library that did.
 func raiser() string {
 	var pcs [64]uintptr
 	frames := runtime.CallersFrames(pcs[:runtime.Callers(0, pcs[:])])
@@ -137,16 +139,16 @@ func raiser() string {
 	}
 }
 
-// isStandard reports whether a function is of the standard library, whose packages have no dot
-// in the first element of their paths.
+// isStandard reports whether a function is of the standard library: the first elements of
+// its packages' paths have no dot.
 func isStandard(function string) bool {
 	first, _, _ := strings.Cut(function, "/")
 	name, _, _ := strings.Cut(first, ".")
 	return len(first) == len(function) && name != "main" || !strings.Contains(first, ".")
 }
 
-// isMapped reports whether addr is of the mapping of db's file, or where a damaged page may
-// point: offsets are of 32 bits, and the length comes on top. A large mapping has room for that.
+// isMapped reports whether addr is in the mapping of db's file, or where a damaged page may
+// point: offsets have 32 bits, and the length is added. A large mapping has room for that.
 func isMapped(db *bolt.DB, addr uintptr) bool {
 	const reach = 2 << 32
 	if db == nil { // nobody else reads yet
@@ -162,18 +164,18 @@ func isMapped(db *bolt.DB, addr uintptr) bool {
 
 const lockTimeout = 2 * time.Second
 
-// mapBytes is how much address space a file gets at open. Growing the mapping
-// waits for all readers, so it should never have to grow; address space costs
-// nothing. Not on Windows, where the file would be grown to that size.
+// mapBytes is how much address space a file gets at open. Growing the mapping waits for all
+// readers, so it should never have to grow; address space costs nothing. Not on Windows,
+// which would grow the file to that size.
 func mapBytes() int {
 	if runtime.GOOS == "windows" || math.MaxInt == math.MaxInt32 {
 		return 0
 	}
-	gib := 64 // not a constant: it does not fit where it is not used
+	gib := 64 // not a constant, which would overflow a 32-bit int
 	return gib << 30
 }
 
-// openFile opens a bbolt file that is there, readOnly or not.
+// openFile opens an existing bbolt file, readOnly or not.
 func openFile(path string, readOnly bool) (file, error) {
 	info, err := os.Stat(path)
 	if err != nil {
@@ -188,9 +190,9 @@ func openFile(path string, readOnly bool) (file, error) {
 // createFile makes a bbolt file, or fills an empty one.
 func createFile(path string) (file, error) { return openBolt(path, false) }
 
-// openBolt opens or makes a bbolt file. The freelist is not kept on disk while
-// the file is open, which makes commits independent of how much is free;
-// closeBolt writes it once, so that the next open need not look for it.
+// openBolt opens or makes a bbolt file. The freelist is not kept on disk while the file is
+// open, so the cost of a commit does not depend on how much is free. closeBolt writes it
+// once, so that the next open need not search for free pages.
 func openBolt(path string, readOnly bool) (file, error) {
 	options := &bolt.Options{
 		ReadOnly:        readOnly,
@@ -220,7 +222,7 @@ func openBolt(path string, readOnly bool) (file, error) {
 		err = guard(path, nil, open)
 	}
 	if err != nil && opened != nil {
-		// bbolt has done so, but not after a panic, and then the lock would stay.
+		// bbolt has done so, except after a panic, which would leave the lock.
 		_, _ = unlock(opened), opened.Close()
 	}
 	switch {
@@ -246,8 +248,8 @@ func openBolt(path string, readOnly bool) (file, error) {
 	return f, nil
 }
 
-// damagedMeta looks at both meta pages, of which bbolt takes the newest that is whole. It
-// returns as doubt what may be missing when one is not.
+// damagedMeta looks at both meta pages; bbolt uses the newest whole one. If one is damaged,
+// doubt says what may be missing.
 func damagedMeta(file *os.File, pageSize int64) (doubt, err error) {
 	const (
 		summed = 56 // bytes that the checksum after them is of
@@ -274,7 +276,7 @@ func closeBolt(db *bolt.DB) error {
 	if stuck {
 		return err
 	}
-	// Without a freelist the next open takes longer: no reason to fail.
+	// Without a freelist the next open takes longer: that is no reason to fail.
 	return db.Close()
 }
 

@@ -24,8 +24,8 @@ const (
 	suffixRewriting = ".rewriting"
 )
 
-// Catalog is a directory of collections, held by this process alone while it is
-// open. It is safe for concurrent use.
+// Catalog is a directory of collections. While it is open for writing, no other process can
+// use it. It is safe for concurrent use.
 type Catalog struct {
 	dir string
 	file
@@ -46,8 +46,8 @@ type entryValue struct {
 	Labels  map[string]string `json:"labels,omitempty"`
 }
 
-// FindCatalog returns nil when dir has been opened as a catalog before, and
-// otherwise an error that is fs.ErrNotExist.
+// FindCatalog returns nil when dir has been opened as a catalog before, otherwise an error
+// that is fs.ErrNotExist.
 func FindCatalog(dir string) error {
 	if _, err := os.Stat(filepath.Join(dir, catalogFile)); err != nil {
 		return fmt.Errorf("storage: no collections in %s: %w", dir, err)
@@ -55,9 +55,9 @@ func FindCatalog(dir string) error {
 	return nil
 }
 
-// OpenCatalog opens the directory dir, making it when it is not there, and ends
-// what a crash cut short. ErrLocked when another process has it open; ErrOrphans when there
-// are folders of collections that the catalog does not have, see Adopt.
+// OpenCatalog opens the directory dir, makes it if necessary, and finishes what a crash
+// interrupted. ErrLocked when another process has it open; ErrOrphans when there are
+// folders of collections that the catalog does not have, see Adopt.
 func OpenCatalog(dir string) (*Catalog, error) {
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return nil, fmt.Errorf("storage: %w", err)
@@ -81,10 +81,9 @@ func OpenCatalog(dir string) (*Catalog, error) {
 	return c, nil
 }
 
-// ReadCatalog opens the directory dir for reading: nothing in it is changed, not even what a
-// crash cut short, so it may be on a medium that cannot be written. Any number of processes
-// can read at a time. ErrLocked when one has it open for writing; fs.ErrNotExist when there
-// is none.
+// ReadCatalog opens the directory dir for reading. It changes nothing, not even what a
+// crash left unfinished, so the medium may be read-only. Any number of processes can read
+// at a time. ErrLocked when one has it open for writing; fs.ErrNotExist when there is none.
 func ReadCatalog(dir string) (*Catalog, error) {
 	if err := FindCatalog(dir); err != nil {
 		return nil, err
@@ -92,9 +91,9 @@ func ReadCatalog(dir string) (*Catalog, error) {
 	return loadCatalog(dir, true)
 }
 
-// createCatalog makes an empty catalog beside path and puts it there, unless
-// another process has been faster. Beside, because bbolt cannot open a file whose
-// first pages a power cut has torn.
+// createCatalog makes an empty catalog beside path and moves it there, unless another
+// process was faster. It does so because bbolt cannot open a file whose first pages were
+// torn by a power cut.
 func createCatalog(path string) error {
 	f, err := os.CreateTemp(filepath.Dir(path), catalogFile+".*"+suffixCreating)
 	if err != nil {
@@ -123,7 +122,7 @@ func createCatalog(path string) error {
 	if err := errors.Join(err, closeBolt(db)); err != nil {
 		return err
 	}
-	// A rename would put it in the place of a catalog that is in use by now.
+	// A rename would replace a catalog that is in use by now.
 	err = os.Link(fresh, path)
 	if _, there := os.Stat(path); errors.Is(there, fs.ErrNotExist) { // no links here
 		err = os.Rename(fresh, path)
@@ -136,7 +135,7 @@ func createCatalog(path string) error {
 	return syncDir(filepath.Dir(path))
 }
 
-// loadCatalog opens the catalog of dir, which is there.
+// loadCatalog opens the existing catalog of dir.
 func loadCatalog(dir string, readOnly bool) (*Catalog, error) {
 	f, err := openFile(filepath.Join(dir, catalogFile), readOnly)
 	if err != nil {
@@ -160,7 +159,7 @@ func loadCatalog(dir string, readOnly bool) (*Catalog, error) {
 	return c, nil
 }
 
-// Doubt is what Shard.Doubt is of the catalog's file.
+// Doubt is Shard.Doubt for the catalog's file.
 func (c *Catalog) Doubt() error {
 	if c.doubt == nil {
 		return nil
@@ -168,11 +167,11 @@ func (c *Catalog) Doubt() error {
 	return fmt.Errorf("storage: %s: %w", c.path, c.doubt)
 }
 
-// Health is what Shard.Health is of the catalog's file.
+// Health is Shard.Health for the catalog's file.
 func (c *Catalog) Health() error { return c.present() }
 
-// recover ends creations and deletions that a crash cut short; see FORMAT.md. Rewrites
-// are the engine's to begin anew.
+// recover finishes creations and deletions that a crash interrupted; see FORMAT.md. The
+// engine restarts rewrites.
 func (c *Catalog) recover() error {
 	entries, err := c.List()
 	if err != nil {
@@ -307,7 +306,8 @@ func (c *Catalog) change(fn func(tx *bolt.Tx) error) error {
 	return err
 }
 
-// SetLabels replaces the labels of a collection. ErrNotFound when it is not there.
+// SetLabels replaces the labels of a collection. ErrNotFound when there is no such
+// collection.
 func (c *Catalog) SetLabels(name string, labels map[string]string) (Entry, error) {
 	var e Entry
 	err := c.change(func(tx *bolt.Tx) error {
@@ -325,8 +325,8 @@ func (c *Catalog) SetLabels(name string, labels map[string]string) (Entry, error
 	return e, err
 }
 
-// SetCalibration stores what was measured of a collection, a JSON value, durably, in
-// place of what was stored before. ErrNotFound when the collection is not there.
+// SetCalibration stores a measurement of a collection, a JSON value, durably, and replaces
+// the previous one. ErrNotFound when there is no such collection.
 func (c *Catalog) SetCalibration(e Entry, calibration []byte) error {
 	return c.change(func(tx *bolt.Tx) error {
 		name, id := []byte(e.Name), []byte(e.ID)
@@ -345,7 +345,7 @@ func (c *Catalog) SetCalibration(e Entry, calibration []byte) error {
 	})
 }
 
-// Calibration returns what SetCalibration stored; nil when that was nothing.
+// Calibration returns what SetCalibration stored, or nil.
 func (c *Catalog) Calibration(e Entry) (calibration []byte, err error) {
 	err = c.guard(func() error {
 		return c.db.View(func(tx *bolt.Tx) error {
@@ -368,8 +368,8 @@ func (c *Catalog) Calibration(e Entry) (calibration []byte, err error) {
 	return calibration, err
 }
 
-// Delete drops a collection and its files, whose shard must be closed.
-// ErrNotFound when it is not there.
+// Delete drops a collection and its files. Its shard must be closed. ErrNotFound when there
+// is no such collection.
 func (c *Catalog) Delete(name string) error {
 	entries, err := c.List()
 	if err != nil {
@@ -415,12 +415,12 @@ func (c *Catalog) drop(e Entry) error {
 // ShardPath returns the path of the collection's shard.
 func (c *Catalog) ShardPath(e Entry) string { return filepath.Join(c.dir, e.ID, shardFile) }
 
-// OpenShard opens the shard of a collection, for reading where the catalog is.
+// OpenShard opens the shard of a collection, for reading if the catalog is.
 func (c *Catalog) OpenShard(e Entry) (*Shard, error) {
 	return openShardFile(c.ShardPath(e), c.readOnly)
 }
 
-// Close gives the directory up. The shards must be closed.
+// Close releases the directory. The shards must be closed.
 func (c *Catalog) Close() error {
 	if c.readOnly {
 		return c.db.Close()

@@ -21,20 +21,20 @@ const MaxProblems = 100
 
 // Report is what Check found.
 type Report struct {
-	// Rows and Blocks were read.
+	// Rows and Blocks are how many were read.
 	Rows, Blocks uint64
-	// Problems says, a line each, what breaks a rule of FORMAT.md; empty when
-	// the file is sound. At most MaxProblems.
+	// Problems are the rules of FORMAT.md that the file breaks, a line each; empty if the
+	// file is sound. At most MaxProblems.
 	Problems []string
 }
 
-// Check reads all rows as of the last commit and proves every rule of FORMAT.md
-// about them. visit, unless nil, is called with every row whose code and vector
-// are whole, for rules that only the engine knows; an error it returns is one more
-// problem. Reads and commits go on meanwhile; the pages that commits free are not
-// reused until Check is done. Damage is a finding, and never ends the process.
+// Check reads all rows as of the last commit and verifies every rule of FORMAT.md about
+// them. visit, unless nil, is called with every row whose code and vector are whole, for
+// rules that only the engine knows; an error it returns is one more problem. Reads and
+// commits go on meanwhile; the pages that commits free are not reused until Check is done.
+// Damage is a finding and never ends the process.
 //
-// The error is for what kept Check from reading; problems are in the report.
+// The error says what kept Check from reading; problems are in the report.
 func (s *Shard) Check(ctx context.Context, visit func(slot uint64, code []uint64, scalars []float32, vector []byte) error) (Report, error) {
 	c := checker{ctx: ctx, schema: s.schema, visit: visit}
 	if s.doubt != nil {
@@ -55,10 +55,10 @@ func (s *Shard) Check(ctx context.Context, visit func(slot uint64, code []uint64
 	return c.report, nil
 }
 
-// CheckPages has bbolt prove the structure of its pages, and returns what is wrong
-// with it, a line each, at most MaxProblems. Commits wait meanwhile. bbolt walks in
-// a goroutine of its own, where a damaged page ends the process: check a suspect
-// file in a process that does nothing else.
+// CheckPages has bbolt verify the structure of its pages, and returns what is wrong with
+// it, a line each, at most MaxProblems. Commits wait meanwhile. bbolt walks the pages in
+// its own goroutine, where a damaged page ends the process: check a suspect file in a
+// process that does nothing else.
 func (s *Shard) CheckPages() []string {
 	s.mu.Lock() // bbolt holds the pages against its freelist, which commits change
 	defer s.mu.Unlock()
@@ -93,15 +93,15 @@ func (c *checker) problem(format string, args ...any) {
 	}
 }
 
-// stop reports whether there is no point in going on.
+// stop reports whether it is pointless to go on.
 func (c *checker) stop() bool {
 	return c.ctx.Err() != nil || len(c.report.Problems) >= MaxProblems
 }
 
-// structure: what bbolt can tell of its pages.
+// structure checks what bbolt can tell of its pages.
 func (c *checker) structure() {
-	// bbolt notes every page that another says to run over into, one by one: a
-	// damaged number there would use up the memory.
+	// bbolt notes one by one every page that another says it runs over into, so a damaged
+	// number there would use up the memory.
 	end := int(c.tx.Size() / int64(c.tx.DB().Info().PageSize))
 	for at := 2; at < end; at++ { // after the meta pages
 		page, err := c.tx.Page(at)
@@ -127,7 +127,7 @@ func (c *checker) run() error {
 	if c.state, err = c.schema.readState(c.tx); err != nil {
 		return err
 	}
-	if c.state.Commits == 0 && c.state.Next > 0 { // all that can be told of rule 5
+	if c.state.Commits == 0 && c.state.Next > 0 { // all of rule 5 that can be checked
 		c.problem("state: 0 commits, but %d rows", c.state.Next)
 	}
 	rules := []func() error{c.meta, c.blocks, c.tail, c.rows, c.hashes, c.retired}
@@ -142,8 +142,8 @@ func (c *checker) run() error {
 	return nil
 }
 
-// meta: the bucket holds its three values, as the shard was opened with, and frozen one, if
-// it is there.
+// meta checks that the bucket holds its three values, as they were when the shard was
+// opened, and that frozen, if it exists, holds one.
 func (c *checker) meta() error {
 	if frozen := c.tx.Bucket(bucketFrozen); frozen != nil {
 		err := frozen.ForEach(func(key, value []byte) error {
@@ -170,8 +170,8 @@ func (c *checker) meta() error {
 	})
 }
 
-// blocks: rule 1 for rows whose codes are in blocks. Code blocks and vector blocks are
-// walked side by side, so that visit gets the two halves of a row together.
+// blocks checks rule 1 for rows whose codes are in blocks. It walks code blocks and vector
+// blocks side by side, so that visit gets the two halves of a row together.
 func (c *checker) blocks() error {
 	s, sealed := c.schema, c.schema.sealed(c.state.Next)
 	c.keys(bucketCodes, sealed, uint64(s.BlockRows))
@@ -202,8 +202,8 @@ func (c *checker) blocks() error {
 	return nil
 }
 
-// packedVector returns the vector row of a slot that is packed, nil when its block is
-// damaged. Slots ascend.
+// packedVector returns the vector row of a packed slot, nil if its block is damaged. Slots
+// ascend.
 func (c *checker) packedVector(slot uint64) []byte {
 	s := c.schema
 	if slot%uint64(s.ChunkRows) == 0 {
@@ -221,7 +221,7 @@ func (c *checker) packedVector(slot uint64) []byte {
 	return c.vectors[int(slot%uint64(s.ChunkRows))*s.vectorRow():][:s.vectorRow()]
 }
 
-// row checks what is there of one row.
+// row checks the parts of one row that are there.
 func (c *checker) row(slot uint64, codeRow, scalarRow, vectorRow []byte) {
 	s := c.schema
 	c.report.Rows++
@@ -254,8 +254,8 @@ func (c *checker) row(slot uint64, codeRow, scalarRow, vectorRow []byte) {
 	}
 }
 
-// keys proves that a bucket's keys are exactly 0, step, 2*step, ... below end, and the
-// lids of blocks.
+// keys checks that a bucket's keys are exactly 0, step, 2*step, ... below end, and the lids
+// of blocks.
 func (c *checker) keys(bucket []byte, end, step uint64) {
 	blocks := !bytes.Equal(bucket, bucketRows)
 	want, cursor := uint64(0), c.tx.Bucket(bucket).Cursor()
@@ -280,8 +280,8 @@ func isLid(key, value []byte, first uint64) bool {
 	return len(key) == 9 && len(value) == 0 && bytes.HasPrefix(key, slotKey(first)) && key[8] < lidKeys
 }
 
-// countKeys counts the keys of b itself. bbolt's own count follows what damage
-// makes look like a bucket in b, which may be b again.
+// countKeys counts the keys of b itself. bbolt's own count follows whatever damage makes
+// look like a bucket in b, which may be b again.
 func countKeys(b *bolt.Bucket) (n uint64) {
 	cursor := b.Cursor()
 	for key, _ := cursor.First(); key != nil; key, _ = cursor.Next() {
@@ -290,7 +290,7 @@ func countKeys(b *bolt.Bucket) (n uint64) {
 	return n
 }
 
-// tail: rule 1 for the others.
+// tail checks rule 1 for the other rows.
 func (c *checker) tail() error {
 	b, s := c.tx.Bucket(bucketTail), c.schema
 	sealed := s.sealed(c.state.Next)
@@ -316,15 +316,15 @@ func (c *checker) tail() error {
 	return nil
 }
 
-// rows: rule 2, and rule 3 from the row to where its id is found. That an id is found at
-// each of its live rows leaves it no second one.
+// rows checks rule 2, and rule 3 from the row to the slot that its id is found at. If an id
+// is found at each of its live rows, it has no second one.
 func (c *checker) rows() error {
 	c.keys(bucketRows, c.state.Next, 1)
 	rows, retired := c.tx.Bucket(bucketRows), c.tx.Bucket(bucketRetired)
 	var bitmap []byte
 	find := finder{
 		state: c.state, recent: readRecent(rows, c.state.Indexed, c.state.Next), rows: rows, hashes: c.tx.Bucket(bucketHashes),
-		bitmap: func(uint64) ([]byte, error) { return nil, nil }, // retired ones are of interest too
+		bitmap: func(uint64) ([]byte, error) { return nil, nil }, // retired ones are checked too
 	}
 	for slot := uint64(0); slot < c.state.Next && !c.stop(); slot++ {
 		if slot%retiredSpan == 0 {
@@ -360,14 +360,14 @@ func slotName(slot uint64) string {
 	return fmt.Sprintf("slot %d", slot)
 }
 
-// hashes: rule 3 from the hash to the row, and the order of the blocks.
+// hashes checks rule 3 from the hash to the row, and the order of the blocks.
 func (c *checker) hashes() error {
 	b, rows := c.tx.Bucket(bucketHashes), c.tx.Bucket(bucketRows)
 	if b == nil {
 		return nil // version 1
 	}
 	var before hashed
-	var floor uint64 // the hashes to it are in blocks before
+	var floor uint64 // blocks before this one have the hashes up to it
 	var last []byte
 	cursor := b.Cursor()
 	for key, value := cursor.First(); key != nil && !c.stop(); key, value = cursor.Next() {
@@ -400,7 +400,7 @@ func (c *checker) hashes() error {
 	return nil
 }
 
-// retired: rule 4 and the bitmaps.
+// retired checks rule 4 and the bitmaps.
 func (c *checker) retired() error {
 	bitmaps, err := readBitmaps(c.tx.Bucket(bucketRetired), c.state.Next)
 	if err != nil {

@@ -12,8 +12,8 @@ import (
 // active is the kernel in use; tests change it.
 var active = isa.Active()
 
-// crcSteps holds the castagnoli table for bytes that one to three zeros follow, by how
-// many: with it four bytes cost four look-ups that do not wait for each other.
+// crcSteps holds the castagnoli table for bytes followed by one to three zeros, indexed by
+// how many: with it four bytes cost four look-ups that do not wait for each other.
 var crcSteps = func() (steps [4]crc32.Table) {
 	steps[0] = *castagnoli
 	for i := 1; i < len(steps); i++ {
@@ -24,7 +24,7 @@ var crcSteps = func() (steps [4]crc32.Table) {
 	return steps
 }()
 
-// slotLow is what the lowest byte of a slot changes in slotCRC: a CRC is linear.
+// slotLow is how the lowest byte of a slot changes slotCRC: a CRC is linear.
 var slotLow = func() (low [256]uint32) {
 	for b := range low {
 		low[b] = slotCRC(uint64(b)) ^ slotCRC(0)
@@ -32,9 +32,9 @@ var slotLow = func() (low [256]uint32) {
 	return low
 }()
 
-// firstDamagedGeneric returns the first of len(crcs) vector rows, which begin stride bytes
-// apart in rows, whose checksum is wrong, or len(crcs): crcs holds what slotCRC returns for
-// their slots.
+// firstDamagedGeneric returns the first of len(crcs) vector rows whose checksum is wrong,
+// or len(crcs). The rows begin stride bytes apart in rows, and crcs holds what slotCRC
+// returns for their slots.
 func firstDamagedGeneric(rows []byte, stride int, crcs []uint32) int {
 	for i, crc := range crcs {
 		row := rows[i*stride:][:stride]

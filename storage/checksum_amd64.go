@@ -8,8 +8,8 @@ import (
 	"github.com/hamnest/hamnest/encoder/isa"
 )
 
-// firstDamaged is firstDamagedGeneric. Every set of instructions but Go's has SSE4.2. It
-// takes over crcs.
+// firstDamaged is firstDamagedGeneric. Every instruction set but Go's own has SSE4.2. It
+// overwrites crcs.
 func firstDamaged(rows []byte, stride int, crcs []uint32) int {
 	if active == isa.Generic {
 		return firstDamagedGeneric(rows, stride, crcs)

@@ -12,13 +12,13 @@ import (
 	"github.com/hamnest/hamnest/encoder/code"
 )
 
-// Commit applies ops in order as one synced transaction and says what each did.
-// When it returns nil all of them are durable; when it fails none is, and once the
-// disk has room again the next may succeed. ErrReadOnly when the shard was opened so, ErrGone when its file is no
-// longer where it was opened. One thing can be in between: the disk
-// failed in the last write of all. Then the shard takes no more commits, and opening
-// it again tells whether that write is there. Commit panics if an op does not fit the
-// schema: that is a bug in the caller.
+// Commit applies ops in order as one synced transaction and says what each did. When it
+// returns nil, all of them are durable. When it fails, none is, and the next commit may
+// succeed once the disk has room again. There is one exception: if the disk fails in the
+// very last write, the shard takes no more commits, and opening it again tells whether that
+// write is there. ErrReadOnly when the shard was opened for reading, ErrGone when its file
+// is no longer where it was opened. Commit panics if an op does not fit the schema: that is
+// a bug in the caller.
 func (s *Shard) Commit(ops []Op) ([]Applied, error) {
 	for i := range ops {
 		s.mustFit(&ops[i])
@@ -31,8 +31,8 @@ func (s *Shard) Commit(ops []Op) ([]Applied, error) {
 	var c *commit
 	var refused error // by us, before anything was written
 	stuck, err := s.update(func(tx *bolt.Tx) error {
-		// bbolt forgets a transaction that returns an error. After a panic it walks
-		// all pages, which may be the end of the process when one is damaged.
+		// bbolt discards a transaction that returns an error. After a panic it walks all
+		// pages, which may end the process if one is damaged.
 		refused = catchDamage(s.db, func() error {
 			var err error
 			if c, err = newCommit(s, tx); err != nil {
@@ -59,13 +59,13 @@ func (s *Shard) Commit(ops []Op) ([]Applied, error) {
 	return c.applied, nil
 }
 
-// refusal says that the shard is broken. s.mu is held.
+// refusal says that the shard is broken. The caller holds s.mu.
 func (s *Shard) refusal() error {
 	return fmt.Errorf("storage: %s: close and open again, an earlier commit broke off: %w", s.path, s.broken)
 }
 
-// unchanged reports whether the file still holds the state that the last commit
-// left: bbolt's meta page is what a commit writes last. s.mu is held.
+// unchanged reports whether the file still holds the state that the last commit left: a
+// commit writes bbolt's meta page last. The caller holds s.mu.
 func (s *Shard) unchanged() bool {
 	var now State
 	err := s.View(func(r *Reader) error {
@@ -105,7 +105,7 @@ type commit struct {
 	applied []Applied
 	own     map[string]uint64 // the slots of ids in this commit, NoSlot once removed
 	fresh   []int             // fresh[i] is the op that got slot before.Next+i
-	find    finder            // of rows that were there before
+	find    finder            // of rows from before
 	stored  map[uint64][]byte // retired bitmaps as they were before, by slot / retiredSpan
 	bitmaps map[uint64][]byte // those that changed
 
@@ -137,8 +137,8 @@ func newCommit(s *Shard, tx *bolt.Tx) (*commit, error) {
 	return c, nil
 }
 
-// upgrade brings a file of an older version to the newest. Of version 1 the ids of all rows
-// are in memory; of version 2 the blocks of hashes stay until a sweep writes them anew.
+// upgrade brings a file of an older version to the newest. For version 1 the ids of all
+// rows are in memory; for version 2 the blocks of hashes stay until a sweep rewrites them.
 func upgrade(tx *bolt.Tx, version uint32) error {
 	if version == shardVersionIDs {
 		if err := tx.DeleteBucket(bucketIDs); err != nil {
@@ -168,7 +168,7 @@ func (c *commit) run(ops []Op) error {
 	return c.finish()
 }
 
-// apply gives slots, retires what they replace, and keeps rows.
+// apply assigns slots, retires what they replace, and keeps rows.
 func (c *commit) apply(ops []Op) error {
 	c.applied = make([]Applied, len(ops))
 	c.state.Applied += uint64(len(ops))
@@ -213,7 +213,7 @@ func (c *commit) retire(slot uint64) error {
 		if err != nil {
 			return err
 		}
-		// With room for the checksum that finish adds.
+		// Leave room for the checksum that finish adds.
 		bitmap = append(make([]byte, 0, retiredBytes+crcBytes), stored...)
 		bitmap = bitmap[:retiredBytes]
 		c.bitmaps[span] = bitmap
@@ -223,7 +223,7 @@ func (c *commit) retire(slot uint64) error {
 	return nil
 }
 
-// storedBitmap returns the bitmap of a span as it was before, nil when there was none.
+// storedBitmap returns the bitmap of a span as it was before, or nil.
 func (c *commit) storedBitmap(span uint64) ([]byte, error) {
 	if bitmap, ok := c.stored[span]; ok {
 		return bitmap, nil
@@ -248,7 +248,7 @@ func (c *commit) dead(slot uint64) (bool, error) {
 	return isRetired(bitmap, slot), err
 }
 
-// readRetired returns the stored bitmap of a span, nil when there is none.
+// readRetired returns the stored bitmap of a span, or nil.
 func readRetired(b *bolt.Bucket, span uint64) ([]byte, error) {
 	key := slotKey(span)
 	value := b.Get(key)
@@ -270,8 +270,8 @@ func openRetired(span uint64, key, value []byte) ([]byte, error) {
 	return body, nil
 }
 
-// place writes the codes and vectors of the fresh rows, together with the tail's rows
-// that came before: what fills a block goes there, and the rest joins the tail.
+// place writes the codes and vectors of the fresh rows, together with the tail's earlier
+// rows: what fills a block goes there, and the rest joins the tail.
 func (c *commit) place(ops []Op) error {
 	s := c.schema
 	op := func(slot uint64) *Op { return &ops[c.fresh[slot-c.before.Next]] }
@@ -297,7 +297,7 @@ func (c *commit) place(ops []Op) error {
 			return err
 		}
 	}
-	// Rows of the tail whose vectors were packed leave them.
+	// Vectors that were packed leave their tail rows.
 	for slot := max(next, c.before.Packed); slot < min(c.before.Next, c.state.Packed); slot++ {
 		_, codeRow, err := s.parseTailRow(slot, c.tail.Get(slotKey(slot)), false)
 		if err != nil {
@@ -328,8 +328,8 @@ func putLids(b *bolt.Bucket, first uint64) error {
 	return nil
 }
 
-// packVectors packs the rows of one vector block: those that were there before come
-// out of the tail, the others from op.
+// packVectors packs the rows of one vector block: earlier rows come out of the tail, the
+// others from op.
 func (c *commit) packVectors(first uint64, op func(slot uint64) *Op) error {
 	s := c.schema
 	block := appendHeader(make([]byte, 0, s.vectorBlock()), vectorMagic, s.ChunkRows, first, s.vectorRow(), s.Dims, 0)
@@ -350,8 +350,8 @@ func (c *commit) packVectors(first uint64, op func(slot uint64) *Op) error {
 	return c.vectors.Put(slotKey(first), block)
 }
 
-// sealBlock packs the codes of one code block, in the same way, and ends the tail's
-// rows: their vectors are packed.
+// sealBlock packs the codes of one code block in the same way. The tail's rows end there,
+// because their vectors are packed already.
 func (c *commit) sealBlock(first uint64, op func(slot uint64) *Op) error {
 	s := c.schema
 	codes := make([]byte, headerBytes, s.codeBlock())
@@ -379,8 +379,8 @@ func (c *commit) sealBlock(first uint64, op func(slot uint64) *Op) error {
 	return c.codes.Put(slotKey(first), codes)
 }
 
-// index has the fresh ids found from now on, by those who see their slots, and takes a
-// sweep a step further.
+// index lets readers that see the fresh slots find their ids from now on, and takes a sweep
+// one step further.
 func (c *commit) index(ops []Op) error {
 	for _, i := range c.fresh {
 		c.find.recent.add(hashID([]byte(ops[i].ID)))

@@ -14,10 +14,10 @@ var (
 	ErrVersion = fault.ErrVersion
 	// ErrLocked is returned by Open when another process holds the directory.
 	ErrLocked = fault.ErrLocked
-	// ErrReadOnly is returned by what would change a directory that was opened for reading.
+	// ErrReadOnly is returned by every change to a directory that was opened for reading.
 	ErrReadOnly = fault.ErrReadOnly
-	// ErrGone is returned by writes to a file that was removed, or replaced by another,
-	// since it was opened: they would be lost when it is closed.
+	// ErrGone is returned by writes to a file that was removed or replaced since it was
+	// opened: they would be lost when it is closed.
 	ErrGone = fault.ErrGone
 	// ErrOrphans is returned by OpenCatalog for folders of collections that are not in the
 	// catalog.

@@ -10,12 +10,12 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// unlock gives up the lock that bbolt holds on f. Closing f is not enough while
-// the file is still mapped.
+// unlock releases the lock that bbolt holds on f. Closing f is not enough while the file is
+// still mapped.
 func unlock(f *os.File) error { return syscall.Flock(int(f.Fd()), syscall.LOCK_UN) }
 
-// allocated returns the bytes of disk that a file takes. bbolt makes its file
-// larger than what it has written, which takes none.
+// allocated returns the bytes of disk that a file takes. bbolt makes its file larger than
+// what it has written, and the rest takes no disk.
 func allocated(info os.FileInfo) int64 {
 	if stat, ok := info.Sys().(*syscall.Stat_t); ok {
 		return stat.Blocks * 512
@@ -23,12 +23,12 @@ func allocated(info os.FileInfo) int64 {
 	return info.Size()
 }
 
-// willNeed asks the kernel to read b, a part of a mapped file, and does not wait for
-// it. bbolt maps its files for reading in random order: a page at a time, when it is
-// touched. A slice of the Go heap would not do: b's page begins before it.
+// willNeed asks the kernel to read b, a part of a mapped file, and does not wait for it.
+// bbolt maps its files for random access, so a page is read only when it is touched. b must
+// not be on the Go heap: its page begins before it.
 func willNeed(b []byte) {
 	first := unsafe.Pointer(unsafe.SliceData(b))
 	before := int(uintptr(first) & uintptr(os.Getpagesize()-1)) // on its page
 	pages := unsafe.Slice((*byte)(unsafe.Add(first, -before)), before+len(b))
-	_ = unix.Madvise(pages, unix.MADV_WILLNEED) // then it is read when it is touched
+	_ = unix.Madvise(pages, unix.MADV_WILLNEED) // if this fails, b is read when it is touched
 }

@@ -2,31 +2,31 @@ package storage
 
 import "math"
 
-// This file predicts what rows will take of the disk: the sizes that format.go gives
-// to values, and how bbolt packs them into pages.
+// This file predicts how much disk rows will take: the sizes that format.go gives to
+// values, and how bbolt packs them into pages.
 
-// Rows describes rows that are still to come.
+// Rows describes rows that are not stored yet.
 type Rows struct {
 	Count uint64
-	// IDBytes and MetadataBytes are the means of a row.
+	// IDBytes and MetadataBytes are means for a row.
 	IDBytes, MetadataBytes int
-	// CommitRows is how many rows a commit brings.
+	// CommitRows is how many rows a commit adds.
 	CommitRows uint64
 }
 
-// Footprint is the bytes of disk that rows take, none of which was replaced or
-// deleted, in whole pages.
+// Footprint is the bytes of disk that rows take if none was replaced or deleted, in whole
+// pages.
 type Footprint struct {
 	// Codes and Vectors are in blocks; the scalars are among the codes.
 	Codes, Vectors uint64
-	// Tail holds the rows that fill no block yet.
+	// Tail holds the rows that do not fill a block yet.
 	Tail uint64
 	// Rows is what finds ids and metadata by slot, IDs what finds slots by id.
 	Rows, IDs uint64
-	// File is what a file without rows takes.
+	// File is the size of a file without rows.
 	File uint64
-	// Spare is what commits wrote anew and left free for those to come: in the mean. It
-	// depends on where commits ended, and is anything from nothing to twice as much.
+	// Spare is what commits rewrote and left free for later ones, on average. It depends on
+	// where commits ended, and can be anything from nothing to twice as much.
 	Spare uint64
 }
 
@@ -35,22 +35,23 @@ func (f Footprint) Total() uint64 {
 	return f.Codes + f.Vectors + f.Tail + f.Rows + f.IDs + f.File + f.Spare
 }
 
-// How bbolt fills pages: its node.split.
+// How bbolt fills pages, from its node.split.
 const (
 	pageBytes      = 4096
 	elementBytes   = 16 // beside each key and value
 	minPageEntries = 2
 	slotKeyBytes   = 8
 
-	// hashesPage is how many entries a page of hashes was seen to have in the mean: of
-	// blocks that a sweep has filled by a part and cut in halves when full.
+	// hashesPage is the measured mean number of entries on a page of hashes: of blocks that
+	// a sweep fills partly and splits in halves when full.
 	hashesPage = 165
 
-	// filePages has the meta pages, the root, the pages of small buckets and freelist.
+	// filePages counts the meta pages, the root, the pages of small buckets and the
+	// freelist.
 	filePages = 6
 )
 
-// Footprint predicts what rows of this schema take.
+// Footprint predicts how much disk rows of this schema take.
 func (s Schema) Footprint(rows Rows) Footprint {
 	s = s.withDefaults()
 	sealed := s.sealed(rows.Count)
@@ -75,11 +76,12 @@ func (s Schema) Footprint(rows Rows) Footprint {
 	return f
 }
 
-// lids returns what those of so many commits take, a page each, of which no more than
+// lids returns the size of the lids of that many commits, a page each; no more commits than
 // blocks have any.
 func lids(commits, blocks uint64) uint64 { return min(commits, blocks) * pageBytes }
 
-// tree returns what n entries with slots for keys take, when they only ever came at the end.
+// tree returns the size of n entries with slots as keys, if they were only ever added at
+// the end.
 func tree(n uint64, value int) (bytes uint64) {
 	if n == 0 {
 		return 0
@@ -100,7 +102,7 @@ func tree(n uint64, value int) (bytes uint64) {
 // pages returns n bytes, rounded up to pages.
 func pages(n int) uint64 { return uint64((n + pageBytes - 1) / pageBytes * pageBytes) }
 
-// touched is how many of the leaves n keys in random order are expected to hit.
+// touched is the expected number of leaves that n keys in random order hit.
 func touched(leaves, n uint64) uint64 {
 	if leaves == 0 {
 		return 0

@@ -15,7 +15,7 @@ import (
 
 // This file turns rows into the bytes of FORMAT.md and back; no other file does.
 
-// A shard of an older version is brought to the newest by its first commit.
+// The first commit to a shard of an older version upgrades it to the newest.
 const (
 	catalogVersion = 1
 	shardVersion   = 3
@@ -65,22 +65,21 @@ const (
 	maxChunkBytes = 256 << 10
 	minChunkRows  = 8
 
-	// maxBlockBytes keeps any block far below the 2 GiB that bbolt takes, and the
-	// memory to read one within reason.
+	// maxBlockBytes keeps any block far below the 2 GiB that bbolt allows, and the memory
+	// to read one reasonable.
 	maxBlockBytes = 256 << 20
 )
 
 var castagnoli = crc32.MakeTable(crc32.Castagnoli)
 
-// corrupt makes an error of kind ErrCorrupt. What comes from the file has a
-// precision, as in %.32x, or is cut by head: a damaged page can make a key of
-// gigabytes.
+// corrupt makes an error of kind ErrCorrupt. Text from the file must have a precision, as
+// in %.32x, or be cut by head: a damaged page can make a key of gigabytes.
 func corrupt(format string, args ...any) error {
 	return fmt.Errorf(format+": %w", append(args, ErrCorrupt)...)
 }
 
-// head returns b, or its first bytes when it is long. For %q, which copies before
-// it cuts.
+// head returns b, or its first bytes if it is long. It is for %q, which copies before it
+// cuts.
 func head(b []byte) []byte { return b[:min(len(b), 64)] }
 
 // Schema is the geometry of a shard's rows, fixed when the shard is made.
@@ -100,8 +99,8 @@ type Schema struct {
 	// Collection is the name of the collection when the file was made, for Adopt. Set by
 	// the catalog; empty in files of older programs.
 	Collection string `json:"collection,omitempty"`
-	// Frozen is what else the engine keeps that never changes: more than should be written
-	// again with every commit, as what lies beside the state is. Empty: nothing.
+	// Frozen is anything else that the engine keeps and that never changes: too large to be
+	// written again with every commit, like what lies beside the state. Empty: nothing.
 	Frozen []byte `json:"-"`
 }
 
@@ -113,15 +112,15 @@ func (s Schema) packedTailRow() int { return s.codeRow() + crcBytes }
 func (s Schema) codeBlock() int     { return headerBytes + s.BlockRows*s.codeRow() }
 func (s Schema) vectorBlock() int   { return headerBytes + s.ChunkRows*s.vectorRow() }
 
-// sealed returns how many of the first next slots have their codes in blocks, packed how
-// many their vectors.
+// sealed returns how many of the first next slots have their codes in blocks, and packed
+// how many have their vectors in blocks.
 func (s Schema) sealed(next uint64) uint64 { return next - next%uint64(s.BlockRows) }
 func (s Schema) packed(next uint64) uint64 { return next - next%uint64(s.ChunkRows) }
 
-// Parts is how many bytes a number of rows takes, part by part, ids and metadata aside.
+// Parts is how many bytes a number of rows takes, part by part, without ids and metadata.
 type Parts struct{ Codes, Scalars, Vectors uint64 }
 
-// Parts returns what so many rows take.
+// Parts returns the size of that many rows.
 func (s Schema) Parts(rows uint64) Parts {
 	return Parts{rows * uint64(8*s.words()), rows * uint64(4*s.Scalars), rows * uint64(s.vectorRow())}
 }
@@ -171,7 +170,7 @@ func (s Schema) validate() error {
 	return nil
 }
 
-// State is what a commit moves on, for all to see.
+// State is the part of what a commit moves on that everyone can see.
 type State struct {
 	// Next is the slot that the next row gets: slots 0 to Next-1 are in use.
 	Next uint64
@@ -180,11 +179,11 @@ type State struct {
 	// Commits is how many commits the file has had.
 	Commits uint64
 	// Applied is the number of the last change that the rows hold: each upsert and each
-	// removal of a commit is one more. A file that replaces another goes on from there.
+	// removal of a commit adds one. A file that replaces another continues its numbers.
 	Applied uint64
 }
 
-// state is all that a commit moves on.
+// state is everything that a commit moves on.
 type state struct {
 	State
 	// Indexed is how many of the first slots have the hashes of their ids on disk.
@@ -199,8 +198,8 @@ func slotKey(slot uint64) []byte {
 }
 
 // lidKeys is how many lids follow the last block that a commit adds to a bucket. bbolt
-// writes the last page of a bucket anew whenever something is added, and leaves two to
-// four values on each, however large. Of four small ones at the end three are on a page
+// rewrites the last page of a bucket whenever something is added, and leaves two to four
+// values on each, however large. With four small values at the end, three are on a page
 // without a block.
 const lidKeys = 4
 
@@ -214,13 +213,13 @@ func parseSlotKey(key []byte) (uint64, error) {
 	return binary.BigEndian.Uint64(key), nil
 }
 
-// seal returns the checked value of body, which it may take over, under key.
+// seal returns the checked value of body under key. It may reuse body's memory.
 func seal(key, body []byte) []byte {
 	crc := crc32.Update(crc32.Checksum(key, castagnoli), castagnoli, body)
 	return binary.LittleEndian.AppendUint32(body, crc)
 }
 
-// unseal returns the body of a checked value, which it shares.
+// unseal returns the body of a checked value, sharing its memory.
 func unseal(key, value []byte) ([]byte, error) {
 	if len(value) < crcBytes {
 		return nil, corrupt("value has %d bytes, want at least %d", len(value), crcBytes)
@@ -233,8 +232,8 @@ func unseal(key, value []byte) ([]byte, error) {
 	return body, nil
 }
 
-// parseNeeds returns an error when the unsealed value of needs names what this program has
-// not learnt to read.
+// parseNeeds returns an error if the unsealed value of needs names something that this
+// program cannot read.
 func parseNeeds(body []byte) error {
 	var names []string
 	if err := json.Unmarshal(body, &names); err != nil {
@@ -250,8 +249,8 @@ func appendFormat(magic []byte, version uint32) []byte {
 	return binary.LittleEndian.AppendUint32(bytes.Clone(magic), version)
 }
 
-// parseFormat checks the unsealed format value, first what it is, then how new, and
-// returns its version, which is oldestVersion to newest.
+// parseFormat checks the unsealed format value, first what it is, then how new, and returns
+// its version, which is oldestVersion to newest.
 func parseFormat(body, magic []byte, newest uint32) (uint32, error) {
 	if len(body) != len(magic)+4 || !bytes.Equal(body[:len(magic)], magic) {
 		return 0, corrupt("format is %q, want magic %q and a version", head(body), magic)
@@ -281,8 +280,8 @@ const (
 	stateBytes  = 40
 )
 
-// parseState parses the unsealed state of a shard of any version. Changes were not counted
-// before version 3: then each row there is was one.
+// parseState parses the unsealed state of a shard of any version. Versions before 3 did not
+// count changes: there each existing row counts as one.
 func (s Schema) parseState(body []byte) (state, error) {
 	if n := len(body); n != stateBytes && n != stateBytes2 && n != stateBytes1 {
 		return state{}, corrupt("state has %d bytes, want %d", n, stateBytes)
@@ -307,11 +306,11 @@ func (s Schema) parseState(body []byte) (state, error) {
 	return p, nil
 }
 
-// noHash is no id's hash.
+// noHash is the hash of no id.
 const noHash = 0
 
 // hashID returns the first 8 bytes of the SHA-256 of id, little-endian, or 1 if that is
-// noHash. It is of that kind so that nobody makes ids that share one.
+// noHash. It is cryptographic so that nobody can construct ids that share a hash.
 func hashID(id []byte) uint64 {
 	sum := sha256.Sum256(id)
 	return max(1, binary.LittleEndian.Uint64(sum[:]))
@@ -341,7 +340,7 @@ func (b hashBlock) after(hash uint64) int {
 	return sort.Search(b.len(), func(i int) bool { return b.at(i).hash > hash })
 }
 
-// openHashBlock unseals a value of hashes, which its result shares.
+// openHashBlock unseals a value of hashes. The result shares its memory.
 func openHashBlock(key, value []byte) (hashBlock, error) {
 	body, err := unseal(key, value)
 	rest := len(body) % hashedBytes
@@ -368,8 +367,8 @@ func appendHashes(dst []byte, floor uint64, entries []hashed) []byte {
 	return dst
 }
 
-// appendHeader appends a block header. body is what the header's CRC covers, nil
-// for blocks whose rows have their own.
+// appendHeader appends a block header. body is what the header's CRC covers, nil for blocks
+// whose rows have their own CRCs.
 func appendHeader(dst []byte, magic [4]byte, rows int, first uint64, rowBytes, dims int, bodyCRC uint32) []byte {
 	start := len(dst)
 	dst = appendHeaderFields(dst, magic, rows, first, rowBytes, dims, bodyCRC)
@@ -387,8 +386,8 @@ func appendHeaderFields(dst []byte, magic [4]byte, rows int, first uint64, rowBy
 	return append(dst, make([]byte, 32)...)
 }
 
-// checkHeader proves that block, read under the key of first, has the size and
-// the header that a block of that kind must have, and returns its body.
+// checkHeader verifies that block, read under the key of first, has the size and the header
+// that a block of that kind must have, and returns its body.
 func checkHeader(block []byte, magic [4]byte, rows int, first uint64, rowBytes, dims int) (body []byte, bodyCRC uint32, err error) {
 	if want := headerBytes + rows*rowBytes; len(block) != want {
 		return nil, 0, corrupt("block has %d bytes, want %d", len(block), want)
@@ -396,7 +395,7 @@ func checkHeader(block []byte, magic [4]byte, rows int, first uint64, rowBytes, 
 	if magic == codeMagic { // the rows of vectors have their own
 		bodyCRC = binary.LittleEndian.Uint32(block[24:])
 	}
-	// Searches do this for every block they touch: nothing here may allocate.
+	// Searches do this for every block they touch, so nothing here may allocate.
 	var buf [headerBytes]byte
 	fields, crc := block[:headerBytes-crcBytes], binary.LittleEndian.Uint32(block[headerBytes-crcBytes:])
 	want := appendHeaderFields(buf[:0], magic, rows, first, rowBytes, dims, bodyCRC)
@@ -408,7 +407,7 @@ func checkHeader(block []byte, magic [4]byte, rows int, first uint64, rowBytes, 
 
 // slotCRC is the CRC of slot and then of parts.
 func slotCRC(slot uint64, parts ...[]byte) uint32 {
-	// The slot's bytes by the table: a slice of them would escape to the heap.
+	// The slot's bytes go through the table: a slice of them would escape to the heap.
 	crc := ^uint32(0)
 	for range 8 {
 		crc = castagnoli[byte(crc)^byte(slot)] ^ crc>>8
@@ -433,7 +432,7 @@ func (s Schema) appendVectorRow(dst []byte, slot uint64, vector []byte) []byte {
 	return append(dst, zeros[:4]...)
 }
 
-// parseVectorRow checks a vector row and returns the vector in it, which it shares.
+// parseVectorRow checks a vector row and returns its vector, sharing its memory.
 func (s Schema) parseVectorRow(slot uint64, row []byte) ([]byte, error) {
 	end := len(row) - 8
 	want := binary.LittleEndian.Uint32(row[end:])
@@ -449,7 +448,7 @@ func (s Schema) appendCodeRow(dst []byte, op *Op) []byte {
 	return appendScalars(dst, op.Scalars)
 }
 
-// appendTailRow appends the tail row of slot, without its vector when that is packed.
+// appendTailRow appends the tail row of slot, without its vector if that is packed.
 func (s Schema) appendTailRow(dst []byte, slot uint64, op *Op, packed bool) []byte {
 	if !packed {
 		dst = s.appendVectorRow(dst, slot, op.Vector)
@@ -459,8 +458,8 @@ func (s Schema) appendTailRow(dst []byte, slot uint64, op *Op, packed bool) []by
 	return binary.LittleEndian.AppendUint32(dst, slotCRC(slot, dst[start:]))
 }
 
-// parseTailRow checks the size and the code of a tail row and returns its parts,
-// which share it. The vector row is still to be parsed; it is empty when the vector is
+// parseTailRow checks the size and the code of a tail row and returns its parts, which
+// share its memory. The vector row must still be parsed; it is empty if the vector is
 // packed.
 func (s Schema) parseTailRow(slot uint64, value []byte, packed bool) (vectorRow, codeRow []byte, err error) {
 	want := s.tailRow()
@@ -487,7 +486,7 @@ func appendRow(dst []byte, id string, metadata []byte) []byte {
 	return append(dst, metadata...)
 }
 
-// parseRow splits the body of a rows value, which its results share.
+// parseRow splits the body of a rows value. The results share its memory.
 func parseRow(body []byte) (id, metadata []byte, err error) {
 	if len(body) < 2 {
 		return nil, nil, corrupt("row has %d bytes, want at least 2", len(body))

@@ -8,8 +8,8 @@ import (
 	"syscall"
 )
 
-// holder says which process has a lock on the file at path, after a comma; it returns
-// nothing when that cannot be told.
+// holder says which process has a lock on the file at path, after a comma, or nothing if
+// that is unknown.
 func holder(path string) string {
 	info, err := os.Stat(path)
 	if err != nil {

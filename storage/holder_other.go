@@ -2,5 +2,5 @@
 
 package storage
 
-// holder says nothing: only Linux tells who has a lock.
+// holder says nothing: only Linux reveals who has a lock.
 func holder(string) string { return "" }

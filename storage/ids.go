@@ -12,23 +12,23 @@ import (
 	bolt "go.etcd.io/bbolt"
 )
 
-// This file finds the row of an id. Ids come in any order, and a tree that has them in
-// theirs would be written anew, nearly all of it, by every commit of some thousand rows.
-// So the ids of recent rows are in memory only, read from rows when the file is opened.
-// Now and then a sweep puts them, in order, among the others in the bucket of hashes:
-// the rolling merge of O'Neil et al., The Log-Structured Merge-Tree, 1996.
+// This file finds the row of an id. Ids come in any order, and a tree sorted by id would be
+// rewritten, nearly all of it, by every commit of some thousand rows. So the ids of recent
+// rows are in memory only, read from rows when the file is opened. Now and then a sweep
+// puts them, in order, among the others in the bucket of hashes: the rolling merge of
+// O'Neil et al., The Log-Structured Merge-Tree, 1996.
 
 const (
-	// sweepShare is how much smaller than the hashes on disk what waits in memory is kept:
-	// a sweep begins at 1/sweepShare. So each row is written about sweepShare+1 times,
-	// 16 bytes each, and a fifth of the rows or less is read when a file is opened.
+	// sweepShare keeps the hashes in memory few: a sweep begins when they reach
+	// 1/sweepShare of those on disk. So each row is written about sweepShare+1 times, 16
+	// bytes each, and at most a fifth of the rows is read when a file is opened.
 	sweepShare = 4
-	// sweepSpeed is how many rows a sweep takes on for each that a commit brings, so
-	// that it ends before much has come to wait for the next.
+	// sweepSpeed is how many rows a sweep takes for each row that a commit adds, so that it
+	// ends before many rows wait for the next sweep.
 	sweepSpeed = 4
 
-	// hashBlockRows is the entries of a block of hashes at most, but for those of one
-	// hash, which stay together. Four fit a page when full, and a lookup checks one.
+	// hashBlockRows is the most entries of a block of hashes, except that entries of one
+	// hash stay together. Four full blocks fit a page, and a lookup checks one.
 	hashBlockRows = 61
 )
 
@@ -46,15 +46,15 @@ func compareHashed(a, b hashed) int {
 	return 1
 }
 
-// recent is the hashes of the ids of slots from from on, retired ones too. One adds to
-// it, while any number look up.
+// recent is the hashes of the ids of slots from from on, including retired ones. One
+// goroutine adds to it while any number look up.
 type recent struct {
 	from uint64
 
 	mu     sync.RWMutex
 	hashes []uint64 // of slot from+i; noHash where the row is damaged
-	// Chains, newest first: heads by the first bits of the hash, next by i. Each is 1
-	// more than an i, 0 at the end.
+	// Chains, newest first: heads by the first bits of the hash, next by i. Each number is
+	// i + 1, and 0 at the end.
 	heads, next []uint32
 
 	damaged []uint64 // slots whose rows could not be read when the file was opened
@@ -63,7 +63,7 @@ type recent struct {
 
 func newRecent(from uint64) *recent { return &recent{from: from, heads: make([]uint32, 1<<10)} }
 
-// add takes in the next slot.
+// add adds the next slot.
 func (r *recent) add(hash uint64) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -94,8 +94,8 @@ func (r *recent) link(i int) {
 	}
 }
 
-// find returns the last slot below below whose id has that hash, NoSlot when there is
-// none. Chains end where their slots come before from.
+// find returns the last slot below below whose id has that hash, or NoSlot. Chains end
+// where their slots come before from.
 func (r *recent) find(hash, below uint64) uint64 {
 	r.mu.RLock()
 	defer r.mu.RUnlock()
@@ -108,7 +108,7 @@ func (r *recent) find(hash, below uint64) uint64 {
 	return NoSlot
 }
 
-// cut takes back the slots from end on, which were not committed.
+// cut removes the slots from end on, which were not committed.
 func (r *recent) cut(end uint64) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -116,7 +116,7 @@ func (r *recent) cut(end uint64) {
 	r.chain()
 }
 
-// end is the slot that add takes in next.
+// end is the slot that add adds next.
 func (r *recent) end() uint64 { return r.from + uint64(len(r.hashes)) }
 
 // since returns a copy without the slots before from.
@@ -140,8 +140,8 @@ func (r *recent) sorted() []hashed {
 	return all
 }
 
-// readRecent returns what rows has from indexed to next. A damaged row is noted: nobody can
-// say which id is not there while one cannot be read.
+// readRecent returns what rows has from indexed to next. It notes damaged rows: while one
+// cannot be read, nobody can say that an id is not there.
 func readRecent(rows *bolt.Bucket, indexed, next uint64) *recent {
 	r := newRecent(indexed)
 	cursor := rows.Cursor()
@@ -159,7 +159,7 @@ func readRecent(rows *bolt.Bucket, indexed, next uint64) *recent {
 		if hash == noHash {
 			r.damaged = append(r.damaged, slot)
 		}
-		if bytes.Compare(key, slotKey(slot)) <= 0 { // else the row has no key, and this is of a later one
+		if bytes.Compare(key, slotKey(slot)) <= 0 { // otherwise the row has no key, and this one is of a later row
 			key, value = cursor.Next()
 		}
 		r.add(hash)
@@ -173,12 +173,12 @@ type finder struct {
 	recent *recent
 	rows   *bolt.Bucket
 	hashes *bolt.Bucket // nil in a file of version 1
-	// bitmap returns the retired slots of a span, nil when none is, as has been proven.
+	// bitmap returns the verified retired slots of a span, or nil.
 	bitmap func(span uint64) ([]byte, error)
 }
 
-// find returns the slot of the live row of that id, NoSlot when there is none. Rows
-// are given their slots in turn, so the last that has the id tells.
+// find returns the slot of the live row of that id, or NoSlot. Slots are given in order, so
+// the last row with the id decides.
 func (f *finder) find(id []byte) (uint64, error) {
 	slot, err := f.last(id)
 	if err == nil && slot != NoSlot {
@@ -201,7 +201,7 @@ func (f *finder) dead(slot uint64) (bool, error) {
 	return isRetired(bitmap, slot), err
 }
 
-// unread returns an error when there is a live row whose id nobody knows: it may be the one
+// unread returns an error if there is a live row whose id is unknown: it may be the one
 // that was not found.
 func (f *finder) unread() error {
 	for _, slot := range f.recent.damaged {
@@ -215,7 +215,7 @@ func (f *finder) unread() error {
 	return nil
 }
 
-// last returns the last slot whose row has that id, NoSlot when there is none.
+// last returns the last slot whose row has that id, or NoSlot.
 func (f *finder) last(id []byte) (uint64, error) {
 	if f.recent.short {
 		return NoSlot, corrupt("rows ends before slot %d", f.state.Next-1)
@@ -262,8 +262,8 @@ func (f *finder) block(hash uint64) (hashBlock, error) {
 	return seekHashes(f.hashes, hash)
 }
 
-// seekHashes returns the block of hashes that a hash belongs to. It proves that it is that
-// one: where damage changed a key, or hid one, bbolt leads to another, which may be whole.
+// seekHashes returns the block of hashes that a hash belongs to, and verifies that it does.
+// If damage changed or hid a key, bbolt leads to another block, which may be whole.
 func seekHashes(hashes *bolt.Bucket, hash uint64) (hashBlock, error) {
 	cursor := hashes.Cursor()
 	block, err := openHashBlock(cursor.Seek(slotKey(hash)))
@@ -285,21 +285,21 @@ func seekHashes(hashes *bolt.Bucket, hash uint64) (hashBlock, error) {
 	return block, nil
 }
 
-// sweep puts what has come to wait in memory into the bucket of hashes, a part in each
-// commit. What it has put there before it is at its end does no harm, and is put there
-// again when a crash has it begin anew.
+// sweep puts the hashes that wait in memory into the bucket of hashes, a part in each
+// commit. Entries put there before the sweep ends do no harm. If a crash restarts it, they
+// are put there again.
 type sweep struct {
 	end  uint64   // slots before are in it
 	todo []hashed // in order
 }
 
-// sweepDue reports whether a sweep is to begin: not for less than a code block's rows.
+// sweepDue reports whether a sweep should begin: not for fewer rows than a code block has.
 func (s Schema) sweepDue(at state) bool {
 	return at.Next-at.Indexed >= max(at.Indexed/sweepShare, uint64(s.BlockRows))
 }
 
-// step puts the next n of todo into hashes, or a few more, and returns the sweep that is
-// left. Dead slots it does not put there, and drops from the blocks that it writes.
+// step puts the next n of todo into hashes, or a few more, and returns what is left of the
+// sweep. It leaves out dead slots, and drops them from the blocks that it writes.
 func (s sweep) step(hashes *bolt.Bucket, n int, dead func(slot uint64) (bool, error)) (sweep, error) {
 	var carried []hashed // from a block that had become too small to stay,
 	var floor uint64     // whose floor this was
@@ -336,7 +336,7 @@ func (s sweep) step(hashes *bolt.Bucket, n int, dead func(slot uint64) (bool, er
 	return s, nil
 }
 
-// mergeHashes appends to all, in order, what block and fresh have that is not dead.
+// mergeHashes appends to all, in order, the entries of block and fresh that are not dead.
 func mergeHashes(all []hashed, block hashBlock, fresh []hashed, dead func(slot uint64) (bool, error)) ([]hashed, error) {
 	for i := 0; i < block.len() || len(fresh) > 0; {
 		var next hashed
@@ -360,8 +360,8 @@ func mergeHashes(all []hashed, block hashBlock, fresh []hashed, dead func(slot u
 	return all, nil
 }
 
-// putHashes writes all, which are above floor, as blocks of like size, of which the last has
-// the key of last. Those of one hash stay together.
+// putHashes writes all, which are above floor, as blocks of similar size; the last block
+// has the key of last. Entries of one hash stay together.
 func putHashes(hashes *bolt.Bucket, all []hashed, floor, last uint64) error {
 	for blocks := max(1, (len(all)+hashBlockRows-1)/hashBlockRows); blocks > 0; blocks-- {
 		n := (len(all) + blocks - 1) / blocks

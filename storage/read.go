@@ -20,9 +20,9 @@ import (
 	"github.com/hamnest/hamnest/encoder/isa"
 )
 
-// View runs fn on the shard as of the last commit. fn must be brief and must not
-// wait for anything: while it runs, the pages it could read are not reused. What a
-// Reader returns dies with fn. Damage is reported as ErrCorrupt.
+// View runs fn on the shard as of the last commit. fn must be brief and must not wait for
+// anything: while it runs, the pages it could read are not reused. What a Reader returns is
+// valid only until fn returns. Damage is reported as ErrCorrupt.
 func (s *Shard) View(fn func(*Reader) error) error {
 	var own error // fn's, which is not about the file
 	err := s.guard(func() error {
@@ -52,7 +52,8 @@ type latest struct {
 	state state
 }
 
-// stateOf returns the state as of tx. It is read once: most views see the same commit.
+// stateOf returns the state as of tx. It is read once, because most views see the same
+// commit.
 func (s *Shard) stateOf(tx *bolt.Tx) (state, error) {
 	if known := s.latest.Load(); known != nil && known.tx == tx.ID() {
 		return known.state, nil
@@ -64,7 +65,7 @@ func (s *Shard) stateOf(tx *bolt.Tx) (state, error) {
 	return read, err
 }
 
-// Reader reads a shard within one View. It is for one goroutine.
+// Reader reads a shard within one View. Only one goroutine may use it.
 type Reader struct {
 	shard  *Shard
 	schema Schema
@@ -76,7 +77,7 @@ type Reader struct {
 	rows, tail, vectors *bolt.Cursor
 	key                 [8]byte // of the slot that one was moved to last
 
-	// The vector block read last: neighbours come in turn.
+	// The vector block read last: neighbours are read in turn.
 	chunk      []byte
 	chunkFirst uint64
 	gathered   []byte // what gather returned
@@ -87,7 +88,7 @@ type Reader struct {
 // State returns the state as of the last commit.
 func (r *Reader) State() State { return r.state.State }
 
-// Slot returns the slot of the live row of that id, NoSlot when there is none.
+// Slot returns the slot of the live row of that id, or NoSlot.
 func (r *Reader) Slot(id string) (uint64, error) {
 	retired := r.tx.Bucket(bucketRetired)
 	f := finder{
@@ -109,8 +110,8 @@ func (r *Reader) Row(slot uint64) (id, metadata []byte, err error) {
 	return openRow(slot, r.key[:], r.get(&r.rows, bucketRows, slot))
 }
 
-// get returns the value under the key of slot, nil when there is none. It moves the
-// cursor of the bucket, which it makes when there is none, and sets r.key.
+// get returns the value under the key of slot, or nil. It moves the cursor of the bucket,
+// which it makes if there is none, and sets r.key.
 func (r *Reader) get(cursor **bolt.Cursor, bucket []byte, slot uint64) []byte {
 	if *cursor == nil {
 		*cursor = r.tx.Bucket(bucket).Cursor()
@@ -118,7 +119,7 @@ func (r *Reader) get(cursor **bolt.Cursor, bucket []byte, slot uint64) []byte {
 	binary.BigEndian.PutUint64(r.key[:], slot)
 	key, value := (*cursor).Seek(r.key[:])
 	if !bytes.Equal(key, r.key[:]) {
-		return nil // it is at the next there is
+		return nil // it is at the next key there is
 	}
 	return value
 }
@@ -173,8 +174,8 @@ func (r *Reader) Rows(from uint64, fn func(slot uint64, id, metadata []byte) (mo
 }
 
 // Vector returns the stored vector of a slot below State().Next, retired or not:
-// Schema.VectorBytes bytes, 8-byte aligned in most files but not in all. Slots
-// that follow each other are cheapest.
+// Schema.VectorBytes bytes, 8-byte aligned in most files but not in all. Reading slots in
+// sequence is cheapest.
 func (r *Reader) Vector(slot uint64) ([]byte, error) {
 	s := r.schema
 	if slot >= r.state.Packed {
@@ -213,7 +214,8 @@ func (r *Reader) seekVector(slot uint64) (at int, err error) {
 	return int(slot-first) * s.vectorRow(), nil
 }
 
-// findVectors returns the body of the block of first, and notes where it is if it stays.
+// findVectors returns the body of the block of first, and notes where it is if it stays
+// there.
 func (r *Reader) findVectors(first uint64) ([]byte, error) {
 	s := r.schema
 	block := r.get(&r.vectors, bucketVectors, first)
@@ -228,7 +230,7 @@ func (r *Reader) findVectors(first uint64) ([]byte, error) {
 	return body, nil
 }
 
-// soon asks for the memory of the row of a slot, if it is known where that is.
+// soon prefetches the row of a slot, if its place is known.
 func (r *Reader) soon(slot uint64) {
 	s := r.schema
 	if slot >= r.state.Packed {
@@ -243,9 +245,9 @@ func (r *Reader) soon(slot uint64) {
 	}
 }
 
-// Vectors calls fn with what Vector returns for each of slots, which ascend. Where
-// the shard's vectors had to be read from the disk lately, the disk gets to know of
-// all of them first.
+// Vectors calls fn with what Vector returns for each of slots, which ascend. If the shard's
+// vectors recently had to be read from the disk, it first announces all of them to the
+// disk.
 func (r *Reader) Vectors(slots []uint64, fn func(slot uint64, vector []byte)) error {
 	if len(slots) == 0 {
 		return nil
@@ -268,8 +270,8 @@ func (r *Reader) Vectors(slots []uint64, fn func(slot uint64, vector []byte)) er
 	return nil
 }
 
-// prefetch asks the kernel to read the vectors of slots, which ascend, and does not
-// wait for it. What is damaged is left to Vector to report.
+// prefetch asks the kernel to read the vectors of slots, which ascend, and does not wait
+// for it. It leaves damage to Vector to report.
 func (r *Reader) prefetch(slots []uint64) {
 	s := r.schema
 	for len(slots) > 0 && slots[0] < r.state.Packed {
@@ -286,15 +288,15 @@ func (r *Reader) prefetch(slots []uint64) {
 	}
 }
 
-// diskReads tells whether a shard's vectors are in memory or have to be read from the
-// disk. In memory a request to prefetch costs more than the reading.
+// diskReads says whether a shard's vectors are in memory or have to be read from the disk.
+// In memory, a request to prefetch costs more than reading.
 type diskReads struct{ slow atomic.Bool }
 
-// slowRow, and half a nanosecond a byte, are several times what a row takes to read from
+// slowRow, plus half a nanosecond a byte, is several times what it takes to read a row from
 // memory. From a fast disk it takes some tens of microseconds.
 const slowRow = 4 * time.Microsecond
 
-// notice takes into account that so many rows of rowBytes took so long to read.
+// notice records that reading that many rows of rowBytes took that long.
 func (d *diskReads) notice(rows, rowBytes int, took time.Duration) {
 	slow := took > time.Duration(rows)*(slowRow+time.Duration(rowBytes)/2)
 	if slow != d.slow.Load() { // a store would take the cache line from other cores
@@ -302,10 +304,10 @@ func (d *diskReads) notice(rows, rowBytes int, took time.Duration) {
 	}
 }
 
-// Codes calls fn with the codes of slots from..to-1 in ascending runs, retired or
-// not. from must be 0 or a multiple of Schema.BlockRows; to at most State().Next.
-// codes holds rows codes back to back, scalars their Schema.Scalars numbers each;
-// both are overwritten by the next run.
+// Codes calls fn with the codes of slots from..to-1 in ascending runs, retired or not. from
+// must be 0 or a multiple of Schema.BlockRows; to at most State().Next. codes holds rows
+// codes back to back, scalars their Schema.Scalars numbers each; the next run overwrites
+// both.
 func (r *Reader) Codes(from, to uint64, fn func(first uint64, codes []uint64, scalars []float32) error) error {
 	s := r.schema
 	codes := make([]uint64, s.BlockRows*s.words())
@@ -346,9 +348,9 @@ func (r *Reader) Codes(from, to uint64, fn func(first uint64, codes []uint64, sc
 	return fn(first, codes[:rows*s.words()], scalars[:rows*s.Scalars])
 }
 
-// Retired calls fn with the bitmaps of retired slots, ascending: bit i%64 of word
-// i/64 is set when slot first+i is retired. Spans without any are left out. words
-// covers 65,536 slots and is fn's to keep.
+// Retired calls fn with the bitmaps of retired slots, ascending: bit i%64 of word i/64 is
+// set when slot first+i is retired. It leaves out spans without any. words covers 65,536
+// slots, and fn may keep it.
 func (r *Reader) Retired(fn func(first uint64, words []uint64) error) error {
 	bitmaps, err := r.bitmaps()
 	if err != nil {
@@ -372,9 +374,9 @@ func (r *Reader) bitmaps() (bitmaps map[uint64][]byte, err error) {
 	return r.retired, err
 }
 
-// allRetired returns the bitmaps of retired slots, by span. It proves that together
-// they retire as many slots as the state says: where damage hid one, its rows would
-// come back to life.
+// allRetired returns the bitmaps of retired slots, by span. It verifies that together they
+// retire as many slots as the state says: if damage hid a bitmap, its rows would come back
+// to life.
 func allRetired(retired *bolt.Bucket, at State) (map[uint64][]byte, error) {
 	bitmaps, err := readBitmaps(retired, at.Next)
 	if err != nil {
@@ -411,7 +413,7 @@ func readBitmaps(retired *bolt.Bucket, next uint64) (map[uint64][]byte, error) {
 	return bitmaps, nil
 }
 
-// isRetired reports whether slot is in the bitmap of its span, nil when none is.
+// isRetired reports whether slot is in the bitmap of its span, which is nil if no slot is.
 func isRetired(bitmap []byte, slot uint64) bool {
 	return bitmap != nil && bitmap[slot%retiredSpan/8]>>(slot%8)&1 == 1
 }

@@ -10,11 +10,11 @@ import (
 	bolt "go.etcd.io/bbolt"
 )
 
-// A rewrite fills a new shard beside the one in use, and then puts it in its place;
+// A rewrite fills a new shard beside the one in use, and then replaces that one with it;
 // see FORMAT.md.
 
-// BeginRewrite makes the empty shard that is to replace that of e, durably, and opens
-// it. It takes the place of one that an earlier rewrite has left, which must be closed.
+// BeginRewrite makes the empty shard that will replace that of e, durably, and opens it. It
+// replaces a shard left by an earlier rewrite, which must be closed.
 func (c *Catalog) BeginRewrite(e Entry, schema Schema) (*Shard, error) {
 	if err := c.writable(); err != nil {
 		return nil, err
@@ -40,8 +40,8 @@ func (c *Catalog) BeginRewrite(e Entry, schema Schema) (*Shard, error) {
 	return nil, errors.Join(err, removeFile(rewriting))
 }
 
-// UnfinishedRewrite returns the schema of the shard that a rewrite was filling when
-// its process ended, fs.ErrNotExist when there is none.
+// UnfinishedRewrite returns the schema of the shard that a rewrite was filling when its
+// process ended, or fs.ErrNotExist.
 func (c *Catalog) UnfinishedRewrite(e Entry) (Schema, error) {
 	s, err := OpenShard(c.rewritePath(e))
 	if err != nil {
@@ -50,21 +50,19 @@ func (c *Catalog) UnfinishedRewrite(e Entry) (Schema, error) {
 	return s.schema, s.Close()
 }
 
-// AbandonRewrite removes what a rewrite of the shard of e has left, which must be
-// closed.
+// AbandonRewrite removes the shard left by a rewrite of e, which must be closed.
 func (c *Catalog) AbandonRewrite(e Entry) error {
 	return errors.Join(removeFile(c.rewritePath(e)), removeFile(c.ShardPath(e)+suffixCreating))
 }
 
 func (c *Catalog) rewritePath(e Entry) string { return c.ShardPath(e) + suffixRewriting }
 
-// Replace puts s, from BeginRewrite, in the place of the shard in use, durably. From
-// then on old takes no commits, but can be read until it is closed, which gives its
-// space back.
+// Replace puts s, from BeginRewrite, in the place of the shard in use, durably. From then
+// on old takes no commits, but can be read until it is closed, which frees its space.
 //
-// When it fails old is in its place as before. One thing can be in between: the
-// disk does not say which of the two is. Then neither takes commits, and opening
-// the collection again tells.
+// When it fails, old is in its place as before. There is one exception: if the disk does
+// not say which of the two is, neither takes commits, and opening the collection again
+// tells.
 func (s *Shard) Replace(old *Shard) error {
 	old.mu.Lock()
 	defer old.mu.Unlock()
@@ -91,8 +89,8 @@ func (s *Shard) Replace(old *Shard) error {
 	return nil
 }
 
-// adopt makes applied the number of the last change that s holds, durably: what was copied
-// to s were no changes.
+// adopt sets applied to the number of the last change that s holds, durably: copied rows
+// were not changes.
 func (s *Shard) adopt(applied uint64) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -109,7 +107,7 @@ func (s *Shard) adopt(applied uint64) error {
 
 var errReplaced = errors.New("another shard has taken its place")
 
-// removeFile removes a file that may not be there.
+// removeFile removes a file that may not exist.
 func removeFile(path string) error {
 	if err := os.Remove(path); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return fmt.Errorf("storage: %w", err)

@@ -23,26 +23,26 @@ const (
 // NoSlot stands for the absence of a slot.
 const NoSlot = math.MaxUint64
 
-// Shard is the rows of one collection in one bbolt file. It is safe for
-// concurrent use: commits take turns, and reads wait for nobody.
+// Shard is the rows of one collection in one bbolt file. It is safe for concurrent use:
+// commits take turns, and reads never wait.
 type Shard struct {
 	file
 	schema Schema
 	disk   diskReads
 	places places
-	latest atomic.Pointer[latest] // of the views lately
+	latest atomic.Pointer[latest] // of recent views
 
-	// recent is what Schema.sweepDue keeps small; replaced when a sweep has ended.
+	// recent is kept small by Schema.sweepDue; it is replaced when a sweep has ended.
 	recent atomic.Pointer[recent]
 
 	mu      sync.Mutex // held by the one commit under way, and by Close
 	state   state
-	sweep   *sweep // under way, nil when none is
+	sweep   *sweep // the sweep under way, or nil
 	version uint32 // of the file
 	dirty   bool   // a commit since open: the freelist on disk is gone
 
-	broken error // from bbolt, which was writing: what the file holds is not known
-	stuck  bool  // and bbolt kept its writer's lock, for which closing would wait
+	broken error // from bbolt, while it was writing: the content of the file is unknown
+	stuck  bool  // bbolt also kept its writers' lock, and closing would wait for it
 }
 
 // Op is one step of a commit: an upsert, or with Delete set a removal by id.
@@ -60,14 +60,14 @@ type Op struct {
 
 // Applied says what one Op did.
 type Applied struct {
-	// Slot is the row an upsert was given; NoSlot for a removal.
+	// Slot is the slot that an upsert got; NoSlot for a removal.
 	Slot uint64
-	// Retired is the row that the id had before; NoSlot when it had none.
+	// Retired is the slot that the id had before; NoSlot if it had none.
 	Retired uint64
 }
 
-// CreateShard makes the file of an empty shard, which must not be there yet, and
-// syncs it. The caller syncs its folder.
+// CreateShard makes the file of an empty shard, which must not exist yet, and syncs it. The
+// caller syncs its folder.
 func CreateShard(path string, schema Schema) error {
 	schema = schema.withDefaults()
 	if err := schema.validate(); err != nil {
@@ -116,9 +116,9 @@ var (
 	shardBucketsIDs = [][]byte{bucketMeta, bucketCodes, bucketVectors, bucketTail, bucketRows, bucketIDs, bucketRetired}
 )
 
-// OpenShard opens the file of a shard, which CreateShard made. It takes the
-// file's lock and fails with ErrLocked when another process has it. ErrVersion
-// and ErrCorrupt tell of the contents.
+// OpenShard opens the file of a shard that CreateShard made. It takes the file's lock and
+// fails with ErrLocked if another process has it. ErrVersion and ErrCorrupt are about the
+// contents.
 func OpenShard(path string) (*Shard, error) { return openShardFile(path, false) }
 
 func openShardFile(path string, readOnly bool) (*Shard, error) {
@@ -174,9 +174,9 @@ func (s *Shard) load() error {
 	})
 }
 
-// checkFormat looks at the kind and the version of a file, which it returns, at what a
-// reader must know beside, and at nothing else of it: that may not be as these versions
-// have it.
+// checkFormat checks the kind and the version of a file, returns the version, and checks
+// what else a reader must know. It looks at nothing else, which may differ in a version
+// that it does not know.
 func checkFormat(tx *bolt.Tx, magic []byte, newest uint32) (uint32, error) {
 	meta := tx.Bucket(bucketMeta)
 	if meta == nil {
@@ -217,8 +217,8 @@ func (s *Shard) Schema() Schema { return s.schema }
 func (s *Shard) Path() string { return s.path }
 
 // Health returns why the next commit would be refused: ErrGone when the file was removed or
-// replaced since it was opened, or the error of the commit that broke off. Nil when nothing
-// is known against it. It waits for the commit under way.
+// replaced since it was opened, or the error of a commit that broke off. Nil when no
+// problem is known. It waits for the commit under way.
 func (s *Shard) Health() error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -228,10 +228,10 @@ func (s *Shard) Health() error {
 	return s.present()
 }
 
-// Doubt returns an error when the last commit may be missing: one of the two pages that bbolt
-// writes in turn as the last of each commit was damaged when the file was opened. The
-// contents are those of the other, and the next commit writes the damaged one anew. Nil when
-// both were whole.
+// Doubt returns an error when the last commit may be missing: when the file was opened, one
+// of the two pages that bbolt writes in turn at the end of each commit was damaged. The
+// contents are then those of the other page, and the next commit rewrites the damaged one.
+// Nil when both were whole.
 func (s *Shard) Doubt() error {
 	if s.doubt == nil {
 		return nil

@@ -10,16 +10,16 @@ import (
 	bolt "go.etcd.io/bbolt"
 )
 
-// This file looks at the shape of bbolt's trees before bbolt does. Where damage
-// makes a page lead back to one above it, bbolt goes round until the memory or the
-// stack is used up, and no guard catches that. Where it makes a page in use look
-// free, the next commit writes over it.
+// This file looks at the shape of bbolt's trees before bbolt does. If damage makes a page
+// lead back to one above it, bbolt goes round until the memory or the stack is used up, and
+// no guard catches that. If damage makes a page in use look free, the next commit
+// overwrites it.
 
-// checkTrees returns an error when a page of the file that must not be is the child
-// of a branch page, or the root of a bucket: a branch page or a root that is in a tree
-// already, a page with buckets or bitmaps in it, a free page. It reads branch pages only, some hundreds
-// for a million rows: leaves are all equally deep, so that the first tells where they
-// begin. Of other damage it says nothing: that stays with the reader who meets it.
+// checkTrees returns an error if the child of a branch page or the root of a bucket is a
+// page that cannot be one: a branch page or a root that is already in a tree, a page with
+// buckets or bitmaps in it, or a free page. It reads branch pages only, some hundreds for a
+// million rows: all leaves are equally deep, so the first tells where they begin. It does
+// not detect other damage; the reader who meets it reports it.
 func checkTrees(db *bolt.DB, file *os.File) error {
 	return db.View(func(tx *bolt.Tx) error {
 		w := treeWalk{file: file, pageSize: uint64(db.Info().PageSize), taken: make(map[uint64]bool)}
@@ -40,7 +40,7 @@ func checkTrees(db *bolt.DB, file *os.File) error {
 				return err
 			}
 			w.taken[uint64(b.RootPage())] = true
-			// The first of rows has the key of the first bitmap, and a checksum of the
+			// The first key of rows is that of the first bitmap, with a checksum of the
 			// same kind: only its page tells them apart.
 			if bytes.Equal(name, bucketRetired) {
 				for _, page := range leaves {
@@ -69,8 +69,8 @@ const (
 	metaList    = pageHeader + 32
 )
 
-// readFreelist notes which pages are free, if the file was closed well and meta,
-// the number of its meta page, says where they are listed.
+// readFreelist notes which pages are free, if the file was closed properly and meta, the
+// number of its meta page, says where they are listed.
 func (w *treeWalk) readFreelist(meta uint64) {
 	list := w.read(meta*w.pageSize+metaList, 8)
 	if list == nil {
@@ -91,7 +91,7 @@ func (w *treeWalk) readFreelist(meta uint64) {
 	for b := w.read(at, 8*count); len(b) > 0; b = b[8:] {
 		w.free = append(w.free, binary.NativeEndian.Uint64(b))
 	}
-	slices.Sort(w.free) // as bbolt wrote it, but for damage
+	slices.Sort(w.free) // bbolt wrote it sorted; damage may have changed that
 }
 
 // tree walks down from root, a level at a time, and returns the leaves.
@@ -119,8 +119,8 @@ func (w *treeWalk) tree(root uint64) (leaves []uint64, err error) {
 	}
 }
 
-// children returns the pages that a branch page leads to; nil when it is no branch
-// page, or cannot be read.
+// children returns the pages that a branch page leads to; nil if it is not a branch page or
+// cannot be read.
 func (w *treeWalk) children(page uint64) []uint64 {
 	header := w.page(page)
 	if header == nil || binary.NativeEndian.Uint16(header[pageKind:]) != kindBranch {
@@ -134,7 +134,7 @@ func (w *treeWalk) children(page uint64) []uint64 {
 	return pages
 }
 
-// page returns the header of a page, nil when there is no such page.
+// page returns the header of a page, or nil if there is no such page.
 func (w *treeWalk) page(page uint64) []byte {
 	if page > math.MaxInt64/w.pageSize {
 		return nil
@@ -146,7 +146,7 @@ func (w *treeWalk) page(page uint64) []byte {
 	return header
 }
 
-// read returns n bytes of the file, nil when it has not as many there.
+// read returns n bytes of the file, or nil if it does not have that many there.
 func (w *treeWalk) read(at, n uint64) []byte {
 	if info, err := w.file.Stat(); err != nil || at > uint64(info.Size()) || n > uint64(info.Size())-at {
 		return nil

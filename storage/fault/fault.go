@@ -1,5 +1,5 @@
-// Package fault names what can be wrong with files. It is a leaf, so that those who never
-// touch a file can test for what storage has found.
+// Package fault names what can be wrong with files. It is a leaf, so that packages that
+// never touch a file can test for what storage found.
 package fault
 
 import "errors"
@@ -12,10 +12,9 @@ var (
 	ErrVersion = errors.New("storage: unsupported version")
 	// ErrLocked is for a directory that another process holds.
 	ErrLocked = errors.New("storage: locked by another process")
-	// ErrReadOnly is for what would change a directory that was opened for reading.
+	// ErrReadOnly is for changes to a directory that was opened for reading.
 	ErrReadOnly = errors.New("storage: opened for reading only")
-	// ErrGone is for writes to a file that was removed, or replaced by another, since it was
-	// opened.
+	// ErrGone is for writes to a file that was removed or replaced since it was opened.
 	ErrGone = errors.New("storage: the file that was opened is no longer there")
 	// ErrOrphans is for folders of collections that are not in the catalog.
 	ErrOrphans = errors.New("storage: collections that are not in the catalog")
