@@ -74,7 +74,7 @@ type CheckResponse struct {
 	Rows uint64 `protobuf:"varint,1,opt,name=rows,proto3" json:"rows,omitempty"`
 	// Blocks of codes and of vectors read.
 	Blocks uint64 `protobuf:"varint,2,opt,name=blocks,proto3" json:"blocks,omitempty"`
-	// What breaks a rule, at most the first 100; empty means the files are sound.
+	// The rules that are broken, at most the first 100; empty means the files are sound.
 	Problems      []string `protobuf:"bytes,3,rep,name=problems,proto3" json:"problems,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache

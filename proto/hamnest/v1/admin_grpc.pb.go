@@ -28,9 +28,9 @@ const (
 //
 // AdminService is for operators.
 type AdminServiceClient interface {
-	// Reads every row and block that a collection has on disk and proves every
-	// rule of storage/FORMAT.md about them. Searches and writes go on meanwhile.
-	// Damage is reported in the answer, not as an error.
+	// Reads every row and block that a collection has on disk and verifies every rule of
+	// storage/FORMAT.md about them. Searches and writes go on meanwhile. Damage is reported
+	// in the answer, not as an error.
 	Check(ctx context.Context, in *CheckRequest, opts ...grpc.CallOption) (*CheckResponse, error)
 }
 
@@ -58,9 +58,9 @@ func (c *adminServiceClient) Check(ctx context.Context, in *CheckRequest, opts .
 //
 // AdminService is for operators.
 type AdminServiceServer interface {
-	// Reads every row and block that a collection has on disk and proves every
-	// rule of storage/FORMAT.md about them. Searches and writes go on meanwhile.
-	// Damage is reported in the answer, not as an error.
+	// Reads every row and block that a collection has on disk and verifies every rule of
+	// storage/FORMAT.md about them. Searches and writes go on meanwhile. Damage is reported
+	// in the answer, not as an error.
 	Check(context.Context, *CheckRequest) (*CheckResponse, error)
 	mustEmbedUnimplementedAdminServiceServer()
 }

@@ -27,7 +27,7 @@ const (
 type Metric int32
 
 const (
-	// Taken as METRIC_COSINE.
+	// Means METRIC_COSINE.
 	Metric_METRIC_UNSPECIFIED Metric = 0
 	// Score = cosine of the angle, in [-1, 1]. All-zero vectors are refused.
 	Metric_METRIC_COSINE Metric = 1
@@ -84,17 +84,17 @@ func (Metric) EnumDescriptor() ([]byte, []int) {
 type Profile int32
 
 const (
-	// Taken as PROFILE_LEARNED.
+	// Means PROFILE_LEARNED.
 	Profile_PROFILE_UNSPECIFIED Profile = 0
 	// The signs of the components as they are: bit i is 1 when component i is above 0. For
-	// codes that others made. Nothing is known of the errors of their estimates, so that no
-	// recall can be promised. Called PROFILE_PLAIN before.
+	// codes made elsewhere. The errors of their estimates are unknown, so no recall can be
+	// promised. Formerly PROFILE_PLAIN.
 	Profile_PROFILE_SIGNS Profile = 1
-	// What the first vectors have in common is taken out, their principal components get
-	// more bits than the rest, and each code carries the numbers that make its estimates
+	// Takes out what the first vectors have in common, gives their principal components more
+	// bits than the rest, and keeps with each code the numbers that make its estimates
 	// unbiased and their errors known. Codes are made in the background once comparing the
-	// vectors themselves has become dearer: above 16 dimensions and 1048576 components in
-	// all. Where no vectors are stored it is PROFILE_SIGNS.
+	// vectors themselves costs more: above 16 dimensions and 1048576 components in all. A
+	// collection without stored vectors has PROFILE_SIGNS instead.
 	Profile_PROFILE_LEARNED Profile = 8
 	// Output only. There are no codes yet: searches compare all vectors, which is cheaper.
 	Profile_PROFILE_EXACT Profile = 9
@@ -143,23 +143,23 @@ func (Profile) EnumDescriptor() ([]byte, []int) {
 	return file_hamnest_v1_collection_proto_rawDescGZIP(), []int{1}
 }
 
-// Precision says how exactly vectors are stored beside their codes. They score the
-// candidates of a search, and are read back as they are stored.
+// Precision says how exactly vectors are stored beside their codes. Stored vectors score
+// the candidates of a search; reading one returns it as stored.
 type Precision int32
 
 const (
-	// Taken as PRECISION_FLOAT32.
+	// Means PRECISION_FLOAT32.
 	Precision_PRECISION_UNSPECIFIED Precision = 0
-	// As they are, 4 bytes a component.
+	// Unchanged, 4 bytes a component.
 	Precision_PRECISION_FLOAT32 Precision = 1
-	// 11 significant bits, components to 65504 either way; 2 bytes a component.
+	// 11 significant bits, components up to 65504 either way; 2 bytes a component.
 	Precision_PRECISION_FLOAT16 Precision = 2
 	// 8 significant bits, the range of float32; 2 bytes a component.
 	Precision_PRECISION_BFLOAT16 Precision = 3
 	// Multiples of a 127th of the vector's largest component; 1 byte a component.
 	Precision_PRECISION_INT8 Precision = 4
-	// Not at all: codes are plain signs, searches end at them, and what needs vectors fails with
-	// FAILED_PRECONDITION and a google.rpc.ErrorInfo of reason CODES_ONLY.
+	// Not at all: codes are plain signs, searches end at them, and what needs vectors fails
+	// with FAILED_PRECONDITION and a google.rpc.ErrorInfo of reason CODES_ONLY.
 	Precision_PRECISION_NONE Precision = 5
 )
 
@@ -214,13 +214,13 @@ func (Precision) EnumDescriptor() ([]byte, []int) {
 type CalibrationSource int32
 
 const (
-	// Never.
+	// Never used.
 	CalibrationSource_CALIBRATION_SOURCE_UNSPECIFIED CalibrationSource = 0
 	// From the request.
 	CalibrationSource_CALIBRATION_SOURCE_GIVEN CalibrationSource = 1
-	// They were vectors of the collection.
+	// Vectors of the collection.
 	CalibrationSource_CALIBRATION_SOURCE_STORED CalibrationSource = 2
-	// Those that were searched for last.
+	// The most recent queries.
 	CalibrationSource_CALIBRATION_SOURCE_LIVE CalibrationSource = 3
 )
 
@@ -272,7 +272,7 @@ type Collection struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// 1 to 128 of A-Z a-z 0-9 . _ -, starting with a letter or digit.
 	Name string `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
-	// Components a vector, 1 to 65536 (a server may allow fewer).
+	// Number of components of a vector, 1 to 65536 (a server may allow fewer).
 	Dims uint32 `protobuf:"varint,2,opt,name=dims,proto3" json:"dims,omitempty"`
 	// Matryoshka prefix sizes in dimensions, ascending; each but the last a
 	// multiple of 64, the last equal to dims (added when left out). At most 16.
@@ -280,24 +280,25 @@ type Collection struct {
 	Ladder []uint32 `protobuf:"varint,3,rep,packed,name=ladder,proto3" json:"ladder,omitempty"`
 	// What scores mean. Default METRIC_COSINE.
 	Metric Metric `protobuf:"varint,4,opt,name=metric,proto3,enum=hamnest.v1.Metric" json:"metric,omitempty"`
-	// How vectors are to become codes: PROFILE_LEARNED, the default, or PROFILE_SIGNS.
+	// How vectors should become codes: PROFILE_LEARNED, the default, or PROFILE_SIGNS.
 	Profile Profile `protobuf:"varint,5,opt,name=profile,proto3,enum=hamnest.v1.Profile" json:"profile,omitempty"`
 	// Output only. Names the frozen encoder state; codes made under different
 	// fingerprints cannot be compared.
 	ProfileFingerprint string `protobuf:"bytes,6,opt,name=profile_fingerprint,json=profileFingerprint,proto3" json:"profile_fingerprint,omitempty"`
-	// The owner's own notes. At most 64 pairs, keys to 63 and values to 255 bytes.
+	// The owner's own notes. At most 64 pairs, with keys of up to 63 bytes and values of up
+	// to 255.
 	Labels map[string]string `protobuf:"bytes,7,rep,name=labels,proto3" json:"labels,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"bytes,2,opt,name=value"`
 	// Output only. When the collection was made.
 	CreateTime *timestamppb.Timestamp `protobuf:"bytes,8,opt,name=create_time,json=createTime,proto3" json:"create_time,omitempty"`
 	// Output only. How vectors become codes now.
 	ProfileInForce Profile `protobuf:"varint,9,opt,name=profile_in_force,json=profileInForce,proto3,enum=hamnest.v1.Profile" json:"profile_in_force,omitempty"`
-	// How exactly vectors are to be stored. Default PRECISION_FLOAT32. An update can
-	// lower it, to one further down the list, and not raise it.
+	// How exactly vectors should be stored. Default PRECISION_FLOAT32. An update can lower
+	// it, to one further down the list, but not raise it.
 	Store Precision `protobuf:"varint,11,opt,name=store,proto3,enum=hamnest.v1.Precision" json:"store,omitempty"`
-	// The most bits that the code of a vector has: when creating, the budget of learned codes,
-	// and 0 for dims and 256 more. Fewer take less memory, and searches read more vectors. What
-	// is too few or too many for dims is refused with the range. Plain signs have dims bits.
-	// It cannot be changed.
+	// The most bits that the code of a vector may have: the budget of learned codes, set at
+	// creation; 0 means dims + 256. Fewer bits take less memory, and searches read more
+	// vectors. A number too small or too large for dims is refused with the range. Plain
+	// signs have dims bits. It cannot be changed.
 	Bits          uint32 `protobuf:"varint,12,opt,name=bits,proto3" json:"bits,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -410,7 +411,7 @@ func (x *Collection) GetBits() uint32 {
 	return 0
 }
 
-// CreateCollectionRequest names and shapes a new collection.
+// CreateCollectionRequest describes a new collection.
 type CreateCollectionRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Required. Output-only fields are ignored.
@@ -551,7 +552,7 @@ func (x *GetCollectionRequest) GetName() string {
 // GetCollectionResponse describes one collection.
 type GetCollectionResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// The collection asked for.
+	// The collection requested.
 	Collection    *Collection `protobuf:"bytes,1,opt,name=collection,proto3" json:"collection,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -597,9 +598,9 @@ func (x *GetCollectionResponse) GetCollection() *Collection {
 // ListCollectionsRequest asks for one page of collections.
 type ListCollectionsRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// Collections a page; 0 means 100; more than 1000 is taken as 1000.
+	// Collections on a page; 0 means 100; more than 1000 means 1000.
 	PageSize uint32 `protobuf:"varint,1,opt,name=page_size,json=pageSize,proto3" json:"page_size,omitempty"`
-	// next_page_token of the page before; empty for the first.
+	// next_page_token of the previous page; empty for the first.
 	PageToken     string `protobuf:"bytes,2,opt,name=page_token,json=pageToken,proto3" json:"page_token,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -707,7 +708,7 @@ func (x *ListCollectionsResponse) GetNextPageToken() string {
 // UpdateCollectionRequest says which fields of a collection to replace.
 type UpdateCollectionRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// Required. name says which; the other fields give the new values.
+	// Required. name says which collection; the other fields give the new values.
 	Collection *Collection `protobuf:"bytes,1,opt,name=collection,proto3" json:"collection,omitempty"`
 	// Fields to replace: "labels", which are replaced first, "profile", "store". Any other
 	// path is INVALID_ARGUMENT. Empty means "labels".
@@ -938,7 +939,7 @@ func (x *GetCollectionStatsRequest) GetName() string {
 // GetCollectionStatsResponse carries the measurements.
 type GetCollectionStatsResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// Taken when the call was answered.
+	// Measured when the call was answered.
 	Stats         *CollectionStats `protobuf:"bytes,1,opt,name=stats,proto3" json:"stats,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -986,13 +987,13 @@ type CollectionStats struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Vectors that a search can return.
 	Vectors uint64 `protobuf:"varint,1,opt,name=vectors,proto3" json:"vectors,omitempty"`
-	// Rows of replaced and deleted vectors; they hold space until a rewrite drops them.
+	// Rows of replaced and deleted vectors; they keep their space until a rewrite drops them.
 	Retired uint64 `protobuf:"varint,2,opt,name=retired,proto3" json:"retired,omitempty"`
 	// Rows packed in sealed blocks; the others are in the tail.
 	Sealed uint64 `protobuf:"varint,3,opt,name=sealed,proto3" json:"sealed,omitempty"`
 	// Resident bytes of the codes and what is kept beside them.
 	MemoryBytes uint64 `protobuf:"varint,4,opt,name=memory_bytes,json=memoryBytes,proto3" json:"memory_bytes,omitempty"`
-	// What the collection's files take of the disk.
+	// Size of the collection's files on disk.
 	DiskBytes uint64 `protobuf:"varint,5,opt,name=disk_bytes,json=diskBytes,proto3" json:"disk_bytes,omitempty"`
 	// Bytes inside the files that are free for later writes.
 	DiskFreeBytes uint64 `protobuf:"varint,6,opt,name=disk_free_bytes,json=diskFreeBytes,proto3" json:"disk_free_bytes,omitempty"`
@@ -1006,9 +1007,9 @@ type CollectionStats struct {
 	Kernel string `protobuf:"bytes,10,opt,name=kernel,proto3" json:"kernel,omitempty"`
 	// The encoder state in use.
 	ProfileFingerprint string `protobuf:"bytes,11,opt,name=profile_fingerprint,json=profileFingerprint,proto3" json:"profile_fingerprint,omitempty"`
-	// The rewrite under way; unset when there is none.
+	// The rewrite under way; unset if there is none.
 	Rewrite *Rewrite `protobuf:"bytes,12,opt,name=rewrite,proto3" json:"rewrite,omitempty"`
-	// Why the last rewrite was given up, since the server started. Empty when it was not.
+	// Why the last rewrite since the server started was given up. Empty if it was not.
 	RewriteError string `protobuf:"bytes,13,opt,name=rewrite_error,json=rewriteError,proto3" json:"rewrite_error,omitempty"`
 	// Parts of disk_bytes, beside disk_free_bytes: the codes and the numbers beside them,
 	DiskCodes uint64 `protobuf:"varint,14,opt,name=disk_codes,json=diskCodes,proto3" json:"disk_codes,omitempty"`
@@ -1019,7 +1020,7 @@ type CollectionStats struct {
 	// Rows of replaced and deleted vectors that rewrites have left out since the
 	// collection was made.
 	Dropped uint64 `protobuf:"varint,18,opt,name=dropped,proto3" json:"dropped,omitempty"`
-	// What was learnt from searches; unset when the server is not asked to.
+	// What was learnt from searches; unset if the server does not learn from them.
 	Live          *LiveState `protobuf:"bytes,20,opt,name=live,proto3" json:"live,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -1181,7 +1182,7 @@ func (x *CollectionStats) GetLive() *LiveState {
 	return nil
 }
 
-// Rewrite is how far a collection is on the way to another profile or stored precision.
+// Rewrite is the progress of a collection to another profile or stored precision.
 type Rewrite struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// How codes are made afterwards.
@@ -1190,9 +1191,9 @@ type Rewrite struct {
 	Store Precision `protobuf:"varint,2,opt,name=store,proto3,enum=hamnest.v1.Precision" json:"store,omitempty"`
 	// When it began.
 	StartTime *timestamppb.Timestamp `protobuf:"bytes,3,opt,name=start_time,json=startTime,proto3" json:"start_time,omitempty"`
-	// Vectors that are done,
+	// Vectors copied,
 	Done uint64 `protobuf:"varint,4,opt,name=done,proto3" json:"done,omitempty"`
-	// of so many.
+	// out of this total.
 	Total         uint64 `protobuf:"varint,5,opt,name=total,proto3" json:"total,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -1263,19 +1264,18 @@ func (x *Rewrite) GetTotal() uint64 {
 	return 0
 }
 
-// LiveState is what was learnt from the searches that were answered.
+// LiveState is what was learnt from searches that were answered.
 type LiveState struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// Remembered for CalibrateRequest.live.
+	// Queries remembered for CalibrateRequest.live.
 	Queries uint32 `protobuf:"varint,1,opt,name=queries,proto3" json:"queries,omitempty"`
-	// The last searches that were answered again exactly, at most 200.
+	// Recent searches that were answered again exactly, at most 200.
 	Checks uint32 `protobuf:"varint,2,opt,name=checks,proto3" json:"checks,omitempty"`
-	// What recall they had in the mean,
+	// Their mean recall,
 	Recall float64 `protobuf:"fixed64,3,opt,name=recall,proto3" json:"recall,omitempty"`
-	// and what they asked for.
+	// and the mean of what they asked for.
 	Target float64 `protobuf:"fixed64,5,opt,name=target,proto3" json:"target,omitempty"`
-	// Says that recall is below target by more than chance, for people to read. Empty: it is
-	// not.
+	// Says, for people, that recall is below target by more than chance. Empty if it is not.
 	Shortfall     string `protobuf:"bytes,7,opt,name=shortfall,proto3" json:"shortfall,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -1351,16 +1351,15 @@ type CalibrateRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Required.
 	Name string `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
-	// What to search for, each of the collection's dims. Empty: stored vectors. Queries of
-	// another kind, questions say, may take more work: give queries where there are any.
+	// What to search for, each of the collection's dims. Empty: stored vectors. Real queries,
+	// such as questions, may take more work than stored vectors: give them if you have any.
 	Queries []*Vector `protobuf:"bytes,2,rep,name=queries,proto3" json:"queries,omitempty"`
-	// How many stored vectors, spread over the collection, stand in for queries, at most the
+	// How many stored vectors, spread over the collection, serve as queries, at most the
 	// server's batch limit (default 10000). 0: 1000. Not with queries.
 	Sample uint32 `protobuf:"varint,3,opt,name=sample,proto3" json:"sample,omitempty"`
-	// How many hits recall is measured over, at most 1000. 0: 10.
+	// The number of hits that recall is measured over, at most 1000. 0: 10.
 	K uint32 `protobuf:"varint,4,opt,name=k,proto3" json:"k,omitempty"`
-	// Search for the queries that were searched for last, as many as the server is asked to
-	// remember. Not with queries or sample.
+	// Use the most recent queries that the server remembers. Not with queries or sample.
 	Live          bool `protobuf:"varint,6,opt,name=live,proto3" json:"live,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -1431,10 +1430,10 @@ func (x *CalibrateRequest) GetLive() bool {
 	return false
 }
 
-// CalibrateResponse is what was measured.
+// CalibrateResponse carries the measurement.
 type CalibrateResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// What was measured.
+	// The measurement.
 	Calibration   *Calibration `protobuf:"bytes,1,opt,name=calibration,proto3" json:"calibration,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -1477,16 +1476,16 @@ func (x *CalibrateResponse) GetCalibration() *Calibration {
 	return nil
 }
 
-// Calibration is what searches were measured to find and to cost.
+// Calibration is what searches were found to return and to cost.
 type Calibration struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// Vectors there were.
+	// Number of vectors.
 	Rows uint64 `protobuf:"varint,2,opt,name=rows,proto3" json:"rows,omitempty"`
 	// Queries that were searched for.
 	Queries uint32 `protobuf:"varint,3,opt,name=queries,proto3" json:"queries,omitempty"`
 	// Where they came from.
 	Source CalibrationSource `protobuf:"varint,4,opt,name=source,proto3,enum=hamnest.v1.CalibrationSource" json:"source,omitempty"`
-	// How many hits recall was measured over.
+	// The number of hits that recall was measured over.
 	K uint32 `protobuf:"varint,5,opt,name=k,proto3" json:"k,omitempty"`
 	// How codes were made.
 	Profile Profile `protobuf:"varint,6,opt,name=profile,proto3,enum=hamnest.v1.Profile" json:"profile,omitempty"`
@@ -1494,7 +1493,7 @@ type Calibration struct {
 	ProfileFingerprint string `protobuf:"bytes,7,opt,name=profile_fingerprint,json=profileFingerprint,proto3" json:"profile_fingerprint,omitempty"`
 	// The scan kernel that was timed.
 	Kernel string `protobuf:"bytes,8,opt,name=kernel,proto3" json:"kernel,omitempty"`
-	// What was tried, by dims and then by target_recall, ascending.
+	// The settings tried, by dims and then by target_recall, ascending.
 	Settings      []*Setting `protobuf:"bytes,9,rep,name=settings,proto3" json:"settings,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -1586,24 +1585,24 @@ func (x *Calibration) GetSettings() []*Setting {
 	return nil
 }
 
-// Setting is one way to search, and what it gave in the mean.
+// Setting is one way to search and its measurements, as means over the queries.
 type Setting struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// Dimensions of the query: with fewer than the collection's, a step of its ladder, the
-	// search is for that prefix.
+	// Dimensions of the query. If they are fewer than the collection's, they are a step of
+	// its ladder, and the search is for that prefix.
 	Dims uint32 `protobuf:"varint,1,opt,name=dims,proto3" json:"dims,omitempty"`
-	// Share of the k right hits, those of the whole vectors, that were found.
+	// Share of the k right hits by the whole vectors that were found.
 	Recall float64 `protobuf:"fixed64,6,opt,name=recall,proto3" json:"recall,omitempty"`
 	// Stored vectors read.
 	VectorsRead float64 `protobuf:"fixed64,7,opt,name=vectors_read,json=vectorsRead,proto3" json:"vectors_read,omitempty"`
-	// One search at a time, all of it.
+	// The whole time of a search, one at a time.
 	Microseconds float64 `protobuf:"fixed64,8,opt,name=microseconds,proto3" json:"microseconds,omitempty"`
 	// Bytes of codes and of stored vectors read.
 	Bytes float64 `protobuf:"fixed64,9,opt,name=bytes,proto3" json:"bytes,omitempty"`
-	// As in SearchRequest; 0 where nothing is known of the codes' errors.
+	// As in SearchRequest; 0 if the errors of the codes are unknown.
 	TargetRecall float64 `protobuf:"fixed64,10,opt,name=target_recall,json=targetRecall,proto3" json:"target_recall,omitempty"`
-	// Share of the k right hits of the prefix that were found, which is what target_recall is
-	// about. One that scores as the last of them does is right too.
+	// Share of the k right hits by the prefix that were found, which target_recall is about.
+	// A hit that ties with the last of them is right too.
 	PrefixRecall  float64 `protobuf:"fixed64,11,opt,name=prefix_recall,json=prefixRecall,proto3" json:"prefix_recall,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache

@@ -45,23 +45,23 @@ type CollectionServiceClient interface {
 	GetCollection(ctx context.Context, in *GetCollectionRequest, opts ...grpc.CallOption) (*GetCollectionResponse, error)
 	// Lists collections by name, ascending.
 	ListCollections(ctx context.Context, in *ListCollectionsRequest, opts ...grpc.CallOption) (*ListCollectionsResponse, error)
-	// Changes the labels, the profile or the stored precision. Another profile or
-	// precision is durably begun when the call returns: the collection is rewritten in the
-	// background, while searches and writes go on, and GetCollectionStats says how far.
-	// PROFILE_LEARNED is learnt anew, also where it is in force already.
-	// FAILED_PRECONDITION with a google.rpc.ErrorInfo of reason REWRITING while another such
-	// change is under way, and of reason CODES_ONLY for another profile where no vectors
-	// are stored to make its codes of.
+	// Changes the labels, the profile or the stored precision. When the call returns, a
+	// change of profile or precision has durably begun: the collection is rewritten in the
+	// background while searches and writes go on, and GetCollectionStats says how far that
+	// is. PROFILE_LEARNED learns again, even if it is already in force. FAILED_PRECONDITION
+	// with a google.rpc.ErrorInfo of reason REWRITING while another such change is under way,
+	// and of reason CODES_ONLY for another profile if no vectors are stored to make its codes
+	// from.
 	UpdateCollection(ctx context.Context, in *UpdateCollectionRequest, opts ...grpc.CallOption) (*UpdateCollectionResponse, error)
 	// Drops a collection and everything in it. Searches already running finish.
 	DeleteCollection(ctx context.Context, in *DeleteCollectionRequest, opts ...grpc.CallOption) (*DeleteCollectionResponse, error)
 	// Measures a collection: rows, bytes on disk, bytes in memory.
 	GetCollectionStats(ctx context.Context, in *GetCollectionStatsRequest, opts ...grpc.CallOption) (*GetCollectionStatsResponse, error)
 	// Measures what searches find and what they cost, at every step of the ladder and for
-	// several target recalls, by comparing answers with exact ones. Nothing depends on it and
-	// nothing is stored: SearchRequest.target_recall holds without. The stored vectors are
-	// read once for each step; searches and writes go on. FAILED_PRECONDITION with a
-	// google.rpc.ErrorInfo of reason CALIBRATING while another calibration is under way, of
+	// several target recalls, by comparing answers with exact ones. It stores nothing and
+	// nothing depends on it: SearchRequest.target_recall holds without it. It reads the
+	// stored vectors once for each step; searches and writes go on. FAILED_PRECONDITION with
+	// a google.rpc.ErrorInfo of reason CALIBRATING while another calibration is under way, of
 	// reason EMPTY when there are no vectors, and of reason CODES_ONLY when none are stored.
 	Calibrate(ctx context.Context, in *CalibrateRequest, opts ...grpc.CallOption) (*CalibrateResponse, error)
 }
@@ -161,23 +161,23 @@ type CollectionServiceServer interface {
 	GetCollection(context.Context, *GetCollectionRequest) (*GetCollectionResponse, error)
 	// Lists collections by name, ascending.
 	ListCollections(context.Context, *ListCollectionsRequest) (*ListCollectionsResponse, error)
-	// Changes the labels, the profile or the stored precision. Another profile or
-	// precision is durably begun when the call returns: the collection is rewritten in the
-	// background, while searches and writes go on, and GetCollectionStats says how far.
-	// PROFILE_LEARNED is learnt anew, also where it is in force already.
-	// FAILED_PRECONDITION with a google.rpc.ErrorInfo of reason REWRITING while another such
-	// change is under way, and of reason CODES_ONLY for another profile where no vectors
-	// are stored to make its codes of.
+	// Changes the labels, the profile or the stored precision. When the call returns, a
+	// change of profile or precision has durably begun: the collection is rewritten in the
+	// background while searches and writes go on, and GetCollectionStats says how far that
+	// is. PROFILE_LEARNED learns again, even if it is already in force. FAILED_PRECONDITION
+	// with a google.rpc.ErrorInfo of reason REWRITING while another such change is under way,
+	// and of reason CODES_ONLY for another profile if no vectors are stored to make its codes
+	// from.
 	UpdateCollection(context.Context, *UpdateCollectionRequest) (*UpdateCollectionResponse, error)
 	// Drops a collection and everything in it. Searches already running finish.
 	DeleteCollection(context.Context, *DeleteCollectionRequest) (*DeleteCollectionResponse, error)
 	// Measures a collection: rows, bytes on disk, bytes in memory.
 	GetCollectionStats(context.Context, *GetCollectionStatsRequest) (*GetCollectionStatsResponse, error)
 	// Measures what searches find and what they cost, at every step of the ladder and for
-	// several target recalls, by comparing answers with exact ones. Nothing depends on it and
-	// nothing is stored: SearchRequest.target_recall holds without. The stored vectors are
-	// read once for each step; searches and writes go on. FAILED_PRECONDITION with a
-	// google.rpc.ErrorInfo of reason CALIBRATING while another calibration is under way, of
+	// several target recalls, by comparing answers with exact ones. It stores nothing and
+	// nothing depends on it: SearchRequest.target_recall holds without it. It reads the
+	// stored vectors once for each step; searches and writes go on. FAILED_PRECONDITION with
+	// a google.rpc.ErrorInfo of reason CALIBRATING while another calibration is under way, of
 	// reason EMPTY when there are no vectors, and of reason CODES_ONLY when none are stored.
 	Calibrate(context.Context, *CalibrateRequest) (*CalibrateResponse, error)
 	mustEmbedUnimplementedCollectionServiceServer()

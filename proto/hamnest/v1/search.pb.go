@@ -27,7 +27,7 @@ const (
 type Rescore int32
 
 const (
-	// Taken as RESCORE_VECTORS.
+	// Means RESCORE_VECTORS.
 	Rescore_RESCORE_UNSPECIFIED Rescore = 0
 	// After S1: scores are estimates from the dimensions that it looked at.
 	Rescore_RESCORE_NONE Rescore = 1
@@ -100,8 +100,8 @@ type SearchRequest struct {
 	// for the target recall holds. With exact: the dimensions compared. 0: what the engine
 	// finds best.
 	Dims uint32 `protobuf:"varint,5,opt,name=dims,proto3" json:"dims,omitempty"`
-	// How many S1 keeps at first. It looks for more by itself where the target recall asks
-	// for it, but not under PROFILE_SIGNS. Default: 40 a wanted result, at least 100 and at
+	// How many rows S1 keeps at first. S1 looks for more when the target recall requires it,
+	// but not under PROFILE_SIGNS. Default: 40 for each wanted result, at least 100 and at
 	// most 10000.
 	//
 	// Types that are valid to be assigned to FirstStage:
@@ -109,29 +109,29 @@ type SearchRequest struct {
 	//	*SearchRequest_Candidates
 	//	*SearchRequest_Oversampling
 	FirstStage isSearchRequest_FirstStage `protobuf_oneof:"first_stage"`
-	// Where the search ends. Default RESCORE_VECTORS, and RESCORE_CODES where the
-	// collection keeps no vectors or the query is a code.
+	// Where the search ends. Default RESCORE_VECTORS, or RESCORE_CODES if the collection
+	// keeps no vectors or the query is a code.
 	Rescore Rescore `protobuf:"varint,9,opt,name=rescore,proto3,enum=hamnest.v1.Rescore" json:"rescore,omitempty"`
-	// Compare the query with every stored vector instead; target_recall and every setting of
-	// a stage but dims must then be unset.
+	// Compare the query with every stored vector instead; target_recall and all settings of
+	// stages except dims must then be unset.
 	Exact bool `protobuf:"varint,10,opt,name=exact,proto3" json:"exact,omitempty"`
 	// Leave out results that score less, on the metric's scale.
 	MinScore *float32 `protobuf:"fixed32,11,opt,name=min_score,json=minScore,proto3,oneof" json:"min_score,omitempty"`
-	// next_page_token of the page before, with everything else as it was; empty
-	// for the first page.
+	// next_page_token of the previous page, with everything else unchanged; empty for the
+	// first page.
 	PageToken string `protobuf:"bytes,12,opt,name=page_token,json=pageToken,proto3" json:"page_token,omitempty"`
 	// Return the stored vectors.
 	WithVector bool `protobuf:"varint,13,opt,name=with_vector,json=withVector,proto3" json:"with_vector,omitempty"`
 	// Return the metadata.
 	WithMetadata bool `protobuf:"varint,14,opt,name=with_metadata,json=withMetadata,proto3" json:"with_metadata,omitempty"`
-	// Takes the place of target_recall for those who know what they do: a vector is read when
-	// its score may be so many standard deviations better than its code says. Finite and
+	// Replaces target_recall, for experts: a vector is read if its score could reach the hits
+	// when its code's estimate is wrong by at most this many standard deviations. Finite and
 	// above 0. Not with target_recall.
 	Bound *float64 `protobuf:"fixed64,18,opt,name=bound,proto3,oneof" json:"bound,omitempty"`
-	// The share of the right hits to find in the mean, above 0 and at most 1: vectors are
-	// read until no more than the rest can be expected to be missed. 1 is the same as exact.
-	// Default: 0.995. Not with exact, a code, or under PROFILE_SIGNS, which knows nothing of
-	// its errors.
+	// The mean share of the right hits to find, above 0 and at most 1: the search reads
+	// vectors until it expects to miss no more than the rest. 1 is the same as exact.
+	// Default: 0.995. Not with exact, a code, or under PROFILE_SIGNS, whose errors are
+	// unknown.
 	TargetRecall  *float64 `protobuf:"fixed64,21,opt,name=target_recall,json=targetRecall,proto3,oneof" json:"target_recall,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -320,9 +320,9 @@ type SearchRequest_Id struct {
 }
 
 type SearchRequest_Code struct {
-	// A code of as many dimensions as vector may have, in a collection of PROFILE_SIGNS.
-	// It has no vector to score by: scores are those that signs suggest, the search ends
-	// at the codes, and RESCORE_VECTORS, exact, bound and target_recall are refused.
+	// A code of as many dimensions as vector may have, in a collection of PROFILE_SIGNS. It
+	// has no vector to score by: scores are what signs suggest, the search ends at the
+	// codes, and RESCORE_VECTORS, exact, bound and target_recall are refused.
 	Code *Code `protobuf:"bytes,20,opt,name=code,proto3,oneof"`
 }
 
@@ -355,7 +355,7 @@ type SearchResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Best first: by score descending, then id ascending.
 	Hits []*Hit `protobuf:"bytes,1,rep,name=hits,proto3" json:"hits,omitempty"`
-	// Continues after the last hit. Empty when there is nothing more.
+	// Continues after the last hit. Empty if no hit follows.
 	NextPageToken string `protobuf:"bytes,2,opt,name=next_page_token,json=nextPageToken,proto3" json:"next_page_token,omitempty"`
 	// What was done to get the answer.
 	Receipt       *Receipt `protobuf:"bytes,3,opt,name=receipt,proto3" json:"receipt,omitempty"`
@@ -421,9 +421,9 @@ type Hit struct {
 	Id string `protobuf:"bytes,1,opt,name=id,proto3" json:"id,omitempty"`
 	// Similarity on the metric's scale; larger is better.
 	Score float32 `protobuf:"fixed32,2,opt,name=score,proto3" json:"score,omitempty"`
-	// The stored vector, when asked for.
+	// The stored vector, if requested.
 	Vector *Vector `protobuf:"bytes,3,opt,name=vector,proto3" json:"vector,omitempty"`
-	// The metadata, when asked for.
+	// The metadata, if requested.
 	Metadata      string `protobuf:"bytes,4,opt,name=metadata,proto3" json:"metadata,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -494,8 +494,8 @@ type Receipt struct {
 	Dims uint32 `protobuf:"varint,1,opt,name=dims,proto3" json:"dims,omitempty"`
 	// The stage at which the search ended.
 	Rescore Rescore `protobuf:"varint,2,opt,name=rescore,proto3,enum=hamnest.v1.Rescore" json:"rescore,omitempty"`
-	// Whether every stored vector was compared: because it was asked for, or because that
-	// was found to be cheaper.
+	// Whether every stored vector was compared, because that was requested or because it was
+	// found to be cheaper.
 	Exact bool `protobuf:"varint,3,opt,name=exact,proto3" json:"exact,omitempty"`
 	// Rows that S1, or the exact scan, compared.
 	RowsScanned uint64 `protobuf:"varint,4,opt,name=rows_scanned,json=rowsScanned,proto3" json:"rows_scanned,omitempty"`
@@ -523,9 +523,8 @@ type Receipt struct {
 	Bound float64 `protobuf:"fixed64,18,opt,name=bound,proto3" json:"bound,omitempty"`
 	// The target recall in force. 0: none, as when all vectors were compared.
 	TargetRecall float64 `protobuf:"fixed64,19,opt,name=target_recall,json=targetRecall,proto3" json:"target_recall,omitempty"`
-	// The share of the right hits that can be expected to be found, by what the hits say of
-	// those that may have been missed: 1 when all rows were compared, 0 where nothing is
-	// known.
+	// The share of the right hits that the search expects to have found, judging by the hits
+	// it has: 1 if all rows were compared, 0 if nothing is known.
 	ExpectedRecall float64 `protobuf:"fixed64,20,opt,name=expected_recall,json=expectedRecall,proto3" json:"expected_recall,omitempty"`
 	// Passes of S1 over the codes.
 	Passes uint32 `protobuf:"varint,21,opt,name=passes,proto3" json:"passes,omitempty"`
@@ -802,12 +801,12 @@ func (x *BatchSearchResponse) GetResponses() []*SearchResponse {
 // SearchStreamRequest is one search of a stream.
 type SearchStreamRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// Comes back with the answer. It is the client's own choice; the server makes no use of it.
+	// Comes back with the answer. The client chooses it; the server does not use it.
 	Id uint64 `protobuf:"varint,1,opt,name=id,proto3" json:"id,omitempty"`
 	// The search. Required.
 	Request *SearchRequest `protobuf:"bytes,2,opt,name=request,proto3" json:"request,omitempty"`
-	// How long the server may take from when it has read the request, above 0; then the
-	// answer is DEADLINE_EXCEEDED. Default: as long as the stream may.
+	// How long the server may take after reading the request, above 0; after that the answer
+	// is DEADLINE_EXCEEDED. Default: as long as the stream may.
 	Timeout       *durationpb.Duration `protobuf:"bytes,3,opt,name=timeout,proto3" json:"timeout,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -960,8 +959,9 @@ func (*SearchStreamResponse_Response) isSearchStreamResponse_Answer() {}
 
 func (*SearchStreamResponse_Error) isSearchStreamResponse_Answer() {}
 
-// SearchError is what Search would have failed with. It has the fields of
-// google.rpc.Status, and the same bytes: whoever has that type can parse these as one.
+// SearchError is the error that Search would have returned. It has the fields of
+// google.rpc.Status, and the same bytes: a program that has that type can parse these as
+// one.
 type SearchError struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// The gRPC status code.

@@ -30,30 +30,30 @@ const (
 //
 // SearchService finds the vectors most like a query.
 //
-// A search goes through up to three stages. S1 scans codes, of all dimensions or only the
-// first, ranks all rows by the best score that each may have, and keeps `candidates`; S2
-// estimates the scores of those from their whole codes; S3 scores the most promising
-// against the stored vectors and keeps k. The codes tell how far estimates can be wrong, so
-// that S2 and S3 end, and S1 looks again, by one rule: until no more hits can be expected to
-// be missed than `target_recall` allows. When that would take more than comparing all
-// vectors, these are compared.
-// Errors are as for VectorService.
+// A search has up to three stages. S1 scans codes, of all dimensions or only the first,
+// ranks all rows by the best score that each may have, and keeps `candidates`; S2 estimates
+// the scores of those from their whole codes; S3 scores the most promising against the
+// stored vectors and keeps k. The codes tell how wrong estimates can be. So one rule ends
+// S2 and S3 and makes S1 look again: go on until no more hits are expected to be missed
+// than `target_recall` allows. When comparing all vectors would be cheaper, the search does
+// that instead. Errors are as for VectorService.
 type SearchServiceClient interface {
 	// Finds the k vectors most like the query.
 	Search(ctx context.Context, in *SearchRequest, opts ...grpc.CallOption) (*SearchResponse, error)
 	// Answers several searches of one collection. All or nothing: one malformed
 	// search refuses the request and names it.
 	BatchSearch(ctx context.Context, in *BatchSearchRequest, opts ...grpc.CallOption) (*BatchSearchResponse, error)
-	// Answers searches as they come, for as long as the client likes: cheaper a search than
-	// a call of Search, and for any mix of collections. Answers come in the order in which
-	// they are ready. A search that fails gets an error for its answer, and the others go on.
+	// Answers searches as they come, for as long as the client likes, for any mix of
+	// collections. It costs less than one call of Search for each. Answers come in the order
+	// in which they are ready. If a search fails, its answer is an error, and the others go
+	// on.
 	//
-	// The server has a limit of searches under way on one stream (default 256). It reads no
-	// further while they are so many, and flow control holds the client back. A message
-	// above the server's limit ends the stream with RESOURCE_EXHAUSTED, because there is no
-	// telling whose it is. When the client closes its side, or the server shuts down, the
-	// searches under way are answered first; then the stream ends, with UNAVAILABLE if the
-	// server shuts down, and what was sent and not answered can be sent again elsewhere.
+	// The server limits the searches under way on one stream (default 256). At the limit it
+	// stops reading, and flow control makes the client wait. A message above the server's
+	// size limit ends the stream with RESOURCE_EXHAUSTED, because it is unknown which search
+	// it belongs to. When the client closes its side, or the server shuts down, the searches
+	// under way are answered first. Then the stream ends, with UNAVAILABLE if the server
+	// shuts down; searches sent and not answered can be sent again elsewhere.
 	SearchStream(ctx context.Context, opts ...grpc.CallOption) (grpc.BidiStreamingClient[SearchStreamRequest, SearchStreamResponse], error)
 }
 
@@ -104,30 +104,30 @@ type SearchService_SearchStreamClient = grpc.BidiStreamingClient[SearchStreamReq
 //
 // SearchService finds the vectors most like a query.
 //
-// A search goes through up to three stages. S1 scans codes, of all dimensions or only the
-// first, ranks all rows by the best score that each may have, and keeps `candidates`; S2
-// estimates the scores of those from their whole codes; S3 scores the most promising
-// against the stored vectors and keeps k. The codes tell how far estimates can be wrong, so
-// that S2 and S3 end, and S1 looks again, by one rule: until no more hits can be expected to
-// be missed than `target_recall` allows. When that would take more than comparing all
-// vectors, these are compared.
-// Errors are as for VectorService.
+// A search has up to three stages. S1 scans codes, of all dimensions or only the first,
+// ranks all rows by the best score that each may have, and keeps `candidates`; S2 estimates
+// the scores of those from their whole codes; S3 scores the most promising against the
+// stored vectors and keeps k. The codes tell how wrong estimates can be. So one rule ends
+// S2 and S3 and makes S1 look again: go on until no more hits are expected to be missed
+// than `target_recall` allows. When comparing all vectors would be cheaper, the search does
+// that instead. Errors are as for VectorService.
 type SearchServiceServer interface {
 	// Finds the k vectors most like the query.
 	Search(context.Context, *SearchRequest) (*SearchResponse, error)
 	// Answers several searches of one collection. All or nothing: one malformed
 	// search refuses the request and names it.
 	BatchSearch(context.Context, *BatchSearchRequest) (*BatchSearchResponse, error)
-	// Answers searches as they come, for as long as the client likes: cheaper a search than
-	// a call of Search, and for any mix of collections. Answers come in the order in which
-	// they are ready. A search that fails gets an error for its answer, and the others go on.
+	// Answers searches as they come, for as long as the client likes, for any mix of
+	// collections. It costs less than one call of Search for each. Answers come in the order
+	// in which they are ready. If a search fails, its answer is an error, and the others go
+	// on.
 	//
-	// The server has a limit of searches under way on one stream (default 256). It reads no
-	// further while they are so many, and flow control holds the client back. A message
-	// above the server's limit ends the stream with RESOURCE_EXHAUSTED, because there is no
-	// telling whose it is. When the client closes its side, or the server shuts down, the
-	// searches under way are answered first; then the stream ends, with UNAVAILABLE if the
-	// server shuts down, and what was sent and not answered can be sent again elsewhere.
+	// The server limits the searches under way on one stream (default 256). At the limit it
+	// stops reading, and flow control makes the client wait. A message above the server's
+	// size limit ends the stream with RESOURCE_EXHAUSTED, because it is unknown which search
+	// it belongs to. When the client closes its side, or the server shuts down, the searches
+	// under way are answered first. Then the stream ends, with UNAVAILABLE if the server
+	// shuts down; searches sent and not answered can be sent again elsewhere.
 	SearchStream(grpc.BidiStreamingServer[SearchStreamRequest, SearchStreamResponse]) error
 	mustEmbedUnimplementedSearchServiceServer()
 }

@@ -21,16 +21,16 @@ const (
 	_ = protoimpl.EnforceVersion(protoimpl.MaxVersion - 20)
 )
 
-// Dialect is the way in which the bits of a code are packed into bytes. In each, bit
-// i is dimension i, 1 when its component is above 0, and the bits of the last byte that
-// belong to no dimension are zero. Nothing in a code tells its dialect: one that is
-// read in the wrong dialect gives bad answers and no error.
+// Dialect is how the bits of a code are packed into bytes. In each, bit i is dimension i, 1
+// when its component is above 0, and the bits of the last byte that belong to no dimension
+// are zero. Nothing in a code tells its dialect: a code read in the wrong dialect gives bad
+// answers and no error.
 type Dialect int32
 
 const (
-	// Refused where a code is given; where one is asked for, none is returned.
+	// Refused with a code. As with_code it asks for no codes.
 	Dialect_DIALECT_UNSPECIFIED Dialect = 0
-	// The highest bit of a byte first, as numpy.packbits has it: "ubinary" of
+	// The highest bit of a byte first, as in numpy.packbits: "ubinary" of
 	// sentence-transformers and Cohere.
 	Dialect_DIALECT_NUMPY Dialect = 1
 	// DIALECT_NUMPY with 128 subtracted from every byte, an int8: "binary" of
@@ -147,7 +147,7 @@ type Code struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// (dims + 7) / 8 bytes.
 	Packed []byte `protobuf:"bytes,1,opt,name=packed,proto3" json:"packed,omitempty"`
-	// How packed is packed. Required with it.
+	// How packed is packed. Required with packed.
 	Dialect Dialect `protobuf:"varint,2,opt,name=dialect,proto3,enum=hamnest.v1.Dialect" json:"dialect,omitempty"`
 	// (dims + 63) / 64 words instead of packed: dimension i is bit i%64 of word i/64, and bits
 	// past the last dimension are zero.
@@ -218,10 +218,10 @@ type VectorRecord struct {
 	// A JSON object, at most 65536 bytes, kept and returned as it was given.
 	// Empty: none.
 	Metadata string `protobuf:"bytes,3,opt,name=metadata,proto3" json:"metadata,omitempty"`
-	// The signs of the vector, returned when asked for, whatever the profile. To store a
-	// vector they need not be given, and must be its signs if they are. Without a vector a
-	// code is stored as it is, which takes a collection of PROFILE_SIGNS under METRIC_COSINE
-	// that stores no vectors: others keep more beside a code than it tells.
+	// The signs of the vector, returned on request, whatever the profile. When storing a
+	// vector they are optional, and if given must be its signs. Without a vector a code is
+	// stored as it is, but only in a collection of PROFILE_SIGNS under METRIC_COSINE that
+	// stores no vectors, because others keep more beside a code than it tells.
 	Code          *Code `protobuf:"bytes,4,opt,name=code,proto3" json:"code,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -471,9 +471,9 @@ func (x *GetVectorsRequest) GetWithCode() Dialect {
 // GetVectorsResponse carries what was found.
 type GetVectorsResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// The vectors found, in the order asked for.
+	// The vectors found, in the order requested.
 	Vectors []*VectorRecord `protobuf:"bytes,1,rep,name=vectors,proto3" json:"vectors,omitempty"`
-	// The ids asked for that are not there, in the order asked for.
+	// The requested ids that are not there, in the order requested.
 	MissingIds    []string `protobuf:"bytes,2,rep,name=missing_ids,json=missingIds,proto3" json:"missing_ids,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -629,9 +629,9 @@ type ListVectorsRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Required.
 	Collection string `protobuf:"bytes,1,opt,name=collection,proto3" json:"collection,omitempty"`
-	// Vectors a page; 0 means 100; more than 1000 is taken as 1000.
+	// Vectors on a page; 0 means 100; more than 1000 means 1000.
 	PageSize uint32 `protobuf:"varint,2,opt,name=page_size,json=pageSize,proto3" json:"page_size,omitempty"`
-	// next_page_token of the page before; empty for the first.
+	// next_page_token of the previous page; empty for the first.
 	PageToken string `protobuf:"bytes,3,opt,name=page_token,json=pageToken,proto3" json:"page_token,omitempty"`
 	// Return the vectors themselves.
 	WithVector bool `protobuf:"varint,4,opt,name=with_vector,json=withVector,proto3" json:"with_vector,omitempty"`
@@ -998,7 +998,7 @@ func (x *IngestStart) GetCollection() string {
 // IngestBatch carries vectors to store together.
 type IngestBatch struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// 1 for the first batch of the stream, then one more each.
+	// 1 for the first batch of the stream, then one more for each batch.
 	Sequence uint64 `protobuf:"varint,1,opt,name=sequence,proto3" json:"sequence,omitempty"`
 	// Vectors to store, 1 to the server's batch limit (default 10000).
 	Vectors       []*VectorRecord `protobuf:"bytes,2,rep,name=vectors,proto3" json:"vectors,omitempty"`
@@ -1059,8 +1059,8 @@ type IngestResponse struct {
 	StoredCount uint32 `protobuf:"varint,2,opt,name=stored_count,json=storedCount,proto3" json:"stored_count,omitempty"`
 	// Vectors of the batch that were refused, by index, ascending.
 	Errors []*IngestError `protobuf:"bytes,3,rep,name=errors,proto3" json:"errors,omitempty"`
-	// Durable position: of the vectors sent on this stream, the first position
-	// ones are settled, each stored or reported in errors.
+	// Durable position: the first position vectors sent on this stream are settled, each
+	// stored or reported in errors.
 	Position      uint64 `protobuf:"varint,4,opt,name=position,proto3" json:"position,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache

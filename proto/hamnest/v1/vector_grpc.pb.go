@@ -44,16 +44,16 @@ type VectorServiceClient interface {
 	GetVectors(ctx context.Context, in *GetVectorsRequest, opts ...grpc.CallOption) (*GetVectorsResponse, error)
 	// Removes vectors by id. Ids that are not there are not an error.
 	DeleteVectors(ctx context.Context, in *DeleteVectorsRequest, opts ...grpc.CallOption) (*DeleteVectorsResponse, error)
-	// Lists vectors in the order in which they were stored. A vector that does not
-	// change while one pages through is listed exactly once.
+	// Lists vectors in the order in which they were stored. A vector that does not change
+	// between the pages is listed exactly once.
 	ListVectors(ctx context.Context, in *ListVectorsRequest, opts ...grpc.CallOption) (*ListVectorsResponse, error)
 	// Counts vectors.
 	CountVectors(ctx context.Context, in *CountVectorsRequest, opts ...grpc.CallOption) (*CountVectorsResponse, error)
-	// Stores vectors in bulk. The first message is start, all others are batches;
-	// each batch is answered, in order, once it is durable. A bad vector is refused
-	// alone and reported; the rest of its batch is stored. When the server falls
-	// behind it stops reading and flow control holds the sender back. Closing the
-	// sending side and reading to the end loses nothing.
+	// Stores vectors in bulk. The first message is start, all others are batches; each batch
+	// is answered, in order, once it is durable. A bad vector is refused alone and reported;
+	// the rest of its batch is stored. When the server falls behind it stops reading, and
+	// flow control makes the sender wait. If you close the sending side and read to the end,
+	// nothing is lost.
 	Ingest(ctx context.Context, opts ...grpc.CallOption) (grpc.BidiStreamingClient[IngestRequest, IngestResponse], error)
 }
 
@@ -145,16 +145,16 @@ type VectorServiceServer interface {
 	GetVectors(context.Context, *GetVectorsRequest) (*GetVectorsResponse, error)
 	// Removes vectors by id. Ids that are not there are not an error.
 	DeleteVectors(context.Context, *DeleteVectorsRequest) (*DeleteVectorsResponse, error)
-	// Lists vectors in the order in which they were stored. A vector that does not
-	// change while one pages through is listed exactly once.
+	// Lists vectors in the order in which they were stored. A vector that does not change
+	// between the pages is listed exactly once.
 	ListVectors(context.Context, *ListVectorsRequest) (*ListVectorsResponse, error)
 	// Counts vectors.
 	CountVectors(context.Context, *CountVectorsRequest) (*CountVectorsResponse, error)
-	// Stores vectors in bulk. The first message is start, all others are batches;
-	// each batch is answered, in order, once it is durable. A bad vector is refused
-	// alone and reported; the rest of its batch is stored. When the server falls
-	// behind it stops reading and flow control holds the sender back. Closing the
-	// sending side and reading to the end loses nothing.
+	// Stores vectors in bulk. The first message is start, all others are batches; each batch
+	// is answered, in order, once it is durable. A bad vector is refused alone and reported;
+	// the rest of its batch is stored. When the server falls behind it stops reading, and
+	// flow control makes the sender wait. If you close the sending side and read to the end,
+	// nothing is lost.
 	Ingest(grpc.BidiStreamingServer[IngestRequest, IngestResponse]) error
 	mustEmbedUnimplementedVectorServiceServer()
 }
