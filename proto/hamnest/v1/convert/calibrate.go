@@ -7,7 +7,7 @@ import (
 	hamnestv1 "github.com/hamnest/hamnest/proto/hamnest/v1"
 )
 
-// CalibrateToProto returns what to measure with.
+// CalibrateToProto returns a request to calibrate.
 func CalibrateToProto(bad *Violations, name string, opts api.CalibrateOptions) *hamnestv1.CalibrateRequest {
 	return &hamnestv1.CalibrateRequest{
 		Name:    bad.Text("name", name),
@@ -18,7 +18,7 @@ func CalibrateToProto(bad *Violations, name string, opts api.CalibrateOptions) *
 	}
 }
 
-// CalibrateFromProto returns what a request wants to be measured with.
+// CalibrateFromProto returns the options of a request.
 func CalibrateFromProto(bad *Violations, req *hamnestv1.CalibrateRequest) api.CalibrateOptions {
 	opts := api.CalibrateOptions{Sample: int(req.GetSample()), Live: req.GetLive(), K: int(req.GetK())}
 	for i, v := range req.GetQueries() {
@@ -31,7 +31,7 @@ func CalibrateFromProto(bad *Violations, req *hamnestv1.CalibrateRequest) api.Ca
 	return opts
 }
 
-// CalibrationToProto returns what was measured.
+// CalibrationToProto returns a measurement.
 func CalibrationToProto(c *api.Calibration) *hamnestv1.Calibration {
 	var none Violations
 	return &hamnestv1.Calibration{
@@ -56,7 +56,7 @@ func CalibrationToProto(c *api.Calibration) *hamnestv1.Calibration {
 	}
 }
 
-// CalibrationFromProto fails for what only a newer server knows.
+// CalibrationFromProto fails for values that only a newer server knows.
 func CalibrationFromProto(c *hamnestv1.Calibration) (*api.Calibration, error) {
 	var bad Violations
 	calibration := &api.Calibration{

@@ -26,8 +26,8 @@ func SpecToProto(bad *Violations, s api.Spec) *hamnestv1.Collection {
 	return c
 }
 
-// SpecFromProto returns what a collection is to be, or is. Fields of violations are path and
-// those of the message.
+// SpecFromProto returns the Spec of a collection. Fields of violations are path and those of
+// the message.
 func SpecFromProto(bad *Violations, path string, c *hamnestv1.Collection) api.Spec {
 	return api.Spec{
 		Name:    c.GetName(),
@@ -41,12 +41,12 @@ func SpecFromProto(bad *Violations, path string, c *hamnestv1.Collection) api.Sp
 	}
 }
 
-// InfoToProto returns a collection as it is; one that is a name and no more stays so.
+// InfoToProto returns a collection as it is. An Info with only a name stays so.
 func InfoToProto(info api.Info) *hamnestv1.Collection {
 	if info.Dims == 0 {
 		return &hamnestv1.Collection{Name: info.Name}
 	}
-	var none Violations // an engine describes what there is
+	var none Violations // an engine describes only what exists
 	c := SpecToProto(&none, info.Spec)
 	c.ProfileInForce = toNumber(&none, "", profiles, info.ProfileInForce)
 	c.ProfileFingerprint = info.ProfileFingerprint
@@ -54,7 +54,7 @@ func InfoToProto(info api.Info) *hamnestv1.Collection {
 	return c
 }
 
-// InfoFromProto fails for what only a newer server knows.
+// InfoFromProto fails for values that only a newer server knows.
 func InfoFromProto(c *hamnestv1.Collection) (api.Info, error) {
 	var bad Violations
 	info := api.Info{
@@ -71,8 +71,8 @@ func InfoFromProto(c *hamnestv1.Collection) (api.Info, error) {
 	return info, nil
 }
 
-// ChangeToProto returns what change is to replace: a collection with its fields, and their
-// paths in an update mask.
+// ChangeToProto returns what change replaces: a collection with its fields, and their paths in
+// an update mask.
 func ChangeToProto(bad *Violations, name string, change api.Change) (c *hamnestv1.Collection, paths []string) {
 	c = &hamnestv1.Collection{Name: bad.Text("name", name)}
 	if change.Profile != nil {
@@ -86,8 +86,8 @@ func ChangeToProto(bad *Violations, name string, change api.Change) (c *hamnestv
 	return c, paths
 }
 
-// ChangeFromProto returns which of the fields that rewrite a collection are to be replaced by
-// c's. An unspecified one is the default, as in a new collection.
+// ChangeFromProto returns which of the fields that rewrite a collection c replaces. An
+// unspecified field means the default, as in a new collection.
 func ChangeFromProto(bad *Violations, c *hamnestv1.Collection, paths []string) api.Change {
 	var change api.Change
 	for _, path := range paths {
@@ -103,7 +103,7 @@ func ChangeFromProto(bad *Violations, c *hamnestv1.Collection, paths []string) a
 	return change
 }
 
-// LabelsToProto returns a collection with labels, to replace those that it has.
+// LabelsToProto returns a collection with labels that replace the existing ones.
 func LabelsToProto(bad *Violations, name string, labels map[string]string) *hamnestv1.Collection {
 	return &hamnestv1.Collection{Name: bad.Text("name", name), Labels: bad.labels(labels)}
 }
@@ -150,7 +150,7 @@ func StatsToProto(s api.Stats) *hamnestv1.CollectionStats {
 	return stats
 }
 
-// StatsFromProto fails for what only a newer server knows.
+// StatsFromProto fails for values that only a newer server knows.
 func StatsFromProto(s *hamnestv1.CollectionStats) (api.Stats, error) {
 	var bad Violations
 	stats := api.Stats{
@@ -205,7 +205,7 @@ func CheckFromProto(r *hamnestv1.CheckResponse) api.CheckReport {
 	return api.CheckReport{Rows: r.GetRows(), Blocks: r.GetBlocks(), Problems: r.GetProblems()}
 }
 
-// answered returns an error for an answer in which something has no meaning here.
+// answered returns an error for an answer with values that have no meaning here.
 func answered(what string, bad Violations) error {
 	if len(bad) == 0 {
 		return nil

@@ -45,8 +45,8 @@ var (
 	}
 )
 
-// fromNumber returns what number means, and the default when it means nothing, which is then
-// added to bad.
+// fromNumber returns what number means. If it means nothing, it is added to bad and the default
+// is returned.
 func fromNumber[N ~int32, E any](bad *Violations, field string, meanings map[N]E, number N) E {
 	meaning, ok := meanings[number]
 	if !ok && number != 0 {
@@ -55,8 +55,8 @@ func fromNumber[N ~int32, E any](bad *Violations, field string, meanings map[N]E
 	return meaning
 }
 
-// toNumber returns the number of meaning. Unspecified is for the default of an enum that has
-// no number for it; any other meaning without one is added to bad.
+// toNumber returns the number of meaning. Unspecified is for the default of an enum without a
+// number for it; any other meaning without a number is added to bad.
 func toNumber[N ~int32, E comparable](bad *Violations, field string, meanings map[N]E, meaning E) N {
 	for number, m := range meanings {
 		if m == meaning {

@@ -11,14 +11,14 @@ import (
 	"github.com/hamnest/hamnest/index/api"
 )
 
-// ErrorDomain is that of every google.rpc.ErrorInfo of hamnest.v1.
+// ErrorDomain is the domain of every google.rpc.ErrorInfo of hamnest.v1.
 const ErrorDomain = "hamnest"
 
-// ReasonLimitExceeded is the reason of an ErrorInfo that is an *api.LimitError.
+// ReasonLimitExceeded is the reason of an ErrorInfo for an *api.LimitError.
 const ReasonLimitExceeded = "LIMIT_EXCEEDED"
 
-// meanings are the errors that travel as a code and a reason, which may be empty: the first
-// that matches counts.
+// meanings are the errors that are sent as a code and a reason, which may be empty: the first
+// match counts.
 var meanings = []struct {
 	err    error
 	code   codes.Code
@@ -41,7 +41,8 @@ var meanings = []struct {
 	{api.ErrLimit, codes.ResourceExhausted, ""}, // a message too large, which gRPC refuses
 }
 
-// ErrorToCode returns how err travels: false when it has no form of its own.
+// ErrorToCode returns the code and reason that err is sent as; false if it has no form of its
+// own.
 func ErrorToCode(err error) (code codes.Code, reason string, ok bool) {
 	for _, m := range meanings {
 		if errors.Is(err, m.err) {
@@ -52,7 +53,7 @@ func ErrorToCode(err error) (code codes.Code, reason string, ok bool) {
 }
 
 // ErrorFromCode returns the error of package api, or of the system, that a code and a reason
-// stand for; nil when they stand for none.
+// stand for, or nil.
 func ErrorFromCode(code codes.Code, reason string) error {
 	for _, m := range meanings {
 		if m.code == code && m.reason == reason {

@@ -51,8 +51,8 @@ func CodeToProto(words []uint64) *hamnestv1.Code {
 	return &hamnestv1.Code{Words: slices.Clone(words)}
 }
 
-// CodeFromProto returns the words of c. A packed code must have as many dimensions as a step
-// of the ladder; of one that came in words that is for the engine to say.
+// CodeFromProto returns the words of c. A packed code must have as many dimensions as a step of
+// the ladder; the engine checks codes that came in words.
 func CodeFromProto(c *hamnestv1.Code, ladder []int) ([]uint64, error) {
 	packed, number := c.GetPacked(), c.GetDialect()
 	if len(c.GetWords()) > 0 {
@@ -82,7 +82,7 @@ func CodeFromProto(c *hamnestv1.Code, ladder []int) ([]uint64, error) {
 }
 
 // storedCode returns the words of a code that a server has sent in the dialect in which a
-// client asks for codes.
+// client requests codes.
 func storedCode(c *hamnestv1.Code) ([]uint64, error) {
 	switch {
 	case c == nil:
@@ -97,12 +97,12 @@ func storedCode(c *hamnestv1.Code) ([]uint64, error) {
 	return words, nil
 }
 
-// askedDialect is the one in which a client asks for codes: its bytes are the first of our
-// own words', whatever the dimensions.
+// askedDialect is the dialect in which a client requests codes: its bytes are the first bytes
+// of our own words, whatever the dimensions.
 const askedDialect = hamnestv1.Dialect_DIALECT_FAISS
 
-// RecordToProto returns r in new memory. What gRPC cannot send of it is told as a field and
-// why.
+// RecordToProto returns r in new memory. If gRPC cannot send a part of it, field names the part
+// and err says why.
 func RecordToProto(r api.Record) (message *hamnestv1.VectorRecord, field string, err error) {
 	switch {
 	case !utf8.ValidString(r.ID):
@@ -113,8 +113,7 @@ func RecordToProto(r api.Record) (message *hamnestv1.VectorRecord, field string,
 	return &hamnestv1.VectorRecord{Id: r.ID, Vector: VectorToProto(r.Vector), Code: CodeToProto(r.Code), Metadata: string(r.Metadata)}, "", nil
 }
 
-// RecordFromProto returns r as a record of a collection of dims dimensions. The error is about
-// the field that comes with it.
+// RecordFromProto returns r as a record of a collection of dims dimensions. err is about field.
 func RecordFromProto(r *hamnestv1.VectorRecord, dims int) (record api.Record, field string, err error) {
 	record.ID, record.Metadata = r.GetId(), metadataFromProto(r.GetMetadata())
 	if r.GetCode() != nil {
@@ -129,8 +128,8 @@ func RecordFromProto(r *hamnestv1.VectorRecord, dims int) (record api.Record, fi
 	return record, "vector", err
 }
 
-// StoredToProto returns records that were read, whose codes, if they have any, are of dims
-// dimensions and go out in a dialect.
+// StoredToProto returns records that were read. Their codes, if they have any, are of dims
+// dimensions and are sent in dialect.
 func StoredToProto(records []api.Record, dims int, dialect hamnestv1.Dialect) []*hamnestv1.VectorRecord {
 	return mapSlice(records, func(r api.Record) *hamnestv1.VectorRecord {
 		message := &hamnestv1.VectorRecord{Id: r.ID, Vector: VectorToProto(r.Vector), Metadata: string(r.Metadata)}
@@ -160,7 +159,7 @@ func StoredFromProto(messages []*hamnestv1.VectorRecord) ([]api.Record, error) {
 	return records, nil
 }
 
-// DialectToProto says in which dialect codes are to be read, if at all.
+// DialectToProto returns the dialect in which codes should be read, if at all.
 func DialectToProto(opts api.ReadOptions) hamnestv1.Dialect {
 	if opts.WithCode {
 		return askedDialect
@@ -168,7 +167,7 @@ func DialectToProto(opts api.ReadOptions) hamnestv1.Dialect {
 	return hamnestv1.Dialect_DIALECT_UNSPECIFIED
 }
 
-// ReadOptionsFromProto returns what to read of records.
+// ReadOptionsFromProto returns which parts of records to read.
 func ReadOptionsFromProto(bad *Violations, withVector bool, withCode hamnestv1.Dialect, withMetadata bool) api.ReadOptions {
 	fromNumber(bad, "with_code", dialects, withCode)
 	return api.ReadOptions{
@@ -178,7 +177,7 @@ func ReadOptionsFromProto(bad *Violations, withVector bool, withCode hamnestv1.D
 	}
 }
 
-// RefusalsToProto returns, ascending, the records of a batch that were refused.
+// RefusalsToProto returns the refused records of a batch, ascending.
 func RefusalsToProto(refused []api.RecordError) []*hamnestv1.IngestError {
 	return mapSlice(refused, func(r api.RecordError) *hamnestv1.IngestError {
 		return &hamnestv1.IngestError{Index: uint32(r.Index), Id: r.ID, Reason: r.Text()}

@@ -9,8 +9,8 @@ import (
 	hamnestv1 "github.com/hamnest/hamnest/proto/hamnest/v1"
 )
 
-// QueryToProto returns q as a request without a collection. path is the request's own, such
-// as "requests[3].", and empty for a search alone.
+// QueryToProto returns q as a request without a collection. path is the request's own, such as
+// "requests[3].", or empty for a single search.
 func QueryToProto(bad *Violations, path string, q api.Query) *hamnestv1.SearchRequest {
 	message := &hamnestv1.SearchRequest{
 		K:            bad.Uint32(path+"k", q.K),
@@ -87,8 +87,8 @@ func QueryFromProto(bad *Violations, path string, ladder []int, req *hamnestv1.S
 	default:
 		bad.Add(path+"query", "is missing, want vector, id or code")
 	}
-	// Set to zero is not unset: the engine would take its default, which is not what was asked
-	// for.
+	// An explicit zero is not unset: the engine would use its default, which the caller did not
+	// ask for.
 	switch stage := req.GetFirstStage().(type) {
 	case *hamnestv1.SearchRequest_Candidates:
 		if q.Candidates = int(stage.Candidates); q.Candidates == 0 {
@@ -123,7 +123,7 @@ func ResultToProto(r *api.Result) *hamnestv1.SearchResponse {
 func ResultFromProto(r *hamnestv1.SearchResponse) *api.Result {
 	return &api.Result{
 		Hits: mapSlice(r.GetHits(), func(h *hamnestv1.Hit) api.Hit {
-			vector, _ := VectorFromProto(h.GetVector()) // none where none was asked for
+			vector, _ := VectorFromProto(h.GetVector()) // none if none was requested
 			return api.Hit{ID: h.GetId(), Score: h.GetScore(), Vector: vector, Metadata: metadataFromProto(h.GetMetadata())}
 		}),
 		NextPageToken: r.GetNextPageToken(),
