@@ -120,11 +120,11 @@ func (c *codec) checkCode(r *Record) error {
 	case len(r.Vector) > 0:
 		return nil
 	case c.keepsVectors():
-		return fmt.Errorf("comes without a vector, and the collection stores vectors (%v): only one that stores none takes codes alone", c.store)
+		return fmt.Errorf("comes without a vector, and the collection stores vectors (%v): only one that stores none takes codes without vectors", c.store)
 	case c.profile.Older():
-		return fmt.Errorf("comes without a vector, and the collection's codes are of an older version, which keeps more beside a code than it tells: give the vector")
+		return fmt.Errorf("comes without a vector, and the collection's codes are of an older version, whose rows need more than a code tells: give the vector")
 	case c.profile.Kind() != encoder.Signs || c.metric != encoder.Cosine:
-		return fmt.Errorf("comes without a vector, and under profile %v and metric %v more is kept beside a code than it tells", c.profile.Kind(), c.metric)
+		return fmt.Errorf("comes without a vector, and under profile %v and metric %v a row needs more than a code tells", c.profile.Kind(), c.metric)
 	}
 	return nil
 }

@@ -124,7 +124,7 @@ func (g *generation) close() error {
 // apply makes ops durable and then visible.
 func (g *generation) apply(ops []storage.Op) ([]storage.Applied, error) {
 	if g.codec.state.legacy != nil {
-		return nil, fmt.Errorf("index: the collection was written by an older version and has not been encoded anew: %w", ErrRewriting)
+		return nil, fmt.Errorf("index: the collection was written by an older version and has not been encoded again yet: %w", ErrRewriting)
 	}
 	fresh := 0
 	for i := range ops {
@@ -134,7 +134,7 @@ func (g *generation) apply(ops []storage.Op) ([]storage.Applied, error) {
 	}
 	rows := uint64(g.writer.Rows()) + uint64(fresh)
 	if rows > codes.MaxRows {
-		return nil, fmt.Errorf("%d rows given out, want at most %d: %w", rows, uint64(codes.MaxRows), ErrFull)
+		return nil, fmt.Errorf("%d rows handed out, want at most %d: %w", rows, uint64(codes.MaxRows), ErrFull)
 	}
 	if err := g.writer.Grow(uint32(rows)); err != nil { // before anything is durable
 		return nil, err

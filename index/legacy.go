@@ -145,7 +145,7 @@ func (e engineState) refuseOlder(opts Options) error {
 		return nil
 	}
 	if opts.ReadOnly {
-		return fmt.Errorf("index: codes alone of an older version have to be made anew: open the directory for writing once: %w", ErrReadOnly)
+		return fmt.Errorf("index: codes without vectors of an older version must be made again: open the directory for writing once: %w", ErrReadOnly)
 	}
 	if p.Seed == 0 || opts.TrustOlderCodes {
 		return nil
@@ -157,8 +157,8 @@ func (e engineState) refuseOlder(opts Options) error {
 	first := 0
 	for _, end := range ends {
 		if width := end - first; width&(width-1) == 0 {
-			return fmt.Errorf("index: codes alone of profile %q, rotated %d dimensions at a time, which programs before commit d4867b2 did otherwise, without a mark: "+
-				"store the vectors again, or open with TrustOlderCodes if a later one wrote them: %w", p.Kind, width, ErrVersion)
+			return fmt.Errorf("index: codes without vectors of profile %q, rotated %d dimensions at a time: programs before commit d4867b2 rotated differently, and the files do not tell: "+
+				"store the vectors again, or open with TrustOlderCodes if a later program wrote them: %w", p.Kind, width, ErrVersion)
 		}
 		first = end
 	}

@@ -51,7 +51,7 @@ func (c *codec) parsePage(q Query) (page, error) {
 		return page{}, invalid("page_token", "%.50q is not a token that a search has returned", q.PageToken)
 	}
 	if binary.BigEndian.Uint64(b[1:]) != hash {
-		return page{}, invalid("page_token", "belongs to another search, or the collection was rewritten and scores otherwise: everything but the token must be as it was")
+		return page{}, invalid("page_token", "belongs to another search, or the collection was rewritten and scores differently: only the token may change")
 	}
 	after := scan.Place{Score: math.Float64frombits(binary.BigEndian.Uint64(b[13:])), ID: string(b[tokenHeader:])}
 	at := page{hash: hash, seen: int(binary.BigEndian.Uint32(b[9:])), after: &after}

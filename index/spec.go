@@ -41,7 +41,7 @@ func emptyState(s *Spec) (engineState, error) {
 	switch {
 	case s.Profile == encoder.Signs, s.Profile == encoder.Learned && s.Store == encoder.None:
 		if s.Bits != 0 && s.Bits != s.Dims {
-			add("bits", fmt.Errorf("%d, want %d or none: plain signs, which a collection has that was asked for them or stores no vectors, are a bit a dimension", s.Bits, s.Dims))
+			add("bits", fmt.Errorf("%d, want %d or none: plain signs have one bit a dimension, and a collection has them if it asks for them or stores no vectors", s.Bits, s.Dims))
 		}
 		shape.Bits = 0
 		state.Profile, err = encoder.NewSigns(shape)
