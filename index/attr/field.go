@@ -6,10 +6,10 @@ import (
 	"strings"
 )
 
-// Field defines what records may hold under one path.
+// Field says what records may hold under one path.
 type Field struct {
 	Name Path
-	// Type is String, Int, Float, Bool or Timestamp. Null and absence are of every type.
+	// Type is String, Int, Float, Bool or Timestamp. Null and absence fit every type.
 	Type Kind
 	// List says that values are lists of Type.
 	List bool
@@ -29,13 +29,13 @@ func (f Field) TypeString() string {
 // member of a record may then hold anything, and filters may name all.
 type Fields struct {
 	byPath map[Path]Field
-	// parents are the paths that hold other fields, each with the first of those.
+	// parents are the paths that contain other fields, each with the first of those.
 	parents map[Path]Path
 	names   []Path // of filterable fields, ascending
 }
 
-// NewFields returns the set of fields, or which of them cannot be, and why. Of
-// none it returns nil.
+// NewFields returns the set of fields, or an error that says which of them is wrong and
+// why. For no fields it returns nil.
 func NewFields(fields []Field) (*Fields, error) {
 	if len(fields) == 0 {
 		return nil, nil
@@ -89,8 +89,8 @@ func (f Field) check() error {
 	return nil
 }
 
-// ID is the path by which filters name a record's id. So no filter can name a
-// member of that name on the top level of metadata.
+// ID is the path by which filters name a record's id. So no filter can name a top-level
+// member of metadata with that name.
 const ID Path = "id"
 
 // Lookup returns the definition of a path.
@@ -131,7 +131,7 @@ func (f Field) convert(v Value) (Value, error) {
 	return v, nil
 }
 
-// convertOne is convert of one value, in a list or not.
+// convertOne converts one value, in a list or not.
 func (f Field) convertOne(v Value) (Value, error) {
 	switch {
 	case f.Type == Float && v.kind == Int && (v.number > maxExact || v.number < -maxExact):
@@ -147,7 +147,7 @@ func (f Field) convertOne(v Value) (Value, error) {
 	return Value{}, fmt.Errorf("found %s, want %s %s", describe(v), article(f.Type), f.Type)
 }
 
-// maxExact is the integer up to which each has a float64 of its own.
+// maxExact is the largest integer up to which each has its own float64.
 const maxExact = 1 << 53
 
 // describe names a value in an error.

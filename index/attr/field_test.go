@@ -67,7 +67,7 @@ func TestRecordsKeepToTheirFields(t *testing.T) {
 		{`{"in":{"side":"x"}}`, "in.side", `found the string "x", want an int`},
 		{`{"quiet":5}`, "quiet", "found the int 5, want a string"},
 		{`{"free":{"a":1,"a":2}}`, "free.a", "found a member of this name again, want it once"},
-		{`{"free":` + strings.Repeat("[", MaxDepth) + strings.Repeat("]", MaxDepth) + `}`, "free", "found objects and lists inside one another more than 32 deep, want at most 32"},
+		{`{"free":` + strings.Repeat("[", MaxDepth) + strings.Repeat("]", MaxDepth) + `}`, "free", "found objects and lists nested more than 32 deep, want at most 32"},
 	} {
 		_, err := read(r, tt.metadata)
 		var fault *Error

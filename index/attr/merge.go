@@ -9,16 +9,16 @@ import (
 	"github.com/go-json-experiment/json/jsontext"
 )
 
-// MergePatch returns target with the JSON merge patch of RFC 7396 applied: members
-// of an object in patch replace those of target, null removes them, objects are
-// merged member by member, and all else is replaced whole.
+// MergePatch returns target with the JSON merge patch of RFC 7396 applied: members of an
+// object in patch replace those of target, null removes them, objects are merged member by
+// member, and everything else is replaced whole.
 //
-// What patch does not name stays as it is byte for byte, order and white space
-// included; new members come last. Neither target nor patch is changed. An empty
-// target is an empty object.
+// What patch does not name stays as it is, byte for byte, including order and white space;
+// new members come last. Neither target nor patch is changed. An empty target is an empty
+// object.
 //
-// A fault is an *Error: target or patch is no JSON, nests deeper than MaxDepth, or
-// the result has more than MaxBytes.
+// A fault is an *Error: target or patch is not JSON, nests deeper than MaxDepth, or the
+// result has more than MaxBytes.
 func MergePatch(target, patch []byte) ([]byte, error) {
 	if len(target) == 0 {
 		target = []byte("{}")
@@ -51,7 +51,7 @@ func checkJSON(raw []byte) error {
 		case err != nil:
 			return err
 		case decoder.StackDepth() > MaxDepth:
-			return fmt.Errorf("found objects and lists inside one another more than %d deep, want at most %d", MaxDepth, MaxDepth)
+			return fmt.Errorf("found objects and lists nested more than %d deep, want at most %d", MaxDepth, MaxDepth)
 		case decoder.StackDepth() == 0:
 			if values++; values > 1 {
 				return fmt.Errorf("found more at byte %d, want one JSON value", decoder.InputOffset())
@@ -107,10 +107,11 @@ func appendMerged(dst, target, patch []byte) []byte {
 	return append(dst, target[bytes.LastIndexByte(target, '}'):]...)
 }
 
-// member is where a member of an object stands in its bytes.
+// member is the place of a member in the bytes of its object.
 type member struct {
 	name string
-	// From start to end is what stands between two commas or braces; the name begins at nameStart.
+	// start and end enclose everything between two commas or braces; the name begins at
+	// nameStart.
 	start, nameStart, valueStart, valueEnd, end int
 }
 
@@ -138,7 +139,7 @@ func members(object []byte) []member {
 	return all
 }
 
-// must returns v, read from JSON that was checked.
+// must returns v, read from JSON that was already checked.
 func must[T any](v T, err error) T {
 	if err != nil {
 		panic("attr: JSON that was valid is not: " + err.Error())

@@ -72,8 +72,8 @@ func TestPatchesThatAreRefused(t *testing.T) {
 		{`{}`, `{"a":1} 2`, "attr: metadata: the patch: found more at byte 9, want one JSON value"},
 		{`{}`, `{"a"`, "attr: metadata: the patch: "},
 		{`{"a":1,"a":1}`, `{}`, `attr: metadata: the metadata: jsontext: duplicate object member name "a"`},
-		{`{}`, deep, "attr: metadata: the patch: found objects and lists inside one another more than 32 deep, want at most 32"},
-		{deep, `{}`, "attr: metadata: the metadata: found objects and lists inside one another more than 32 deep, want at most 32"},
+		{`{}`, deep, "attr: metadata: the patch: found objects and lists nested more than 32 deep, want at most 32"},
+		{deep, `{}`, "attr: metadata: the metadata: found objects and lists nested more than 32 deep, want at most 32"},
 		{`{"a":` + long + `}`, `{"b":` + long + `}`, "attr: metadata: found 65551 bytes after the patch, want at most 65536"},
 	} {
 		got, err := MergePatch([]byte(tt.target), []byte(tt.patch))

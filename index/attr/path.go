@@ -6,16 +6,16 @@ import (
 	"unicode/utf8"
 )
 
-// Path names a value: the name of a member, or the names of a member and of members
-// inside it with dots between them, such as author.name. A name stands in quotation
-// marks, as in labels."kubernetes.io/name", unless it is a word that begins with a
-// letter or _, goes on with those, digits and -, and is not one of the filter language.
+// Path names a value: the name of a member, or the names of a member and of members inside
+// it with dots between them, such as author.name. A name is in quotation marks, as in
+// labels."kubernetes.io/name", unless it is a word that begins with a letter or _,
+// continues with those, digits and -, and is not a word of the filter language.
 //
 // Equal paths are equal strings. [ParsePath] and [PathOf] make them.
 type Path string
 
-// PathOf returns the path of the names, outermost first. They are as in the JSON,
-// without quotation marks, and valid UTF-8.
+// PathOf returns the path of the names, outermost first. They are as in the JSON, without
+// quotation marks, and valid UTF-8.
 func PathOf(names ...string) Path {
 	var path []byte
 	for _, name := range names {
@@ -24,8 +24,8 @@ func PathOf(names ...string) Path {
 	return Path(path)
 }
 
-// ParsePath reads a path as people write it: quotation marks are allowed where
-// they are not needed, and a name after a dot may be any word.
+// ParsePath reads a path as people write it: quotation marks are allowed even if they are
+// not needed, and a name after a dot may be any word.
 func ParsePath(text string) (Path, error) {
 	if !utf8.ValidString(text) {
 		return "", fmt.Errorf("attr: path %.50q is not UTF-8", text)
@@ -40,8 +40,8 @@ func ParsePath(text string) (Path, error) {
 	return path, nil
 }
 
-// ReadPath reads the path that text, valid UTF-8, begins with. n is how many bytes of
-// text were read.
+// ReadPath reads the path at the beginning of text, which is valid UTF-8. n is how many
+// bytes of text it read.
 func ReadPath(text string) (path Path, n int, err *QuoteError) {
 	var names []string
 	for {
@@ -59,7 +59,7 @@ func ReadPath(text string) (path Path, n int, err *QuoteError) {
 	}
 }
 
-// readName reads the name that text begins with.
+// readName reads the name at the beginning of text.
 func readName(text string, first bool) (name string, n int, err *QuoteError) {
 	if text != "" && (text[0] == '"' || text[0] == '\'') {
 		name, _, n, err = ReadQuoted(text)
@@ -103,8 +103,8 @@ func bare(name string) bool {
 	return (unicode.IsLetter(r) || r == '_') && ReadWord(name) == name
 }
 
-// ReadWord returns the word that text, valid UTF-8, begins with: letters, digits and _,
-// and after the first of these also - and marks on letters. It can be empty.
+// ReadWord returns the word at the beginning of text, which is valid UTF-8: letters, digits
+// and _, and after the first of these also - and marks on letters. It can be empty.
 func ReadWord(text string) string {
 	for i, r := range text {
 		switch {
@@ -122,7 +122,7 @@ func (p Path) Child(name string) Path {
 	return Path(appendName([]byte(p), name))
 }
 
-// parents returns the paths that p is within, outermost first.
+// parents returns the paths that contain p, outermost first.
 func (p Path) parents() []Path {
 	var parents []Path
 	for i := 0; i < len(p); {

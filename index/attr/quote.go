@@ -7,8 +7,8 @@ import (
 	"unicode/utf8"
 )
 
-// AppendEscaped appends s, which is valid UTF-8, to dst with everything escaped
-// that means something between quotation marks: ", \, * and control characters.
+// AppendEscaped appends s, which is valid UTF-8, to dst and escapes everything with a
+// meaning between quotation marks: ", \, * and control characters.
 func AppendEscaped(dst []byte, s string) []byte {
 	for i := range len(s) {
 		switch c := s[i]; {
@@ -31,7 +31,7 @@ func AppendEscaped(dst []byte, s string) []byte {
 
 // QuoteError says what is wrong in a string between quotation marks.
 type QuoteError struct {
-	// Offset is where, in bytes from the opening mark.
+	// Offset is the place of the fault, in bytes from the opening mark.
 	Offset int
 	// Reason says what was found and what was wanted.
 	Reason string
@@ -42,13 +42,14 @@ func (e *QuoteError) Error() string { return "attr: byte " + strconv.Itoa(e.Offs
 // Stars are the * in a string that were not escaped.
 type Stars struct {
 	Count int
-	// First and Last are where in the string the outermost stand, in bytes, if any do.
+	// First and Last are the places of the outermost stars in the string, in bytes, if
+	// there are any.
 	First, Last int
 }
 
-// ReadQuoted reads the string that text, valid UTF-8, begins with: it stands
-// between two " or two ', and a backslash escapes ", ', \ and *, or makes \n, \r,
-// \t and \uXXXX. n is how many bytes of text were read.
+// ReadQuoted reads the string at the beginning of text, which is valid UTF-8. The string is
+// between two " or two ', and a backslash escapes ", ', \ and *, or makes \n, \r, \t and
+// \uXXXX. n is how many bytes of text it read.
 func ReadQuoted(text string) (s string, stars Stars, n int, err *QuoteError) {
 	mark := text[0]
 	var b strings.Builder
@@ -76,8 +77,8 @@ func ReadQuoted(text string) (s string, stars Stars, n int, err *QuoteError) {
 	return "", stars, 0, &QuoteError{0, fmt.Sprintf("found a string that does not end, want a closing %c", mark)}
 }
 
-// readEscape reads the escape that text begins with, of size bytes. reason is why
-// it is none, or empty.
+// readEscape reads the escape at the beginning of text, of size bytes. reason says why it
+// is not one, or is empty.
 func readEscape(text string) (r rune, size int, reason string) {
 	if len(text) < 2 {
 		return 0, 0, `found a \ at the end, want a character after it`

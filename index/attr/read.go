@@ -10,26 +10,25 @@ import (
 	"github.com/go-json-experiment/json/jsontext"
 )
 
-// The limits of metadata, and of what can be filtered of it.
+// The limits of metadata, and of the part of it that filters can use.
 const (
-	// MaxBytes is how long metadata may be in all.
+	// MaxBytes is the most bytes that metadata may have in all.
 	MaxBytes = 64 << 10
-	// MaxDepth is how many objects and lists may stand inside one another, the
-	// outermost included.
+	// MaxDepth is how deep objects and lists may nest, counting the outermost.
 	MaxDepth = 32
 	// MaxFields is how many values a record may have, and how many fields a collection
 	// may define.
 	MaxFields = 1024
-	// MaxPathBytes is how long a path may be.
+	// MaxPathBytes is the longest that a path may be.
 	MaxPathBytes = 512
-	// MaxValueBytes is how long a string may be. A collection that defines its fields
-	// may hold longer ones under other names.
+	// MaxValueBytes is the longest that a string may be. A collection that defines its
+	// fields may hold longer strings under other names.
 	MaxValueBytes = 32 << 10
 )
 
 // Error says what is wrong in metadata.
 type Error struct {
-	// Path is where; empty for the whole.
+	// Path is the place of the fault; empty for the whole.
 	Path Path
 	// Reason says what was found and what was wanted.
 	Reason string
@@ -42,12 +41,12 @@ func (e *Error) Error() string {
 	return "attr: metadata: " + string(e.Path) + ": " + e.Reason
 }
 
-// Reader reads the metadata of one record after another. It is for one goroutine.
+// Reader reads the metadata of one record after another. Only one goroutine may use it.
 type Reader struct {
 	fields  *Fields
 	source  bytes.Buffer
 	decoder *jsontext.Decoder
-	// names holds names of members as paths write them, by their JSON, and paths
+	// names holds names of members in the form that paths have, by their JSON, and paths
 	// holds each path as one string: records repeat both.
 	names map[string]string
 	paths map[string]Path
@@ -56,31 +55,31 @@ type Reader struct {
 	visit func(Path, Value) error
 }
 
-// NewReader returns a reader of records of a collection that defines fields, or of
-// one that defines none, nil.
+// NewReader returns a reader for records of a collection that defines fields; nil means
+// that it defines none.
 func NewReader(fields *Fields) *Reader {
 	r := &Reader{fields: fields, names: map[string]string{}, paths: map[string]Path{}}
 	r.decoder = jsontext.NewDecoder(&r.source)
 	return r
 }
 
-// maxPaths is how many paths a reader remembers. Records that name their members at
-// random must not make it grow.
+// maxPaths is how many paths a reader remembers. It must not grow with records that name
+// their members at random.
 const maxPaths = 4 * MaxFields
 
-// Read checks metadata, a JSON object or nothing at all, and calls visit, which may
-// be nil, with each of its values: of every member, and after an object of the
-// members inside it. What is inside lists is elements of their values, lists in them
-// included; an object in a list is an element and its members are not visited.
-// Values are the visitor's to keep, and metadata is not: it may lie in the map of a file.
+// Read checks metadata, a JSON object or nothing at all, and calls visit, which may be nil,
+// with each of its values: with that of every member, and after an object with those of the
+// members inside it. The values in a list, and in lists inside it, are elements of one
+// value. An object in a list is an element, and its members are not visited. The visitor
+// may keep values, but not metadata, which may lie in the map of a file.
 //
-// When the collection defines fields, only those that are filterable are visited,
-// each as a value of its type, and the rest of the metadata is only read as JSON.
+// If the collection defines fields, Read visits only filterable ones, each as a value of
+// its type, and reads the rest of the metadata only as JSON.
 //
-// A fault in metadata is an *Error: it is no JSON object, or not UTF-8; an object
-// names a member twice; a number is an integer past 64 bits, or more than a float64
-// holds; a limit is passed; a value is of another type than its field. An error of
-// visit is returned as it is.
+// A fault in metadata is an *Error: it is not a JSON object, or not UTF-8; an object names
+// a member twice; a number is an integer beyond 64 bits, or more than a float64 holds; a
+// limit is exceeded; a value does not have the type of its field. An error from visit is
+// returned unchanged.
 func (r *Reader) Read(metadata []byte, visit func(Path, Value) error) error {
 	switch {
 	case len(metadata) == 0:
@@ -110,7 +109,7 @@ func (r *Reader) Read(metadata []byte, visit func(Path, Value) error) error {
 	return nil
 }
 
-// syntax returns an error of the decoder as an *Error, and others as they are.
+// syntax returns an error of the decoder as an *Error, and other errors unchanged.
 func syntax(err error) error {
 	var fault *jsontext.SyntacticError
 	switch {
@@ -129,8 +128,7 @@ func pathOfPointer(pointer jsontext.Pointer) Path {
 	return PathOf(slices.Collect(pointer.Tokens())...)
 }
 
-// object reads the object that comes next, the value of path, and visits it if it
-// is to be told.
+// object reads the object that comes next, the value of path, and visits it if told.
 func (r *Reader) object(path Path, told bool) error {
 	if _, err := r.decoder.ReadToken(); err != nil {
 		return err
@@ -215,7 +213,7 @@ func (r *Reader) member() error {
 	return r.tell(path, value)
 }
 
-// undefined reads the value of a path that is none of the collection's fields.
+// undefined reads the value of a path that is not one of the collection's fields.
 func (r *Reader) undefined(path Path) error {
 	child, isParent := r.fields.parents[path]
 	kind := r.decoder.PeekKind()
@@ -232,7 +230,7 @@ func (r *Reader) undefined(path Path) error {
 	return &Error{path, fmt.Sprintf("found %s, want an object: the field %s is in it", describe(value), child)}
 }
 
-// checkPath counts a value, and holds it to the limits of paths.
+// checkPath counts a value and checks the limits of paths.
 func (r *Reader) checkPath(path Path) error {
 	if len(path) > MaxPathBytes {
 		return &Error{Reason: fmt.Sprintf("%.50s...: found a path of %d bytes, want at most %d", path, len(path), MaxPathBytes)}
@@ -243,10 +241,10 @@ func (r *Reader) checkPath(path Path) error {
 	return nil
 }
 
-// checkDepth holds what the decoder is in to the limit.
+// checkDepth checks how deep the decoder is.
 func (r *Reader) checkDepth(path Path) error {
 	if r.decoder.StackDepth() > MaxDepth {
-		return &Error{path, fmt.Sprintf("found objects and lists inside one another more than %d deep, want at most %d", MaxDepth, MaxDepth)}
+		return &Error{path, fmt.Sprintf("found objects and lists nested more than %d deep, want at most %d", MaxDepth, MaxDepth)}
 	}
 	return nil
 }
@@ -267,7 +265,7 @@ func (r *Reader) value(path Path) (Value, error) {
 	}
 }
 
-// scalar returns the value that raw is in JSON.
+// scalar returns the value of raw.
 func scalar(path Path, raw jsontext.Value) (Value, error) {
 	switch raw.Kind() {
 	case 'n':
@@ -313,7 +311,7 @@ func (r *Reader) list(path Path) (Value, error) {
 	return list, err
 }
 
-// skip reads the value that comes next as JSON alone.
+// skip reads the value that comes next only as JSON.
 func (r *Reader) skip(path Path) error {
 	for depth := r.decoder.StackDepth(); ; {
 		if _, err := r.decoder.ReadToken(); err != nil {

@@ -40,9 +40,9 @@ func (k Kind) String() string { return kindNames[k] }
 
 // Value is one value of any kind. The zero Value is an absent one.
 //
-// A number has one form: an integer from -2^63 to 2^63-1 is an Int however it
-// was written (1, 1.0, 1e0), and any other number is a Float. So equal values
-// have equal fields, but for a timestamp and a string that spells it.
+// A number has one form: an integer from -2^63 to 2^63-1 is an Int however it was written
+// (1, 1.0, 1e0), and any other number is a Float. So equal values have equal fields, except
+// for a timestamp and a string that spells it.
 type Value struct {
 	kind Kind
 	nano int32 // of a Timestamp, past its second
@@ -67,7 +67,7 @@ func BoolValue(b bool) Value {
 // IntValue is an integer.
 func IntValue(i int64) Value { return Value{kind: Int, number: i} }
 
-// FloatValue is a number; false for a NaN or an infinity, which JSON does not have.
+// FloatValue is a number; false for NaN and infinities, which JSON does not have.
 func FloatValue(f float64) (v Value, ok bool) {
 	switch {
 	case math.IsNaN(f) || math.IsInf(f, 0):
@@ -106,8 +106,8 @@ func ParseTime(s string) (v Value, ok bool) {
 	return TimeValue(t)
 }
 
-// timeShape reports whether s is laid out as RFC 3339 says. Package time is laxer: it
-// takes hours of one digit, commas, and offsets of a day and more.
+// timeShape reports whether s is laid out as RFC 3339 says. Package time is less strict: it
+// accepts hours of one digit, commas, and offsets of a day and more.
 func timeShape(s string) bool {
 	if len(s) < len("2006-01-02T15:04:05Z") || s[10] != 'T' || s[13] != ':' || s[16] != ':' || strings.Contains(s, ",") {
 		return false
@@ -142,8 +142,8 @@ func (v Value) Time() time.Time { return time.Unix(v.number, int64(v.nano)).UTC(
 // List returns the elements of a List. They are not a copy.
 func (v Value) List() []Value { return v.list }
 
-// Present reports whether v says anything: it is neither absent nor null, nor an
-// empty list or object.
+// Present reports whether v says anything: it is neither absent nor null, nor an empty list
+// or object.
 func (v Value) Present() bool {
 	return v.kind > Null && !v.Empty()
 }
@@ -166,10 +166,10 @@ func (v Value) Equal(w Value) bool {
 	return true
 }
 
-// Compare orders two values that can be compared: numbers by their exact values,
-// strings by their bytes, false before true, null with null, timestamps as
-// instants. A string is compared with a timestamp as the timestamp that it spells.
-// ok is false for all else, and so for lists and objects.
+// Compare orders two values that can be compared: numbers by their exact values, strings by
+// their bytes, false before true, null with null, timestamps as instants. A string is
+// compared with a timestamp as the timestamp that it spells. ok is false for everything
+// else, including lists and objects.
 func Compare(a, b Value) (order int, ok bool) {
 	switch {
 	case a.kind == Timestamp && b.kind == String:
@@ -203,8 +203,8 @@ func Compare(a, b Value) (order int, ok bool) {
 	return 0, false
 }
 
-// compareIntFloat compares i with f, which is no integer of 64 bits, without
-// rounding i.
+// compareIntFloat compares i with f, which is not an integer of 64 bits, without rounding
+// i.
 func compareIntFloat(i int64, f float64) int {
 	switch {
 	case f >= 1<<63:
@@ -217,8 +217,8 @@ func compareIntFloat(i int64, f float64) int {
 	return 1
 }
 
-// ParseNumber reads a number as JSON writes it. An error says what was found and
-// what was wanted. An integer past 64 bits is refused: it would be exact nowhere.
+// ParseNumber reads a number as JSON writes it. An error says what was found and what was
+// wanted. An integer beyond 64 bits is refused, because nothing could hold it exactly.
 func ParseNumber(text string) (Value, error) {
 	if number := jsontext.Value(text); number.Kind() != '0' || !number.IsValid() {
 		return Value{}, fmt.Errorf("found %.40s, want a number such as 42, -0.5 or 2.5e9", text)

@@ -17,18 +17,18 @@ type FieldRef struct {
 	err  error
 }
 
-// Field names a field by its path as the language writes it: author.name, or
-// labels."a.b" where a name is more than a word. [attr.PathOf] writes a path from names.
+// Field names a field by its path as the language writes it: author.name, or labels."a.b"
+// if a name is more than a word. [attr.PathOf] makes a path from names.
 //
-// A path or a value that the language cannot write makes an expression whose
-// [Expr.Err] says so, and that no collection takes.
+// If the language cannot write the path or a value, [Expr.Err] of the expression says so,
+// and no collection accepts it.
 func Field(path string) FieldRef {
 	p, err := attr.ParsePath(path)
 	return FieldRef{p, err}
 }
 
-// Eq matches records in which the field is value: a string, bool, number, time.Time
-// or attr.Value, or nil for null. Here and below a list is what one of its elements is.
+// Eq matches records in which the field is value: a string, bool, number, time.Time or
+// attr.Value, or nil for null. Here and below a list is whatever one of its elements is.
 func (f FieldRef) Eq(value any) Expr { return f.compare(OpEq, value) }
 
 // Ne matches records in which the field is present and not Eq.
@@ -50,7 +50,8 @@ func (f FieldRef) Ge(value any) Expr { return f.compare(OpGe, value) }
 // object with a present member of that name.
 func (f FieldRef) Has(value any) Expr { return f.compare(OpHas, value) }
 
-// Present matches records in which the field is there: not null, and no empty list or object.
+// Present matches records in which the field is present: not null, and not an empty list or
+// object.
 func (f FieldRef) Present() Expr { return f.expr(Expr{Op: OpPresent}) }
 
 // Empty matches records in which the field is an empty list or object.
@@ -67,8 +68,8 @@ func (f FieldRef) Contains(text string) Expr {
 	return f.like(Pattern{Text: text, Before: true, After: true})
 }
 
-// In matches records in which the field of this path is one of values, of which a
-// filter takes up to MaxValues.
+// In matches records in which the field of this path is one of values. A filter takes up to
+// MaxValues.
 func In[T any](path string, values ...T) Expr {
 	f := Field(path)
 	literals := make([]attr.Value, len(values))
@@ -81,8 +82,8 @@ func In[T any](path string, values ...T) Expr {
 	return f.expr(Expr{Op: OpIn, Values: literals})
 }
 
-// Err returns what a builder was given that cannot be part of a filter, as an
-// *Error, or nil.
+// Err returns an *Error for what a builder was given that cannot be part of a filter, or
+// nil.
 func (e Expr) Err() error {
 	var err error
 	e.visit(func(e Expr) {
@@ -102,8 +103,8 @@ func (f FieldRef) expr(e Expr) Expr {
 	return e
 }
 
-// bad returns the expression that stands for one that cannot be made, because of the
-// path or else of err.
+// bad returns an expression in place of one that cannot be made, because of the path or
+// else of err.
 func (f FieldRef) bad(err error) Expr {
 	reason := fmt.Sprintf("field %s: %v", f.path, err)
 	if f.err != nil {
@@ -119,7 +120,7 @@ func (f FieldRef) like(p Pattern) Expr {
 	return f.expr(Expr{Op: OpLike, Pattern: p.settled()})
 }
 
-// settled returns p, or the one form of a pattern that any string fits.
+// settled returns p; if any string fits p, it returns the one form of such patterns.
 func (p Pattern) settled() Pattern {
 	if p.Text == "" {
 		return Pattern{After: true}
@@ -138,8 +139,8 @@ func (f FieldRef) compare(op Op, value any) Expr {
 	return f.expr(comparison(op, v))
 }
 
-// comparison returns the comparison with v, without its field. Only a string can be
-// the name of a member that OpHas asks for.
+// comparison returns the comparison with v, without its field. For OpHas only a string can
+// be the name of a member.
 func comparison(op Op, v attr.Value) Expr {
 	if op == OpHas && v.Kind() != attr.String {
 		op = OpEq
@@ -147,7 +148,7 @@ func comparison(op Op, v attr.Value) Expr {
 	return Expr{Op: op, Values: []attr.Value{v}}
 }
 
-// orderable returns why v is neither less nor greater than others, or nil.
+// orderable returns why v cannot be less or greater than other values, or nil.
 func orderable(v attr.Value) error {
 	switch v.Kind() {
 	case attr.Null:
@@ -158,7 +159,7 @@ func orderable(v attr.Value) error {
 	return nil
 }
 
-// literal returns a Go value as one of a filter.
+// literal returns a Go value as a literal of a filter.
 func literal(value any) (attr.Value, error) {
 	switch v := value.(type) {
 	case nil:

@@ -7,11 +7,11 @@ import (
 	"github.com/hamnest/hamnest/index/attr"
 )
 
-// Check returns e as a filter of a collection that defines fields, or of one that
-// defines none, nil. Strings that are compared with a field of timestamps become
-// timestamps, and OpHas becomes what it means for the type of its field.
+// Check returns e as a filter of a collection that defines fields; nil means that it
+// defines none. Strings that are compared with a field of timestamps become timestamps, and
+// OpHas becomes what it means for the type of its field.
 //
-// A failure is an *Error: e has an Err, names what is no filterable field, or
+// A failure is an *Error: e has an Err, names something that is not a filterable field, or
 // compares a field with a value of another type.
 func (e Expr) Check(fields *attr.Fields) (Expr, error) {
 	switch e.Op {
@@ -51,7 +51,7 @@ func (e Expr) Check(fields *attr.Fields) (Expr, error) {
 	return e.typed(field)
 }
 
-// typed is Check of a comparison with field.
+// typed is Check for a comparison with field.
 func (e Expr) typed(field attr.Field) (Expr, error) {
 	switch e.Op {
 	case OpPresent:
@@ -85,7 +85,7 @@ func (e Expr) typed(field attr.Field) (Expr, error) {
 	return e, nil
 }
 
-// literalOf returns v as a value that a field of a type can be compared with.
+// literalOf returns v as a value that a field of that kind can be compared with.
 func literalOf(kind attr.Kind, v attr.Value) (attr.Value, bool) {
 	switch {
 	case v.Kind() == attr.Null, v.Kind() == kind:
@@ -98,10 +98,10 @@ func literalOf(kind attr.Kind, v attr.Value) (attr.Value, bool) {
 	return v, false
 }
 
-// maxListed is how many fields an error lists: enough to find a slip of the finger.
+// maxListed is how many fields an error lists: enough to find a typing error.
 const maxListed = 20
 
-// list names the fields that there are.
+// list names the filterable fields.
 func list(filterable []attr.Path) string {
 	var b strings.Builder
 	b.WriteString(string(attr.ID))

@@ -1,9 +1,9 @@
-// Package filter is the language in which people say which records they mean:
-// AIP-160 (https://google.aip.dev/160), as docs/filters.md describes it.
+// Package filter is the language in which people say which records they want: AIP-160
+// (https://google.aip.dev/160), as docs/filters.md describes it.
 //
-// [Parse] and the builders ([Field], [In], [And], [Or], [Not]) make an [Expr];
-// [Expr.Check] holds it to the fields of a collection; [Expr.Match] is what it
-// means, the plain evaluator that every faster one must agree with.
+// [Parse] and the builders ([Field], [In], [And], [Or], [Not]) make an [Expr]; [Expr.Check]
+// checks it against the fields of a collection; [Expr.Match] is the plain evaluator that
+// says what it means, and every faster one must agree with it.
 //
 // The package is a leaf: it knows values (package attr), and neither rows nor columns.
 package filter
@@ -14,10 +14,10 @@ import (
 	"github.com/hamnest/hamnest/index/attr"
 )
 
-// Op is what an expression asks, and so which parts of it are set.
+// Op is what an expression asks. It decides which parts of the expression are set.
 type Op uint8
 
-// The operations. Where a field holds a list, one element that fits is enough.
+// The operations. If a field holds a list, one matching element is enough.
 const (
 	OpAll     Op = iota // matches every record
 	OpAnd               // all of Args match
@@ -40,40 +40,40 @@ const (
 // orders reports whether op asks which of two values is less.
 func (op Op) orders() bool { return op == OpLt || op == OpLe || op == OpGt || op == OpGe }
 
-// Expr is a filter, or a part of one. The zero Expr matches every record. An Expr is
-// a value: nothing changes it, and nobody may change its slices.
+// Expr is a filter, or a part of one. The zero Expr matches every record. An Expr is a
+// value: nothing changes it, and nobody may change its slices.
 type Expr struct {
 	Op Op
-	// Args are parts: one of OpNot, and two or more of OpAnd and OpOr, none of which
-	// is of the same Op again. None is OpAll.
+	// Args are the parts: one of OpNot, and two or more of OpAnd and OpOr, none of which
+	// has the same Op. None of them is OpAll.
 	Args []Expr
-	// Field is what all other operations ask of.
+	// Field is what all other operations ask about.
 	Field attr.Path
-	// Values are literals: any number of OpIn, and one of a comparison.
+	// Values are literals: any number for OpIn, and one for a comparison.
 	Values []attr.Value
 	// Pattern is what OpLike asks for.
 	Pattern Pattern
-	// column is where the expression begins in its text, in characters from 1; 0 for
-	// what was built.
+	// column is where the expression begins in its text, in characters from 1; 0 for one
+	// that was built.
 	column int
 }
 
-// Pattern is a piece of text and where more may stand.
+// Pattern is a piece of text and where other text may be added.
 type Pattern struct {
 	Text string
-	// Before and After say that anything may stand there. One of them is set; with an
-	// empty Text it is After.
+	// Before and After say that anything may come there. At least one of them is set; with
+	// an empty Text it is After.
 	Before, After bool
 }
 
-// Equal reports whether e and f are written alike.
+// Equal reports whether e and f are written in the same way.
 func (e Expr) Equal(f Expr) bool {
 	return e.Op == f.Op && e.Field == f.Field && e.Pattern == f.Pattern &&
 		slices.EqualFunc(e.Values, f.Values, attr.Value.Equal) && slices.EqualFunc(e.Args, f.Args, Expr.Equal)
 }
 
-// Fields returns the paths whose values decide whether a record matches, ascending,
-// and attr.ID among them for the record's id.
+// Fields returns the paths whose values decide whether a record matches, in ascending
+// order, with attr.ID for the record's id.
 func (e Expr) Fields() []attr.Path {
 	var paths []attr.Path
 	e.visit(func(e Expr) {
@@ -102,7 +102,7 @@ func (e Expr) visit(f func(Expr)) {
 // none matches no record.
 func none() Expr { return Expr{Op: OpIn, Field: attr.ID} }
 
-// isNone reports whether e is seen to match no record.
+// isNone reports whether e obviously matches no record.
 func (e Expr) isNone() bool { return e.Op == OpIn && len(e.Values) == 0 }
 
 // And matches the records that all of exprs match; without any, every record.
@@ -116,7 +116,7 @@ func Or(exprs ...Expr) Expr {
 		return none()
 	}
 	if slices.ContainsFunc(exprs, func(e Expr) bool { return e.Op == OpAll }) {
-		// What a builder was given wrongly is not forgotten.
+		// An error that a builder made must not get lost.
 		return And(slices.DeleteFunc(slices.Clone(exprs), func(e Expr) bool { return e.Err() == nil })...)
 	}
 	return join(OpOr, exprs)
@@ -136,8 +136,8 @@ func (e Expr) And(others ...Expr) Expr { return And(append([]Expr{e}, others...)
 // Or matches the records that e or one of others matches.
 func (e Expr) Or(others ...Expr) Expr { return Or(append([]Expr{e}, others...)...) }
 
-// join returns the expressions under one op, OpAnd or OpOr. The parts of those that
-// are of that op themselves become its own.
+// join returns the expressions under one op, OpAnd or OpOr. The parts of expressions with
+// that op become parts of the result.
 func join(op Op, exprs []Expr) Expr {
 	var args []Expr
 	for _, e := range exprs {

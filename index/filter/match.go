@@ -7,12 +7,12 @@ import (
 	"github.com/hamnest/hamnest/index/attr"
 )
 
-// Match reports whether the record of this id and metadata, a JSON object or
-// nothing, in a collection that defines fields, or none, is one of those that e
-// means. It is the plain evaluator: what an index answers must be the same.
+// Match reports whether e matches the record of this id and metadata, a JSON object or
+// nothing, in a collection that defines fields, or none. It is the plain evaluator: an
+// index must give the same answer.
 //
-// Every expression either matches a record or does not, and Not matches the others:
-// there is no unknown. An error is metadata's, an *attr.Error.
+// Every expression either matches a record or does not, and Not matches the others: there
+// is no unknown. An error is an *attr.Error about metadata.
 func (e Expr) Match(fields *attr.Fields, id string, metadata []byte) (bool, error) {
 	values := map[attr.Path]attr.Value{}
 	err := attr.NewReader(fields).Read(metadata, func(path attr.Path, value attr.Value) error {
@@ -23,7 +23,7 @@ func (e Expr) Match(fields *attr.Fields, id string, metadata []byte) (bool, erro
 	return err == nil && e.matches(values), err
 }
 
-// matches is Match of a record that was read.
+// matches is Match for a record that was read.
 func (e Expr) matches(record map[attr.Path]attr.Value) bool {
 	field := record[e.Field]
 	switch e.Op {
@@ -66,8 +66,8 @@ func is(field, v attr.Value) bool {
 	return compares(field, v, func(order int) bool { return order == 0 })
 }
 
-// compares reports whether field, or an element of its list, can be compared with v,
-// and stands to it in an order that ok accepts.
+// compares reports whether field, or an element of its list, can be compared with v in an
+// order that ok accepts.
 func compares(field, v attr.Value, ok func(order int) bool) bool {
 	return anyElement(field, func(element attr.Value) bool {
 		order, comparable := attr.Compare(element, v)

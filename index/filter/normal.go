@@ -8,22 +8,22 @@ import (
 	"github.com/hamnest/hamnest/index/attr"
 )
 
-// Normalize returns the canonical form of e, which matches the same records. These
-// have the same one, and so the same String:
+// Normalize returns the canonical form of e, which matches the same records. Filters that
+// differ only in these ways have one canonical form, and so the same String:
 //
-//   - AND, OR and in() in any order, nested in any way, with parts said twice;
+//   - AND, OR and in() in any order, nested in any way, with repeated parts;
 //   - NOT moved over AND and OR, and NOT NOT;
 //   - in(a, x, y), a = x OR a = y, in() of parts of the values; and each under NOT;
 //   - a != x, and a:* AND NOT a = x; a:"x", and a = "x" OR a.x:*;
-//   - what is joined with nothing or with everything, such as in() without values;
-//   - numbers, strings and timestamps that are written in several ways.
+//   - joins with nothing or with everything, such as in() without values;
+//   - numbers, strings and timestamps written in different ways.
 //
-// Other pairs of one meaning, such as a <= 1 and a < 1 OR a = 1, keep two forms. A
-// canonical form can nest two levels deeper than e and be longer, so that Parse may
-// refuse its String.
+// Other pairs with one meaning, such as a <= 1 and a < 1 OR a = 1, keep two forms. A
+// canonical form can nest two levels deeper than e and be longer, so Parse may refuse its
+// String.
 func (e Expr) Normalize() Expr { return e.normal(false) }
 
-// normal is Normalize of e, or of NOT e when negated.
+// normal is Normalize of e, or of NOT e if negated.
 func (e Expr) normal(negated bool) Expr {
 	switch e.Op {
 	case OpAll:
@@ -71,8 +71,8 @@ func normalAnd(args []Expr) Expr {
 	if joined.Op != OpAnd {
 		return joined
 	}
-	// NOT in(a, x) AND NOT in(a, y) is NOT in(a, x, y). The like of it without NOT
-	// is no such thing: a list can be both.
+	// NOT in(a, x) AND NOT in(a, y) is NOT in(a, x, y). The same without NOT does not hold:
+	// a list can be both.
 	return settle(OpAnd, joined.Args, func(e Expr) (Expr, bool) {
 		if e.Op != OpNot {
 			return Expr{}, false
@@ -95,8 +95,8 @@ func normalOr(args []Expr) Expr {
 // isSet reports whether e asks for one of some values.
 func (e Expr) isSet() bool { return e.Op == OpEq || e.Op == OpIn }
 
-// settle joins args by op, in canonical order and each once. Those of one field that
-// split takes for sets of values become one; whole is the inverse of split.
+// settle joins args by op, in canonical order and each once. Those of one field that split
+// recognises as sets of values become one; whole is the inverse of split.
 func settle(op Op, args []Expr, split func(Expr) (set Expr, ok bool), whole func(set Expr) Expr) Expr {
 	values := map[attr.Path][]attr.Value{}
 	var settled []Expr

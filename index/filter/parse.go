@@ -8,25 +8,24 @@ import (
 	"github.com/hamnest/hamnest/index/attr"
 )
 
-// The limits of a filter's text. All are held before or while it is read, so that no
-// text takes more time or memory than its length is worth.
+// The limits of a filter's text. They are checked before or while it is read, so that no
+// text takes more time or memory than its length justifies.
 const (
-	// MaxBytes is how long a filter may be: 10,000 values of 100 bytes.
+	// MaxBytes is the longest that a filter may be: 10,000 values of 100 bytes.
 	MaxBytes = 1 << 20
-	// MaxPlainBytes is how long it may be without the values of its in(): each part
-	// of a filter costs a pass over rows, and a value of in() next to nothing.
+	// MaxPlainBytes is the longest that it may be without the values of its in(). Each part
+	// of a filter costs a pass over rows, but a value of in() costs next to nothing.
 	MaxPlainBytes = 8 << 10
 	// MaxValues is how many values all its in() may have together.
 	MaxValues = 10_000
-	// MaxDepth is how many parentheses and negations may stand inside one another.
-	// Reading takes stack, and a stack that overflows cannot be caught.
+	// MaxDepth is how deep parentheses and negations may nest. Reading takes stack, and a
+	// stack overflow cannot be caught.
 	MaxDepth = 32
 )
 
 // Error says where a filter is wrong, and why.
 type Error struct {
-	// Column is the place in the text, in characters from 1; 0 for a filter that was
-	// built.
+	// Column is the place in the text, in characters from 1; 0 for a filter that was built.
 	Column int
 	// Reason says what was found and what was wanted.
 	Reason string
@@ -79,20 +78,20 @@ type parser struct {
 	depth  int // of parentheses and negations around p.at
 	values int // of all in() so far
 	inside int // bytes of those values
-	// counted is how many characters there are before a byte that columnOf was asked for.
+	// counted is how many characters precede the byte that columnOf was last asked for.
 	counted struct{ at, runes int }
 }
 
-// left is the left side of a comparison whose right side stands in parentheses:
-// a = ("x" OR "y").
+// left is the left side of a comparison whose right side is in parentheses: a = ("x" OR
+// "y").
 type left struct {
 	field  attr.Path
 	op     Op
 	column int
 }
 
-// expression reads what AND joins. It is expression and sequence of the grammar: parts
-// in a row are joined by AND as well.
+// expression reads what AND joins. It is expression and sequence of the grammar: parts in a
+// row are joined by AND too.
 func (p *parser) expression(l *left) (Expr, error) {
 	var parts []Expr
 	for {
@@ -128,7 +127,7 @@ func (p *parser) factor(l *left) (Expr, error) {
 	}
 }
 
-// term reads a part that NOT or - may stand before.
+// term reads a part that NOT or - may precede.
 func (p *parser) term(l *left) (Expr, error) {
 	if err := p.checkLength(); err != nil {
 		return Expr{}, err
@@ -205,7 +204,7 @@ func (p *parser) restriction() (Expr, error) {
 	return e, nil
 }
 
-// function reads in() or empty(), whose name is ahead.
+// function reads in() or empty(); its name is ahead.
 func (p *parser) function(name string) (Expr, error) {
 	e := Expr{column: p.columnOf(p.at)}
 	switch name {
@@ -266,7 +265,7 @@ func (p *parser) list() ([]attr.Value, error) {
 // field reads the path of a field.
 func (p *parser) field() (attr.Path, error) {
 	if c := p.peek(); digit(c) || c == '-' {
-		return "", p.wanted("a field: it stands left of its comparison, and in quotation marks if its name begins so")
+		return "", p.wanted("a field: it goes left of its comparison, and in quotation marks if its name begins like this")
 	}
 	if p.at == len(p.text) || !nameStart(p.text[p.at:]) || keywords[p.word()] {
 		return "", p.wanted("a field, NOT or (")
@@ -345,15 +344,15 @@ func (p *parser) compared(l left) (Expr, error) {
 	return e, nil
 }
 
-// deeper notes a parenthesis or negation that begins at start.
+// deeper counts a parenthesis or negation that begins at start.
 func (p *parser) deeper(start int) error {
 	if p.depth++; p.depth > MaxDepth {
-		return p.fault(start, fmt.Sprintf("found more than %d parentheses and negations inside one another, want at most as many", MaxDepth))
+		return p.fault(start, fmt.Sprintf("found more than %d nested parentheses and negations, want at most as many", MaxDepth))
 	}
 	return nil
 }
 
-// checkLength holds what was read so far to MaxPlainBytes.
+// checkLength checks what was read so far against MaxPlainBytes.
 func (p *parser) checkLength() error {
 	if p.at-p.inside > MaxPlainBytes {
 		return p.fault(p.at, fmt.Sprintf("found more than %d bytes besides values of in(), want at most as many", MaxPlainBytes))

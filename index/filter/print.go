@@ -7,9 +7,9 @@ import (
 	"github.com/hamnest/hamnest/index/attr"
 )
 
-// String returns e in the language. Parse reads it as an Expr that is Equal to e, unless
-// e is longer or deeper than Parse takes, or has an Err. OR inside AND stands in
-// parentheses: it binds tighter, but few readers know.
+// String returns e in the language. Parse reads it as an Expr that is Equal to e, unless e
+// is longer or deeper than Parse allows, or has an Err. OR inside AND gets parentheses: it
+// binds tighter, but few readers know.
 func (e Expr) String() string { return string(e.append(nil)) }
 
 func (e Expr) append(dst []byte) []byte {

@@ -19,7 +19,7 @@ func (p *parser) peekAt(n int) byte {
 	return p.text[p.at+n]
 }
 
-// skip goes on by n bytes, and over the spaces that follow.
+// skip advances by n bytes and over the spaces that follow.
 func (p *parser) skip(n int) {
 	p.at += n
 	p.space()
@@ -38,7 +38,7 @@ func digit(c byte) bool { return '0' <= c && c <= '9' }
 // word returns the word at p.at, or nothing.
 func (p *parser) word() string { return wordAt(p.text[p.at:]) }
 
-// wordAt returns the word that text begins with, unless it begins with a digit.
+// wordAt returns the word at the beginning of text, unless it begins with a digit.
 func wordAt(text string) string {
 	if r, _ := utf8.DecodeRuneInString(text); unicode.IsDigit(r) {
 		return ""
@@ -71,7 +71,7 @@ func nameStart(text string) bool {
 	return text != "" && (text[0] == '"' || text[0] == '\'' || wordAt(text) != "")
 }
 
-// wanted is the error of what stands at p.at.
+// wanted is the error for what stands at p.at.
 func (p *parser) wanted(want string) error {
 	found := "the end"
 	if word := attr.ReadWord(p.text[p.at:]); word != "" {
@@ -90,7 +90,7 @@ func (p *parser) fault(at int, reason string) error {
 	return &Error{p.columnOf(at), reason}
 }
 
-// columnOf returns the column of a byte. It counts on from the last answer, for most
+// columnOf returns the column of a byte. It counts on from the last answer, because most
 // questions come in order.
 func (p *parser) columnOf(at int) int {
 	if at < p.counted.at {
