@@ -65,7 +65,7 @@ func (c *Client) UpdateCollection(ctx context.Context, name string, change api.C
 	if err := refused(bad); err != nil {
 		return api.Info{}, err
 	}
-	if len(paths) == 0 { // an empty mask would be one of labels
+	if len(paths) == 0 { // an empty mask means labels
 		return c.GetCollection(ctx, name)
 	}
 	return c.update(ctx, message, paths...)

@@ -47,8 +47,8 @@ type ingestBatch struct {
 	sequence uint64
 	first    uint64 // index in the stream of its first record
 	records  []*hamnestv1.VectorRecord
-	count    int // of records, also when they are sent and gone
-	bytes    int // of records on the wire, no less than they are
+	count    int // of records, even after they are sent and dropped
+	bytes    int // upper bound of the records' size on the wire
 	// unsendable are the records, by index in the batch, that cannot be sent. Each travels as
 	// an empty record, which a server always refuses, so that positions count it; the caller
 	// gets the client's own reason.

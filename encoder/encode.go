@@ -71,7 +71,7 @@ const MaxBlocks = 3
 type Side struct {
 	Offset  float32
 	Factors [MaxBlocks]uint16 // bfloat16
-	Squares []float32         // one a step of the ladder but the last, or none: see Prefixes
+	Squares []float32         // one for each step of the ladder but the last, or none: see Prefixes
 	Scales  []uint16          // likewise, float16
 }
 
@@ -275,7 +275,7 @@ func (p *Profile) putPrefixes(row []uint64, v []float32, along float64, side *Si
 		}
 		side.Scales = append(side.Scales, float16.Fromfloat32(float32(w)).Bits())
 	}
-	if n := p.side.offsets; p.shape.Metric == L2 { // the whole vector's is the offset
+	if n := p.side.offsets; p.shape.Metric == L2 { // the square of the whole vector is the offset
 		side.Offset, side.Squares = side.Squares[n], side.Squares[:n]
 	}
 	p.putSide(row, side)
@@ -312,7 +312,7 @@ func (b *Block) encode(words []uint64, y []float32) float64 {
 			}
 		}
 	}
-	if product <= 0 { // all that is kept is zero
+	if product <= 0 { // everything kept is zero
 		return 0
 	}
 	return energy / product

@@ -160,11 +160,11 @@ func (p *Profile) learnScale(sample [][]float32) {
 		return
 	}
 	mean := make([]float64, p.shape.Dims)
-	if p.shape.Metric == L2 { // a common offset says nothing of how far apart they are
+	if p.shape.Metric == L2 { // a common offset does not tell how far apart they are
 		addUp(mean, sample, func([]float32) float64 { return 1 / float64(len(sample)) })
 	}
 	var sum, largest float64
-	for pass := range 2 { // the second relative to the largest, for squares overflow
+	for pass := range 2 { // the second pass is relative to the largest, because squares overflow
 		for _, v := range sample {
 			for i, x := range v {
 				d := math.Abs(float64(x) - mean[i])
@@ -306,7 +306,7 @@ func BitsRange(dims int) (least, most int) {
 // from the mean of all rows, long or short. In the mean of their squares a few rows much longer
 // than the others would decide, and the basis was fitted to those.
 func (p *Profile) learnFactors(rest [][]float32) {
-	shares := make([]float64, len(p.blocks)) // sums of squares, each of a row of energy 1
+	shares := make([]float64, len(p.blocks)) // sums of squares, with each row scaled to energy 1
 	squares := make([]float64, len(p.blocks))
 	words := make([]uint64, p.words)
 	var total, rows float64

@@ -179,7 +179,7 @@ func (p *Profile) PutOlder(row, signs []uint64, scalars []float32) {
 // olderPrefix is what the factors of blocks tell about a prefix: for x in random orientation
 // |x|^2/|x|_1 is sqrt(pi/2)/sqrt(n) |x|.
 type olderPrefix struct {
-	squares, norm1 float64 // |x|^2 and |x|_1, both pi/2 times as large
+	squares, norm1 float64 // |x|^2 and |x|_1, both pi/2 times too large
 	along, mean    float64 // <m, v> and |m|^2
 }
 

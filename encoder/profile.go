@@ -53,7 +53,7 @@ func (s Shape) check() (Shape, error) {
 	if s.Bits == 0 {
 		s.Bits = s.Dims + extraBits
 	}
-	if s.Bits < least || s.Bits > max(most, s.Dims+extraBits) { // the default may not all be spent
+	if s.Bits < least || s.Bits > max(most, s.Dims+extraBits) { // the default may exceed what can be spent
 		return s, fmt.Errorf("encoder: %d bits a vector of %d dimensions, want %d to %d", s.Bits, s.Dims, least, most)
 	}
 	return s, nil
@@ -74,8 +74,8 @@ type Profile struct {
 	steps  [][]Step
 	seed   uint64 // of the rotations of an older version; see NewOlder
 
-	norm2     float64   // of the mean's direction: 1 but for rounding
-	rotated   []float32 // the mean of an older version, as its codes have it
+	norm2     float64   // of the mean's direction: 1 apart from rounding
+	rotated   []float32 // the mean of an older version, in the form its codes have
 	rotations []*rotation.Rotation
 	side      sideLayout
 	words     int

@@ -24,20 +24,20 @@ const MaxMagnitude = 15
 // A Query is for one profile. Several goroutines can use it once it is made.
 type Query struct {
 	profile *Profile
-	step    int // of the ladder, that scores are about; the last: the whole vector
+	step    int // of the ladder, which scores are about; the last: the whole vector
 	blocks  []queryBlock
 
 	offset   float64 // c
 	product  float64 // k
 	constant float64
 	unit     float64 // scores times unit are on the metric's scale
-	fromCode bool    // of a code, so that only signs are known
+	fromCode bool    // of a code, so only signs are known
 }
 
 // queryBlock is the part of a query in one block.
 type queryBlock struct {
 	magnitudes []int8    // rounded to multiples of step
-	floats     []float32 // as they are; both have zeros for what is not kept, to whole words
+	floats     []float32 // unrounded; both have zeros for dimensions not kept, up to whole words
 	step       float64
 	magnitude  float64 // sum of the absolute magnitudes
 	total      float64 // sum of floats
@@ -191,8 +191,8 @@ type Scan struct {
 	Gain float64
 
 	query  *Query
-	within []float64 // what is in A of the deviation, for each unit of a factor
-	mean   float64   // the energy of a mean row, to which that of others is compared
+	within []float64 // the part of the deviation in A, for each unit of a factor
+	mean   float64   // the energy of a mean row, with which others are compared
 }
 
 // NewScan makes a scan of the first blocks blocks whose bound has eps standard deviations.
@@ -303,7 +303,7 @@ func (s *Scan) added(r *Row) (sum float64) {
 // Head returns the sum of f <u, z> over the blocks of a scan that gave a row that bound.
 func (s *Scan) Head(bound float32, r *Row) float64 {
 	q := s.query
-	if q.product == 0 || r.Scale == 0 { // a query, or a prefix of the row, of no length
+	if q.product == 0 || r.Scale == 0 { // the query, or the prefix of the row, has no length
 		return 0
 	}
 	sum := (float64(bound)/float64(r.Scale) - float64(s.Offset)*float64(r.Offset)) / (s.Gain * q.product)

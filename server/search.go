@@ -63,7 +63,7 @@ func (s *searchService) BatchSearch(ctx context.Context, req *hamnestv1.BatchSea
 	}
 	var bad convert.Violations
 	queries := make([]api.Query, len(req.GetRequests()))
-	budget := s.budget() // one for all: they share a message
+	budget := s.budget() // one for all, because they share a message
 	for i, search := range req.GetRequests() {
 		if name := search.GetCollection(); name != "" && name != req.GetCollection() {
 			bad.Add(inBatch(i)+"collection", "is %q, want %q or none", name, req.GetCollection())

@@ -101,7 +101,7 @@ func (a *answering) receive() (*hamnestv1.SearchStreamRequest, bool) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	if a.err != nil {
-		return nil, false // it came too late, and the client is told so by the end of the stream
+		return nil, false // it came too late; the end of the stream tells the client
 	}
 	a.under.Add(1)
 	a.idle--

@@ -38,7 +38,7 @@ func (r *Reader) Block(first, end uint64) (Block, error) {
 		return Block{}, err
 	}
 	b.Rows = r.chunk[at : at+b.Count*b.Stride]
-	b.mapped = r.file.offset(r.chunk) != 0 // else too few for pages of their own
+	b.mapped = r.file.offset(r.chunk) != 0 // otherwise too few for pages of their own
 	if b.mapped && r.shard.disk.slow.Load() {
 		willNeed(b.Rows)
 	}

@@ -196,7 +196,7 @@ func createFile(path string) (file, error) { return openBolt(path, false) }
 func openBolt(path string, readOnly bool) (file, error) {
 	options := &bolt.Options{
 		ReadOnly:        readOnly,
-		PreLoadFreelist: true, // for CheckPages, where it is not loaded anyway
+		PreLoadFreelist: true, // for CheckPages, in files where it is not loaded anyway
 		Timeout:         lockTimeout,
 		FreelistType:    bolt.FreelistMapType,
 		NoFreelistSync:  true,
@@ -252,7 +252,7 @@ func openBolt(path string, readOnly bool) (file, error) {
 // doubt says what may be missing.
 func damagedMeta(file *os.File, pageSize int64) (doubt, err error) {
 	const (
-		summed = 56 // bytes that the checksum after them is of
+		summed = 56 // bytes covered by the checksum after them
 		size   = summed + 8
 	)
 	for page := range int64(2) {

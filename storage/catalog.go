@@ -389,7 +389,7 @@ func (c *Catalog) drop(e Entry) error {
 	}
 	deleting := filepath.Join(c.dir, e.ID+suffixDeleting)
 	err := os.Rename(filepath.Join(c.dir, e.ID), deleting)
-	if err != nil && !errors.Is(err, fs.ErrNotExist) { // else somebody removed it, or an earlier try renamed it
+	if err != nil && !errors.Is(err, fs.ErrNotExist) { // otherwise somebody removed it, or an earlier try renamed it
 		return fmt.Errorf("storage: %w", err)
 	}
 	if err := syncDir(c.dir); err != nil {

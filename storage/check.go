@@ -84,7 +84,7 @@ type checker struct {
 	visit  func(slot uint64, code []uint64, scalars []float32, vector []byte) error
 	report Report
 
-	vectors []byte // the body of the vector block that packedVector is in
+	vectors []byte // the body of the vector block that packedVector is reading
 }
 
 func (c *checker) problem(format string, args ...any) {

@@ -69,7 +69,7 @@ func (s Schema) Footprint(rows Rows) Footprint {
 		hashes = rows.Count / hashesPage
 	}
 	f.IDs = hashes * pageBytes
-	if commits > 1 { // one to write anew what another had
+	if commits > 1 { // later commits rewrite what earlier ones wrote
 		f.Spare += min(hashes, touched(hashes, sweepSpeed*rows.CommitRows)) * pageBytes
 		f.Spare += tree(min(packed, uint64(s.BlockRows)/2), s.packedTailRow()) + tree(min(packed, uint64(s.ChunkRows)/2), s.tailRow())
 	}

@@ -319,7 +319,7 @@ func hashID(id []byte) uint64 {
 // hashBlock is a value of hashes: the entries of all hashes above floor, up to last.
 type hashBlock struct {
 	floor, last uint64
-	floored     bool   // floor is in the value; it is not in one of version 2
+	floored     bool   // the value has the floor; in version 2 it does not
 	entries     []byte // of 16 bytes, in order
 }
 

@@ -346,7 +346,7 @@ func mergeHashes(all []hashed, block hashBlock, fresh []hashed, dead func(slot u
 		} else {
 			next = fresh[0]
 			fresh = fresh[1:]
-			if i < block.len() && block.at(i) == next { // from a sweep that was cut short
+			if i < block.len() && block.at(i) == next { // from a sweep that was interrupted
 				i++
 			}
 		}

@@ -53,7 +53,7 @@ func stays(block, blocks uint64, bytes int) bool {
 type mapping struct {
 	anchor unsafe.Pointer // some byte of it
 	at     int64          // the offset of that byte
-	size   int64          // of the part that the transaction sees
+	size   int64          // of the part that the transaction can see
 }
 
 // mapOf returns the mapping of tx, which keeps it in place until it ends.

@@ -66,10 +66,10 @@ func (c *Catalog) rewritePath(e Entry) string { return c.ShardPath(e) + suffixRe
 func (s *Shard) Replace(old *Shard) error {
 	old.mu.Lock()
 	defer old.mu.Unlock()
-	if old.broken != nil { // what it holds is not known, and so not what s should hold
+	if old.broken != nil { // what it holds is unknown, and so is what s should hold
 		return fmt.Errorf("storage: %s: %w", old.path, old.broken)
 	}
-	if err := old.present(); err != nil { // another file is there now, and is not ours to replace
+	if err := old.present(); err != nil { // another file is there now, and it is not ours to replace
 		return err
 	}
 	if err := s.adopt(old.state.Applied); err != nil {

@@ -55,7 +55,7 @@ func checkTrees(db *bolt.DB, file *os.File) error {
 type treeWalk struct {
 	file     *os.File
 	pageSize uint64
-	taken    map[uint64]bool // pages that nothing more may lead to
+	taken    map[uint64]bool // pages that nothing else may lead to
 	free     []uint64        // ascending
 }
 

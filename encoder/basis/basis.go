@@ -75,7 +75,7 @@ func New(components []float32, dims int) (*Basis, error) {
 	for i, products := range squareOf(m, rows) {
 		for j, product := range products[:i+1] {
 			p, want := float64(product), 0.0
-			if i == j { // of one sign, so that rounding may go one way
+			if i == j { // errors have one sign, so rounding may go one way
 				p, want = square(rows[i]), 1
 			}
 			if !(math.Abs(p-want) <= tolerance) {

@@ -20,8 +20,8 @@ import (
 // energy of all of them together nearly is.
 func Fit(sample [][]float32, h int, seed uint64) *Basis {
 	const (
-		extra  = 16 // directions that are followed and not kept, so that the last ones come out better
-		rounds = 4  // half a percent of the energy is missed then at most, on embeddings; after two, 2.5 %
+		extra  = 16 // directions that are followed but not kept, which improves the last ones kept
+		rounds = 4  // misses at most half a percent of the energy on embeddings; 2 rounds miss 2.5 %
 	)
 	dims := len(sample[0])
 	h = min(h, dims)

@@ -44,7 +44,7 @@ func scale(a []float64, f float64) {
 // Rozloznik 2005). A row of which only rounding errors are left is replaced by a direction
 // orthogonal to those before it.
 func orthonormalise(rows [][]float64) {
-	const negligible = 1e-6 // float32 sums come with errors not much smaller
+	const negligible = 1e-6 // float32 sums have errors not much smaller
 	for i, row := range rows {
 		before := math.Sqrt(dot(row, row))
 		project(row, rows[:i])
@@ -96,7 +96,7 @@ func complete(row []float64, others [][]float64) {
 func diagonalise(rows [][]float64, n int) []float64 {
 	const (
 		orthogonal = 1e-12 // a cosine
-		sweeps     = 40    // ten are enough for most; each squares what is left
+		sweeps     = 40    // ten are enough for most; each sweep squares what is left
 	)
 	squares := make([]float64, len(rows))
 	for range sweeps {

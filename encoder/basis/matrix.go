@@ -5,7 +5,7 @@ package basis
 const (
 	lanes = 16 // numbers of a vector in a block, and sums of a product
 	group = 8  // rows of a matrix in a block
-	tile  = 4  // vectors that a kernel takes at once, where it does not take one
+	tile  = 4  // vectors that a kernel takes at once, if it takes more than one
 )
 
 // blocksOf is how many blocks n numbers of a vector take. The last is padded with zeros.

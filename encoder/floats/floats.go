@@ -22,11 +22,11 @@ func Validate(v []float32, dims int, m Metric) error {
 	if len(v) != dims {
 		return fmt.Errorf("has %d dimensions, want %d", len(v), dims)
 	}
-	var nonZero, carries uint32 // gathered without a branch: every vector comes by here
+	var nonZero, carries uint32 // gathered without a branch: every vector passes here
 	for _, x := range v {
 		bits := math.Float32bits(x) &^ (1 << 31)
 		nonZero |= bits
-		carries |= bits + 1<<23 // into the top bit, of an exponent all ones: NaN or infinite
+		carries |= bits + 1<<23 // into the top bit, if the exponent is all ones: NaN or infinite
 	}
 	if carries>>31 != 0 {
 		i := slices.IndexFunc(v, func(x float32) bool { return x-x != 0 })

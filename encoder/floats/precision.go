@@ -117,7 +117,7 @@ func (p Precision) Check(v []float32, m Metric) error {
 	}
 	can := precisions[p]
 	if can.largest == math.MaxFloat32 && can.vanishing == 0 {
-		return nil // whatever is finite, and not zero, stays so
+		return nil // a finite, nonzero number stays so
 	}
 	peak, at := float32(0), 0 // the largest component either way
 	for i, x := range v {

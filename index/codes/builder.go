@@ -19,7 +19,7 @@ type Builder struct {
 	layout   *Layout
 	segments []*segment
 	masks    []*bitset.BitSet // of the rows that are not retired, see Set
-	owned    map[int]bool     // masks that no published view shares
+	owned    map[int]bool     // the masks that no published view shares
 	rows     uint32
 	side     encoder.Side
 }

@@ -20,7 +20,7 @@ func allocate(n int, large bool) ([]uint64, error) {
 		return nil, fmt.Errorf("codes: memory for %d codes' words: %w", n, err)
 	}
 	if large && runtime.GOOS == "linux" {
-		const hugePage = 14 // MADV_HUGEPAGE, which package unix has for Linux only
+		const hugePage = 14 // MADV_HUGEPAGE, which package unix defines only for Linux
 		_ = unix.Madvise(mem, hugePage)
 	}
 	return unsafe.Slice((*uint64)(unsafe.Pointer(unsafe.SliceData(mem))), n), nil

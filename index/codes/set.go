@@ -13,7 +13,7 @@ import (
 // groups hold none of its rows before it reads their codes. A set never changes.
 type Set struct {
 	view    *View
-	masks   []*bitset.BitSet // one a segment; nil: all its rows. Bits of rows that the view has not mean nothing.
+	masks   []*bitset.BitSet // one a segment; nil: all its rows. Bits of rows that the view does not have mean nothing.
 	count   uint64
 	spanned uint32
 }

@@ -114,7 +114,7 @@ func (f Format) SquaredL2s(dst []float64, a []float32, b []byte, stride int) {
 	for i := range dst {
 		for l, y := range f.few(&room, len(a), b[i*stride:]) {
 			d := float64(a[l]) - float64(y)
-			s[l] = float64(d * d) // rounded once, as with nothing to add it to
+			s[l] = float64(d * d) // rounded once, as if there were nothing to add it to
 		}
 		dst[i] = s.total()
 	}

@@ -50,7 +50,7 @@ func (r *Rows) Reset(f Format, b []byte, stride, count, dims int) {
 		r.floats, r.stride = (*float32)(unsafe.Pointer(unsafe.SliceData(b))), stride
 		return
 	}
-	kept := max(count, mostTileRows) // rows that nobody asked for are compared too, and ignored
+	kept := max(count, mostTileRows) // rows beyond count are compared too, and ignored
 	if cap(r.room) < kept*r.dims {
 		r.room = make([]float32, kept*r.dims)
 	}

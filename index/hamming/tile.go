@@ -27,7 +27,7 @@ type Term struct {
 
 // Query is one query to score rows for: see Tile.Scan.
 type Query struct {
-	Offset float32 // what the rows' offsets are multiplied with
+	Offset float32 // factor of the rows' offsets
 	Terms  []Term  // one a column
 }
 

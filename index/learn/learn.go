@@ -111,7 +111,7 @@ func learnScan(ctx context.Context, p *encoder.Profile, sample [][]float32) (*en
 	for n := blocks - 1; n > 0; n-- {
 		asked, covered := t.asked(learnt, n)
 		if covered < leastCovered {
-			break // nor do fewer tell more
+			break // fewer blocks tell no more
 		}
 		least = n
 		// Never by half a head alone: what it asks for grows fastest with the rows.

@@ -17,13 +17,13 @@ import (
 // recall of some of them. Nil when there is nothing to learn.
 type Live struct {
 	most   int     // queries to remember
-	share  float64 // of the searches to check
+	share  float64 // the share of searches to check
 	again  Again
 	failed func(error)
 
 	background context.Context // ends when the collection is closed
 	stop       context.CancelFunc
-	checking   atomic.Bool // there is one check at a time
+	checking   atomic.Bool // one check at a time
 	checker    sync.WaitGroup
 
 	mu      sync.Mutex

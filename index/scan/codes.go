@@ -32,14 +32,14 @@ const (
 type CodeJob struct {
 	Query  hamming.Query
 	Blocks int // that are looked at
-	Step   int // of the ladder, that scores are about
+	Step   int // of the ladder; scores are about it
 	K      int
-	Spare  bool       // more rows than K may be kept where that is less work
-	Floor  *float32   // unless nil, the rows above it are wanted, and K are too many
+	Spare  bool       // more rows than K may be kept if that is less work
+	Floor  *float32   // unless nil, all rows above it are wanted, and K does not matter
 	Over   *codes.Set // the rows that may be found; nil: those that are present when the pass begins
 
 	waiter
-	limit uint32       // a rank, see RankOf, that K rows are thought to be below; 0: none
+	limit uint32       // a guessed rank, see RankOf, that K rows are likely to be below; 0: none
 	over  *codes.Set   // that was scanned
 	parts [][]topk.Hit // what each thread found, by row
 }
@@ -175,7 +175,7 @@ func guess(over *codes.Set, jobs []*CodeJob) {
 		mean := float64(min(j.K, int(rows))) * float64(sampled) / float64(rows)
 		return int(mean + 3*math.Sqrt(mean) + 3)
 	}
-	gain := make([]*CodeJob, 0, len(jobs)) // those whose limit would keep most rows out
+	gain := make([]*CodeJob, 0, len(jobs)) // jobs whose limit would keep most rows out
 	for _, j := range jobs {
 		if j.Floor != nil {
 			j.limit = RankOf(*j.Floor)
@@ -195,7 +195,7 @@ func guess(over *codes.Set, jobs []*CodeJob) {
 		s.block(over, uint32(g*step*hamming.Lanes), 1)
 	}
 	for c, j := range s.counters() {
-		if hits := c.Hits(); len(hits) == rank(j) { // there are so many in the set
+		if hits := c.Hits(); len(hits) == rank(j) { // the set has that many
 			for _, h := range hits {
 				j.limit = max(j.limit, h.Distance+1)
 			}
@@ -281,7 +281,7 @@ var scratches = sync.Pool{New: func() any { return new(scratch) }}
 func newScratch(jobs []*CodeJob) *scratch {
 	s := scratches.Get().(*scratch)
 	for len(jobs) > 0 {
-		s.tiles = slices.Grow(s.tiles, 1)[:len(s.tiles)+1] // what a tile holds is used again
+		s.tiles = slices.Grow(s.tiles, 1)[:len(s.tiles)+1] // reuse what a tile holds
 		jobs = jobs[s.tiles[len(s.tiles)-1].set(jobs):]
 	}
 	return s

@@ -12,8 +12,8 @@ import (
 // Want says which of the scored rows a search wants.
 type Want struct {
 	K        int      // at most, the best by (score, id)
-	MinScore *float32 // unless nil, rows that score less as scores are shown are left out
-	After    *Place   // unless nil, rows up to this place are left out
+	MinScore *float32 // unless nil, leaves out rows whose score, as shown, is less
+	After    *Place   // unless nil, leaves out rows up to this place
 }
 
 // Place is where a page ends.
@@ -36,7 +36,7 @@ type Ranker struct {
 	want Want
 	heap []Scored          // heap[0] ranks last; heap[(i-1)/2] does not rank ahead of heap[i]
 	ids  map[uint32]string // those read so far
-	read uint64            // vectors read, which passes count
+	read uint64            // vectors read; passes count them
 	err  error             // the first failure to read an id
 }
 

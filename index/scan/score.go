@@ -79,7 +79,7 @@ func (s *Scorer) Score(v []float32) float64 {
 // former is exact for a vector and itself, whose cosine is then 1. It cuts off the last digits,
 // which are rounding, so that vectors of one direction tie.
 func (s *Scorer) cosine(product, squares float64) float64 {
-	if squares == 0 || s.squares == 0 { // a prefix may be all zero where the whole is not
+	if squares == 0 || s.squares == 0 { // a prefix may be all zero although the whole is not
 		return 0
 	}
 	const digits = 1 << 44

@@ -183,13 +183,13 @@ type ride[J sharedJob] struct {
 	held *hold
 }
 
-// board gives the free threads to the jobs that wait. s.mu is held.
+// board gives the free threads to the waiting jobs. The caller holds s.mu.
 func (s *sharer[J]) board() []ride[J] {
 	var rides []ride[J]
 	for s.free > 0 && len(s.waiting) > 0 {
 		r := ride[J]{held: &hold{threads: min(s.want(), s.free), holders: 1}} // the pass is one
 		n := len(s.waiting)
-		if r.held.threads == 1 { // whole tiles, but so that each other free thread has a job
+		if r.held.threads == 1 { // whole tiles, but leave a job for each other free thread
 			share := (n + s.free - 1) / s.free
 			tiles := (share + hamming.TileQueries - 1) / hamming.TileQueries * hamming.TileQueries
 			n = min(tiles, max(share, n-(s.free-1)))

@@ -43,12 +43,12 @@ const (
 // VectorJob is what one search wants from a pass over the stored vectors: the best by their
 // scores.
 type VectorJob struct {
-	Scorer *Scorer // of as many leading dimensions as are to be compared
+	Scorer *Scorer // has as many leading dimensions as should be compared
 	Want   Want
 
 	waiter
 	parts []*Ranker // what each thread found
-	err   error     // what kept the pass from reading on
+	err   error     // what stopped the pass from reading on
 }
 
 // Best returns what the pass found, with r as its reader, and how many vectors the pass read.
@@ -333,7 +333,7 @@ func resized[T any](s []T, n int) []T { return slices.Grow(s[:0], n)[:n] }
 type exactBound struct {
 	metric   encoder.Metric
 	query    []float32 // the scorer's, under Cosine and Dot of length .5 to 1
-	exponent int       // of two: what the scorer's is longer
+	exponent int       // of two: how much longer the scorer's query is
 	norm     float64   // of query
 	slack    float64   // the relative error of an estimate, and of a limit
 	least    float64   // the rest of its error

@@ -98,7 +98,7 @@ type Counter struct {
 	k     int
 	limit uint32
 	hits  []Hit
-	full  int // hits that are too many
+	full  int // the number of hits at which it compacts
 }
 
 // slack keeps small counters from counting all the time.
