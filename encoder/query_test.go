@@ -4,12 +4,16 @@ import (
 	"fmt"
 	"math"
 	"math/rand/v2"
+	"os"
 	"slices"
 	"testing"
 
 	"github.com/hamnest/hamnest/encoder/code"
 	"github.com/hamnest/hamnest/encoder/floats"
 )
+
+// allSets says that tests are to run at length too, as .ci/run does.
+var allSets = os.Getenv("HAMNEST_SETS") == "all"
 
 // exact is the score by its definition.
 func exact(m Metric, q, v []float32) float64 {
@@ -78,7 +82,7 @@ func TestEstimatesAreUnbiasedAndTheirErrorsKnown(t *testing.T) {
 	const dims, rows, queries = 200, 100, 40
 	for f, family := range families {
 		for _, metric := range []Metric{Cosine, Dot, L2} {
-			if testing.Short() && (f == 0 || f == 3 || metric == Dot) {
+			if !allSets && f != int(metric) { // a family for each metric
 				continue
 			}
 			r := rand.New(rand.NewPCG(2, uint64(f)))
@@ -87,10 +91,7 @@ func TestEstimatesAreUnbiasedAndTheirErrorsKnown(t *testing.T) {
 			base, asked := family.draw(r, rows, dims), family.draw(r, queries, dims)
 			configs := [][]Block{p.Blocks()}
 			for bits := 1; bits <= MaxBits; bits++ {
-				configs = append(configs, p.uniform(bits, 64))
-				if !testing.Short() {
-					configs = append(configs, p.uniform(bits, dims), p.uniform(bits, 30))
-				}
+				configs = append(configs, p.uniform(bits, 64), p.uniform(bits, dims), p.uniform(bits, 30))
 			}
 			wants := make(map[int][][]float64) // by size, query and row
 			for _, size := range p.Ladder() {
@@ -332,7 +333,7 @@ func TestAVectorsOwnEstimateIsOffByRoundingAlone(t *testing.T) {
 	r := rand.New(rand.NewPCG(3, 2))
 	for f, family := range families {
 		for _, metric := range []Metric{Cosine, Dot, L2} {
-			if testing.Short() && f != int(metric) {
+			if !allSets && f != int(metric) {
 				continue
 			}
 			p := learnt(t, Shape{Metric: metric, Dims: dims}, family.draw(r, 100, dims))
@@ -401,7 +402,7 @@ func TestEstimatesBearEveryLengthAndOffset(t *testing.T) {
 		{L2, 10, 1e6},
 		{L2, .01, 1e3},
 	} {
-		if testing.Short() && tt.size != 1e18 && tt.offset < 1e6 {
+		if !allSets && tt.size != 1e18 && tt.offset < 1e6 {
 			continue
 		}
 		draw := func(n int) [][]float32 {

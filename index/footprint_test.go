@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"math"
 	"math/rand/v2"
+	"os"
 	"strconv"
 	"strings"
 	"testing"
@@ -47,9 +48,6 @@ func TestInfoSaysHowManyBitsACodeHas(t *testing.T) {
 }
 
 func TestAFootprintIsWhatTheCollectionThenTakes(t *testing.T) {
-	if testing.Short() {
-		t.Skip("stores some hundred MB")
-	}
 	t.Parallel()
 	const seed = 1
 	for _, tt := range []struct {
@@ -57,20 +55,27 @@ func TestAFootprintIsWhatTheCollectionThenTakes(t *testing.T) {
 		spec     Spec
 		hashed   bool
 		metadata int
+		large    bool
 	}{
-		{rows: 20_000, spec: Spec{Dims: 256}},
 		{rows: 20_000, spec: Spec{Dims: 256}, hashed: true},
 		{rows: 20_000, spec: Spec{Dims: 256, Metric: encoder.L2, Store: encoder.Float16}},
-		{rows: 20_000, spec: Spec{Dims: 256, Metric: encoder.Dot, Store: encoder.BFloat16, Profile: encoder.Signs}, metadata: 300},
+		{rows: 5000, spec: Spec{Dims: 256, Metric: encoder.Dot, Store: encoder.BFloat16, Profile: encoder.Signs}, metadata: 300},
 		{rows: 20_000, spec: Spec{Dims: 256, Bits: 192, Store: encoder.Int8}, hashed: true, metadata: 40},
-		{rows: 20_000, spec: Spec{Dims: 256, Store: encoder.None}},
-		{rows: 70_000, spec: Spec{Dims: 256, Store: encoder.None}, hashed: true},
+		{rows: 70_000, spec: Spec{Dims: 64, Store: encoder.None}, hashed: true}, // more than a segment
 		{rows: 3_000, spec: Spec{Dims: 100}},
-		{rows: 20_000, spec: Spec{Dims: 16, Metric: encoder.L2}},
-		{rows: 20_000, spec: Spec{Dims: 600, Ladder: []int{256, 512}, Store: encoder.Float16}, hashed: true},
-		{rows: 70_000, spec: Spec{Dims: 100, Metric: encoder.Dot}},
+		{rows: 5000, spec: Spec{Dims: 16, Metric: encoder.L2}},
 		{rows: 0, spec: Spec{Dims: 256}},
+		{rows: 20_000, spec: Spec{Dims: 256}, large: true},
+		{rows: 20_000, spec: Spec{Dims: 256, Metric: encoder.Dot, Store: encoder.BFloat16, Profile: encoder.Signs}, metadata: 300, large: true},
+		{rows: 20_000, spec: Spec{Dims: 256, Store: encoder.None}, large: true},
+		{rows: 70_000, spec: Spec{Dims: 256, Store: encoder.None}, hashed: true, large: true},
+		{rows: 20_000, spec: Spec{Dims: 16, Metric: encoder.L2}, large: true},
+		{rows: 20_000, spec: Spec{Dims: 600, Ladder: []int{256, 512}, Store: encoder.Float16}, hashed: true, large: true},
+		{rows: 70_000, spec: Spec{Dims: 100, Metric: encoder.Dot}, large: true},
 	} {
+		if tt.large && os.Getenv("HAMNEST_SETS") != "all" {
+			continue
+		}
 		name := fmt.Sprintf("%dx%d %v %v %v hashed=%v metadata=%d", tt.rows, tt.spec.Dims, tt.spec.Metric, tt.spec.Profile, tt.spec.Store, tt.hashed, tt.metadata)
 		t.Run(name, func(t *testing.T) {
 			r := rand.New(rand.NewPCG(seed, 0))

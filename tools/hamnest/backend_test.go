@@ -62,6 +62,7 @@ func TestMistypedDirectoryIsNotMade(t *testing.T) {
 }
 
 func TestDirectoryThatAServerHoldsIsRefusedWithAWayOut(t *testing.T) {
+	t.Parallel()
 	dir := t.TempDir()
 	startServer(t, dir)
 	mustFail(t, "another process has "+dir+" open; use --server", "collection", "list", "--data", dir)
@@ -70,5 +71,6 @@ func TestDirectoryThatAServerHoldsIsRefusedWithAWayOut(t *testing.T) {
 }
 
 func TestServerThatIsNotThereIsNamed(t *testing.T) {
+	t.Parallel()
 	mustFail(t, "server 127.0.0.1:1 cannot be reached", "stats", "c", "--server", "127.0.0.1:1")
 }

@@ -11,8 +11,8 @@ import (
 )
 
 func TestCalibrateMeasuresPrefixesAndTargets(t *testing.T) {
-	eachTarget(t, func(t *testing.T, target []string) {
-		learned(t, target)
+	t.Parallel()
+	eachLearned(t, func(t *testing.T, target []string) {
 		queries := spectralMatrix(32, 30, 1024).file(t, "queries.npy")
 		got := decode[calibrationJSON](t, must(t, on(target, "calibrate", "l", "--queries", queries, "--queries-skip", "10", "--format", "json")...))[0]
 		if got.Rows != 1100 || got.Queries != 20 || got.Source != "given" || got.K != 10 || got.Profile != "learned" || got.Kernel == "" || got.ProfileFingerprint == "" {
@@ -66,8 +66,8 @@ func TestCalibrateRefusesFlagsThatMakeNoSense(t *testing.T) {
 }
 
 func TestAPictureOfACalibrationIsWellFormed(t *testing.T) {
-	target := []string{"--data", t.TempDir()}
-	learned(t, target)
+	t.Parallel()
+	target := []string{"--data", learnedDir(t)}
 	for _, name := range []string{"recall.svg", "recall.html"} {
 		path := filepath.Join(t.TempDir(), name)
 		must(t, on(target, "calibrate", "l", "--sample", "20", "--plot", path)...)

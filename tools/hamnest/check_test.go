@@ -40,6 +40,7 @@ func shardFile(t *testing.T, dir string) string {
 }
 
 func TestDamageIsReportedHoweverBadItIs(t *testing.T) {
+	t.Parallel()
 	for _, tt := range []struct {
 		name   string
 		damage func(t *testing.T, b []byte) []byte

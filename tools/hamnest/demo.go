@@ -78,7 +78,7 @@ It needs no network and leaves nothing behind.`,
   hamnest demo --format json`,
 		Args: wantArgs(0, 0),
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			return runDemo(cmd, newOutput(cmd, format))
+			return runDemo(cmd, func(d *demo) error { return d.print(cmd.Context(), newOutput(cmd, format)) })
 		},
 	}
 	addThreads(cmd)
@@ -100,7 +100,9 @@ type demoRow struct {
 	Kernel         string  `json:"kernel"`
 }
 
-func runDemo(cmd *cobra.Command, out show.Output) (err error) {
+// runDemo stores the sample in a temporary directory, measures the searches, and calls use
+// while the sample can still be searched.
+func runDemo(cmd *cobra.Command, use func(d *demo) error) (err error) {
 	dir, err := os.MkdirTemp("", "hamnest-demo-")
 	if err != nil {
 		return err
@@ -122,26 +124,30 @@ func runDemo(cmd *cobra.Command, out show.Output) (err error) {
 	if err != nil {
 		return err
 	}
-	summary, err := storeInput(ctx, &in, &files.Report{}, b, info.Spec, 0, show.NewProgress(cmd.ErrOrStderr(), "storing", layout.Bytes, true))
+	d := demo{engine: b}
+	d.summary, err = storeInput(ctx, &in, &files.Report{}, b, info.Spec, 0, show.NewProgress(cmd.ErrOrStderr(), "storing", layout.Bytes, true))
 	if err != nil {
 		return err
 	}
 	if err := waitForRewrite(ctx, cmd, b, demoCollection); err != nil {
 		return err
 	}
-	if info, err = b.GetCollection(ctx, demoCollection); err != nil {
+	if d.info, err = b.GetCollection(ctx, demoCollection); err != nil {
 		return err
 	}
-	d := demo{engine: b, info: info}
 	if err := d.readQueries(ctx, cmd); err != nil {
 		return err
 	}
-	rows, err := d.measure(ctx, cmd)
-	if err != nil {
+	if d.rows, err = d.measure(ctx, cmd); err != nil {
 		return err
 	}
+	return use(&d)
+}
+
+// print prints the rows for programs, and the whole story for people.
+func (d *demo) print(ctx context.Context, out show.Output) error {
 	if out.JSON {
-		for _, row := range rows {
+		for _, row := range d.rows {
 			if err := out.Object(row); err != nil {
 				return err
 			}
@@ -150,8 +156,8 @@ func runDemo(cmd *cobra.Command, out show.Output) (err error) {
 	}
 	return errors.Join(
 		out.Printf("%d descriptions of Debian packages as vectors of %d dimensions, stored durably in %.2f s. Only their codes stay in\nmemory, and they are %.1f times smaller. The %d nearest for each of %d queries, with kernel %s, compared with the float32 vectors:\n\n",
-			summary.Vectors, info.Dims, summary.Seconds, rows[0].TimesSmaller, demoK, len(d.queries), rows[0].Kernel),
-		printDemoTable(out, rows),
+			d.summary.Vectors, d.info.Dims, d.summary.Seconds, d.rows[0].TimesSmaller, demoK, len(d.queries), d.rows[0].Kernel),
+		printDemoTable(out, d.rows),
 		d.printExamples(ctx, out),
 		out.Printf("%s", demoNext),
 	)
@@ -160,10 +166,12 @@ func runDemo(cmd *cobra.Command, out show.Output) (err error) {
 // openDemo opens a file of the bundled sample.
 func openDemo(name string) (fs.File, error) { return demoData.Open(path.Join("demodata", name)) }
 
-// demo is the sample, stored, and its queries.
+// demo is the sample, stored, with its queries and what searching for them has shown.
 type demo struct {
 	engine  api.Engine
 	info    index.Info
+	summary ingestSummary
+	rows    []demoRow
 	queries [][]float32
 	ids     []string             // of the queries
 	texts   []string             // of the queries

@@ -58,6 +58,7 @@ func (s evalSet) truthFile(t *testing.T, columns int) string {
 }
 
 func TestExactSearchHasRecallOneDespiteTies(t *testing.T) {
+	t.Parallel()
 	s := newEvalSet()
 	base, queries, truth := s.base.file(t, "base.npy"), s.queries.file(t, "queries.npy"), s.truthFile(t, 20)
 	// The ids sort against the rows, so that of a tie the engine returns first
@@ -89,6 +90,7 @@ func TestExactSearchHasRecallOneDespiteTies(t *testing.T) {
 }
 
 func TestEvalMeasuresEveryCombination(t *testing.T) {
+	t.Parallel()
 	s := newEvalSet()
 	base, queries, truth := s.base.file(t, "base.npy"), s.queries.file(t, "queries.npy"), s.truthFile(t, 20)
 	eachTarget(t, func(t *testing.T, target []string) {
@@ -143,8 +145,8 @@ func TestEvalMeasuresEveryCombination(t *testing.T) {
 }
 
 func TestEvalHoldsTheRecallThatWasAskedFor(t *testing.T) {
-	eachTarget(t, func(t *testing.T, target []string) {
-		learned(t, target)
+	t.Parallel()
+	eachLearned(t, func(t *testing.T, target []string) {
 		queries := spectralMatrix(33, 60, 1024).file(t, "queries.npy")
 		eval := func(args ...string) []measure.Summary {
 			t.Helper()
@@ -174,6 +176,7 @@ func TestEvalHoldsTheRecallThatWasAskedFor(t *testing.T) {
 
 // Where no vectors are stored the truth file is taken by its word.
 func TestCodesAloneAreMeasuredAgainstATruthFile(t *testing.T) {
+	t.Parallel()
 	s := newEvalSet()
 	base, queries, truth := s.base.file(t, "base.npy"), s.queries.file(t, "queries.npy"), s.truthFile(t, 20)
 	eachTarget(t, func(t *testing.T, target []string) {
@@ -187,6 +190,7 @@ func TestCodesAloneAreMeasuredAgainstATruthFile(t *testing.T) {
 }
 
 func TestEvalSearchesByCodes(t *testing.T) {
+	t.Parallel()
 	s := newEvalSet()
 	base, queries, truth := s.base.file(t, "base.npy"), s.queries.file(t, "queries.npy"), s.truthFile(t, 20)
 	codes, few := codesOf(t, "faiss", "|u1", s.queries), codesOf(t, "numpy", "|u1", matrix{39, s.queries.cols, s.queries.data})
@@ -249,7 +253,7 @@ func TestPrefixQueriesAreMeasuredAgainstPrefixes(t *testing.T) {
 	if row.Prefix != 64 || row.Dims != 64 || row.Recall != 1 {
 		t.Errorf("queries of 64 dimensions give %+v, want recall 1 at 64 dimensions", row)
 	}
-	if r.stderr != "no --truth: the collection's own exact search says what is right\n" {
+	if r.stderr != "no --truth: the right answers come from an exact search of the collection\n" {
 		t.Errorf("standard error has %q, want it to say where the truth is from", r.stderr)
 	}
 }
@@ -318,19 +322,29 @@ func TestBadEvaluationsAreRefused(t *testing.T) {
 	})
 }
 
-func TestDebianKeepsItsRecall(t *testing.T) {
-	if testing.Short() {
-		t.Skip("38,333 vectors take a while")
-	}
-	folder := dataFolder(t, "debian")
+func TestRealVectorsKeepTheirRecall(t *testing.T) {
+	t.Parallel()
+	t.Run("the bundled sample", func(t *testing.T) { keepsItsRecall(t, "demodata", 5000, 300) })
+	t.Run("debian", func(t *testing.T) {
+		if !allSets {
+			t.Skip("minutes long: set HAMNEST_SETS=all")
+		}
+		keepsItsRecall(t, dataFolder(t, "debian"), 38_333, 2000)
+	})
+}
+
+// keepsItsRecall ingests the set in a folder as a person would, and checks what is stored
+// and found.
+func keepsItsRecall(t *testing.T, folder string, rows uint64, queries int) {
+	t.Helper()
 	file := func(name string) string { return filepath.Join(folder, name) }
 	target := []string{"--data", t.TempDir()}
 	docs := file("docs.jsonl")
-	must(t, on(target, "ingest", "debian", file("base.npy"), "--ids", docs, "--metadata", docs, "--create")...)
+	must(t, on(target, "ingest", "real", file("base.npy"), "--ids", docs, "--metadata", docs, "--create")...)
 
-	stats := decode[statsJSON](t, must(t, on(target, "stats", "debian", "--format", "json")...))[0]
-	if stats.Vectors != 38333 {
-		t.Errorf("%d vectors stored, want 38333", stats.Vectors)
+	stats := decode[statsJSON](t, must(t, on(target, "stats", "real", "--format", "json")...))[0]
+	if stats.Vectors != rows {
+		t.Errorf("%d vectors stored, want %d", stats.Vectors, rows)
 	}
 	content, err := os.ReadFile(docs)
 	if err != nil {
@@ -345,14 +359,14 @@ func TestDebianKeepsItsRecall(t *testing.T) {
 	if err := json.NewEncoder(&compact).Encode(json.RawMessage(line)); err != nil {
 		t.Fatal(err)
 	}
-	rec := decode[recordJSON](t, must(t, on(target, "get", "debian", first.ID, "--format", "json")...))[0]
+	rec := decode[recordJSON](t, must(t, on(target, "get", "real", first.ID, "--format", "json")...))[0]
 	if string(rec.Metadata)+"\n" != compact.String() {
 		t.Errorf("%s has metadata %s, want %s", first.ID, rec.Metadata, compact.String())
 	}
 
-	eval := []string{"eval", "debian", "--queries", file("queries.npy"), "--truth", file("truth.npy"), "--format", "json"}
+	eval := []string{"eval", "real", "--queries", file("queries.npy"), "--truth", file("truth.npy"), "--format", "json"}
 	for _, r := range decode[measure.Summary](t, must(t, on(target, append(eval, "--target-recall", "0.9,0.99,0", "--concurrency", "4")...)...)) {
-		if r.Recall < r.TargetRecall-.005 || r.Queries != 2000 {
+		if r.Recall < r.TargetRecall-.005 || r.Queries != queries {
 			t.Errorf("%d queries have a recall of %v where %v was asked for", r.Queries, r.Recall, r.TargetRecall)
 		}
 	}

@@ -118,6 +118,7 @@ func TestIDsAndMetadataComeFromWhereTheHelpSays(t *testing.T) {
 }
 
 func TestIngestLearnsTheProfileOfItsCollection(t *testing.T) {
+	t.Parallel()
 	dir := t.TempDir()
 	file := spectralMatrix(4, 1100, 1024).file(t, "base.npy")
 	must(t, "ingest", "c", file, "--create", "--bits", "700", "--store", "int8", "--data", dir)
@@ -133,10 +134,11 @@ func TestIngestLearnsTheProfileOfItsCollection(t *testing.T) {
 }
 
 func TestIngestOfManyBlocksAndBatchesStoresEveryRow(t *testing.T) {
+	t.Parallel()
 	m := randomMatrix(3, 5000, 512) // 10 MB: ten blocks, three batches
 	file, ids := m.file(t, "base.npy"), writeFile(t, "ids.txt", idLines("doc", m.rows))
 	eachTarget(t, func(t *testing.T, target []string) {
-		must(t, on(target, "ingest", "c", file, "--ids", ids, "--create")...)
+		must(t, on(target, "ingest", "c", file, "--ids", ids, "--create", "--profile", "signs")...)
 		stats := decode[statsJSON](t, must(t, on(target, "stats", "c", "--format", "json")...))[0]
 		if stats.Vectors != 5000 || stats.Retired != 0 {
 			t.Errorf("%d vectors and %d retired, want 5000 and 0", stats.Vectors, stats.Retired)
@@ -154,6 +156,7 @@ func TestIngestOfManyBlocksAndBatchesStoresEveryRow(t *testing.T) {
 }
 
 func TestBadInputIsRefusedBeforeAnythingIsStored(t *testing.T) {
+	t.Parallel()
 	good := randomMatrix(4, 20, 8)
 	base := good.file(t, "base.npy")
 	raw := npyBytes(t, "<f4", "False", good.shape(), good.data)
@@ -438,6 +441,7 @@ func TestBadRowsAndTheirLinesAreSkippedTogether(t *testing.T) {
 }
 
 func TestResumeStoresOnlyWhatIsNotThere(t *testing.T) {
+	t.Parallel()
 	const rows = 2*resumeBatch + 500
 	m := randomMatrix(9, rows, 3)
 	whole := m.file(t, "whole.npy")
@@ -459,6 +463,7 @@ func TestResumeStoresOnlyWhatIsNotThere(t *testing.T) {
 }
 
 func TestInterruptedIngestSaysHowManyAreDurable(t *testing.T) {
+	t.Parallel()
 	m := randomMatrix(6, 6000, 512) // three batches of 2048 rows
 	file := m.file(t, "base.npy")
 	test := func(t *testing.T, b api.Engine) {
@@ -468,7 +473,7 @@ func TestInterruptedIngestSaysHowManyAreDurable(t *testing.T) {
 			f, err := os.Open(name)
 			return &cancelledFile{f, 5000 * 4 * 512, cancel}, err
 		}}
-		flags := ingestFlags{create: true, shape: shapeFlags{profile: "learned", store: "float32"}}
+		flags := ingestFlags{create: true, shape: shapeFlags{profile: "signs", store: "float32"}}
 		info, _, err := flags.collection(ctx, ingestCommand(new(show.Format)), b, "c", files.Layout{Dims: 512})
 		if err != nil {
 			t.Fatal(err)

@@ -13,6 +13,7 @@ import (
 	"path/filepath"
 	"regexp"
 	"strings"
+	"sync"
 	"testing"
 )
 
@@ -34,8 +35,22 @@ func TestMain(m *testing.M) {
 			panic(err)
 		}
 	}
-	os.Exit(m.Run())
+	var err error
+	if shared, err = os.MkdirTemp("", "hamnest-test-"); err != nil {
+		panic(err)
+	}
+	code := m.Run()
+	if err := os.RemoveAll(shared); err != nil {
+		panic(err)
+	}
+	os.Exit(code)
 }
+
+// shared is a folder for what several tests copy.
+var shared string
+
+// allSets says that tests are to run at length too, as .ci/run does.
+var allSets = os.Getenv("HAMNEST_SETS") == "all"
 
 // ran is what one command line did.
 type ran struct {
@@ -105,11 +120,23 @@ func decode[T any](t testing.TB, stdout string) []T {
 // eachTarget runs a test on an empty directory, and again on a server of one.
 // target is what its command lines end with.
 func eachTarget(t *testing.T, test func(t *testing.T, target []string)) {
+	t.Helper()
+	eachOf(t, func(t testing.TB) string { return t.TempDir() }, test)
+}
+
+// eachLearned is eachTarget for directories that have the collection of learnedDir.
+func eachLearned(t *testing.T, test func(t *testing.T, target []string)) {
+	t.Helper()
+	eachOf(t, learnedDir, test)
+}
+
+func eachOf(t *testing.T, dir func(testing.TB) string, test func(t *testing.T, target []string)) {
+	t.Helper()
 	t.Run("on a directory", func(t *testing.T) {
-		test(t, []string{"--data", t.TempDir()})
+		test(t, []string{"--data", dir(t)})
 	})
 	t.Run("on a server", func(t *testing.T) {
-		test(t, []string{"--server", startServer(t, t.TempDir())})
+		test(t, []string{"--server", startServer(t, dir(t))})
 	})
 }
 
@@ -218,22 +245,29 @@ func spectralMatrix(seed uint64, rows, cols int) matrix {
 	return m
 }
 
-// learned makes a collection l that is just large enough to have learned codes, and returns
-// its vectors. Its ladder is 64,256,1024.
-func learned(t testing.TB, target []string) matrix {
+// learnedVectors are just enough for a collection to have learned codes.
+var learnedVectors = sync.OnceValue(func() matrix { return spectralMatrix(51, 1100, 1024) })
+
+// makeLearned makes the directory that learnedDir copies, once.
+var makeLearned sync.Once
+
+// learnedDir returns a directory of the test's own that has a collection l of learnedVectors, with
+// learned codes. Its ladder is 64,256,1024.
+func learnedDir(t testing.TB) string {
 	t.Helper()
-	m := spectralMatrix(51, 1100, 1024)
-	must(t, on(target, "ingest", "l", m.file(t, "base.npy"), "--create", "--ladder", "64,256")...)
-	for {
-		info := decode[collectionJSON](t, must(t, on(target, "collection", "describe", "l", "--format", "json")...))[0]
-		if info.ProfileInForce == "learned" {
-			return m
-		}
-		stats := decode[statsJSON](t, must(t, on(target, "stats", "l", "--format", "json")...))[0]
-		if stats.RewriteError != "" {
-			t.Fatal(stats.RewriteError)
-		}
+	made := filepath.Join(shared, "learned")
+	makeLearned.Do(func() {
+		must(t, "ingest", "l", learnedVectors().file(t, "base.npy"), "--create", "--ladder", "64,256", "--data", made)
+	})
+	dir := t.TempDir()
+	if err := os.CopyFS(dir, os.DirFS(made)); err != nil {
+		t.Fatal(err)
 	}
+	info := decode[collectionJSON](t, must(t, "collection", "describe", "l", "--data", dir, "--format", "json"))[0]
+	if info.ProfileInForce != "learned" {
+		t.Fatalf("the collection has profile %s, want learned", info.ProfileInForce)
+	}
+	return dir
 }
 
 func (m matrix) row(i int) []float32 { return m.data[i*m.cols:][:m.cols] }

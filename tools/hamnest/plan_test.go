@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"encoding/json"
+	"maps"
 	"os"
 	"path/filepath"
 	"slices"
@@ -10,12 +11,14 @@ import (
 	"testing"
 
 	"github.com/hamnest/hamnest/tools/hamnest/measure"
+	"github.com/hamnest/hamnest/tools/hamnest/show"
 )
 
 func TestAPlanIsWhatTheCollectionThenIs(t *testing.T) {
+	t.Parallel()
 	dir := t.TempDir()
-	p := decode[measure.Plan](t, must(t, "plan", "--rows", "20000", "--dims", "256", "--ladder", "128", "--data", dir, "--time", "100ms", "--format", "json"))[0]
-	file := spectralMatrix(1, 20_000, 256).file(t, "base.npy")
+	p := decode[measure.Plan](t, must(t, "plan", "--rows", "8000", "--dims", "256", "--ladder", "128", "--data", dir, "--time", "1ms", "--format", "json"))[0]
+	file := spectralMatrix(1, 8000, 256).file(t, "base.npy")
 	must(t, "ingest", "c", file, "--create", "--ladder", "128", "--data", dir)
 	stats := decode[statsJSON](t, must(t, "stats", "c", "--data", dir, "--format", "json"))[0]
 	value := func(name string) float64 {
@@ -38,10 +41,10 @@ func TestAPlanIsWhatTheCollectionThenIs(t *testing.T) {
 }
 
 func TestAPlanSaysWhatEachNumberIsDerivedFrom(t *testing.T) {
-	args := []string{"plan", "--rows", "70000", "--dims", "512", "--bits", "600", "--store", "int8", "--candidates", "50", "--metadata-bytes", "100", "--id-bytes", "20", "--time", "100ms", "--data", t.TempDir()}
-	p := decode[measure.Plan](t, must(t, append(args, "--format", "json")...))[0]
-	if p.Profile != "learned" || p.ProfilePlanned != "learned" || p.Bits != 600 {
-		t.Errorf("profile %q is planned as %q with %d bits, want learned with 600", p.Profile, p.ProfilePlanned, p.Bits)
+	t.Parallel()
+	p := decode[measure.Plan](t, must(t, "plan", "--rows", "70000", "--dims", "256", "--bits", "300", "--store", "int8", "--candidates", "50", "--metadata-bytes", "100", "--id-bytes", "20", "--time", "1ms", "--data", t.TempDir(), "--format", "json"))[0]
+	if p.Profile != "learned" || p.ProfilePlanned != "learned" || p.Bits != 300 {
+		t.Errorf("profile %q is planned as %q with %d bits, want learned with 300", p.Profile, p.ProfilePlanned, p.Bits)
 	}
 	sum := 0.0
 	for name, e := range p.Estimates {
@@ -65,7 +68,12 @@ func TestAPlanSaysWhatEachNumberIsDerivedFrom(t *testing.T) {
 	if s.ScanMS <= 0 || s.RestMS <= 0 || s.EncodeMS <= 0 || !near(s.LatencyMS, s.ScanMS+s.RestMS+s.EncodeMS) || s.QPS <= 0 {
 		t.Errorf("search is %+v, want times above 0 and their sum", s)
 	}
-	table := must(t, args...)
+	var printed strings.Builder
+	p.Order = slices.Collect(maps.Keys(p.Estimates))
+	if err := printPlan(show.NewOutput(&printed, false), &p); err != nil {
+		t.Fatal(err)
+	}
+	table := printed.String()
 	for name, e := range p.Estimates {
 		if !strings.Contains(table, name) {
 			t.Errorf("the table lacks %s", name)
@@ -86,13 +94,17 @@ func TestAPlanSaysWhatEachNumberIsDerivedFrom(t *testing.T) {
 }
 
 func TestAPlanOfAnyShapeIsMadeAndLeavesNothingBehind(t *testing.T) {
-	dir := t.TempDir()
+	t.Parallel()
+	dir, many := t.TempDir(), "1000"
+	if allSets {
+		many = "10000"
+	}
 	for _, tt := range [][]string{
 		{"--rows", "1", "--dims", "1", "--metric", "dot"},
 		{"--rows", "4294967295", "--dims", "64", "--metric", "l2", "--store", "none", "--profile", "signs"},
 		{"--rows", "1000", "--dims", "300", "--store", "float16", "-k", "2"},
 		{"--rows", "100000", "--dims", "100", "--target-recall", "0.9"},
-		{"--rows", "100000", "--dims", "10000", "--ladder", "64,128", "--store", "bfloat16"},
+		{"--rows", "100000", "--dims", many, "--ladder", "64,128", "--store", "bfloat16"},
 	} {
 		args := append([]string{"plan", "--data", filepath.Join(dir, "not", "there"), "--time", "1ms", "--format", "json"}, tt...)
 		var any map[string]any

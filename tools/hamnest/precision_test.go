@@ -2,7 +2,6 @@ package main
 
 import (
 	"math"
-	"os"
 	"path/filepath"
 	"runtime"
 	"slices"
@@ -30,10 +29,6 @@ var lossy = []struct {
 
 func TestStoredPrecisionsKeepTheRecallOfFloat32(t *testing.T) {
 	t.Parallel()
-	ofDebian := 50
-	if os.Getenv("HAMNEST_SETS") != "" {
-		ofDebian = 500
-	}
 	for _, tt := range []struct {
 		set     string
 		files   func(t *testing.T) (open files.Opener, folder string)
@@ -41,11 +36,11 @@ func TestStoredPrecisionsKeepTheRecallOfFloat32(t *testing.T) {
 	}{
 		{"the bundled sample", func(*testing.T) (files.Opener, string) { return openDemo, "" }, 100},
 		{"debian", func(t *testing.T) (files.Opener, string) {
-			if testing.Short() {
-				t.Skip("38,333 rows")
+			if !allSets {
+				t.Skip("38,333 rows: set HAMNEST_SETS=all")
 			}
 			return files.Disk, dataFolder(t, "debian")
-		}, ofDebian},
+		}, 500},
 	} {
 		t.Run(tt.set, func(t *testing.T) {
 			open, folder := tt.files(t)

@@ -104,7 +104,8 @@ func codesOf(t *testing.T, dialect, elem string, m matrix) string {
 func sameHit(a, b hitJSON) bool { return a.ID == b.ID && a.Score == b.Score }
 
 func TestSearchSettingsReachTheEngine(t *testing.T) {
-	eachTarget(t, func(t *testing.T, target []string) {
+	t.Parallel()
+	eachLearned(t, func(t *testing.T, target []string) {
 		m := searchable(t, target)
 		query := matrix{1, m.cols, m.row(7)}.file(t, "query.npy")
 		search := func(args ...string) answerJSON {
@@ -131,7 +132,7 @@ func TestSearchSettingsReachTheEngine(t *testing.T) {
 			})
 		}
 
-		coded := learned(t, target)
+		coded := learnedVectors()
 		whole, prefix := matrix{1, coded.cols, coded.row(7)}.file(t, "whole.npy"), matrix{1, 64, coded.row(7)[:64]}.file(t, "prefix.npy")
 		for _, tt := range []struct {
 			name  string
