@@ -110,6 +110,51 @@ func TestEnginesFailAlike(t *testing.T) {
 	}
 }
 
+func TestAnIngestCountsWhatItReplacedItselfWhateverOthersWrite(t *testing.T) {
+	for name, e := range engines(t) {
+		ctx := t.Context()
+		collection := "replaced-" + name
+		if _, err := e.CreateCollection(ctx, api.Spec{Name: collection, Dims: 1}); err != nil {
+			t.Fatal(err)
+		}
+		record := func(id string) api.Record { return api.Record{ID: id, Vector: []float32{1}} }
+		if err := e.Upsert(ctx, collection, []api.Record{record("there")}); err != nil {
+			t.Fatal(err)
+		}
+		in, err := e.Ingest(ctx, collection, api.IngestOptions{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		submit := func(want int, ids ...string) {
+			t.Helper()
+			var records []api.Record
+			for _, id := range ids {
+				records = append(records, record(id))
+			}
+			pending, err := in.Submit(ctx, records)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if settled, err := pending.Wait(ctx); err != nil || settled.Replaced != want {
+				t.Errorf("%s: a batch of %q replaced %d (%v), want %d", name, ids, settled.Replaced, err, want)
+			}
+		}
+		submit(0, "new")
+		submit(3, "there", "twice", "twice", "new", "first", "") // the last is refused
+		if err := e.Upsert(ctx, collection, []api.Record{record("first"), record("of another")}); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := e.Delete(ctx, collection, []string{"there"}); err != nil {
+			t.Fatal(err)
+		}
+		submit(1, "of another", "there")
+		result, err := in.Close()
+		if err != nil || result.Stored != 8 || result.Replaced != 4 || result.Refused != 1 {
+			t.Errorf("%s: %+v (%v), want 8 stored, 4 of which replaced another, and 1 refused", name, result, err)
+		}
+	}
+}
+
 func TestEnginesAnswerAlike(t *testing.T) {
 	var answers []string
 	for name, e := range engines(t) {
@@ -136,9 +181,9 @@ func TestEnginesAnswerAlike(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		refused, err := pending.Wait(ctx)
-		if err != nil || len(refused) != 2 || refused[0].Index != 0 || refused[1].Index != 2 {
-			t.Errorf("%s: a batch: %+v, %v, want the first and the last refused", name, refused, err)
+		settled, err := pending.Wait(ctx)
+		if err != nil || len(settled.Refused) != 2 || settled.Refused[0].Index != 0 || settled.Refused[1].Index != 2 {
+			t.Errorf("%s: a batch: %+v, %v, want the first and the last refused", name, settled, err)
 		}
 		result, err := in.Close()
 		if err != nil {

@@ -54,9 +54,9 @@ type ingestBatch struct {
 	// gets the client's own reason.
 	unsendable map[int]api.RecordError
 
-	// settled is closed when the batch is acknowledged; refused is set then.
-	settled chan struct{}
-	refused []api.RecordError
+	// acknowledged is closed when settled is set.
+	acknowledged chan struct{}
+	settled      api.Settled
 }
 
 // Upper bounds of sizes on the wire: the tags and lengths of a record, and what a batch adds to
@@ -176,28 +176,29 @@ type pending struct {
 }
 
 // Wait waits until the server has acknowledged it: see api.Pending.
-func (p pending) Wait(ctx context.Context) ([]api.RecordError, error) {
-	var refused []api.RecordError
+func (p pending) Wait(ctx context.Context) (api.Settled, error) {
+	var all api.Settled
 	first := 0
 	for _, batch := range p.batches {
 		select {
-		case <-batch.settled:
+		case <-batch.acknowledged:
 		case <-ctx.Done():
-			return nil, ctx.Err()
+			return api.Settled{}, ctx.Err()
 		case <-p.stream.done:
 			select {
-			case <-batch.settled: // just before the end
+			case <-batch.acknowledged: // just before the end
 			default:
-				return nil, &api.IngestError{Result: p.stream.result, Err: cmp.Or(p.stream.err, error(errEndedEarly))}
+				return api.Settled{}, &api.IngestError{Result: p.stream.result, Err: cmp.Or(p.stream.err, error(errEndedEarly))}
 			}
 		}
-		for _, e := range batch.refused {
+		for _, e := range batch.settled.Refused {
 			e.Index += first
-			refused = append(refused, e)
+			all.Refused = append(all.Refused, e)
 		}
+		all.Replaced += batch.settled.Replaced
 		first += batch.count
 	}
-	return refused, nil
+	return all, nil
 }
 
 // errEndedEarly is the error of a stream that the server ended.
@@ -221,7 +222,7 @@ func (s *ingestStream) Close() (api.IngestResult, error) {
 // newBatch begins an empty batch.
 func (s *ingestStream) newBatch() {
 	s.sequence++
-	s.batch = &ingestBatch{sequence: s.sequence, first: s.added, settled: make(chan struct{})}
+	s.batch = &ingestBatch{sequence: s.sequence, first: s.added, acknowledged: make(chan struct{})}
 }
 
 // flush passes the batch on to be sent and begins another.
@@ -324,9 +325,10 @@ func (s *ingestStream) settle(resp *hamnestv1.IngestResponse) error {
 		if !ours {
 			refusal = convert.RefusalFromProto(e)
 		}
-		batch.refused = append(batch.refused, refusal)
+		batch.settled.Refused = append(batch.settled.Refused, refusal)
 	}
-	s.result.Settle(batch.count, batch.refused, s.opts)
-	close(batch.settled)
+	batch.settled.Replaced = int(resp.GetReplacedCount())
+	s.result.Settle(batch.count, batch.settled, s.opts)
+	close(batch.acknowledged)
 	return nil
 }

@@ -33,8 +33,11 @@ type submitted struct {
 }
 
 // Wait waits for the batch, as api.Pending says.
-func (s submitted) Wait(ctx context.Context) ([]RecordError, error) {
-	return s.refused, s.Pending.Wait(ctx)
+func (s submitted) Wait(ctx context.Context) (api.Settled, error) {
+	if err := s.Pending.Wait(ctx); err != nil {
+		return api.Settled{}, err
+	}
+	return api.Settled{Refused: s.refused, Replaced: s.retired()}, nil
 }
 
 // Ingest starts storing records in bulk.
@@ -138,12 +141,12 @@ func (in *ingest) submit(ctx context.Context, records []Record) (submitted, erro
 func (in *ingest) settle() {
 	oldest := in.inFlight[0]
 	in.inFlight = in.inFlight[1:]
-	refused, err := oldest.Wait(context.Background())
+	batch, err := oldest.Wait(context.Background())
 	if in.err == nil {
 		in.err = err
 	}
 	if err == nil && in.err == nil {
-		in.result.Settle(oldest.records, refused, in.opts)
+		in.result.Settle(oldest.records, batch, in.opts)
 	}
 }
 

@@ -73,6 +73,18 @@ func (p *Pending) Wait(ctx context.Context) error {
 	}
 }
 
+// retired returns how many rows the write has retired, once Wait has returned nil: those that it
+// replaced or deleted.
+func (p *Pending) retired() int {
+	n := 0
+	for _, a := range p.applied {
+		if a.Retired != storage.NoSlot {
+			n++
+		}
+	}
+	return n
+}
+
 // Upsert stores records, replacing those whose id is already there: all of them,
 // or none when it fails. Of several with one id the last wins. When it returns nil
 // they are durable, and searches that start later see them. When ctx ends while it
@@ -120,13 +132,7 @@ func (c *Collection) Remove(ctx context.Context, ids []string) (int, error) {
 	if err := p.Wait(ctx); err != nil {
 		return 0, err
 	}
-	n := 0
-	for _, a := range p.applied {
-		if a.Retired != storage.NoSlot {
-			n++
-		}
-	}
-	return n, nil
+	return p.retired(), nil
 }
 
 // SetLabels replaces the labels, durably. When ctx ends while it waits, its error is returned and

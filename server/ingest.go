@@ -173,20 +173,20 @@ func submitBatch(ctx context.Context, in api.Ingest, dims int, batch *hamnestv1.
 	return sub, err
 }
 
-// wait waits until the batch is durable and returns all its refusals in ascending order: those
+// wait waits until the batch is durable. It returns all refusals in ascending order: those of vectors
 // that did not convert and the engine's own.
-func (sub submission) wait(ctx context.Context) ([]api.RecordError, error) {
-	engines, err := sub.pending.Wait(ctx)
+func (sub submission) wait(ctx context.Context) (api.Settled, error) {
+	settled, err := sub.pending.Wait(ctx)
 	if err != nil {
-		return nil, err
+		return api.Settled{}, err
 	}
 	refused := sub.refused
-	for _, e := range engines {
+	for _, e := range settled.Refused {
 		e.Index = sub.position[e.Index]
 		refused = append(refused, e)
 	}
 	slices.SortFunc(refused, func(a, b api.RecordError) int { return cmp.Compare(a.Index, b.Index) })
-	return refused, nil
+	return api.Settled{Refused: refused, Replaced: settled.Replaced}, nil
 }
 
 // acknowledge answers each submission, in order, once it is durable. It returns
@@ -199,16 +199,17 @@ func acknowledge(ctx context.Context, stream ingestStream, submitted <-chan subm
 			if !more {
 				return nil
 			}
-			refused, err := sub.wait(ctx)
+			settled, err := sub.wait(ctx)
 			if err != nil {
 				return err
 			}
 			position += uint64(sub.vectors)
 			err = stream.Send(&hamnestv1.IngestResponse{
-				Sequence:    sub.sequence,
-				StoredCount: uint32(sub.vectors - len(refused)),
-				Errors:      convert.RefusalsToProto(refused),
-				Position:    position,
+				Sequence:      sub.sequence,
+				StoredCount:   uint32(sub.vectors - len(settled.Refused)),
+				ReplacedCount: uint32(settled.Replaced),
+				Errors:        convert.RefusalsToProto(settled.Refused),
+				Position:      position,
 			})
 			if err != nil {
 				return err

@@ -28,8 +28,17 @@ type Ingest interface {
 // Pending is a batch of records that was sent and may not be settled yet.
 type Pending interface {
 	// Wait waits until the records are durable and visible to searches, except the refused
-	// ones, which it returns in ascending order. If it fails, the others may not be stored.
-	Wait(ctx context.Context) (refused []RecordError, err error)
+	// ones. If it fails, the others may not be stored.
+	Wait(ctx context.Context) (Settled, error)
+}
+
+// Settled says what became of a batch of records. Those that were not refused are stored.
+type Settled struct {
+	// Refused are in ascending order of their index in the batch.
+	Refused []RecordError
+	// Replaced is how many of the stored ones took the place of a record with the same ID,
+	// which was there before or came earlier in the batch.
+	Replaced int
 }
 
 // IngestOptions configures an Ingest. The zero value is ready to use; a number that is zero
@@ -82,6 +91,9 @@ type IngestRefusal struct {
 type IngestResult struct {
 	// Stored records are durable and visible to searches; Refused ones were not stored.
 	Stored, Refused uint64
+	// Replaced of the stored ones took the place of a record with the same ID, which was there
+	// before or was given earlier.
+	Replaced uint64
 	// Position says that the first Position records are settled, each stored or refused. To
 	// resume after an error, give the rest to a new ingest.
 	Position uint64
@@ -89,10 +101,9 @@ type IngestResult struct {
 	Refusals []IngestRefusal
 }
 
-// Settle counts a batch of n records. refused lists those not stored, by their index in the
-// batch.
-func (r *IngestResult) Settle(n int, refused []RecordError, opts IngestOptions) {
-	for _, e := range refused {
+// Settle counts a batch of n records.
+func (r *IngestResult) Settle(n int, batch Settled, opts IngestOptions) {
+	for _, e := range batch.Refused {
 		refusal := IngestRefusal{Index: r.Position + uint64(e.Index), ID: e.ID, Reason: e.Text()}
 		if len(r.Refusals) < opts.MaxRefusals {
 			r.Refusals = append(r.Refusals, refusal)
@@ -101,8 +112,9 @@ func (r *IngestResult) Settle(n int, refused []RecordError, opts IngestOptions) 
 			opts.OnRefused(refusal)
 		}
 	}
-	r.Stored += uint64(n - len(refused))
-	r.Refused += uint64(len(refused))
+	r.Stored += uint64(n - len(batch.Refused))
+	r.Replaced += uint64(batch.Replaced)
+	r.Refused += uint64(len(batch.Refused))
 	r.Position += uint64(n)
 }
 

@@ -293,10 +293,6 @@ const describeEvery = 1024
 // the error says how many records are durable.
 func storeInput(ctx context.Context, in *files.Input, report *files.Report, b api.Engine, spec index.Spec, skip uint64, p *show.Progress) (ingestSummary, error) {
 	defer p.Done()
-	before, err := b.Stats(ctx, spec.Name)
-	if err != nil {
-		return ingestSummary{}, err
-	}
 	start := time.Now()
 	// An interruption must not break off what was sent: it will be stored, and only the ingest
 	// tells how much that was.
@@ -345,20 +341,14 @@ func storeInput(ctx context.Context, in *files.Input, report *files.Report, b ap
 		return ingestSummary{}, fmt.Errorf("%d of %d vectors are stored and durable", durable, added)
 	}
 	seconds := max(time.Since(start), time.Microsecond).Seconds() // a rate must be finite
-	after, err := b.Stats(ctx, spec.Name)
-	if err != nil {
-		return ingestSummary{}, err
-	}
-	// Others may write to a server meanwhile, and what they do cannot be told apart.
-	added = min(after.Vectors-min(after.Vectors, before.Vectors), durable)
 	what, rowBytes := "float32", 4*spec.Dims
 	if in.Codes {
 		what, rowBytes = "codes", code.Bytes(spec.Dims)
 	}
 	return ingestSummary{
 		Collection:       spec.Name,
-		Vectors:          added,
-		Replaced:         durable - added,
+		Vectors:          durable - result.Replaced,
+		Replaced:         result.Replaced,
 		Refused:          len(report.Refused),
 		Skipped:          skip,
 		Seconds:          seconds,

@@ -1061,7 +1061,10 @@ type IngestResponse struct {
 	Errors []*IngestError `protobuf:"bytes,3,rep,name=errors,proto3" json:"errors,omitempty"`
 	// Durable position: the first position vectors sent on this stream are settled, each
 	// stored or reported in errors.
-	Position      uint64 `protobuf:"varint,4,opt,name=position,proto3" json:"position,omitempty"`
+	Position uint64 `protobuf:"varint,4,opt,name=position,proto3" json:"position,omitempty"`
+	// Those of the stored vectors that took the place of one with the same id, which was
+	// there before or came earlier in the batch.
+	ReplacedCount uint32 `protobuf:"varint,5,opt,name=replaced_count,json=replacedCount,proto3" json:"replaced_count,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1120,6 +1123,13 @@ func (x *IngestResponse) GetErrors() []*IngestError {
 func (x *IngestResponse) GetPosition() uint64 {
 	if x != nil {
 		return x.Position
+	}
+	return 0
+}
+
+func (x *IngestResponse) GetReplacedCount() uint32 {
+	if x != nil {
+		return x.ReplacedCount
 	}
 	return 0
 }
@@ -1264,12 +1274,13 @@ const file_hamnest_v1_vector_proto_rawDesc = "" +
 	"collection\"]\n" +
 	"\vIngestBatch\x12\x1a\n" +
 	"\bsequence\x18\x01 \x01(\x04R\bsequence\x122\n" +
-	"\avectors\x18\x02 \x03(\v2\x18.hamnest.v1.VectorRecordR\avectors\"\x9c\x01\n" +
+	"\avectors\x18\x02 \x03(\v2\x18.hamnest.v1.VectorRecordR\avectors\"\xc3\x01\n" +
 	"\x0eIngestResponse\x12\x1a\n" +
 	"\bsequence\x18\x01 \x01(\x04R\bsequence\x12!\n" +
 	"\fstored_count\x18\x02 \x01(\rR\vstoredCount\x12/\n" +
 	"\x06errors\x18\x03 \x03(\v2\x17.hamnest.v1.IngestErrorR\x06errors\x12\x1a\n" +
-	"\bposition\x18\x04 \x01(\x04R\bposition\"K\n" +
+	"\bposition\x18\x04 \x01(\x04R\bposition\x12%\n" +
+	"\x0ereplaced_count\x18\x05 \x01(\rR\rreplacedCount\"K\n" +
 	"\vIngestError\x12\x14\n" +
 	"\x05index\x18\x01 \x01(\rR\x05index\x12\x0e\n" +
 	"\x02id\x18\x02 \x01(\tR\x02id\x12\x16\n" +
