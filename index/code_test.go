@@ -131,7 +131,7 @@ func TestACodeThatCannotBeStoredIsRefused(t *testing.T) {
 		record            Record
 	}{
 		{"alone where vectors are stored", "code", "comes without a vector, and the collection stores vectors (float16)", Spec{Store: encoder.Float16}, Record{Code: []uint64{1, 1}}},
-		{"alone where lengths are needed", "code", "under profile signs and metric dot more is kept", Spec{Store: encoder.None, Metric: encoder.Dot}, Record{Code: []uint64{1, 1}}},
+		{"alone where lengths are needed", "code", "under profile signs and metric dot a row needs more", Spec{Store: encoder.None, Metric: encoder.Dot}, Record{Code: []uint64{1, 1}}},
 		{"too short", "code", "has 1 words of 64 bits, want 2 for 100 dimensions", Spec{Store: encoder.None}, Record{Code: []uint64{1}}},
 		{"empty", "code", "has 0 words", Spec{Store: encoder.None}, Record{Code: []uint64{}}},
 		{"padding", "code", "has bits set past dimension 99", Spec{Store: encoder.None}, Record{Code: []uint64{0, 1 << 36}}},
