@@ -100,11 +100,11 @@ type sharedJob interface {
 }
 
 // sharer lets concurrent searches of one collection share the cores and the passes over its
-// codes or, if they are exact, over its vectors. There are as many threads as Go may use cores.
-// A job that finds one free starts with those that come at the same time, on as many threads as
-// its collection is worth. Jobs that find none wait. When threads come free, all that wait ride
-// one pass together, first come first served. Nobody waits for a timer, and the busier the
-// machine, the more queries each row read serves.
+// codes or, if they are exact, over its vectors. There is one thread for each core that Go may
+// use. A job that finds one free starts with those that come at the same time, on as many
+// threads as its collection is worth. Jobs that find none wait. When threads come free, all
+// that wait ride one pass together, first come first served. Nobody waits for a timer, and the
+// busier the machine, the more queries each row read serves.
 type sharer[J sharedJob] struct {
 	pass func(jobs []J, threads int) // carries one out
 	want func() int                  // threads that a pass is worth now
