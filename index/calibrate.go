@@ -20,9 +20,6 @@ import (
 // compute exact answers from, ErrEmpty when the collection is empty; *InvalidError with fields
 // queries[i], sample, live, k.
 func (c *Collection) Calibrate(ctx context.Context, opts CalibrateOptions) (*Calibration, error) {
-	if c.readOnly { // what is measured is kept
-		return nil, ErrReadOnly
-	}
 	g, release, err := c.acquire()
 	if err != nil {
 		return nil, err
