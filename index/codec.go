@@ -47,6 +47,9 @@ func (c *codec) keepsVectors() bool { return c.store != encoder.None }
 // unknown.
 func (c *codec) promises() bool { return c.profile.Kind() != encoder.Signs }
 
+// same reports whether c keeps vectors as o does, down to the bits of their codes.
+func (c *codec) same(o *codec) bool { return c.store == o.store && c.fingerprint == o.fingerprint }
+
 // needVectors returns an error if what needs vectors and there are none.
 func (c *codec) needVectors(what string) error {
 	if c.keepsVectors() {

@@ -1,6 +1,7 @@
 package index
 
 import (
+	"cmp"
 	"context"
 	"encoding/base64"
 	"encoding/binary"
@@ -47,6 +48,11 @@ type Collection struct {
 	rewriteErr error      // of the last
 	rewrites   sync.WaitGroup
 	learnAt    atomic.Uint64 // vectors below which a profile is not learnt: an attempt failed
+
+	compactAt   float64       // see Options
+	compactFrom atomic.Uint64 // retired rows below which nothing is compacted: an attempt failed
+	load        load
+	space       func(*storage.Shard) (uint64, error) // left on the disk
 }
 
 // openCollection opens the shard of e and loads its codes.
@@ -69,6 +75,9 @@ func openCollection(catalog *storage.Catalog, e storage.Entry, opts Options) (*C
 		room:     semaphore.NewWeighted(queueBytes),
 		handover: make(chan func()),
 		written:  make(chan struct{}),
+
+		compactAt: cmp.Or(opts.CompactAt, defaultCompactAt),
+		space:     (*storage.Shard).FreeSpace,
 	}
 	c.entry.Store(&e)
 	c.current.Store(g)
@@ -88,6 +97,7 @@ func openCollection(catalog *storage.Catalog, e storage.Entry, opts Options) (*C
 		}
 	}
 	c.learnWhenDue()
+	c.compactWhenDue()
 	return c, nil
 }
 

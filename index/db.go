@@ -38,6 +38,11 @@ type Options struct {
 	// background and one at a time, so that Stats can report their recall. Each check reads all
 	// vectors of the collection. 0: none.
 	LiveChecks float64
+	// CompactAt is the share of a collection's rows, 0 to 1, that were replaced or deleted when it
+	// is compacted by itself: see Collection.Compact. Files grow to 1/(1-CompactAt) of what the
+	// vectors that are left take, and while one is compacted there is a second one. 0: a third. 1:
+	// never.
+	CompactAt float64
 }
 
 // DB is a directory of collections. While it is open no other process can use the directory,
@@ -68,6 +73,9 @@ func Open(dir string, opts Options) (*DB, error) {
 	}
 	if opts.LiveQueries < 0 || !(opts.LiveChecks >= 0 && opts.LiveChecks <= 1) { // not: NaN too
 		return nil, fmt.Errorf("index: options ask to remember %d live queries and to check a share of %v, want at least 0 and 0 to 1", opts.LiveQueries, opts.LiveChecks)
+	}
+	if !(opts.CompactAt >= 0 && opts.CompactAt <= 1) {
+		return nil, fmt.Errorf("index: options ask to compact at a share of %v, want 0 to 1", opts.CompactAt)
 	}
 	if opts.Logger == nil {
 		opts.Logger = slog.Default()

@@ -121,10 +121,18 @@ func (g *generation) close() error {
 	return errors.Join(g.shard.Close(), g.writer.Release())
 }
 
+// renewed returns ErrRewriting while rows of an older version wait to be encoded again.
+func (g *generation) renewed() error {
+	if g.codec.state.legacy == nil {
+		return nil
+	}
+	return fmt.Errorf("index: the collection was written by an older version and has not been encoded again yet: %w", ErrRewriting)
+}
+
 // apply makes ops durable and then visible.
 func (g *generation) apply(ops []storage.Op) ([]storage.Applied, error) {
-	if g.codec.state.legacy != nil {
-		return nil, fmt.Errorf("index: the collection was written by an older version and has not been encoded again yet: %w", ErrRewriting)
+	if err := g.renewed(); err != nil {
+		return nil, err
 	}
 	fresh := 0
 	for i := range ops {

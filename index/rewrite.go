@@ -15,8 +15,8 @@ import (
 	"github.com/hamnest/hamnest/storage"
 )
 
-// A rewrite gives a collection another codec while it is in use. It fills a new generation from
-// the stored vectors of the current one, round by round:
+// A rewrite gives a collection another codec, or gives back the space of its retired rows, while
+// it is in use. It fills a new generation from the rows of the current one, round by round:
 //
 //   - A round takes the old generation's view, whose rows never change, and copies the
 //     rows that were added or retired since the view of the round before.
@@ -131,8 +131,14 @@ func (c *Collection) rewriteStats() (under *RewriteStats, failed string) {
 	if r == nil {
 		return nil, failed
 	}
+	stats := r.stats()
+	return &stats, failed
+}
+
+// stats returns how far r is.
+func (r *rewrite) stats() RewriteStats {
 	target := r.target.Load()
-	return &RewriteStats{Profile: target.wanted(), Store: target.Store, Started: r.started, Done: r.done.Load(), Total: r.total.Load()}, failed
+	return RewriteStats{Profile: target.wanted(), Store: target.Store, Started: r.started, Done: r.done.Load(), Total: r.total.Load()}
 }
 
 // reserve makes sure that there is no other rewrite until finish is called. The returned
@@ -271,12 +277,13 @@ func (c *Collection) learnWhenDue() (finished <-chan struct{}) {
 	return r.finished
 }
 
-// begin makes the file of the next generation. Once it returns nil, a crash does not stop the
-// rewrite.
+// begin makes the file of the next generation, if the disk has room for it. Once it returns nil,
+// a crash does not stop the rewrite.
 func (c *Collection) begin(r *rewrite, target engineState) (*generation, error) {
 	old := c.current.Load()
 	r.first = old.view.Load()
-	target.Dropped = old.codec.state.Dropped + uint64(r.first.Rows()) - r.first.Present().Len()
+	target.Dropped = old.codec.state.Dropped + r.first.Retired()
+	r.total.Store(r.first.Present().Len())
 	schema, err := target.schema()
 	if err != nil {
 		return nil, err
@@ -285,7 +292,11 @@ func (c *Collection) begin(r *rewrite, target engineState) (*generation, error) 
 	if err != nil {
 		return nil, err
 	}
-	next, err := newGeneration(shard)
+	err = c.checkSpace(old, shard)
+	var next *generation
+	if err == nil {
+		next, err = newGeneration(shard)
+	}
 	if err == nil {
 		err = next.load()
 	}
@@ -345,10 +356,12 @@ func (c *Collection) rewrite(ctx context.Context, r *rewrite, old, next *generat
 	switch {
 	case err == nil:
 		c.info("rewrite done", "rows", r.done.Load(), "seconds", time.Since(r.started).Seconds())
+		c.compactFrom.Store(0)
 		c.rewrites.Add(1) // finish must not wait for the users
 		defer c.rewrites.Done()
 		c.finish(r, nil)
 		c.learnWhenDue() // it may have become so meanwhile
+		c.compactWhenDue()
 		if err := old.close(); err != nil {
 			c.log.Error("file that was rewritten does not close", "collection", c.entry.Load().Name, "error", err)
 		}
@@ -369,6 +382,7 @@ func (c *Collection) giveUp(ctx context.Context, r *rewrite, err error) {
 	if err != nil {
 		c.log.Error("rewrite failed", "collection", c.entry.Load().Name, "error", err)
 		c.learnAt.Store(2 * c.Count()) // trying again at every write would help nobody
+		c.compactFrom.Store(2 * c.current.Load().view.Load().Retired())
 	}
 	c.finish(r, err)
 }
@@ -416,8 +430,7 @@ func (c *Collection) replace(ctx context.Context, r *rewrite, old, next *generat
 
 // missing is how many rows were added or retired between the views have and now.
 func missing(have, now *codes.View) uint64 {
-	retired := func(v *codes.View) uint64 { return uint64(v.Rows()) - v.Present().Len() }
-	return uint64(now.Rows()-have.Rows()) + retired(now) - retired(have)
+	return uint64(now.Rows()-have.Rows()) + now.Retired() - have.Retired()
 }
 
 // round brings next from the rows that old had in the view have to those in the view now. The
@@ -452,13 +465,19 @@ func (c *Collection) round(ctx context.Context, r *rewrite, old, next *generatio
 	if first {
 		r.total.Store(now.Present().Len())
 	}
-	for row := have.Rows(); row < now.Rows(); {
+	// A compaction is in no hurry. What was written meanwhile is copied as fast as it can be: it
+	// is a race with the writers.
+	batch, rest := int(commitBytes), func(context.Context) {}
+	if first && next.codec.same(old.codec) {
+		batch, rest = compactBytes, newPace(&c.load).rest
+	}
+	for row := have.Rows(); row < now.Rows(); rest(ctx) {
 		if err := ctx.Err(); err != nil {
 			return err
 		}
 		var ops []storage.Op
 		var err error
-		if ops, row, err = old.batch(now, row, !first); err != nil {
+		if ops, row, err = old.batch(now, row, batch, !first); err != nil {
 			return err
 		}
 		if err := next.codec.recodeAll(old.codec, ops); err != nil {
@@ -477,15 +496,15 @@ func (c *Collection) round(ctx context.Context, r *rewrite, old, next *generatio
 	return nil
 }
 
-// batch returns a commit's worth of upserts, without codes, of the rows of v from row on, and
-// the row to go on from. Retired rows are left out, or are stored and deleted again.
-func (g *generation) batch(v *codes.View, row uint32, retired bool) ([]storage.Op, uint32, error) {
+// batch returns limit bytes of upserts, without codes, of the rows of v from row on, and the row
+// to go on from. Retired rows are left out, or are stored and deleted again.
+func (g *generation) batch(v *codes.View, row uint32, limit int, retired bool) ([]storage.Op, uint32, error) {
 	var ops []storage.Op
 	size, each := 0, g.shard.Schema().VectorBytes
-	vectors := make([]byte, 0, commitBytes+each)
+	vectors := make([]byte, 0, limit+each)
 	err := g.shard.View(func(r *storage.Reader) error {
 		alone := rowReader{r: r, schema: g.shard.Schema()}
-		for ; row < v.Rows() && size < commitBytes; row++ {
+		for ; row < v.Rows() && size < limit; row++ {
 			gone := !v.Present().Has(row)
 			if gone && !retired {
 				continue

@@ -728,7 +728,7 @@ func child(t *testing.T, job string, args ...string) *exec.Cmd {
 	return cmd
 }
 
-// rewriteUntilKilled is the child: it writes and rewrites, says what it is about to do
+// rewriteUntilKilled is the child: it writes and rewrites, to a profile or as a compaction, says what it is about to do
 // and that it is done, and kills itself when it logs its n-th message.
 func rewriteUntilKilled(args []string) error {
 	dir := args[0]
@@ -736,9 +736,13 @@ func rewriteUntilKilled(args []string) error {
 	if err != nil {
 		return err
 	}
-	var kind encoder.Kind
-	if kind, err = code.ParseKind(args[2]); err != nil {
-		return err
+	begin := func(c *Collection) error { _, err := c.Compact(context.Background()); return err }
+	if args[2] != "compact" {
+		kind, err := code.ParseKind(args[2])
+		if err != nil {
+			return err
+		}
+		begin = func(c *Collection) error { return c.Update(context.Background(), Change{Profile: &kind}) }
 	}
 	self, err := os.FindProcess(os.Getpid())
 	if err != nil {
@@ -785,10 +789,10 @@ func rewriteUntilKilled(args []string) error {
 			}
 		})
 	}
-	if err := c.Update(context.Background(), Change{Profile: &kind}); err != nil {
+	if err := begin(c); err != nil {
 		return err
 	}
-	fmt.Println("updated")
+	fmt.Println("begun")
 	if err := c.Settle(context.Background()); err != nil {
 		return err
 	}
@@ -800,6 +804,32 @@ func rewriteUntilKilled(args []string) error {
 // Wherever kill -9 hits a rewrite, what was acknowledged is there, the update
 // included, and nothing else is.
 func TestAKillDuringARewriteLosesNothingThatWasAcknowledged(t *testing.T) {
+	kinds := []encoder.Kind{encoder.Signs, encoder.Learned}
+	kind := encoder.Signs
+	next := func(n int) encoder.Kind { return kinds[n%len(kinds)] }
+	killAtEveryMessage(t, func(n int) string { return next(n).String() }, func(n int, c *Collection, begun bool) {
+		if now := c.Info().Profile; now != next(n) && (begun || now != kind) {
+			t.Fatalf("killed at message %d: profile %v, want %v, or %v unless it was acknowledged (%t)", n, now, next(n), kind, begun)
+		}
+		kind = c.Info().Profile
+	})
+}
+
+func TestAKillDuringACompactionLosesNothingThatWasAcknowledged(t *testing.T) {
+	generation := uint64(0)
+	killAtEveryMessage(t, func(int) string { return "compact" }, func(n int, c *Collection, begun bool) {
+		now := c.current.Load().codec.state.Generation
+		if now != generation+1 && (begun || now != generation) {
+			t.Fatalf("killed at message %d: generation %d, want %d, or %d unless it was acknowledged (%t)", n, now, generation+1, generation, begun)
+		}
+		generation = now
+	})
+}
+
+// killAtEveryMessage has a child rewrite a collection to what to(n) says, and be killed at its
+// n-th message, for every n until it comes to its end. Each time the collection must have what
+// was acknowledged, and check sees it, and whether the rewrite was acknowledged.
+func killAtEveryMessage(t *testing.T, to func(n int) string, check func(n int, c *Collection, begun bool)) {
 	if testing.Short() {
 		t.Skip("some seconds of children")
 	}
@@ -808,16 +838,17 @@ func TestAKillDuringARewriteLosesNothingThatWasAcknowledged(t *testing.T) {
 	db := openDB(t, dir)
 	c := create(t, db, Spec{Name: "c", Dims: 64, Profile: encoder.Signs})
 	want := make(map[string]int64)
-	for _, r := range randomRecords(rand.New(rand.NewPCG(3, 18)), 0, 2*pauseRows, 64) {
-		upsert(t, c, r)
+	records := randomRecords(rand.New(rand.NewPCG(3, 18)), 0, 2*pauseRows, 64)
+	for _, r := range records {
 		want[r.ID] = int64(r.Vector[0])
 	}
+	for range 2 { // the rows of the first time are retired
+		upsert(t, c, records[:200]...)
+	}
+	upsert(t, c, records[200:]...)
 	closeSound(t, db)
-	kinds := []encoder.Kind{encoder.Signs, encoder.Learned}
-	kind := encoder.Signs
 	for n, survived := 1, false; !survived; n++ {
-		next := kinds[n%len(kinds)]
-		cmd := child(t, "rewrite", dir, strconv.Itoa(n), next.String())
+		cmd := child(t, "rewrite", dir, strconv.Itoa(n), to(n))
 		stdout, err := cmd.StdoutPipe()
 		if err != nil {
 			t.Fatal(err)
@@ -826,7 +857,7 @@ func TestAKillDuringARewriteLosesNothingThatWasAcknowledged(t *testing.T) {
 			t.Fatal(err)
 		}
 		trying := make(map[string][]string) // the last line of each writer, until it is done
-		updated := false
+		begun := false
 		for scanner := bufio.NewScanner(stdout); scanner.Scan(); {
 			words := strings.Fields(scanner.Text())
 			switch words[0] {
@@ -835,8 +866,8 @@ func TestAKillDuringARewriteLosesNothingThatWasAcknowledged(t *testing.T) {
 			case "done":
 				do(want, trying[words[1]])
 				delete(trying, words[1])
-			case "updated":
-				updated = true
+			case "begun":
+				begun = true
 			}
 		}
 		survived = cmd.Wait() == nil
@@ -858,10 +889,7 @@ func TestAKillDuringARewriteLosesNothingThatWasAcknowledged(t *testing.T) {
 		if !maps.Equal(got, want) {
 			t.Fatalf("killed at message %d: %d vectors are there, want %d: what was acknowledged", n, len(got), len(want))
 		}
-		if now := c.Info().Profile; now != next && (updated || now != kind) {
-			t.Fatalf("killed at message %d: profile %v, want %v, or %v unless it was acknowledged (%t)", n, now, next, kind, updated)
-		}
-		kind = c.Info().Profile
+		check(n, c, begun)
 		closeSound(t, db)
 		if survived && n < 6 {
 			t.Errorf("the child had but %d messages to be killed at", n)

@@ -26,6 +26,8 @@ func (c *Collection) Search(ctx context.Context, q Query) (*Result, error) {
 		return nil, err
 	}
 	defer release()
+	c.load.begun.Add(1)
+	defer c.load.ended.Add(1)
 	start := time.Now()
 	s, err := g.settle(q)
 	if err != nil {
@@ -47,6 +49,8 @@ func (c *Collection) BatchSearch(ctx context.Context, queries []Query) ([]*Resul
 		return nil, err
 	}
 	defer release()
+	c.load.begun.Add(1)
+	defer c.load.ended.Add(1)
 	start := time.Now()
 	searches := make([]*settled, len(queries))
 	var all InvalidError

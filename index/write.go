@@ -294,6 +294,7 @@ func (c *Collection) commit(group []*Pending) {
 	if learnt := c.learnWhenDue(); learnt != nil && err == nil && g.view.Load().Present().Len() <= holdRows {
 		c.held, c.lapse = learnt, time.After(holdTime)
 	}
+	c.compactWhenDue()
 	for _, p := range ready {
 		if err != nil {
 			c.acknowledge(p, nil, err)

@@ -125,6 +125,9 @@ func (s Schema) Parts(rows uint64) Parts {
 	return Parts{rows * uint64(8*s.words()), rows * uint64(4*s.Scalars), rows * uint64(s.vectorRow())}
 }
 
+// Total is the sum.
+func (p Parts) Total() uint64 { return p.Codes + p.Scalars + p.Vectors }
+
 // withDefaults fills in the rows of a block.
 func (s Schema) withDefaults() Schema {
 	if s.Dims < 1 { // for validate to refuse

@@ -8,6 +8,7 @@ import (
 	"io/fs"
 	"math"
 	"os"
+	"path/filepath"
 	"sync"
 	"sync/atomic"
 
@@ -248,6 +249,15 @@ func (s *Shard) Size() (bytes, free int64, err error) {
 	}
 	stats := s.db.Stats()
 	return allocated(info), int64(stats.FreePageN+stats.PendingPageN) * int64(s.db.Info().PageSize), nil
+}
+
+// FreeSpace returns the bytes that the file system of the file has left.
+func (s *Shard) FreeSpace() (uint64, error) {
+	free, err := freeSpace(filepath.Dir(s.path))
+	if err != nil {
+		return 0, fmt.Errorf("storage: free space at %s: %w", s.path, err)
+	}
+	return free, nil
 }
 
 // Close waits for the commit and the reads under way and closes the file.

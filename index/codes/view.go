@@ -22,6 +22,9 @@ func (v *View) Rows() uint32 { return v.rows }
 // deleted.
 func (v *View) Present() *Set { return &v.present }
 
+// Retired is how many rows are not Present.
+func (v *View) Retired() uint64 { return uint64(v.rows) - v.present.Len() }
+
 // MemoryBytes is the size of the codes and of what is kept beside them.
 func (v *View) MemoryBytes() uint64 {
 	groups := (uint64(v.rows) + hamming.Lanes - 1) / hamming.Lanes
