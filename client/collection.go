@@ -77,6 +77,18 @@ func (c *Client) update(ctx context.Context, message *hamnestv1.Collection, path
 	return described(resp.GetCollection(), err)
 }
 
+// Compact gives the space of replaced and deleted vectors back: see api.Engine.
+func (c *Client) Compact(ctx context.Context, name string) (api.RewriteStats, error) {
+	if err := checkText("name", name); err != nil {
+		return api.RewriteStats{}, err
+	}
+	resp, err := c.collections.CompactCollection(ctx, &hamnestv1.CompactCollectionRequest{Name: name})
+	if err != nil {
+		return api.RewriteStats{}, fromGRPC(err)
+	}
+	return convert.RewriteFromProto(resp.GetRewrite())
+}
+
 // DeleteCollection drops a collection and everything in it: see api.Engine.
 func (c *Client) DeleteCollection(ctx context.Context, name string) error {
 	if err := checkText("name", name); err != nil {

@@ -138,7 +138,7 @@ func (c *Collection) close() error {
 	c.life.Unlock()
 	c.rewriteMu.Lock()
 	if c.rewriting != nil {
-		c.rewriting.cancel()
+		c.rewriting.cancel(nil)
 	}
 	c.rewriteMu.Unlock()
 	c.rewrites.Wait()
@@ -290,6 +290,7 @@ func (g *generation) parseListToken(token string) (uint64, error) {
 
 // Stats measures the collection.
 func (c *Collection) Stats() (Stats, error) {
+	rewriting, rewriteError := c.rewriteStats() // first, so that what a rewrite that is over did is seen
 	g, release, err := c.acquire()
 	if err != nil {
 		return Stats{}, err
@@ -308,7 +309,6 @@ func (c *Collection) Stats() (Stats, error) {
 		return Stats{}, err
 	}
 	schema := g.shard.Schema()
-	rewriting, rewriteError := c.rewriteStats()
 	parts := schema.Parts(state.Next)
 	return Stats{
 		Vectors:              state.Live,

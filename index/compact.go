@@ -37,15 +37,20 @@ const (
 // free too. When it returns nil that is durably begun, as with Update: a crash does not stop it
 // for good, Stats tells how far it is, and Settle waits for it. It describes what was begun.
 // While searches are under way it works for a fifth of the time. Meanwhile there are two sets of
-// codes in memory and two files on disk.
+// codes in memory and two files on disk. A compaction that is under way already, or was due by
+// itself, is taken for the one that is asked for; one under way gives way to an Update.
 //
-// ErrRewriting when a rewrite is under way; syscall.ENOSPC when the disk has no room for the copy.
+// ErrRewriting when another rewrite is under way; syscall.ENOSPC when the disk has no room for the
+// copy.
 func (c *Collection) Compact(ctx context.Context) (RewriteStats, error) {
 	if err := ctx.Err(); err != nil {
 		return RewriteStats{}, err
 	}
-	r, background, err := c.reserve()
+	r, background, err := c.reserve(true)
 	if err != nil {
+		if under, _ := c.rewriteStats(); under != nil && c.idle() == nil {
+			return *under, nil
+		}
 		return RewriteStats{}, err
 	}
 	g := c.current.Load() // and stays so: there is no other rewrite
@@ -65,7 +70,7 @@ func (c *Collection) compactWhenDue() {
 	if !c.compactionDue(g) {
 		return
 	}
-	r, ctx, err := c.reserve()
+	r, ctx, err := c.reserve(true)
 	if err != nil { // closing, or a rewrite is under way, which will ask again
 		return
 	}

@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"log/slog"
 	"math/rand/v2"
+	"path/filepath"
+	"runtime"
 	"slices"
 	"strings"
 	"sync"
@@ -234,7 +236,7 @@ func TestACompactionThatFailedIsPutOffUntilTwiceAsMuchIsRetired(t *testing.T) {
 	}
 }
 
-func TestACompactionIsRefusedDuringARewriteAndSaysHowFarItIs(t *testing.T) {
+func TestACompactionSaysHowFarItIs(t *testing.T) {
 	s, reached, release := holdAt("rewrite goes on")
 	c := create(t, openWithStages(t, t.TempDir(), s), Spec{Name: "c", Dims: 64, Profile: encoder.Signs})
 	upsert(t, c, randomRecords(rand.New(rand.NewPCG(1, 46)), 0, 2*pauseRows, 64)...)
@@ -243,8 +245,8 @@ func TestACompactionIsRefusedDuringARewriteAndSaysHowFarItIs(t *testing.T) {
 		t.Errorf("it began as %+v (%v), want %d rows to copy", begun, err, 2*pauseRows)
 	}
 	<-reached
-	if _, err := c.Compact(t.Context()); !errors.Is(err, ErrRewriting) {
-		t.Errorf("error %v, want ErrRewriting", err)
+	if again, err := c.Compact(t.Context()); err != nil || !again.Started.Equal(begun.Started) {
+		t.Errorf("asked again it is %+v (%v), want the one that is under way", again, err)
 	}
 	stats, err := c.Stats()
 	if err != nil || stats.Rewrite == nil || stats.Rewrite.Done == 0 || stats.Rewrite.Total != 2*pauseRows {
@@ -256,6 +258,39 @@ func TestACompactionIsRefusedDuringARewriteAndSaysHowFarItIs(t *testing.T) {
 	cancel()
 	if _, err := c.Compact(ended); !errors.Is(err, context.Canceled) {
 		t.Errorf("error %v, want Canceled", err)
+	}
+}
+
+func TestACompactionGivesWayToAnUpdateAndNotTheReverse(t *testing.T) {
+	s, reached, release := holdAt("rewrite goes on")
+	dir := t.TempDir()
+	c := create(t, openWithStages(t, dir, s), Spec{Name: "c", Dims: 64, Profile: encoder.Signs})
+	r := rand.New(rand.NewPCG(1, 47))
+	upsert(t, c, randomRecords(r, 0, 2*pauseRows, 64)...)
+	upsert(t, c, randomRecords(r, 0, 100, 64)...)
+	if _, err := c.Compact(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	<-reached
+	kind, updated := encoder.Learned, make(chan error)
+	go func() { updated <- c.Update(t.Context(), Change{Profile: &kind}) }()
+	for c.idle() == nil { // until it has driven the compaction out
+		runtime.Gosched()
+	}
+	if _, err := c.Compact(t.Context()); !errors.Is(err, ErrRewriting) {
+		t.Errorf("a compaction during an update: %v, want ErrRewriting", err)
+	}
+	close(release)
+	if err := <-updated; err != nil {
+		t.Fatal(err)
+	}
+	settle(t, c)
+	stats, err := c.Stats()
+	if err != nil || c.Info().Profile != encoder.Learned || stats.Vectors != 2*pauseRows || stats.Retired != 0 || stats.Dropped != 100 {
+		t.Errorf("stats are %+v (%v) under %v, want %d vectors under learned", stats, err, c.Info().Profile, 2*pauseRows)
+	}
+	if left, err := filepath.Glob(filepath.Join(dir, "*", "shard-0000.db.*")); err != nil || len(left) > 0 {
+		t.Errorf("left are %v (%v), want nothing", left, err)
 	}
 }
 

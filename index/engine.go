@@ -82,6 +82,11 @@ func (db *DB) UpdateCollection(ctx context.Context, name string, change Change) 
 	})
 }
 
+// Compact is Collection.Compact.
+func (db *DB) Compact(ctx context.Context, name string) (RewriteStats, error) {
+	return on(db, name, func(c *Collection) (RewriteStats, error) { return c.Compact(ctx) })
+}
+
 // Stats is Collection.Stats.
 func (db *DB) Stats(_ context.Context, name string) (Stats, error) {
 	return on(db, name, (*Collection).Stats)

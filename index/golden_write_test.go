@@ -107,7 +107,7 @@ func learnGolden(t *testing.T, c *Collection, store encoder.Precision) {
 	if state.Profile, err = g.learn(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	r, ctx, err := c.reserve()
+	r, ctx, err := c.reserve(false)
 	if err != nil {
 		t.Fatal(err)
 	}

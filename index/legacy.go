@@ -168,7 +168,7 @@ func (e engineState) refuseOlder(opts Options) error {
 // renew begins the rewrite of a collection of an older version. The writer waits for it.
 func (c *Collection) renew() {
 	old := c.current.Load()
-	r, ctx, err := c.reserve()
+	r, ctx, err := c.reserve(false)
 	if err != nil {
 		panic("index: a collection that is being opened is in use: " + err.Error())
 	}

@@ -38,8 +38,10 @@ const (
 
 // rewrite is a rewrite under way.
 type rewrite struct {
-	cancel   context.CancelFunc
+	cancel   context.CancelCauseFunc
 	finished chan struct{}
+	compacts bool            // and changes nothing else
+	after    <-chan struct{} // unless nil, closed when the compaction that gave way has ended
 	started  time.Time
 	first    *codes.View                 // what the first round copies, without its retired rows
 	target   atomic.Pointer[engineState] // the state now while it is being settled
@@ -48,18 +50,23 @@ type rewrite struct {
 }
 
 // update starts the rewrite that a change of settings needs, and acknowledges when it has
-// durably begun. The writer calls it; slow work is done in the background.
+// durably begun. The writer calls it; slow work is done in the background. A compaction under
+// way gives way to it.
 func (c *Collection) update(p *Pending) {
-	r, background, err := c.reserve()
+	r, background, err := c.reserve(false)
 	if err != nil {
 		c.acknowledge(p, nil, err)
 		return
 	}
-	g := c.current.Load() // no other rewrite can change it
 	go func() {
+		if r.after != nil {
+			<-r.after
+		}
+		g := c.current.Load() // no other rewrite can change it
 		next, err := c.beginUpdate(background, r, g, *p.change.settings)
 		if next == nil {
 			c.withdraw(r)
+			c.compactWhenDue() // one may have given way
 			c.acknowledge(p, nil, err)
 			return
 		}
@@ -78,18 +85,23 @@ func (c *Collection) beginUpdate(ctx context.Context, r *rewrite, g *generation,
 	return c.begin(r, target)
 }
 
-// idle returns ErrRewriting when a rewrite is under way.
+// idle returns ErrRewriting when a rewrite is under way that does not give way.
 func (c *Collection) idle() error {
 	c.rewriteMu.Lock()
 	defer c.rewriteMu.Unlock()
 	return c.rewriting.busy()
 }
 
-// busy returns ErrRewriting, unless r is nil.
+// busy returns ErrRewriting, unless r is nil or gives way.
 func (r *rewrite) busy() error {
-	if r == nil {
+	if r == nil || r.compacts {
 		return nil
 	}
+	return r.under()
+}
+
+// under returns ErrRewriting and how far r is.
+func (r *rewrite) under() error {
 	return fmt.Errorf("%w: %d of %d rows since %s", ErrRewriting, r.done.Load(), r.total.Load(), r.started.Format(time.RFC3339))
 }
 
@@ -141,9 +153,13 @@ func (r *rewrite) stats() RewriteStats {
 	return RewriteStats{Profile: target.wanted(), Store: target.Store, Started: r.started, Done: r.done.Load(), Total: r.total.Load()}
 }
 
-// reserve makes sure that there is no other rewrite until finish is called. The returned
-// context is for background work: it ends when the collection is closed.
-func (c *Collection) reserve() (*rewrite, context.Context, error) {
+// errGaveWay ends a compaction to make way for another rewrite.
+var errGaveWay = errors.New("index: a compaction gave way to another rewrite")
+
+// reserve makes sure that there is no other rewrite until finish is called. It returns
+// ErrRewriting if there is one, except that a compaction gives way to any other rewrite. The
+// returned context is for background work: it ends when the collection is closed.
+func (c *Collection) reserve(compacts bool) (*rewrite, context.Context, error) {
 	c.life.RLock()
 	defer c.life.RUnlock()
 	if c.closed {
@@ -154,11 +170,16 @@ func (c *Collection) reserve() (*rewrite, context.Context, error) {
 	}
 	c.rewriteMu.Lock()
 	defer c.rewriteMu.Unlock()
-	if err := c.rewriting.busy(); err != nil {
-		return nil, nil, err
+	var after <-chan struct{}
+	if other := c.rewriting; other != nil {
+		if compacts || !other.compacts {
+			return nil, nil, other.under()
+		}
+		other.cancel(errGaveWay)
+		after = other.finished
 	}
-	ctx, cancel := context.WithCancel(context.Background())
-	c.rewriting = &rewrite{cancel: cancel, finished: make(chan struct{}), started: time.Now()}
+	ctx, cancel := context.WithCancelCause(context.Background())
+	c.rewriting = &rewrite{cancel: cancel, finished: make(chan struct{}), started: time.Now(), compacts: compacts, after: after}
 	c.rewriting.target.Store(&c.current.Load().codec.state)
 	c.rewrites.Add(1)
 	return c.rewriting, ctx, nil
@@ -168,8 +189,10 @@ func (c *Collection) reserve() (*rewrite, context.Context, error) {
 func (c *Collection) finish(r *rewrite, err error) {
 	c.rewriteMu.Lock()
 	defer c.rewriteMu.Unlock()
-	c.rewriting, c.rewriteErr = nil, err
-	r.cancel()
+	if c.rewriting == r { // else another has driven it out
+		c.rewriting, c.rewriteErr = nil, err
+	}
+	r.cancel(nil)
 	close(r.finished)
 	c.rewrites.Done()
 }
@@ -251,7 +274,7 @@ func (c *Collection) learnWhenDue() (finished <-chan struct{}) {
 	if n := g.view.Load().Present().Len(); !g.codec.state.due(n) || n < c.learnAt.Load() {
 		return nil
 	}
-	r, ctx, err := c.reserve()
+	r, ctx, err := c.reserve(false)
 	if err != nil { // closing, or a rewrite is under way, which will ask again
 		return nil
 	}
@@ -326,7 +349,8 @@ func (c *Collection) resume() {
 	if errors.Is(err, ErrCorrupt) {
 		err = errors.Join(err, c.catalog.AbandonRewrite(*c.entry.Load()))
 	}
-	r, background, busy := c.reserve()
+	compacts := err == nil && old.codec.state.legacy == nil && newCodec(target).same(old.codec)
+	r, background, busy := c.reserve(compacts)
 	if busy != nil {
 		panic("index: a collection that is being opened is in use: " + busy.Error())
 	}
@@ -366,7 +390,7 @@ func (c *Collection) rewrite(ctx context.Context, r *rewrite, old, next *generat
 			c.log.Error("file that was rewritten does not close", "collection", c.entry.Load().Name, "error", err)
 		}
 		return
-	case ctx.Err() != nil: // closing: the next open begins anew
+	case ctx.Err() != nil && !errors.Is(context.Cause(ctx), errGaveWay): // closing: the next open begins anew
 		err = next.close()
 	default:
 		err = errors.Join(err, next.close(), c.catalog.AbandonRewrite(*c.entry.Load()))
@@ -468,7 +492,7 @@ func (c *Collection) round(ctx context.Context, r *rewrite, old, next *generatio
 	// A compaction is in no hurry. What was written meanwhile is copied as fast as it can be: it
 	// is a race with the writers.
 	batch, rest := int(commitBytes), func(context.Context) {}
-	if first && next.codec.same(old.codec) {
+	if first && r.compacts {
 		batch, rest = compactBytes, newPace(&c.load).rest
 	}
 	for row := have.Rows(); row < now.Rows(); rest(ctx) {

@@ -106,6 +106,17 @@ func (s *collectionService) UpdateCollection(ctx context.Context, req *hamnestv1
 	return &hamnestv1.UpdateCollectionResponse{Collection: convert.InfoToProto(info)}, nil
 }
 
+func (s *collectionService) CompactCollection(ctx context.Context, req *hamnestv1.CompactCollectionRequest) (*hamnestv1.CompactCollectionResponse, error) {
+	if req.GetName() == "" {
+		return nil, missingName("name")
+	}
+	begun, err := s.engine.Compact(ctx, req.GetName())
+	if err != nil {
+		return nil, about(err, collectionResource, req.GetName())
+	}
+	return &hamnestv1.CompactCollectionResponse{Rewrite: convert.RewriteToProto(begun)}, nil
+}
+
 func (s *collectionService) DeleteCollection(ctx context.Context, req *hamnestv1.DeleteCollectionRequest) (*hamnestv1.DeleteCollectionResponse, error) {
 	if req.GetName() == "" {
 		return nil, missingName("name")

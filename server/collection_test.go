@@ -116,6 +116,10 @@ func TestEveryMethodSaysThatACollectionIsMissing(t *testing.T) {
 			_, err := h.collections.UpdateCollection(ctx, &hamnestv1.UpdateCollectionRequest{Collection: &hamnestv1.Collection{Name: c}})
 			return err
 		},
+		"CompactCollection": func(c string) error {
+			_, err := h.collections.CompactCollection(ctx, &hamnestv1.CompactCollectionRequest{Name: c})
+			return err
+		},
 		"DeleteCollection": func(c string) error {
 			_, err := h.collections.DeleteCollection(ctx, &hamnestv1.DeleteCollectionRequest{Name: c})
 			return err
@@ -310,6 +314,29 @@ func TestUpdateCollectionRewritesIt(t *testing.T) {
 	}
 	_, err = update(&hamnestv1.Collection{Profile: hamnestv1.Profile_PROFILE_LEARNED}, "profile")
 	wantCode(t, err, codes.FailedPrecondition)
+}
+
+func TestCompactCollectionDropsWhatWasReplaced(t *testing.T) {
+	h := start(t, Options{})
+	records := h.filled(t, 5)
+	c, err := h.db.Collection("docs")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := c.Upsert(t.Context(), records); err != nil {
+		t.Fatal(err)
+	}
+	resp, err := h.collections.CompactCollection(t.Context(), &hamnestv1.CompactCollectionRequest{Name: "docs"})
+	if r := resp.GetRewrite(); err != nil || r.GetTotal() != 5 || r.GetProfile() != hamnestv1.Profile_PROFILE_SIGNS || r.GetStartTime() == nil {
+		t.Fatalf("began %v, %v, want 5 vectors to copy", r, err)
+	}
+	if err := c.Settle(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	stats, err := h.collections.GetCollectionStats(t.Context(), &hamnestv1.GetCollectionStatsRequest{Name: "docs"})
+	if s := stats.GetStats(); err != nil || s.GetVectors() != 5 || s.GetRetired() != 0 || s.GetDropped() != 5 {
+		t.Errorf("stats %v, %v, want 5 vectors, none retired and 5 dropped", s, err)
+	}
 }
 
 func TestDeleteCollectionDropsIt(t *testing.T) {

@@ -61,7 +61,7 @@ type Change struct {
 // Stats says what a collection holds and what it costs.
 type Stats struct {
 	// Vectors can be found. Retired rows were replaced or deleted, and keep their space until a
-	// rewrite drops them. Sealed rows are packed in blocks.
+	// rewrite, such as a compaction, drops them. Sealed rows are packed in blocks.
 	Vectors, Retired, Sealed uint64
 	// Dropped is how many replaced or deleted rows rewrites have left out since the collection
 	// was made. While Dropped and Retired are both 0, List returns the vectors in the order in
@@ -82,7 +82,7 @@ type Stats struct {
 	// Live is what checks of live searches found; nil unless the engine was opened with such
 	// checks.
 	Live *LiveStats
-	// Rewrite is the rewrite under way, or nil; see Change.
+	// Rewrite is the rewrite under way, or nil; see Change and Engine.Compact.
 	Rewrite *RewriteStats
 	// RewriteError says why the last rewrite since the collection was opened was given up;
 	// empty if it was not.
@@ -91,7 +91,7 @@ type Stats struct {
 
 // RewriteStats is how far a rewrite is.
 type RewriteStats struct {
-	// Profile and Store are the target.
+	// Profile and Store are the target: of a compaction, what is so already.
 	Profile Profile
 	Store   Precision
 	Started time.Time

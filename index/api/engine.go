@@ -32,6 +32,12 @@ type Engine interface {
 	// another change is under way, ErrCodesOnly when there are no vectors to make codes from;
 	// *InvalidError with fields profile, store.
 	UpdateCollection(ctx context.Context, name string, change Change) (Info, error)
+	// Compact makes a copy of a collection without the rows that were replaced or deleted, which
+	// then takes its place, so that their space comes back. It describes what is durably begun
+	// then: searches and writes go on, and Stats says how far it is. An engine does so by itself
+	// too. ErrRewriting when a rewrite is under way, syscall.ENOSPC when there is no room for the
+	// copy.
+	Compact(ctx context.Context, name string) (RewriteStats, error)
 	// DeleteCollection drops a collection and everything in it.
 	DeleteCollection(ctx context.Context, name string) error
 	// Stats measures a collection.

@@ -36,6 +36,7 @@ when it is made; hamnest ingest --create makes one in the shape of a file.`,
 		collectionListCommand(format),
 		collectionDescribeCommand(format),
 		collectionUpdateCommand(format),
+		collectionCompactCommand(format),
 		collectionDeleteCommand(),
 	)
 	return cmd
@@ -290,6 +291,49 @@ command always waits.`,
 	completeFrom(cmd, "profile", encoder.Learned.String(), encoder.Signs.String())
 	completeFrom(cmd, "store", "float16", "bfloat16", "int8", "none")
 	cmd.Flags().BoolVar(&wait, "wait", false, "wait until the change is through")
+	return cmd
+}
+
+func collectionCompactCommand(format *show.Format) *cobra.Command {
+	var store storeFlags
+	var wait bool
+	cmd := &cobra.Command{
+		Use:   "compact NAME",
+		Short: "Give back the space of replaced and deleted vectors",
+		Long: `Compact copies a collection without the rows of replaced and deleted vectors, which take
+memory and disk until then, and puts the copy in its place. Searches and writes go on
+meanwhile, and searches keep most of their speed. The disk must have room for the copy.
+
+Collections are compacted like this by themselves when a third of their rows are replaced
+or deleted; hamnest serve --compact-at sets another share.
+
+A server begins it and goes on with it in the background, also after a crash; hamnest
+stats shows how far it is, and --wait waits for the end. With --data the command always
+waits. It shows what the collection holds then.`,
+		Example: `  hamnest collection compact packages --data ./vectors
+  hamnest collection compact packages --wait --server localhost:7700`,
+		Args: wantArgs(1, 1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			return store.withStore(cmd, false, func(ctx context.Context, b api.Engine) error {
+				if _, err := b.Compact(ctx, args[0]); err != nil {
+					return err
+				}
+				if _, embedded := b.(*index.DB); embedded || wait {
+					if err := waitForRewrite(ctx, cmd, b, args[0]); err != nil {
+						return err
+					}
+				}
+				stats, err := b.Stats(ctx, args[0])
+				if err != nil {
+					return err
+				}
+				return printStats(newOutput(cmd, format), stats)
+			})
+		},
+	}
+	store.register(cmd)
+	addThreads(cmd)
+	cmd.Flags().BoolVar(&wait, "wait", false, "wait until it is through")
 	return cmd
 }
 

@@ -92,6 +92,19 @@ func TestCollectionIsUpdated(t *testing.T) {
 	})
 }
 
+func TestCollectionIsCompacted(t *testing.T) {
+	eachTarget(t, func(t *testing.T, target []string) {
+		searchable(t, target)
+		must(t, on(target, "delete", "c", "doc1", "doc2")...)
+		before := decode[statsJSON](t, must(t, on(target, "stats", "c", "--format", "json")...))[0]
+		got := decode[statsJSON](t, must(t, on(target, "collection", "compact", "c", "--wait", "--format", "json")...))[0]
+		if before.Retired != 2 || got.Retired != 0 || got.Dropped != 2 || got.Vectors != before.Vectors || got.Rewrite != nil {
+			t.Errorf("stats are %+v, were %+v, want none retired and 2 dropped", got, before)
+		}
+		mustFail(t, `collection "nope": not found`, on(target, "collection", "compact", "nope")...)
+	})
+}
+
 func TestBadCollectionsAreRefused(t *testing.T) {
 	eachTarget(t, func(t *testing.T, target []string) {
 		must(t, on(target, "collection", "create", "docs", "--dims", "8")...)

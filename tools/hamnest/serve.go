@@ -26,6 +26,7 @@ type serveFlags struct {
 	limits          server.Options
 	liveQueries     int
 	liveChecks      float64
+	compactAt       float64
 }
 
 func serveCommand() *cobra.Command {
@@ -72,6 +73,7 @@ and hamnest stats shows what. It keeps this in memory until it ends.`,
 	f.IntVar(&flags.limits.MaxConcurrentStreams, "max-concurrent-streams", 1000, "most calls that one connection may have open")
 	f.IntVar(&flags.liveQueries, "live-queries", 0, "number of recent queries to remember for each collection, for hamnest calibrate --live")
 	f.Float64Var(&flags.liveChecks, "live-checks", 0, "share of searches, 0 to 1, to repeat exactly in the background, one at a time, to measure their recall")
+	f.Float64Var(&flags.compactAt, "compact-at", 0, "share of a collection's rows, up to 1 for never, that are replaced or deleted when it is compacted by itself (default a third)")
 	addThreads(cmd)
 	return cmd
 }
@@ -79,7 +81,7 @@ and hamnest stats shows what. It keeps this in memory until it ends.`,
 // serve answers requests until ctx ends, then finishes what runs and closes the
 // files.
 func (f *serveFlags) serve(ctx context.Context, logger *slog.Logger) (err error) {
-	db, err := openDB(f.data, index.Options{Logger: logger, LiveQueries: f.liveQueries, LiveChecks: f.liveChecks})
+	db, err := openDB(f.data, index.Options{Logger: logger, LiveQueries: f.liveQueries, LiveChecks: f.liveChecks, CompactAt: f.compactAt})
 	if err != nil {
 		return err
 	}

@@ -22,7 +22,8 @@ func statsCommand(format *show.Format) *cobra.Command {
 replaced and deleted vectors, which take space (retired) until a rewrite drops them
 (dropped, since the collection was made); the rows packed in blocks (sealed); and the
 bytes in memory, where the codes are, and on disk. While a rewrite is under way, because
-the profile or the stored precision changes, stats shows its progress.`,
+the profile or the stored precision changes or the collection is compacted, stats shows
+its progress.`,
 		Example: `  hamnest stats packages --data ./vectors
   hamnest stats packages --format json --server localhost:7700`,
 		Args: wantArgs(1, 1),

@@ -807,6 +807,98 @@ func (x *UpdateCollectionResponse) GetCollection() *Collection {
 	return nil
 }
 
+// CompactCollectionRequest names the collection to compact.
+type CompactCollectionRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Required.
+	Name          string `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *CompactCollectionRequest) Reset() {
+	*x = CompactCollectionRequest{}
+	mi := &file_hamnest_v1_collection_proto_msgTypes[9]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *CompactCollectionRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*CompactCollectionRequest) ProtoMessage() {}
+
+func (x *CompactCollectionRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_hamnest_v1_collection_proto_msgTypes[9]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use CompactCollectionRequest.ProtoReflect.Descriptor instead.
+func (*CompactCollectionRequest) Descriptor() ([]byte, []int) {
+	return file_hamnest_v1_collection_proto_rawDescGZIP(), []int{9}
+}
+
+func (x *CompactCollectionRequest) GetName() string {
+	if x != nil {
+		return x.Name
+	}
+	return ""
+}
+
+// CompactCollectionResponse says what was begun.
+type CompactCollectionResponse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// How far it is.
+	Rewrite       *Rewrite `protobuf:"bytes,1,opt,name=rewrite,proto3" json:"rewrite,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *CompactCollectionResponse) Reset() {
+	*x = CompactCollectionResponse{}
+	mi := &file_hamnest_v1_collection_proto_msgTypes[10]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *CompactCollectionResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*CompactCollectionResponse) ProtoMessage() {}
+
+func (x *CompactCollectionResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_hamnest_v1_collection_proto_msgTypes[10]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use CompactCollectionResponse.ProtoReflect.Descriptor instead.
+func (*CompactCollectionResponse) Descriptor() ([]byte, []int) {
+	return file_hamnest_v1_collection_proto_rawDescGZIP(), []int{10}
+}
+
+func (x *CompactCollectionResponse) GetRewrite() *Rewrite {
+	if x != nil {
+		return x.Rewrite
+	}
+	return nil
+}
+
 // DeleteCollectionRequest names the collection to drop.
 type DeleteCollectionRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -818,7 +910,7 @@ type DeleteCollectionRequest struct {
 
 func (x *DeleteCollectionRequest) Reset() {
 	*x = DeleteCollectionRequest{}
-	mi := &file_hamnest_v1_collection_proto_msgTypes[9]
+	mi := &file_hamnest_v1_collection_proto_msgTypes[11]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -830,7 +922,7 @@ func (x *DeleteCollectionRequest) String() string {
 func (*DeleteCollectionRequest) ProtoMessage() {}
 
 func (x *DeleteCollectionRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_hamnest_v1_collection_proto_msgTypes[9]
+	mi := &file_hamnest_v1_collection_proto_msgTypes[11]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -843,7 +935,7 @@ func (x *DeleteCollectionRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DeleteCollectionRequest.ProtoReflect.Descriptor instead.
 func (*DeleteCollectionRequest) Descriptor() ([]byte, []int) {
-	return file_hamnest_v1_collection_proto_rawDescGZIP(), []int{9}
+	return file_hamnest_v1_collection_proto_rawDescGZIP(), []int{11}
 }
 
 func (x *DeleteCollectionRequest) GetName() string {
@@ -862,7 +954,7 @@ type DeleteCollectionResponse struct {
 
 func (x *DeleteCollectionResponse) Reset() {
 	*x = DeleteCollectionResponse{}
-	mi := &file_hamnest_v1_collection_proto_msgTypes[10]
+	mi := &file_hamnest_v1_collection_proto_msgTypes[12]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -874,7 +966,7 @@ func (x *DeleteCollectionResponse) String() string {
 func (*DeleteCollectionResponse) ProtoMessage() {}
 
 func (x *DeleteCollectionResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_hamnest_v1_collection_proto_msgTypes[10]
+	mi := &file_hamnest_v1_collection_proto_msgTypes[12]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -887,7 +979,7 @@ func (x *DeleteCollectionResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DeleteCollectionResponse.ProtoReflect.Descriptor instead.
 func (*DeleteCollectionResponse) Descriptor() ([]byte, []int) {
-	return file_hamnest_v1_collection_proto_rawDescGZIP(), []int{10}
+	return file_hamnest_v1_collection_proto_rawDescGZIP(), []int{12}
 }
 
 // GetCollectionStatsRequest names the collection to measure.
@@ -901,7 +993,7 @@ type GetCollectionStatsRequest struct {
 
 func (x *GetCollectionStatsRequest) Reset() {
 	*x = GetCollectionStatsRequest{}
-	mi := &file_hamnest_v1_collection_proto_msgTypes[11]
+	mi := &file_hamnest_v1_collection_proto_msgTypes[13]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -913,7 +1005,7 @@ func (x *GetCollectionStatsRequest) String() string {
 func (*GetCollectionStatsRequest) ProtoMessage() {}
 
 func (x *GetCollectionStatsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_hamnest_v1_collection_proto_msgTypes[11]
+	mi := &file_hamnest_v1_collection_proto_msgTypes[13]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -926,7 +1018,7 @@ func (x *GetCollectionStatsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetCollectionStatsRequest.ProtoReflect.Descriptor instead.
 func (*GetCollectionStatsRequest) Descriptor() ([]byte, []int) {
-	return file_hamnest_v1_collection_proto_rawDescGZIP(), []int{11}
+	return file_hamnest_v1_collection_proto_rawDescGZIP(), []int{13}
 }
 
 func (x *GetCollectionStatsRequest) GetName() string {
@@ -947,7 +1039,7 @@ type GetCollectionStatsResponse struct {
 
 func (x *GetCollectionStatsResponse) Reset() {
 	*x = GetCollectionStatsResponse{}
-	mi := &file_hamnest_v1_collection_proto_msgTypes[12]
+	mi := &file_hamnest_v1_collection_proto_msgTypes[14]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -959,7 +1051,7 @@ func (x *GetCollectionStatsResponse) String() string {
 func (*GetCollectionStatsResponse) ProtoMessage() {}
 
 func (x *GetCollectionStatsResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_hamnest_v1_collection_proto_msgTypes[12]
+	mi := &file_hamnest_v1_collection_proto_msgTypes[14]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -972,7 +1064,7 @@ func (x *GetCollectionStatsResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetCollectionStatsResponse.ProtoReflect.Descriptor instead.
 func (*GetCollectionStatsResponse) Descriptor() ([]byte, []int) {
-	return file_hamnest_v1_collection_proto_rawDescGZIP(), []int{12}
+	return file_hamnest_v1_collection_proto_rawDescGZIP(), []int{14}
 }
 
 func (x *GetCollectionStatsResponse) GetStats() *CollectionStats {
@@ -1028,7 +1120,7 @@ type CollectionStats struct {
 
 func (x *CollectionStats) Reset() {
 	*x = CollectionStats{}
-	mi := &file_hamnest_v1_collection_proto_msgTypes[13]
+	mi := &file_hamnest_v1_collection_proto_msgTypes[15]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1040,7 +1132,7 @@ func (x *CollectionStats) String() string {
 func (*CollectionStats) ProtoMessage() {}
 
 func (x *CollectionStats) ProtoReflect() protoreflect.Message {
-	mi := &file_hamnest_v1_collection_proto_msgTypes[13]
+	mi := &file_hamnest_v1_collection_proto_msgTypes[15]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1053,7 +1145,7 @@ func (x *CollectionStats) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CollectionStats.ProtoReflect.Descriptor instead.
 func (*CollectionStats) Descriptor() ([]byte, []int) {
-	return file_hamnest_v1_collection_proto_rawDescGZIP(), []int{13}
+	return file_hamnest_v1_collection_proto_rawDescGZIP(), []int{15}
 }
 
 func (x *CollectionStats) GetVectors() uint64 {
@@ -1182,7 +1274,8 @@ func (x *CollectionStats) GetLive() *LiveState {
 	return nil
 }
 
-// Rewrite is the progress of a collection to another profile or stored precision.
+// Rewrite is the progress of a collection to another profile or stored precision, or of its
+// compaction.
 type Rewrite struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// How codes are made afterwards.
@@ -1201,7 +1294,7 @@ type Rewrite struct {
 
 func (x *Rewrite) Reset() {
 	*x = Rewrite{}
-	mi := &file_hamnest_v1_collection_proto_msgTypes[14]
+	mi := &file_hamnest_v1_collection_proto_msgTypes[16]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1213,7 +1306,7 @@ func (x *Rewrite) String() string {
 func (*Rewrite) ProtoMessage() {}
 
 func (x *Rewrite) ProtoReflect() protoreflect.Message {
-	mi := &file_hamnest_v1_collection_proto_msgTypes[14]
+	mi := &file_hamnest_v1_collection_proto_msgTypes[16]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1226,7 +1319,7 @@ func (x *Rewrite) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Rewrite.ProtoReflect.Descriptor instead.
 func (*Rewrite) Descriptor() ([]byte, []int) {
-	return file_hamnest_v1_collection_proto_rawDescGZIP(), []int{14}
+	return file_hamnest_v1_collection_proto_rawDescGZIP(), []int{16}
 }
 
 func (x *Rewrite) GetProfile() Profile {
@@ -1283,7 +1376,7 @@ type LiveState struct {
 
 func (x *LiveState) Reset() {
 	*x = LiveState{}
-	mi := &file_hamnest_v1_collection_proto_msgTypes[15]
+	mi := &file_hamnest_v1_collection_proto_msgTypes[17]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1295,7 +1388,7 @@ func (x *LiveState) String() string {
 func (*LiveState) ProtoMessage() {}
 
 func (x *LiveState) ProtoReflect() protoreflect.Message {
-	mi := &file_hamnest_v1_collection_proto_msgTypes[15]
+	mi := &file_hamnest_v1_collection_proto_msgTypes[17]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1308,7 +1401,7 @@ func (x *LiveState) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use LiveState.ProtoReflect.Descriptor instead.
 func (*LiveState) Descriptor() ([]byte, []int) {
-	return file_hamnest_v1_collection_proto_rawDescGZIP(), []int{15}
+	return file_hamnest_v1_collection_proto_rawDescGZIP(), []int{17}
 }
 
 func (x *LiveState) GetQueries() uint32 {
@@ -1367,7 +1460,7 @@ type CalibrateRequest struct {
 
 func (x *CalibrateRequest) Reset() {
 	*x = CalibrateRequest{}
-	mi := &file_hamnest_v1_collection_proto_msgTypes[16]
+	mi := &file_hamnest_v1_collection_proto_msgTypes[18]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1379,7 +1472,7 @@ func (x *CalibrateRequest) String() string {
 func (*CalibrateRequest) ProtoMessage() {}
 
 func (x *CalibrateRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_hamnest_v1_collection_proto_msgTypes[16]
+	mi := &file_hamnest_v1_collection_proto_msgTypes[18]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1392,7 +1485,7 @@ func (x *CalibrateRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CalibrateRequest.ProtoReflect.Descriptor instead.
 func (*CalibrateRequest) Descriptor() ([]byte, []int) {
-	return file_hamnest_v1_collection_proto_rawDescGZIP(), []int{16}
+	return file_hamnest_v1_collection_proto_rawDescGZIP(), []int{18}
 }
 
 func (x *CalibrateRequest) GetName() string {
@@ -1441,7 +1534,7 @@ type CalibrateResponse struct {
 
 func (x *CalibrateResponse) Reset() {
 	*x = CalibrateResponse{}
-	mi := &file_hamnest_v1_collection_proto_msgTypes[17]
+	mi := &file_hamnest_v1_collection_proto_msgTypes[19]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1453,7 +1546,7 @@ func (x *CalibrateResponse) String() string {
 func (*CalibrateResponse) ProtoMessage() {}
 
 func (x *CalibrateResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_hamnest_v1_collection_proto_msgTypes[17]
+	mi := &file_hamnest_v1_collection_proto_msgTypes[19]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1466,7 +1559,7 @@ func (x *CalibrateResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CalibrateResponse.ProtoReflect.Descriptor instead.
 func (*CalibrateResponse) Descriptor() ([]byte, []int) {
-	return file_hamnest_v1_collection_proto_rawDescGZIP(), []int{17}
+	return file_hamnest_v1_collection_proto_rawDescGZIP(), []int{19}
 }
 
 func (x *CalibrateResponse) GetCalibration() *Calibration {
@@ -1501,7 +1594,7 @@ type Calibration struct {
 
 func (x *Calibration) Reset() {
 	*x = Calibration{}
-	mi := &file_hamnest_v1_collection_proto_msgTypes[18]
+	mi := &file_hamnest_v1_collection_proto_msgTypes[20]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1513,7 +1606,7 @@ func (x *Calibration) String() string {
 func (*Calibration) ProtoMessage() {}
 
 func (x *Calibration) ProtoReflect() protoreflect.Message {
-	mi := &file_hamnest_v1_collection_proto_msgTypes[18]
+	mi := &file_hamnest_v1_collection_proto_msgTypes[20]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1526,7 +1619,7 @@ func (x *Calibration) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Calibration.ProtoReflect.Descriptor instead.
 func (*Calibration) Descriptor() ([]byte, []int) {
-	return file_hamnest_v1_collection_proto_rawDescGZIP(), []int{18}
+	return file_hamnest_v1_collection_proto_rawDescGZIP(), []int{20}
 }
 
 func (x *Calibration) GetRows() uint64 {
@@ -1610,7 +1703,7 @@ type Setting struct {
 
 func (x *Setting) Reset() {
 	*x = Setting{}
-	mi := &file_hamnest_v1_collection_proto_msgTypes[19]
+	mi := &file_hamnest_v1_collection_proto_msgTypes[21]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1622,7 +1715,7 @@ func (x *Setting) String() string {
 func (*Setting) ProtoMessage() {}
 
 func (x *Setting) ProtoReflect() protoreflect.Message {
-	mi := &file_hamnest_v1_collection_proto_msgTypes[19]
+	mi := &file_hamnest_v1_collection_proto_msgTypes[21]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1635,7 +1728,7 @@ func (x *Setting) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Setting.ProtoReflect.Descriptor instead.
 func (*Setting) Descriptor() ([]byte, []int) {
-	return file_hamnest_v1_collection_proto_rawDescGZIP(), []int{19}
+	return file_hamnest_v1_collection_proto_rawDescGZIP(), []int{21}
 }
 
 func (x *Setting) GetDims() uint32 {
@@ -1741,7 +1834,11 @@ const file_hamnest_v1_collection_proto_rawDesc = "" +
 	"\x18UpdateCollectionResponse\x126\n" +
 	"\n" +
 	"collection\x18\x01 \x01(\v2\x16.hamnest.v1.CollectionR\n" +
-	"collection\"-\n" +
+	"collection\".\n" +
+	"\x18CompactCollectionRequest\x12\x12\n" +
+	"\x04name\x18\x01 \x01(\tR\x04name\"J\n" +
+	"\x19CompactCollectionResponse\x12-\n" +
+	"\arewrite\x18\x01 \x01(\v2\x13.hamnest.v1.RewriteR\arewrite\"-\n" +
 	"\x17DeleteCollectionRequest\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\tR\x04name\"\x1a\n" +
 	"\x18DeleteCollectionResponse\"/\n" +
@@ -1833,12 +1930,13 @@ const file_hamnest_v1_collection_proto_rawDesc = "" +
 	"\x1eCALIBRATION_SOURCE_UNSPECIFIED\x10\x00\x12\x1c\n" +
 	"\x18CALIBRATION_SOURCE_GIVEN\x10\x01\x12\x1d\n" +
 	"\x19CALIBRATION_SOURCE_STORED\x10\x02\x12\x1b\n" +
-	"\x17CALIBRATION_SOURCE_LIVE\x10\x032\x91\x05\n" +
+	"\x17CALIBRATION_SOURCE_LIVE\x10\x032\xf3\x05\n" +
 	"\x11CollectionService\x12]\n" +
 	"\x10CreateCollection\x12#.hamnest.v1.CreateCollectionRequest\x1a$.hamnest.v1.CreateCollectionResponse\x12T\n" +
 	"\rGetCollection\x12 .hamnest.v1.GetCollectionRequest\x1a!.hamnest.v1.GetCollectionResponse\x12Z\n" +
 	"\x0fListCollections\x12\".hamnest.v1.ListCollectionsRequest\x1a#.hamnest.v1.ListCollectionsResponse\x12]\n" +
-	"\x10UpdateCollection\x12#.hamnest.v1.UpdateCollectionRequest\x1a$.hamnest.v1.UpdateCollectionResponse\x12]\n" +
+	"\x10UpdateCollection\x12#.hamnest.v1.UpdateCollectionRequest\x1a$.hamnest.v1.UpdateCollectionResponse\x12`\n" +
+	"\x11CompactCollection\x12$.hamnest.v1.CompactCollectionRequest\x1a%.hamnest.v1.CompactCollectionResponse\x12]\n" +
 	"\x10DeleteCollection\x12#.hamnest.v1.DeleteCollectionRequest\x1a$.hamnest.v1.DeleteCollectionResponse\x12c\n" +
 	"\x12GetCollectionStats\x12%.hamnest.v1.GetCollectionStatsRequest\x1a&.hamnest.v1.GetCollectionStatsResponse\x12H\n" +
 	"\tCalibrate\x12\x1c.hamnest.v1.CalibrateRequest\x1a\x1d.hamnest.v1.CalibrateResponseB7Z5github.com/hamnest/hamnest/proto/hamnest/v1;hamnestv1b\x06proto3"
@@ -1856,7 +1954,7 @@ func file_hamnest_v1_collection_proto_rawDescGZIP() []byte {
 }
 
 var file_hamnest_v1_collection_proto_enumTypes = make([]protoimpl.EnumInfo, 4)
-var file_hamnest_v1_collection_proto_msgTypes = make([]protoimpl.MessageInfo, 21)
+var file_hamnest_v1_collection_proto_msgTypes = make([]protoimpl.MessageInfo, 23)
 var file_hamnest_v1_collection_proto_goTypes = []any{
 	(Metric)(0),                        // 0: hamnest.v1.Metric
 	(Profile)(0),                       // 1: hamnest.v1.Profile
@@ -1871,27 +1969,29 @@ var file_hamnest_v1_collection_proto_goTypes = []any{
 	(*ListCollectionsResponse)(nil),    // 10: hamnest.v1.ListCollectionsResponse
 	(*UpdateCollectionRequest)(nil),    // 11: hamnest.v1.UpdateCollectionRequest
 	(*UpdateCollectionResponse)(nil),   // 12: hamnest.v1.UpdateCollectionResponse
-	(*DeleteCollectionRequest)(nil),    // 13: hamnest.v1.DeleteCollectionRequest
-	(*DeleteCollectionResponse)(nil),   // 14: hamnest.v1.DeleteCollectionResponse
-	(*GetCollectionStatsRequest)(nil),  // 15: hamnest.v1.GetCollectionStatsRequest
-	(*GetCollectionStatsResponse)(nil), // 16: hamnest.v1.GetCollectionStatsResponse
-	(*CollectionStats)(nil),            // 17: hamnest.v1.CollectionStats
-	(*Rewrite)(nil),                    // 18: hamnest.v1.Rewrite
-	(*LiveState)(nil),                  // 19: hamnest.v1.LiveState
-	(*CalibrateRequest)(nil),           // 20: hamnest.v1.CalibrateRequest
-	(*CalibrateResponse)(nil),          // 21: hamnest.v1.CalibrateResponse
-	(*Calibration)(nil),                // 22: hamnest.v1.Calibration
-	(*Setting)(nil),                    // 23: hamnest.v1.Setting
-	nil,                                // 24: hamnest.v1.Collection.LabelsEntry
-	(*timestamppb.Timestamp)(nil),      // 25: google.protobuf.Timestamp
-	(*fieldmaskpb.FieldMask)(nil),      // 26: google.protobuf.FieldMask
-	(*Vector)(nil),                     // 27: hamnest.v1.Vector
+	(*CompactCollectionRequest)(nil),   // 13: hamnest.v1.CompactCollectionRequest
+	(*CompactCollectionResponse)(nil),  // 14: hamnest.v1.CompactCollectionResponse
+	(*DeleteCollectionRequest)(nil),    // 15: hamnest.v1.DeleteCollectionRequest
+	(*DeleteCollectionResponse)(nil),   // 16: hamnest.v1.DeleteCollectionResponse
+	(*GetCollectionStatsRequest)(nil),  // 17: hamnest.v1.GetCollectionStatsRequest
+	(*GetCollectionStatsResponse)(nil), // 18: hamnest.v1.GetCollectionStatsResponse
+	(*CollectionStats)(nil),            // 19: hamnest.v1.CollectionStats
+	(*Rewrite)(nil),                    // 20: hamnest.v1.Rewrite
+	(*LiveState)(nil),                  // 21: hamnest.v1.LiveState
+	(*CalibrateRequest)(nil),           // 22: hamnest.v1.CalibrateRequest
+	(*CalibrateResponse)(nil),          // 23: hamnest.v1.CalibrateResponse
+	(*Calibration)(nil),                // 24: hamnest.v1.Calibration
+	(*Setting)(nil),                    // 25: hamnest.v1.Setting
+	nil,                                // 26: hamnest.v1.Collection.LabelsEntry
+	(*timestamppb.Timestamp)(nil),      // 27: google.protobuf.Timestamp
+	(*fieldmaskpb.FieldMask)(nil),      // 28: google.protobuf.FieldMask
+	(*Vector)(nil),                     // 29: hamnest.v1.Vector
 }
 var file_hamnest_v1_collection_proto_depIdxs = []int32{
 	0,  // 0: hamnest.v1.Collection.metric:type_name -> hamnest.v1.Metric
 	1,  // 1: hamnest.v1.Collection.profile:type_name -> hamnest.v1.Profile
-	24, // 2: hamnest.v1.Collection.labels:type_name -> hamnest.v1.Collection.LabelsEntry
-	25, // 3: hamnest.v1.Collection.create_time:type_name -> google.protobuf.Timestamp
+	26, // 2: hamnest.v1.Collection.labels:type_name -> hamnest.v1.Collection.LabelsEntry
+	27, // 3: hamnest.v1.Collection.create_time:type_name -> google.protobuf.Timestamp
 	1,  // 4: hamnest.v1.Collection.profile_in_force:type_name -> hamnest.v1.Profile
 	2,  // 5: hamnest.v1.Collection.store:type_name -> hamnest.v1.Precision
 	4,  // 6: hamnest.v1.CreateCollectionRequest.collection:type_name -> hamnest.v1.Collection
@@ -1899,38 +1999,41 @@ var file_hamnest_v1_collection_proto_depIdxs = []int32{
 	4,  // 8: hamnest.v1.GetCollectionResponse.collection:type_name -> hamnest.v1.Collection
 	4,  // 9: hamnest.v1.ListCollectionsResponse.collections:type_name -> hamnest.v1.Collection
 	4,  // 10: hamnest.v1.UpdateCollectionRequest.collection:type_name -> hamnest.v1.Collection
-	26, // 11: hamnest.v1.UpdateCollectionRequest.update_mask:type_name -> google.protobuf.FieldMask
+	28, // 11: hamnest.v1.UpdateCollectionRequest.update_mask:type_name -> google.protobuf.FieldMask
 	4,  // 12: hamnest.v1.UpdateCollectionResponse.collection:type_name -> hamnest.v1.Collection
-	17, // 13: hamnest.v1.GetCollectionStatsResponse.stats:type_name -> hamnest.v1.CollectionStats
-	18, // 14: hamnest.v1.CollectionStats.rewrite:type_name -> hamnest.v1.Rewrite
-	19, // 15: hamnest.v1.CollectionStats.live:type_name -> hamnest.v1.LiveState
-	1,  // 16: hamnest.v1.Rewrite.profile:type_name -> hamnest.v1.Profile
-	2,  // 17: hamnest.v1.Rewrite.store:type_name -> hamnest.v1.Precision
-	25, // 18: hamnest.v1.Rewrite.start_time:type_name -> google.protobuf.Timestamp
-	27, // 19: hamnest.v1.CalibrateRequest.queries:type_name -> hamnest.v1.Vector
-	22, // 20: hamnest.v1.CalibrateResponse.calibration:type_name -> hamnest.v1.Calibration
-	3,  // 21: hamnest.v1.Calibration.source:type_name -> hamnest.v1.CalibrationSource
-	1,  // 22: hamnest.v1.Calibration.profile:type_name -> hamnest.v1.Profile
-	23, // 23: hamnest.v1.Calibration.settings:type_name -> hamnest.v1.Setting
-	5,  // 24: hamnest.v1.CollectionService.CreateCollection:input_type -> hamnest.v1.CreateCollectionRequest
-	7,  // 25: hamnest.v1.CollectionService.GetCollection:input_type -> hamnest.v1.GetCollectionRequest
-	9,  // 26: hamnest.v1.CollectionService.ListCollections:input_type -> hamnest.v1.ListCollectionsRequest
-	11, // 27: hamnest.v1.CollectionService.UpdateCollection:input_type -> hamnest.v1.UpdateCollectionRequest
-	13, // 28: hamnest.v1.CollectionService.DeleteCollection:input_type -> hamnest.v1.DeleteCollectionRequest
-	15, // 29: hamnest.v1.CollectionService.GetCollectionStats:input_type -> hamnest.v1.GetCollectionStatsRequest
-	20, // 30: hamnest.v1.CollectionService.Calibrate:input_type -> hamnest.v1.CalibrateRequest
-	6,  // 31: hamnest.v1.CollectionService.CreateCollection:output_type -> hamnest.v1.CreateCollectionResponse
-	8,  // 32: hamnest.v1.CollectionService.GetCollection:output_type -> hamnest.v1.GetCollectionResponse
-	10, // 33: hamnest.v1.CollectionService.ListCollections:output_type -> hamnest.v1.ListCollectionsResponse
-	12, // 34: hamnest.v1.CollectionService.UpdateCollection:output_type -> hamnest.v1.UpdateCollectionResponse
-	14, // 35: hamnest.v1.CollectionService.DeleteCollection:output_type -> hamnest.v1.DeleteCollectionResponse
-	16, // 36: hamnest.v1.CollectionService.GetCollectionStats:output_type -> hamnest.v1.GetCollectionStatsResponse
-	21, // 37: hamnest.v1.CollectionService.Calibrate:output_type -> hamnest.v1.CalibrateResponse
-	31, // [31:38] is the sub-list for method output_type
-	24, // [24:31] is the sub-list for method input_type
-	24, // [24:24] is the sub-list for extension type_name
-	24, // [24:24] is the sub-list for extension extendee
-	0,  // [0:24] is the sub-list for field type_name
+	20, // 13: hamnest.v1.CompactCollectionResponse.rewrite:type_name -> hamnest.v1.Rewrite
+	19, // 14: hamnest.v1.GetCollectionStatsResponse.stats:type_name -> hamnest.v1.CollectionStats
+	20, // 15: hamnest.v1.CollectionStats.rewrite:type_name -> hamnest.v1.Rewrite
+	21, // 16: hamnest.v1.CollectionStats.live:type_name -> hamnest.v1.LiveState
+	1,  // 17: hamnest.v1.Rewrite.profile:type_name -> hamnest.v1.Profile
+	2,  // 18: hamnest.v1.Rewrite.store:type_name -> hamnest.v1.Precision
+	27, // 19: hamnest.v1.Rewrite.start_time:type_name -> google.protobuf.Timestamp
+	29, // 20: hamnest.v1.CalibrateRequest.queries:type_name -> hamnest.v1.Vector
+	24, // 21: hamnest.v1.CalibrateResponse.calibration:type_name -> hamnest.v1.Calibration
+	3,  // 22: hamnest.v1.Calibration.source:type_name -> hamnest.v1.CalibrationSource
+	1,  // 23: hamnest.v1.Calibration.profile:type_name -> hamnest.v1.Profile
+	25, // 24: hamnest.v1.Calibration.settings:type_name -> hamnest.v1.Setting
+	5,  // 25: hamnest.v1.CollectionService.CreateCollection:input_type -> hamnest.v1.CreateCollectionRequest
+	7,  // 26: hamnest.v1.CollectionService.GetCollection:input_type -> hamnest.v1.GetCollectionRequest
+	9,  // 27: hamnest.v1.CollectionService.ListCollections:input_type -> hamnest.v1.ListCollectionsRequest
+	11, // 28: hamnest.v1.CollectionService.UpdateCollection:input_type -> hamnest.v1.UpdateCollectionRequest
+	13, // 29: hamnest.v1.CollectionService.CompactCollection:input_type -> hamnest.v1.CompactCollectionRequest
+	15, // 30: hamnest.v1.CollectionService.DeleteCollection:input_type -> hamnest.v1.DeleteCollectionRequest
+	17, // 31: hamnest.v1.CollectionService.GetCollectionStats:input_type -> hamnest.v1.GetCollectionStatsRequest
+	22, // 32: hamnest.v1.CollectionService.Calibrate:input_type -> hamnest.v1.CalibrateRequest
+	6,  // 33: hamnest.v1.CollectionService.CreateCollection:output_type -> hamnest.v1.CreateCollectionResponse
+	8,  // 34: hamnest.v1.CollectionService.GetCollection:output_type -> hamnest.v1.GetCollectionResponse
+	10, // 35: hamnest.v1.CollectionService.ListCollections:output_type -> hamnest.v1.ListCollectionsResponse
+	12, // 36: hamnest.v1.CollectionService.UpdateCollection:output_type -> hamnest.v1.UpdateCollectionResponse
+	14, // 37: hamnest.v1.CollectionService.CompactCollection:output_type -> hamnest.v1.CompactCollectionResponse
+	16, // 38: hamnest.v1.CollectionService.DeleteCollection:output_type -> hamnest.v1.DeleteCollectionResponse
+	18, // 39: hamnest.v1.CollectionService.GetCollectionStats:output_type -> hamnest.v1.GetCollectionStatsResponse
+	23, // 40: hamnest.v1.CollectionService.Calibrate:output_type -> hamnest.v1.CalibrateResponse
+	33, // [33:41] is the sub-list for method output_type
+	25, // [25:33] is the sub-list for method input_type
+	25, // [25:25] is the sub-list for extension type_name
+	25, // [25:25] is the sub-list for extension extendee
+	0,  // [0:25] is the sub-list for field type_name
 }
 
 func init() { file_hamnest_v1_collection_proto_init() }
@@ -1945,7 +2048,7 @@ func file_hamnest_v1_collection_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_hamnest_v1_collection_proto_rawDesc), len(file_hamnest_v1_collection_proto_rawDesc)),
 			NumEnums:      4,
-			NumMessages:   21,
+			NumMessages:   23,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

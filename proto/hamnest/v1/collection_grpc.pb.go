@@ -23,6 +23,7 @@ const (
 	CollectionService_GetCollection_FullMethodName      = "/hamnest.v1.CollectionService/GetCollection"
 	CollectionService_ListCollections_FullMethodName    = "/hamnest.v1.CollectionService/ListCollections"
 	CollectionService_UpdateCollection_FullMethodName   = "/hamnest.v1.CollectionService/UpdateCollection"
+	CollectionService_CompactCollection_FullMethodName  = "/hamnest.v1.CollectionService/CompactCollection"
 	CollectionService_DeleteCollection_FullMethodName   = "/hamnest.v1.CollectionService/DeleteCollection"
 	CollectionService_GetCollectionStats_FullMethodName = "/hamnest.v1.CollectionService/GetCollectionStats"
 	CollectionService_Calibrate_FullMethodName          = "/hamnest.v1.CollectionService/Calibrate"
@@ -53,6 +54,13 @@ type CollectionServiceClient interface {
 	// and of reason CODES_ONLY for another profile if no vectors are stored to make its codes
 	// from.
 	UpdateCollection(ctx context.Context, in *UpdateCollectionRequest, opts ...grpc.CallOption) (*UpdateCollectionResponse, error)
+	// Gives back the space of replaced and deleted vectors. That is durably begun when the call
+	// returns: the collection is copied without them in the background, while searches and
+	// writes go on, and GetCollectionStats says how far. A server does so by itself when they are
+	// a share of the rows that it was told. FAILED_PRECONDITION with a google.rpc.ErrorInfo of
+	// reason REWRITING while a rewrite is under way; RESOURCE_EXHAUSTED with one of reason
+	// NO_SPACE when the disk has no room for the copy.
+	CompactCollection(ctx context.Context, in *CompactCollectionRequest, opts ...grpc.CallOption) (*CompactCollectionResponse, error)
 	// Drops a collection and everything in it. Searches already running finish.
 	DeleteCollection(ctx context.Context, in *DeleteCollectionRequest, opts ...grpc.CallOption) (*DeleteCollectionResponse, error)
 	// Measures a collection: rows, bytes on disk, bytes in memory.
@@ -114,6 +122,16 @@ func (c *collectionServiceClient) UpdateCollection(ctx context.Context, in *Upda
 	return out, nil
 }
 
+func (c *collectionServiceClient) CompactCollection(ctx context.Context, in *CompactCollectionRequest, opts ...grpc.CallOption) (*CompactCollectionResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(CompactCollectionResponse)
+	err := c.cc.Invoke(ctx, CollectionService_CompactCollection_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
 func (c *collectionServiceClient) DeleteCollection(ctx context.Context, in *DeleteCollectionRequest, opts ...grpc.CallOption) (*DeleteCollectionResponse, error) {
 	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
 	out := new(DeleteCollectionResponse)
@@ -169,6 +187,13 @@ type CollectionServiceServer interface {
 	// and of reason CODES_ONLY for another profile if no vectors are stored to make its codes
 	// from.
 	UpdateCollection(context.Context, *UpdateCollectionRequest) (*UpdateCollectionResponse, error)
+	// Gives back the space of replaced and deleted vectors. That is durably begun when the call
+	// returns: the collection is copied without them in the background, while searches and
+	// writes go on, and GetCollectionStats says how far. A server does so by itself when they are
+	// a share of the rows that it was told. FAILED_PRECONDITION with a google.rpc.ErrorInfo of
+	// reason REWRITING while a rewrite is under way; RESOURCE_EXHAUSTED with one of reason
+	// NO_SPACE when the disk has no room for the copy.
+	CompactCollection(context.Context, *CompactCollectionRequest) (*CompactCollectionResponse, error)
 	// Drops a collection and everything in it. Searches already running finish.
 	DeleteCollection(context.Context, *DeleteCollectionRequest) (*DeleteCollectionResponse, error)
 	// Measures a collection: rows, bytes on disk, bytes in memory.
@@ -201,6 +226,9 @@ func (UnimplementedCollectionServiceServer) ListCollections(context.Context, *Li
 }
 func (UnimplementedCollectionServiceServer) UpdateCollection(context.Context, *UpdateCollectionRequest) (*UpdateCollectionResponse, error) {
 	return nil, status.Error(codes.Unimplemented, "method UpdateCollection not implemented")
+}
+func (UnimplementedCollectionServiceServer) CompactCollection(context.Context, *CompactCollectionRequest) (*CompactCollectionResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method CompactCollection not implemented")
 }
 func (UnimplementedCollectionServiceServer) DeleteCollection(context.Context, *DeleteCollectionRequest) (*DeleteCollectionResponse, error) {
 	return nil, status.Error(codes.Unimplemented, "method DeleteCollection not implemented")
@@ -304,6 +332,24 @@ func _CollectionService_UpdateCollection_Handler(srv interface{}, ctx context.Co
 	return interceptor(ctx, in, info, handler)
 }
 
+func _CollectionService_CompactCollection_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(CompactCollectionRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(CollectionServiceServer).CompactCollection(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: CollectionService_CompactCollection_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(CollectionServiceServer).CompactCollection(ctx, req.(*CompactCollectionRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
 func _CollectionService_DeleteCollection_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
 	in := new(DeleteCollectionRequest)
 	if err := dec(in); err != nil {
@@ -380,6 +426,10 @@ var CollectionService_ServiceDesc = grpc.ServiceDesc{
 		{
 			MethodName: "UpdateCollection",
 			Handler:    _CollectionService_UpdateCollection_Handler,
+		},
+		{
+			MethodName: "CompactCollection",
+			Handler:    _CollectionService_CompactCollection_Handler,
 		},
 		{
 			MethodName: "DeleteCollection",

@@ -137,22 +137,26 @@ func StatsToProto(s api.Stats) *hamnestv1.CollectionStats {
 			Shortfall: l.Short,
 		}
 	}
-	if r := s.Rewrite; r != nil {
-		var none Violations
-		stats.Rewrite = &hamnestv1.Rewrite{
-			Profile:   toNumber(&none, "", profiles, r.Profile),
-			Store:     toNumber(&none, "", precisions, r.Store),
-			StartTime: timestamppb.New(r.Started),
-			Done:      r.Done,
-			Total:     r.Total,
-		}
+	if s.Rewrite != nil {
+		stats.Rewrite = RewriteToProto(*s.Rewrite)
 	}
 	return stats
 }
 
+// RewriteToProto returns how far a rewrite is.
+func RewriteToProto(r api.RewriteStats) *hamnestv1.Rewrite {
+	var none Violations // an engine describes what there is
+	return &hamnestv1.Rewrite{
+		Profile:   toNumber(&none, "", profiles, r.Profile),
+		Store:     toNumber(&none, "", precisions, r.Store),
+		StartTime: timestamppb.New(r.Started),
+		Done:      r.Done,
+		Total:     r.Total,
+	}
+}
+
 // StatsFromProto fails for values that only a newer server knows.
 func StatsFromProto(s *hamnestv1.CollectionStats) (api.Stats, error) {
-	var bad Violations
 	stats := api.Stats{
 		Vectors:              s.GetVectors(),
 		Retired:              s.GetRetired(),
@@ -181,18 +185,29 @@ func StatsFromProto(s *hamnestv1.CollectionStats) (api.Stats, error) {
 		}
 	}
 	if r := s.GetRewrite(); r != nil {
-		stats.Rewrite = &api.RewriteStats{
-			Profile: fromNumber(&bad, "rewrite.profile", profiles, r.GetProfile()),
-			Store:   fromNumber(&bad, "rewrite.store", precisions, r.GetStore()),
-			Started: r.GetStartTime().AsTime(),
-			Done:    r.GetDone(),
-			Total:   r.GetTotal(),
+		rewrite, err := RewriteFromProto(r)
+		if err != nil {
+			return api.Stats{}, err
 		}
-	}
-	if err := answered("stats", bad); err != nil {
-		return api.Stats{}, err
+		stats.Rewrite = &rewrite
 	}
 	return stats, nil
+}
+
+// RewriteFromProto fails for values that only a newer server knows.
+func RewriteFromProto(r *hamnestv1.Rewrite) (api.RewriteStats, error) {
+	var bad Violations
+	rewrite := api.RewriteStats{
+		Profile: fromNumber(&bad, "profile", profiles, r.GetProfile()),
+		Store:   fromNumber(&bad, "store", precisions, r.GetStore()),
+		Started: r.GetStartTime().AsTime(),
+		Done:    r.GetDone(),
+		Total:   r.GetTotal(),
+	}
+	if err := answered("rewrite", bad); err != nil {
+		return api.RewriteStats{}, err
+	}
+	return rewrite, nil
 }
 
 // CheckToProto returns what a check found.
