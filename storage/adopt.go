@@ -77,6 +77,13 @@ func Adopt(dir string) (adopted []Entry, err error) {
 	if err != nil || len(ids) == 0 {
 		return nil, err
 	}
+	aliases, err := c.Aliases()
+	if err != nil {
+		return nil, err
+	}
+	for _, a := range aliases {
+		taken[a.Name] = true
+	}
 	for _, id := range ids {
 		e := Entry{ID: id, Created: time.Now().UTC().Truncate(time.Microsecond)}
 		s, err := c.OpenShard(e)

@@ -184,6 +184,9 @@ func (c *Catalog) recover() error {
 	if err := refuseOrphans(c.dir, listed); err != nil {
 		return err
 	}
+	if err := c.dropVoid(); err != nil {
+		return err
+	}
 	for _, e := range entries {
 		if err := removeFile(c.ShardPath(e) + suffixCreating); err != nil {
 			return err
@@ -256,11 +259,27 @@ func putEntry(tx *bolt.Tx, e Entry) error {
 	return tx.Bucket(bucketCollections).Put(key, seal(key, body))
 }
 
-// Create makes a collection with an empty shard, durably. ErrExists when the name
-// is taken. name is 1 to MaxIDBytes bytes.
-func (c *Catalog) Create(name string, labels map[string]string, schema Schema) (Entry, error) {
+// entryOf returns the entry of the collection of that name. ErrNotFound when it is not there.
+func entryOf(tx *bolt.Tx, name string) (Entry, error) {
+	value := tx.Bucket(bucketCollections).Get([]byte(name))
+	if value == nil {
+		return Entry{}, fmt.Errorf("collection %q: %w", name, ErrNotFound)
+	}
+	return parseEntry([]byte(name), value)
+}
+
+func checkName(name string) error {
 	if len(name) < 1 || len(name) > MaxIDBytes {
-		return Entry{}, fmt.Errorf("storage: collection name of %d bytes, want 1 to %d", len(name), MaxIDBytes)
+		return fmt.Errorf("storage: name of %d bytes, want 1 to %d", len(name), MaxIDBytes)
+	}
+	return nil
+}
+
+// Create makes a collection with an empty shard, durably. ErrExists when a collection or an
+// alias has the name. name is 1 to MaxIDBytes bytes.
+func (c *Catalog) Create(name string, labels map[string]string, schema Schema) (Entry, error) {
+	if err := checkName(name); err != nil {
+		return Entry{}, err
 	}
 	if err := c.writable(); err != nil {
 		return Entry{}, err
@@ -280,8 +299,8 @@ func (c *Catalog) Create(name string, labels map[string]string, schema Schema) (
 	var entered bool
 	if err == nil {
 		err = c.change(func(tx *bolt.Tx) error {
-			if tx.Bucket(bucketCollections).Get([]byte(name)) != nil {
-				return fmt.Errorf("collection %q: %w", name, ErrExists)
+			if err := unused(tx, name); err != nil {
+				return err
 			}
 			err := putEntry(tx, e)
 			entered = err == nil
@@ -311,12 +330,8 @@ func (c *Catalog) change(fn func(tx *bolt.Tx) error) error {
 func (c *Catalog) SetLabels(name string, labels map[string]string) (Entry, error) {
 	var e Entry
 	err := c.change(func(tx *bolt.Tx) error {
-		value := tx.Bucket(bucketCollections).Get([]byte(name))
-		if value == nil {
-			return fmt.Errorf("collection %q: %w", name, ErrNotFound)
-		}
 		var err error
-		if e, err = parseEntry([]byte(name), value); err != nil {
+		if e, err = entryOf(tx, name); err != nil {
 			return err
 		}
 		e.Labels = labels
@@ -369,7 +384,7 @@ func (c *Catalog) Calibration(e Entry) (calibration []byte, err error) {
 }
 
 // Delete drops a collection and its files. Its shard must be closed. ErrNotFound when there
-// is no such collection.
+// is no such collection, ErrAliased when it has aliases.
 func (c *Catalog) Delete(name string) error {
 	entries, err := c.List()
 	if err != nil {
@@ -387,8 +402,14 @@ func (c *Catalog) drop(e Entry) error {
 	if err := c.writable(); err != nil {
 		return err
 	}
+	err := c.guard(func() error {
+		return c.db.View(func(tx *bolt.Tx) error { return refuseAliased(tx, e) })
+	})
+	if err != nil {
+		return err
+	}
 	deleting := filepath.Join(c.dir, e.ID+suffixDeleting)
-	err := os.Rename(filepath.Join(c.dir, e.ID), deleting)
+	err = os.Rename(filepath.Join(c.dir, e.ID), deleting)
 	if err != nil && !errors.Is(err, fs.ErrNotExist) { // otherwise somebody removed it, or an earlier try renamed it
 		return fmt.Errorf("storage: %w", err)
 	}

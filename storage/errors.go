@@ -24,6 +24,8 @@ var (
 	ErrOrphans = fault.ErrOrphans
 	// ErrNotFound is returned for a collection that is not in the catalog.
 	ErrNotFound = errors.New("storage: not found")
-	// ErrExists is returned when a collection's name is taken.
+	// ErrAliased is returned by the deletion of a collection that has aliases.
+	ErrAliased = fault.ErrAliased
+	// ErrExists is returned when a name is taken.
 	ErrExists = errors.New("storage: already exists")
 )

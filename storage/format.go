@@ -36,6 +36,7 @@ var (
 	bucketMeta         = []byte("meta")
 	bucketCollections  = []byte("collections")
 	bucketCalibrations = []byte("calibrations")
+	bucketAliases      = []byte("aliases")
 	bucketCodes        = []byte("codes")
 	bucketVectors      = []byte("vectors")
 	bucketTail         = []byte("tail")

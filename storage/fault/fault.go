@@ -16,6 +16,8 @@ var (
 	ErrReadOnly = errors.New("storage: opened for reading only")
 	// ErrGone is for writes to a file that was removed or replaced since it was opened.
 	ErrGone = errors.New("storage: the file that was opened is no longer there")
+	// ErrAliased is for the deletion of a collection that has aliases.
+	ErrAliased = errors.New("storage: the collection has aliases")
 	// ErrOrphans is for folders of collections that are not in the catalog.
 	ErrOrphans = errors.New("storage: collections that are not in the catalog")
 )
