@@ -6,6 +6,7 @@ import (
 	"encoding/base64"
 	"encoding/binary"
 	"errors"
+	"hash/crc64"
 	"log/slog"
 	"maps"
 	"sync"
@@ -25,7 +26,8 @@ type Collection struct {
 	log      *slog.Logger
 	readOnly bool
 
-	entry atomic.Pointer[storage.Entry]
+	entry   atomic.Pointer[storage.Entry]
+	entryMu sync.Mutex // held while entry changes
 
 	// life is held while current or closed changes, and while a call joins the users
 	// of the one in force.
@@ -150,6 +152,17 @@ func (c *Collection) close() error {
 	return g.close()
 }
 
+// changeEntry makes a change to the entry durable and then visible.
+func (c *Collection) changeEntry(change func(storage.Entry) (storage.Entry, error)) error {
+	c.entryMu.Lock()
+	defer c.entryMu.Unlock()
+	e, err := change(*c.entry.Load())
+	if err == nil {
+		c.entry.Store(&e)
+	}
+	return err
+}
+
 // dims is the number of dimensions, which never changes.
 func (c *Collection) dims() int { return c.current.Load().codec.profile.Dims() }
 
@@ -234,7 +247,7 @@ func (c *Collection) List(ctx context.Context, n int, token string, opts ReadOpt
 		return nil, "", err
 	}
 	defer release()
-	from, err := g.parseListToken(token)
+	from, err := c.parseListToken(g, token)
 	if err != nil {
 		return nil, "", err
 	}
@@ -251,7 +264,7 @@ func (c *Collection) List(ctx context.Context, n int, token string, opts ReadOpt
 				return false, err
 			}
 			if len(records) == n {
-				next = g.listToken(slot)
+				next = c.listToken(g, slot)
 				return false, nil
 			}
 			record, err := g.record(r, slot, string(id), metadata, opts)
@@ -265,27 +278,35 @@ func (c *Collection) List(ctx context.Context, n int, token string, opts ReadOpt
 	return records, next, nil
 }
 
-// A list token is version, generation, and the row to go on from: the rows of another
-// generation have other numbers.
-const listTokenVersion = 2
+// A list token is version, hash of the collection's id, generation, and the row to go on from:
+// the rows of another generation have other numbers, and those of another collection, to which an
+// alias was switched between two pages, are others.
+const listTokenVersion = 3
 
-func (g *generation) listToken(slot uint64) string {
-	b := binary.BigEndian.AppendUint64([]byte{listTokenVersion}, g.codec.state.Generation)
+// idHash tells the collection from others of its name.
+func (c *Collection) idHash() uint64 { return crc64.Checksum([]byte(c.entry.Load().ID), hashTable) }
+
+func (c *Collection) listToken(g *generation, slot uint64) string {
+	b := binary.BigEndian.AppendUint64([]byte{listTokenVersion}, c.idHash())
+	b = binary.BigEndian.AppendUint64(b, g.codec.state.Generation)
 	return base64.RawURLEncoding.EncodeToString(binary.BigEndian.AppendUint64(b, slot))
 }
 
-func (g *generation) parseListToken(token string) (uint64, error) {
+func (c *Collection) parseListToken(g *generation, token string) (uint64, error) {
 	if token == "" {
 		return 0, nil
 	}
 	b, err := base64.RawURLEncoding.DecodeString(token)
-	if err != nil || len(b) != 17 || b[0] != listTokenVersion {
+	if err != nil || len(b) != 25 || b[0] != listTokenVersion {
 		return 0, invalid("page_token", "%.50q is not a token that a list has returned", token)
 	}
-	if binary.BigEndian.Uint64(b[1:]) != g.codec.state.Generation {
+	if binary.BigEndian.Uint64(b[1:]) != c.idHash() {
+		return 0, invalid("page_token", "belongs to another collection, which had this name when the page before was listed: list from the start")
+	}
+	if binary.BigEndian.Uint64(b[9:]) != g.codec.state.Generation {
 		return 0, invalid("page_token", "the collection was rewritten since the page before: list from the start")
 	}
-	return binary.BigEndian.Uint64(b[9:]), nil
+	return binary.BigEndian.Uint64(b[17:]), nil
 }
 
 // Stats measures the collection.

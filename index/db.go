@@ -52,13 +52,14 @@ type DB struct {
 	log     *slog.Logger
 	opts    Options
 
-	create  sync.Mutex     // held while the set of collections changes
+	create  sync.Mutex     // held while the set of collections or their names change
 	deletes sync.WaitGroup // under way
 
 	mu          sync.RWMutex
 	closed      bool
 	collections map[string]*Collection
-	broken      map[string]error // those that could not be opened, and why
+	broken      map[string]error  // those that could not be opened, and why
+	aliases     map[string]string // the collections that they are names of
 }
 
 // Open opens the directory dir and loads the codes of its collections, in parallel. ErrLocked
@@ -93,8 +94,12 @@ func Open(dir string, opts Options) (*DB, error) {
 		opts:        opts,
 		collections: make(map[string]*Collection),
 		broken:      make(map[string]error),
+		aliases:     make(map[string]string),
 	}
 	entries, err := catalog.List()
+	if err == nil {
+		err = db.readAliases(entries)
+	}
 	if err != nil {
 		return nil, errors.Join(err, catalog.Close())
 	}
@@ -161,7 +166,7 @@ func (db *DB) Close() error {
 	return errors.Join(err, db.catalog.Close())
 }
 
-// Create makes an empty collection, durably. ErrExists when the name is taken;
+// Create makes an empty collection, durably. ErrExists when a collection or an alias has the name;
 // *InvalidError with fields name, dims, ladder, metric, profile, labels.
 func (db *DB) Create(ctx context.Context, spec Spec) (*Collection, error) {
 	state, err := emptyState(&spec)
@@ -204,18 +209,19 @@ func (db *DB) Create(ctx context.Context, spec Spec) (*Collection, error) {
 	return c, nil
 }
 
-// Collection returns the collection of that name. ErrNotFound when there is none; the reason
-// when its files could not be opened.
+// Collection returns the collection of that name or alias. ErrNotFound when there is none; the
+// reason when its files could not be opened.
 func (db *DB) Collection(name string) (*Collection, error) {
 	db.mu.RLock()
 	defer db.mu.RUnlock()
 	if db.closed {
 		return nil, ErrClosed
 	}
-	if c, ok := db.collections[name]; ok {
+	real := db.resolve(name)
+	if c, ok := db.collections[real]; ok {
 		return c, nil
 	}
-	if err, ok := db.broken[name]; ok {
+	if err, ok := db.broken[real]; ok {
 		return nil, fmt.Errorf("collection %q: %w", name, err)
 	}
 	return nil, fmt.Errorf("collection %q: %w", name, ErrNotFound)
@@ -243,7 +249,8 @@ func (db *DB) Names() []string {
 // DeleteCollection drops a collection, opened or damaged, and its files. Calls under way on it
 // finish first; later ones return ErrClosed. Once it has begun, the end of ctx does not stop
 // it. If it fails, using the collection returns why, and DeleteCollection can be tried again.
-// ErrNotFound when there is no such collection.
+// ErrNotFound when there is no such collection, ErrAliased while it has aliases; *InvalidError
+// with field name if that is an alias.
 func (db *DB) DeleteCollection(ctx context.Context, name string) error {
 	c, err := db.takeOut(ctx, name)
 	if err != nil {
@@ -277,6 +284,9 @@ func (db *DB) takeOut(ctx context.Context, name string) (*Collection, error) {
 	}
 	c, err := db.Collection(name)
 	if errors.Is(err, ErrNotFound) || errors.Is(err, ErrClosed) {
+		return nil, err
+	}
+	if err := errors.Join(db.refuseAlias(name), db.refuseAliased(name)); err != nil {
 		return nil, err
 	}
 	db.mu.Lock()

@@ -16,6 +16,14 @@ import (
 
 var namePattern = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._-]{0,127}$`)
 
+// checkName returns why neither a collection nor an alias can have that name.
+func checkName(name string) error {
+	if !namePattern.MatchString(name) {
+		return fmt.Errorf("%q, want 1 to 128 of A-Z a-z 0-9 . _ -, starting with a letter or digit", name)
+	}
+	return nil
+}
+
 // emptyState checks s and returns the state of an empty collection made from it.
 func emptyState(s *Spec) (engineState, error) {
 	state := engineState{Metric: s.Metric, Store: s.Store}
@@ -25,9 +33,7 @@ func emptyState(s *Spec) (engineState, error) {
 			e.Violations = append(e.Violations, Violation{Field: field, Reason: err.Error()})
 		}
 	}
-	if !namePattern.MatchString(s.Name) {
-		add("name", fmt.Errorf("%q, want 1 to 128 of A-Z a-z 0-9 . _ -, starting with a letter or digit", s.Name))
-	}
+	add("name", checkName(s.Name))
 	if _, err := s.Metric.MarshalText(); err != nil {
 		add("metric", err)
 	}

@@ -9,6 +9,7 @@ type (
 	Spec              = api.Spec
 	Info              = api.Info
 	Change            = api.Change
+	Alias             = api.Alias
 	Stats             = api.Stats
 	RewriteStats      = api.RewriteStats
 	LiveStats         = api.LiveStats
@@ -68,5 +69,6 @@ var (
 	ErrReadOnly    = api.ErrReadOnly
 	ErrGone        = api.ErrGone
 	ErrOrphans     = api.ErrOrphans
+	ErrAliased     = api.ErrAliased
 	ErrVersion     = api.ErrVersion
 )

@@ -247,11 +247,10 @@ func (c *Collection) applySettings(p *Pending) {
 		c.update(p)
 		return
 	}
-	e, err := c.catalog.SetLabels(c.entry.Load().Name, p.change.labels)
-	if err == nil {
-		c.entry.Store(&e)
-	}
-	c.acknowledge(p, nil, err)
+	labels := p.change.labels
+	c.acknowledge(p, nil, c.changeEntry(func(e storage.Entry) (storage.Entry, error) {
+		return c.catalog.SetLabels(e.Name, labels)
+	}))
 }
 
 // waiting returns the next write if there is one already.

@@ -32,9 +32,10 @@ func (c *Catalog) Aliases() (aliases []Alias, err error) {
 	return aliases, err
 }
 
-// SetAlias makes alias a name of e, durably, whatever it was a name of before. ErrExists when a
-// collection has that name, ErrNotFound when e is not there. alias is 1 to MaxIDBytes bytes.
-func (c *Catalog) SetAlias(alias string, e Entry) error {
+// SetAlias makes alias a name of a collection, durably, whatever it was a name of before.
+// ErrExists when a collection has that name, ErrNotFound when there is no such collection. alias is
+// 1 to MaxIDBytes bytes.
+func (c *Catalog) SetAlias(alias, collection string) error {
 	if err := checkName(alias); err != nil {
 		return err
 	}
@@ -42,10 +43,7 @@ func (c *Catalog) SetAlias(alias string, e Entry) error {
 		if tx.Bucket(bucketCollections).Get([]byte(alias)) != nil {
 			return fmt.Errorf("collection %q: %w", alias, ErrExists)
 		}
-		now, err := entryOf(tx, e.Name)
-		if err == nil && now.ID != e.ID {
-			err = fmt.Errorf("collection %q of id %s: %w", e.Name, e.ID, ErrNotFound)
-		}
+		e, err := entryOf(tx, collection)
 		if err != nil {
 			return err
 		}

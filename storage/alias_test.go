@@ -13,7 +13,7 @@ import (
 
 func mustAlias(t testing.TB, c *Catalog, alias string, e Entry) {
 	t.Helper()
-	if err := c.SetAlias(alias, e); err != nil {
+	if err := c.SetAlias(alias, e.Name); err != nil {
 		t.Fatal(err)
 	}
 }
@@ -56,8 +56,8 @@ func TestANameIsACollectionsOrAnAliass(t *testing.T) {
 	a, b := mustCreate(t, c, "a", nil), mustCreate(t, c, "b", nil)
 	mustAlias(t, c, "prod", a)
 	for what, err := range map[string]error{
-		"an alias with a collection's name":     c.SetAlias("b", a),
-		"an alias with its own collection's":    c.SetAlias("a", a),
+		"an alias with a collection's name":     c.SetAlias("b", "a"),
+		"an alias with its own collection's":    c.SetAlias("a", "a"),
 		"a new collection with an alias's name": second(c.Create("prod", nil, tinySchema())),
 		"one renamed to an alias of another":    second(c.Rename("b", "prod")),
 		"one renamed to an alias of its own":    second(c.Rename("a", "prod")),
@@ -69,9 +69,9 @@ func TestANameIsACollectionsOrAnAliass(t *testing.T) {
 		}
 	}
 	for what, err := range map[string]error{
-		"an alias of what is not there":         c.SetAlias("x", Entry{Name: "c", ID: a.ID}),
-		"an alias of another that has the name": c.SetAlias("x", Entry{Name: "a", ID: b.ID}),
-		"one renamed that is not there":         second(c.Rename("prod", "x")),
+		"an alias of what is not there": c.SetAlias("x", "c"),
+		"an alias of an alias":          c.SetAlias("x", "prod"),
+		"one renamed that is not there": second(c.Rename("prod", "x")),
 	} {
 		if !errors.Is(err, ErrNotFound) {
 			t.Errorf("%s: %v, want ErrNotFound", what, err)
@@ -79,7 +79,7 @@ func TestANameIsACollectionsOrAnAliass(t *testing.T) {
 	}
 	long := strings.Repeat("x", MaxIDBytes+1)
 	for _, name := range []string{"", long} {
-		if c.SetAlias(name, a) == nil || second(c.Rename("a", name)) == nil {
+		if c.SetAlias(name, "a") == nil || second(c.Rename("a", name)) == nil {
 			t.Errorf("a name of %d bytes is taken", len(name))
 		}
 	}

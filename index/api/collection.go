@@ -47,6 +47,15 @@ type Info struct {
 	Created time.Time
 }
 
+// Alias is another name of a collection. It can stand wherever a collection's name is wanted, but
+// for renaming and deletion.
+type Alias struct {
+	// Name has the form of a collection's name, and no collection has it.
+	Name string
+	// Collection is the collection's own name.
+	Collection string
+}
+
 // Change says what an update of a collection changes; nil fields stay as they are.
 type Change struct {
 	// Profile says how vectors become codes from now on. Learned learns again from the vectors

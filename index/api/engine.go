@@ -5,9 +5,9 @@ import (
 	"iter"
 )
 
-// Engine is everything that can be done with collections, which are known by name. The embedded
-// engine, *index.DB, and the client of a server, *client.Client, implement it: an application
-// moves from embedded to served by changing the line that opens it.
+// Engine is everything that can be done with collections, which are known by name or by alias. The
+// embedded engine, *index.DB, and the client of a server, *client.Client, implement it: an
+// application moves from embedded to served by changing the line that opens it.
 //
 // An Engine is safe for concurrent use. Every call ends with its context. It fails with the
 // errors of this package, as errors.Is and errors.As report them: with ErrNotFound if there is
@@ -15,8 +15,8 @@ import (
 // the fields are named.
 type Engine interface {
 	// CreateCollection makes an empty collection, durably, and describes it with its defaults
-	// filled in. ErrExists when the name is taken; *InvalidError with the fields of Spec in the
-	// form name, dims, ladder, bits, metric, profile, store, labels.
+	// filled in. ErrExists when a collection or an alias has the name; *InvalidError with the
+	// fields of Spec in the form name, dims, ladder, bits, metric, profile, store, labels.
 	CreateCollection(ctx context.Context, spec Spec) (Info, error)
 	// GetCollection describes a collection.
 	GetCollection(ctx context.Context, name string) (Info, error)
@@ -32,13 +32,18 @@ type Engine interface {
 	// another change is under way, ErrCodesOnly when there are no vectors to make codes from;
 	// *InvalidError with fields profile, store.
 	UpdateCollection(ctx context.Context, name string, change Change) (Info, error)
-	// Compact makes a copy of a collection without the rows that were replaced or deleted, which
-	// then takes its place, so that their space comes back. It describes what is durably begun
-	// then: searches and writes go on, and Stats says how far it is. An engine does so by itself
-	// too. ErrRewriting when a rewrite is under way, syscall.ENOSPC when there is no room for the
-	// copy.
+	// Compact starts to copy a collection without its replaced and deleted rows; the copy then
+	// takes the collection's place, and their space is free. When it returns, this has durably
+	// begun: searches and writes go on, and Stats says how far it is. An engine compacts by
+	// itself too. ErrRewriting while another rewrite is under way, syscall.ENOSPC when the disk
+	// has no room for the copy.
 	Compact(ctx context.Context, name string) (RewriteStats, error)
-	// DeleteCollection drops a collection and everything in it.
+	// RenameCollection gives a collection another name, durably and at once, and describes it.
+	// Its aliases stay. ErrExists when a collection or an alias has the new name; *InvalidError
+	// with field name if that is an alias, and with field new_name.
+	RenameCollection(ctx context.Context, name, newName string) (Info, error)
+	// DeleteCollection drops a collection and everything in it. ErrAliased while it has aliases;
+	// *InvalidError with field name if that is an alias.
 	DeleteCollection(ctx context.Context, name string) error
 	// Stats measures a collection.
 	Stats(ctx context.Context, name string) (Stats, error)
@@ -50,6 +55,17 @@ type Engine interface {
 	// Check reads everything that a collection has on disk and verifies it, while searches and
 	// writes go on. Damage is in the report, not in the error.
 	Check(ctx context.Context, name string) (CheckReport, error)
+
+	// SetAlias makes name an alias of a collection, durably, whatever it was an alias of before:
+	// later calls go to that collection, and those under way finish where they began. collection
+	// may be an alias too; the collection behind it is meant. It returns what was set. ErrExists
+	// when a collection has the name; *InvalidError with field name.
+	SetAlias(ctx context.Context, name, collection string) (Alias, error)
+	// Aliases lists all aliases by name, ascending. An error is the last pair.
+	Aliases(ctx context.Context) iter.Seq2[Alias, error]
+	// DeleteAlias removes an alias, durably; its collection stays. ErrNotFound when there is no
+	// such alias.
+	DeleteAlias(ctx context.Context, name string) error
 
 	// Upsert stores records and replaces those whose ID is already there; if several have one
 	// ID, the last wins. It stores all or none. When it returns nil they are durable, and

@@ -20,7 +20,7 @@ var (
 	// ErrNotFound is returned for a collection, or a query's stored vector, that does not
 	// exist.
 	ErrNotFound = errors.New("index: not found")
-	// ErrExists is returned when a collection's name is taken.
+	// ErrExists is returned when a name is taken, of a collection or an alias.
 	ErrExists = errors.New("index: already exists")
 	// ErrClosed is returned by every use of a closed DB or a deleted collection.
 	ErrClosed = errors.New("index: closed")
@@ -46,6 +46,8 @@ var (
 	// ErrGone is returned by writes to a collection whose file was removed or replaced since it
 	// was opened.
 	ErrGone = fault.ErrGone
+	// ErrAliased is returned when a collection that has aliases is to be deleted.
+	ErrAliased = fault.ErrAliased
 	// ErrOrphans is returned by Open if there are folders of collections that are not in the
 	// catalog.
 	ErrOrphans = fault.ErrOrphans
