@@ -20,6 +20,7 @@ type Client struct {
 	collections     hamnestv1.CollectionServiceClient
 	vectors         hamnestv1.VectorServiceClient
 	searches        hamnestv1.SearchServiceClient
+	aliases         hamnestv1.AliasServiceClient
 	admin           hamnestv1.AdminServiceClient
 	maxMessageBytes int
 }
@@ -86,6 +87,7 @@ func New(target string, opts ...Option) (*Client, error) {
 		collections:     hamnestv1.NewCollectionServiceClient(conn),
 		vectors:         hamnestv1.NewVectorServiceClient(conn),
 		searches:        hamnestv1.NewSearchServiceClient(conn),
+		aliases:         hamnestv1.NewAliasServiceClient(conn),
 		admin:           hamnestv1.NewAdminServiceClient(conn),
 		maxMessageBytes: o.maxMessageBytes,
 	}, nil
@@ -102,6 +104,7 @@ var retried = map[string][]string{
 	hamnestv1.CollectionService_ServiceDesc.ServiceName: {"GetCollection", "ListCollections", "GetCollectionStats"},
 	hamnestv1.VectorService_ServiceDesc.ServiceName:     {"UpsertVectors", "GetVectors", "DeleteVectors", "ListVectors", "CountVectors"},
 	hamnestv1.SearchService_ServiceDesc.ServiceName:     {"Search", "BatchSearch"},
+	hamnestv1.AliasService_ServiceDesc.ServiceName:      {"SetAlias", "ListAliases"},
 	hamnestv1.AdminService_ServiceDesc.ServiceName:      {"Check"},
 }
 

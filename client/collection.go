@@ -89,6 +89,17 @@ func (c *Client) Compact(ctx context.Context, name string) (api.RewriteStats, er
 	return convert.RewriteFromProto(resp.GetRewrite())
 }
 
+// RenameCollection gives a collection another name: see api.Engine.
+func (c *Client) RenameCollection(ctx context.Context, name, newName string) (api.Info, error) {
+	var bad convert.Violations
+	req := &hamnestv1.RenameCollectionRequest{Name: bad.Text("name", name), NewName: bad.Text("new_name", newName)}
+	if err := refused(bad); err != nil {
+		return api.Info{}, err
+	}
+	resp, err := c.collections.RenameCollection(ctx, req)
+	return described(resp.GetCollection(), err)
+}
+
 // DeleteCollection drops a collection and everything in it: see api.Engine.
 func (c *Client) DeleteCollection(ctx context.Context, name string) error {
 	if err := checkText("name", name); err != nil {

@@ -4,7 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"reflect"
+	"slices"
 	"testing"
 	"time"
 
@@ -36,6 +38,21 @@ func TestEnginesFailAlike(t *testing.T) {
 			}{
 				{"a collection that is not there", api.ErrNotFound, nil, func() error { _, err := e.Count(ctx, "nope"); return err }},
 				{"compacting one", api.ErrNotFound, nil, func() error { _, err := e.Compact(ctx, "nope"); return err }},
+				{"an alias of one", api.ErrNotFound, nil, func() error { _, err := e.SetAlias(ctx, "x", "nope"); return err }},
+				{"an alias with a collection's name", api.ErrExists, nil, func() error { _, err := e.SetAlias(ctx, name, name); return err }},
+				{"a malformed alias", api.ErrInvalid, []string{"name"}, func() error { _, err := e.SetAlias(ctx, "?", name); return err }},
+				{"an alias that is not there", api.ErrNotFound, nil, func() error { return e.DeleteAlias(ctx, "nope") }},
+				{"renaming one", api.ErrNotFound, nil, func() error { _, err := e.RenameCollection(ctx, "nope", "x"); return err }},
+				{"a new name that is taken", api.ErrExists, nil, func() error { _, err := e.RenameCollection(ctx, name, name); return err }},
+				{"a malformed new name", api.ErrInvalid, []string{"new_name"}, func() error { _, err := e.RenameCollection(ctx, name, "?"); return err }},
+				{"deleting a collection that has an alias", api.ErrAliased, nil, func() error {
+					if _, err := e.SetAlias(ctx, "alias-"+name, name); err != nil {
+						return err
+					}
+					return e.DeleteCollection(ctx, name)
+				}},
+				{"renaming an alias", api.ErrInvalid, []string{"name"}, func() error { _, err := e.RenameCollection(ctx, "alias-"+name, "x"); return err }},
+				{"deleting a collection by an alias", api.ErrInvalid, []string{"name"}, func() error { return e.DeleteCollection(ctx, "alias-"+name) }},
 				{"an ingest into one", api.ErrNotFound, nil, func() error { _, err := e.Ingest(ctx, "nope", api.IngestOptions{}); return err }},
 				{"a name that is taken", api.ErrExists, nil, func() error { _, err := e.CreateCollection(ctx, api.Spec{Name: name, Dims: 3}); return err }},
 				{"a spec with faults", api.ErrInvalid, []string{"name", "labels"}, func() error {
@@ -227,6 +244,24 @@ func TestEnginesAnswerAlike(t *testing.T) {
 		}
 		if err != nil {
 			t.Fatal(err)
+		}
+		alias, err := e.SetAlias(ctx, "prod-"+name, info.Name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		renamed, err := e.RenameCollection(ctx, info.Name, "renamed-"+name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		info, err = e.GetCollection(ctx, alias.Name)
+		if err != nil || !reflect.DeepEqual(info, renamed) || info.Name != "renamed-"+name || alias.Collection != "docs-"+name {
+			t.Errorf("%s: alias %+v leads to %+v (%v), want what was renamed to %+v", name, alias, info, err, renamed)
+		}
+		if listed := slices.Collect(maps.Keys(maps.Collect(e.Aliases(ctx)))); !slices.Contains(listed, api.Alias{Name: alias.Name, Collection: info.Name}) {
+			t.Errorf("%s: aliases %+v", name, listed)
+		}
+		if err := e.DeleteAlias(ctx, alias.Name); err != nil {
+			t.Error(err)
 		}
 		report, err := e.Check(ctx, info.Name)
 		if err != nil {

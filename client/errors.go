@@ -36,9 +36,9 @@ type Error struct {
 
 // Resource is a thing on the server.
 type Resource struct {
-	// Type is "hamnest.v1.Collection" or "hamnest.v1.VectorRecord".
+	// Type is "hamnest.v1.Collection", "hamnest.v1.Alias" or "hamnest.v1.VectorRecord".
 	Type string
-	// Name is the collection's name or the vector's id.
+	// Name is the name or the vector's id.
 	Name string
 }
 
@@ -89,7 +89,8 @@ func fromGRPC(err error) error {
 		switch d := detail.(type) {
 		case *errdetails.BadRequest:
 			for _, v := range d.GetFieldViolations() {
-				field := strings.TrimPrefix(v.GetField(), "collection.") // api.Spec has the fields that a request holds there
+				// api.Spec and api.Alias have the fields that a request holds there.
+				field := strings.TrimPrefix(strings.TrimPrefix(v.GetField(), "collection."), "alias.")
 				e.Violations = append(e.Violations, api.Violation{Field: field, Reason: v.GetDescription()})
 			}
 		case *errdetails.ResourceInfo:

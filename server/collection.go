@@ -3,6 +3,7 @@ package server
 import (
 	"context"
 	"encoding/base64"
+	"errors"
 	"slices"
 	"strings"
 
@@ -43,7 +44,7 @@ func (s *collectionService) CreateCollection(ctx context.Context, req *hamnestv1
 	}
 	info, err := s.engine.CreateCollection(ctx, spec)
 	if err != nil {
-		return nil, about(inCollection(err), collectionResource, spec.Name)
+		return nil, about(inField("collection.", err), collectionResource, spec.Name)
 	}
 	return &hamnestv1.CreateCollectionResponse{Collection: convert.InfoToProto(info)}, nil
 }
@@ -57,7 +58,7 @@ func (s *collectionService) GetCollection(ctx context.Context, req *hamnestv1.Ge
 }
 
 func (s *collectionService) ListCollections(ctx context.Context, req *hamnestv1.ListCollectionsRequest) (*hamnestv1.ListCollectionsResponse, error) {
-	after, err := parseNameToken(req.GetPageToken())
+	after, err := collectionsAfter.parse(req.GetPageToken())
 	if err != nil {
 		return nil, err
 	}
@@ -69,7 +70,7 @@ func (s *collectionService) ListCollections(ctx context.Context, req *hamnestv1.
 		case info.Name <= after:
 			continue
 		case len(resp.Collections) == size:
-			resp.NextPageToken = nameToken(resp.Collections[size-1].GetName())
+			resp.NextPageToken = collectionsAfter.token(resp.Collections[size-1].GetName())
 			return resp, nil
 		}
 		resp.Collections = append(resp.Collections, convert.InfoToProto(info))
@@ -101,7 +102,7 @@ func (s *collectionService) UpdateCollection(ctx context.Context, req *hamnestv1
 		info, err = s.engine.UpdateCollection(ctx, name, change)
 	}
 	if err != nil {
-		return nil, about(inCollection(err), collectionResource, name)
+		return nil, about(inField("collection.", err), collectionResource, name)
 	}
 	return &hamnestv1.UpdateCollectionResponse{Collection: convert.InfoToProto(info)}, nil
 }
@@ -115,6 +116,20 @@ func (s *collectionService) CompactCollection(ctx context.Context, req *hamnestv
 		return nil, about(err, collectionResource, req.GetName())
 	}
 	return &hamnestv1.CompactCollectionResponse{Rewrite: convert.RewriteToProto(begun)}, nil
+}
+
+func (s *collectionService) RenameCollection(ctx context.Context, req *hamnestv1.RenameCollectionRequest) (*hamnestv1.RenameCollectionResponse, error) {
+	if req.GetName() == "" {
+		return nil, missingName("name")
+	}
+	info, err := s.engine.RenameCollection(ctx, req.GetName(), req.GetNewName())
+	switch {
+	case errors.Is(err, api.ErrExists):
+		return nil, about(err, collectionResource, req.GetNewName())
+	case err != nil:
+		return nil, about(err, collectionResource, req.GetName())
+	}
+	return &hamnestv1.RenameCollectionResponse{Collection: convert.InfoToProto(info)}, nil
 }
 
 func (s *collectionService) DeleteCollection(ctx context.Context, req *hamnestv1.DeleteCollectionRequest) (*hamnestv1.DeleteCollectionResponse, error) {
@@ -157,9 +172,9 @@ func (s *collectionService) Calibrate(ctx context.Context, req *hamnestv1.Calibr
 	return &hamnestv1.CalibrateResponse{Calibration: convert.CalibrationToProto(calibration)}, nil
 }
 
-// inCollection puts "collection." before the fields of an engine's InvalidError: the engine
-// names the fields of a Spec, which the request holds in a Collection.
-func inCollection(err error) error {
+// inField puts a path, such as "collection.", before the fields of an engine's InvalidError: the
+// engine names the fields of a word such as Spec, which the request holds at that path.
+func inField(path string, err error) error {
 	refused, ok := asError[*api.InvalidError](err)
 	if !ok {
 		return err
@@ -167,29 +182,35 @@ func inCollection(err error) error {
 	var bad convert.Violations
 	for _, v := range refused.Violations {
 		field := v.Field
-		if !strings.HasPrefix(field, "collection.") {
-			field = "collection." + field
+		if !strings.HasPrefix(field, path) {
+			field = path + field
 		}
 		bad.Add(field, "%s", v.Reason)
 	}
 	return bad.Err()
 }
 
-// nameTokenPrefix tells a page token of collections from any other.
-const nameTokenPrefix = "collections after "
+// nameTokens makes the page tokens of a list in the order of names. Its text tells them from the
+// tokens of any other list.
+type nameTokens string
 
-// nameToken is the token of the page that follows the named collection.
-func nameToken(last string) string {
-	return base64.RawURLEncoding.EncodeToString([]byte(nameTokenPrefix + last))
+const (
+	collectionsAfter nameTokens = "collections after "
+	aliasesAfter     nameTokens = "aliases after "
+)
+
+// token returns the token of the page that follows the name last.
+func (n nameTokens) token(last string) string {
+	return base64.RawURLEncoding.EncodeToString([]byte(string(n) + last))
 }
 
-// parseNameToken returns the name in a page token, or no name for the empty token.
-func parseNameToken(token string) (string, error) {
+// parse returns the name in a page token, or no name for the empty token.
+func (n nameTokens) parse(token string) (string, error) {
 	if token == "" {
 		return "", nil
 	}
 	text, err := base64.RawURLEncoding.DecodeString(token)
-	name, ok := strings.CutPrefix(string(text), nameTokenPrefix)
+	name, ok := strings.CutPrefix(string(text), string(n))
 	if err != nil || !ok || name == "" {
 		return "", invalid("page_token", "is not a token of this list")
 	}

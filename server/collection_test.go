@@ -120,6 +120,10 @@ func TestEveryMethodSaysThatACollectionIsMissing(t *testing.T) {
 			_, err := h.collections.CompactCollection(ctx, &hamnestv1.CompactCollectionRequest{Name: c})
 			return err
 		},
+		"RenameCollection": func(c string) error {
+			_, err := h.collections.RenameCollection(ctx, &hamnestv1.RenameCollectionRequest{Name: c, NewName: "x"})
+			return err
+		},
 		"DeleteCollection": func(c string) error {
 			_, err := h.collections.DeleteCollection(ctx, &hamnestv1.DeleteCollectionRequest{Name: c})
 			return err
@@ -225,7 +229,7 @@ func TestListCollectionsPages(t *testing.T) {
 			t.Errorf("second page %v, %v, want c3 and on", second, err)
 		}
 	})
-	for _, token := range []string{"c3", "%%%", nameToken(""), "Y29sbGVjdGlvbnM", strings.Repeat("A", 1<<16)} {
+	for _, token := range []string{"c3", "%%%", collectionsAfter.token(""), "Y29sbGVjdGlvbnM", strings.Repeat("A", 1<<16)} {
 		_, err := h.collections.ListCollections(t.Context(), &hamnestv1.ListCollectionsRequest{PageToken: token})
 		wantFields(t, err, "page_token")
 	}
@@ -378,12 +382,12 @@ func TestAClosedDatabaseIsUnavailable(t *testing.T) {
 
 func TestNameTokensRoundTrip(t *testing.T) {
 	for _, name := range []string{"a", "docs-2.v1_x", "Z"} {
-		got, err := parseNameToken(nameToken(name))
+		got, err := collectionsAfter.parse(collectionsAfter.token(name))
 		if err != nil || got != name {
 			t.Errorf("%q comes back as %q, %v", name, got, err)
 		}
 	}
-	if got, err := parseNameToken(""); err != nil || got != "" {
+	if got, err := collectionsAfter.parse(""); err != nil || got != "" {
 		t.Errorf("no token is %q, %v, want the start", got, err)
 	}
 }

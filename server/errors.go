@@ -19,6 +19,7 @@ import (
 const (
 	collectionResource = "hamnest.v1.Collection"
 	vectorResource     = "hamnest.v1.VectorRecord"
+	aliasResource      = "hamnest.v1.Alias"
 )
 
 // A status travels in HTTP/2 trailers, and some clients take no more than 8 KiB of those (gRPC

@@ -202,7 +202,7 @@ func TestSearchRefusals(t *testing.T) {
 			r.FirstStage = &hamnestv1.SearchRequest_Candidates{Candidates: 40}
 		}, "exact"},
 		{"a least score that is not a number", func(r *hamnestv1.SearchRequest) { r.MinScore = &nanScore }, "min_score"},
-		{"a page token of something else", func(r *hamnestv1.SearchRequest) { r.PageToken = nameToken("docs") }, "page_token"},
+		{"a page token of something else", func(r *hamnestv1.SearchRequest) { r.PageToken = collectionsAfter.token("docs") }, "page_token"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			request := func() *hamnestv1.SearchRequest {

@@ -156,6 +156,7 @@ func New(engine api.Engine, opts Options) *Server {
 	hamnestv1.RegisterCollectionServiceServer(s.grpc, &collectionService{service: shared})
 	hamnestv1.RegisterVectorServiceServer(s.grpc, &vectorService{service: shared, stopping: s.stopping, streams: &s.streams})
 	hamnestv1.RegisterSearchServiceServer(s.grpc, &searchService{service: shared, stopping: s.stopping, streams: &s.streams, fail: s.fail})
+	hamnestv1.RegisterAliasServiceServer(s.grpc, &aliasService{service: shared})
 	hamnestv1.RegisterAdminServiceServer(s.grpc, &adminService{service: shared})
 	for service := range s.grpc.GetServiceInfo() {
 		s.health.SetServingStatus(service, healthpb.HealthCheckResponse_SERVING)

@@ -40,6 +40,7 @@ type harness struct {
 	collections hamnestv1.CollectionServiceClient
 	vectors     hamnestv1.VectorServiceClient
 	searches    hamnestv1.SearchServiceClient
+	aliases     hamnestv1.AliasServiceClient
 	admin       hamnestv1.AdminServiceClient
 }
 
@@ -101,6 +102,7 @@ func serve(t *testing.T, db *index.DB, lis net.Listener, target string, opts Opt
 	h.collections = hamnestv1.NewCollectionServiceClient(h.conn)
 	h.vectors = hamnestv1.NewVectorServiceClient(h.conn)
 	h.searches = hamnestv1.NewSearchServiceClient(h.conn)
+	h.aliases = hamnestv1.NewAliasServiceClient(h.conn)
 	h.admin = hamnestv1.NewAdminServiceClient(h.conn)
 	return h
 }
@@ -276,7 +278,7 @@ func TestServesOverTCP(t *testing.T) {
 }
 
 var serviceNames = []string{
-	"hamnest.v1.AdminService", "hamnest.v1.CollectionService", "hamnest.v1.SearchService", "hamnest.v1.VectorService",
+	"hamnest.v1.AdminService", "hamnest.v1.AliasService", "hamnest.v1.CollectionService", "hamnest.v1.SearchService", "hamnest.v1.VectorService",
 }
 
 func TestHealth(t *testing.T) {

@@ -163,7 +163,7 @@ func TestListVectorsPages(t *testing.T) {
 		}
 	})
 	t.Run("and not from a token of something else", func(t *testing.T) {
-		for _, token := range []string{"x", nameToken("docs"), strings.Repeat("A", 1<<16)} {
+		for _, token := range []string{"x", collectionsAfter.token("docs"), strings.Repeat("A", 1<<16)} {
 			_, err := h.vectors.ListVectors(t.Context(), &hamnestv1.ListVectorsRequest{Collection: "docs", PageToken: token})
 			wantFields(t, err, "page_token")
 		}

@@ -24,7 +24,7 @@ import (
 func collectionCommand(format *show.Format) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "collection",
-		Short: "Make, list, describe and delete collections",
+		Short: "Make, list, describe, change and delete collections",
 		Long: `A collection holds vectors of one size, compared by one metric. Its shape is fixed
 when it is made; hamnest ingest --create makes one in the shape of a file.`,
 		// Without these cobra would take a mistyped subcommand for a call for help.
@@ -37,6 +37,7 @@ when it is made; hamnest ingest --create makes one in the shape of a file.`,
 		collectionDescribeCommand(format),
 		collectionUpdateCommand(format),
 		collectionCompactCommand(format),
+		collectionRenameCommand(format),
 		collectionDeleteCommand(),
 	)
 	return cmd
@@ -334,6 +335,31 @@ waits. It shows what the collection holds then.`,
 	store.register(cmd)
 	addThreads(cmd)
 	cmd.Flags().BoolVar(&wait, "wait", false, "wait until it is through")
+	return cmd
+}
+
+func collectionRenameCommand(format *show.Format) *cobra.Command {
+	var store storeFlags
+	cmd := &cobra.Command{
+		Use:   "rename NAME NEW",
+		Short: "Give a collection another name",
+		Long: `Rename gives a collection another name, in one step. Its aliases stay; searches under way
+end as they would have. Whoever uses the old name finds nothing there from then on; see
+hamnest alias for names that can be switched.`,
+		Example: `  hamnest collection rename packages packages-2026 --data ./vectors
+  hamnest collection rename packages packages-2026 --server localhost:7700`,
+		Args: wantArgs(2, 2),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			return store.withStore(cmd, false, func(ctx context.Context, b api.Engine) error {
+				info, err := b.RenameCollection(ctx, args[0], args[1])
+				if err != nil {
+					return err
+				}
+				return describe(newOutput(cmd, format), info)
+			})
+		},
+	}
+	store.register(cmd)
 	return cmd
 }
 

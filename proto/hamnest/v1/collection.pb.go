@@ -899,6 +899,107 @@ func (x *CompactCollectionResponse) GetRewrite() *Rewrite {
 	return nil
 }
 
+// RenameCollectionRequest gives a collection another name.
+type RenameCollectionRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Required. The name that it has; no alias.
+	Name string `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
+	// Required. The name that it is to have.
+	NewName       string `protobuf:"bytes,2,opt,name=new_name,json=newName,proto3" json:"new_name,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *RenameCollectionRequest) Reset() {
+	*x = RenameCollectionRequest{}
+	mi := &file_hamnest_v1_collection_proto_msgTypes[11]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *RenameCollectionRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*RenameCollectionRequest) ProtoMessage() {}
+
+func (x *RenameCollectionRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_hamnest_v1_collection_proto_msgTypes[11]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use RenameCollectionRequest.ProtoReflect.Descriptor instead.
+func (*RenameCollectionRequest) Descriptor() ([]byte, []int) {
+	return file_hamnest_v1_collection_proto_rawDescGZIP(), []int{11}
+}
+
+func (x *RenameCollectionRequest) GetName() string {
+	if x != nil {
+		return x.Name
+	}
+	return ""
+}
+
+func (x *RenameCollectionRequest) GetNewName() string {
+	if x != nil {
+		return x.NewName
+	}
+	return ""
+}
+
+// RenameCollectionResponse returns the collection under its new name.
+type RenameCollectionResponse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The collection as it is now.
+	Collection    *Collection `protobuf:"bytes,1,opt,name=collection,proto3" json:"collection,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *RenameCollectionResponse) Reset() {
+	*x = RenameCollectionResponse{}
+	mi := &file_hamnest_v1_collection_proto_msgTypes[12]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *RenameCollectionResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*RenameCollectionResponse) ProtoMessage() {}
+
+func (x *RenameCollectionResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_hamnest_v1_collection_proto_msgTypes[12]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use RenameCollectionResponse.ProtoReflect.Descriptor instead.
+func (*RenameCollectionResponse) Descriptor() ([]byte, []int) {
+	return file_hamnest_v1_collection_proto_rawDescGZIP(), []int{12}
+}
+
+func (x *RenameCollectionResponse) GetCollection() *Collection {
+	if x != nil {
+		return x.Collection
+	}
+	return nil
+}
+
 // DeleteCollectionRequest names the collection to drop.
 type DeleteCollectionRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -910,7 +1011,7 @@ type DeleteCollectionRequest struct {
 
 func (x *DeleteCollectionRequest) Reset() {
 	*x = DeleteCollectionRequest{}
-	mi := &file_hamnest_v1_collection_proto_msgTypes[11]
+	mi := &file_hamnest_v1_collection_proto_msgTypes[13]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -922,7 +1023,7 @@ func (x *DeleteCollectionRequest) String() string {
 func (*DeleteCollectionRequest) ProtoMessage() {}
 
 func (x *DeleteCollectionRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_hamnest_v1_collection_proto_msgTypes[11]
+	mi := &file_hamnest_v1_collection_proto_msgTypes[13]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -935,7 +1036,7 @@ func (x *DeleteCollectionRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DeleteCollectionRequest.ProtoReflect.Descriptor instead.
 func (*DeleteCollectionRequest) Descriptor() ([]byte, []int) {
-	return file_hamnest_v1_collection_proto_rawDescGZIP(), []int{11}
+	return file_hamnest_v1_collection_proto_rawDescGZIP(), []int{13}
 }
 
 func (x *DeleteCollectionRequest) GetName() string {
@@ -954,7 +1055,7 @@ type DeleteCollectionResponse struct {
 
 func (x *DeleteCollectionResponse) Reset() {
 	*x = DeleteCollectionResponse{}
-	mi := &file_hamnest_v1_collection_proto_msgTypes[12]
+	mi := &file_hamnest_v1_collection_proto_msgTypes[14]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -966,7 +1067,7 @@ func (x *DeleteCollectionResponse) String() string {
 func (*DeleteCollectionResponse) ProtoMessage() {}
 
 func (x *DeleteCollectionResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_hamnest_v1_collection_proto_msgTypes[12]
+	mi := &file_hamnest_v1_collection_proto_msgTypes[14]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -979,7 +1080,7 @@ func (x *DeleteCollectionResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DeleteCollectionResponse.ProtoReflect.Descriptor instead.
 func (*DeleteCollectionResponse) Descriptor() ([]byte, []int) {
-	return file_hamnest_v1_collection_proto_rawDescGZIP(), []int{12}
+	return file_hamnest_v1_collection_proto_rawDescGZIP(), []int{14}
 }
 
 // GetCollectionStatsRequest names the collection to measure.
@@ -993,7 +1094,7 @@ type GetCollectionStatsRequest struct {
 
 func (x *GetCollectionStatsRequest) Reset() {
 	*x = GetCollectionStatsRequest{}
-	mi := &file_hamnest_v1_collection_proto_msgTypes[13]
+	mi := &file_hamnest_v1_collection_proto_msgTypes[15]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1005,7 +1106,7 @@ func (x *GetCollectionStatsRequest) String() string {
 func (*GetCollectionStatsRequest) ProtoMessage() {}
 
 func (x *GetCollectionStatsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_hamnest_v1_collection_proto_msgTypes[13]
+	mi := &file_hamnest_v1_collection_proto_msgTypes[15]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1018,7 +1119,7 @@ func (x *GetCollectionStatsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetCollectionStatsRequest.ProtoReflect.Descriptor instead.
 func (*GetCollectionStatsRequest) Descriptor() ([]byte, []int) {
-	return file_hamnest_v1_collection_proto_rawDescGZIP(), []int{13}
+	return file_hamnest_v1_collection_proto_rawDescGZIP(), []int{15}
 }
 
 func (x *GetCollectionStatsRequest) GetName() string {
@@ -1039,7 +1140,7 @@ type GetCollectionStatsResponse struct {
 
 func (x *GetCollectionStatsResponse) Reset() {
 	*x = GetCollectionStatsResponse{}
-	mi := &file_hamnest_v1_collection_proto_msgTypes[14]
+	mi := &file_hamnest_v1_collection_proto_msgTypes[16]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1051,7 +1152,7 @@ func (x *GetCollectionStatsResponse) String() string {
 func (*GetCollectionStatsResponse) ProtoMessage() {}
 
 func (x *GetCollectionStatsResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_hamnest_v1_collection_proto_msgTypes[14]
+	mi := &file_hamnest_v1_collection_proto_msgTypes[16]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1064,7 +1165,7 @@ func (x *GetCollectionStatsResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetCollectionStatsResponse.ProtoReflect.Descriptor instead.
 func (*GetCollectionStatsResponse) Descriptor() ([]byte, []int) {
-	return file_hamnest_v1_collection_proto_rawDescGZIP(), []int{14}
+	return file_hamnest_v1_collection_proto_rawDescGZIP(), []int{16}
 }
 
 func (x *GetCollectionStatsResponse) GetStats() *CollectionStats {
@@ -1120,7 +1221,7 @@ type CollectionStats struct {
 
 func (x *CollectionStats) Reset() {
 	*x = CollectionStats{}
-	mi := &file_hamnest_v1_collection_proto_msgTypes[15]
+	mi := &file_hamnest_v1_collection_proto_msgTypes[17]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1132,7 +1233,7 @@ func (x *CollectionStats) String() string {
 func (*CollectionStats) ProtoMessage() {}
 
 func (x *CollectionStats) ProtoReflect() protoreflect.Message {
-	mi := &file_hamnest_v1_collection_proto_msgTypes[15]
+	mi := &file_hamnest_v1_collection_proto_msgTypes[17]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1145,7 +1246,7 @@ func (x *CollectionStats) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CollectionStats.ProtoReflect.Descriptor instead.
 func (*CollectionStats) Descriptor() ([]byte, []int) {
-	return file_hamnest_v1_collection_proto_rawDescGZIP(), []int{15}
+	return file_hamnest_v1_collection_proto_rawDescGZIP(), []int{17}
 }
 
 func (x *CollectionStats) GetVectors() uint64 {
@@ -1294,7 +1395,7 @@ type Rewrite struct {
 
 func (x *Rewrite) Reset() {
 	*x = Rewrite{}
-	mi := &file_hamnest_v1_collection_proto_msgTypes[16]
+	mi := &file_hamnest_v1_collection_proto_msgTypes[18]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1306,7 +1407,7 @@ func (x *Rewrite) String() string {
 func (*Rewrite) ProtoMessage() {}
 
 func (x *Rewrite) ProtoReflect() protoreflect.Message {
-	mi := &file_hamnest_v1_collection_proto_msgTypes[16]
+	mi := &file_hamnest_v1_collection_proto_msgTypes[18]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1319,7 +1420,7 @@ func (x *Rewrite) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Rewrite.ProtoReflect.Descriptor instead.
 func (*Rewrite) Descriptor() ([]byte, []int) {
-	return file_hamnest_v1_collection_proto_rawDescGZIP(), []int{16}
+	return file_hamnest_v1_collection_proto_rawDescGZIP(), []int{18}
 }
 
 func (x *Rewrite) GetProfile() Profile {
@@ -1376,7 +1477,7 @@ type LiveState struct {
 
 func (x *LiveState) Reset() {
 	*x = LiveState{}
-	mi := &file_hamnest_v1_collection_proto_msgTypes[17]
+	mi := &file_hamnest_v1_collection_proto_msgTypes[19]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1388,7 +1489,7 @@ func (x *LiveState) String() string {
 func (*LiveState) ProtoMessage() {}
 
 func (x *LiveState) ProtoReflect() protoreflect.Message {
-	mi := &file_hamnest_v1_collection_proto_msgTypes[17]
+	mi := &file_hamnest_v1_collection_proto_msgTypes[19]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1401,7 +1502,7 @@ func (x *LiveState) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use LiveState.ProtoReflect.Descriptor instead.
 func (*LiveState) Descriptor() ([]byte, []int) {
-	return file_hamnest_v1_collection_proto_rawDescGZIP(), []int{17}
+	return file_hamnest_v1_collection_proto_rawDescGZIP(), []int{19}
 }
 
 func (x *LiveState) GetQueries() uint32 {
@@ -1460,7 +1561,7 @@ type CalibrateRequest struct {
 
 func (x *CalibrateRequest) Reset() {
 	*x = CalibrateRequest{}
-	mi := &file_hamnest_v1_collection_proto_msgTypes[18]
+	mi := &file_hamnest_v1_collection_proto_msgTypes[20]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1472,7 +1573,7 @@ func (x *CalibrateRequest) String() string {
 func (*CalibrateRequest) ProtoMessage() {}
 
 func (x *CalibrateRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_hamnest_v1_collection_proto_msgTypes[18]
+	mi := &file_hamnest_v1_collection_proto_msgTypes[20]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1485,7 +1586,7 @@ func (x *CalibrateRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CalibrateRequest.ProtoReflect.Descriptor instead.
 func (*CalibrateRequest) Descriptor() ([]byte, []int) {
-	return file_hamnest_v1_collection_proto_rawDescGZIP(), []int{18}
+	return file_hamnest_v1_collection_proto_rawDescGZIP(), []int{20}
 }
 
 func (x *CalibrateRequest) GetName() string {
@@ -1534,7 +1635,7 @@ type CalibrateResponse struct {
 
 func (x *CalibrateResponse) Reset() {
 	*x = CalibrateResponse{}
-	mi := &file_hamnest_v1_collection_proto_msgTypes[19]
+	mi := &file_hamnest_v1_collection_proto_msgTypes[21]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1546,7 +1647,7 @@ func (x *CalibrateResponse) String() string {
 func (*CalibrateResponse) ProtoMessage() {}
 
 func (x *CalibrateResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_hamnest_v1_collection_proto_msgTypes[19]
+	mi := &file_hamnest_v1_collection_proto_msgTypes[21]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1559,7 +1660,7 @@ func (x *CalibrateResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CalibrateResponse.ProtoReflect.Descriptor instead.
 func (*CalibrateResponse) Descriptor() ([]byte, []int) {
-	return file_hamnest_v1_collection_proto_rawDescGZIP(), []int{19}
+	return file_hamnest_v1_collection_proto_rawDescGZIP(), []int{21}
 }
 
 func (x *CalibrateResponse) GetCalibration() *Calibration {
@@ -1594,7 +1695,7 @@ type Calibration struct {
 
 func (x *Calibration) Reset() {
 	*x = Calibration{}
-	mi := &file_hamnest_v1_collection_proto_msgTypes[20]
+	mi := &file_hamnest_v1_collection_proto_msgTypes[22]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1606,7 +1707,7 @@ func (x *Calibration) String() string {
 func (*Calibration) ProtoMessage() {}
 
 func (x *Calibration) ProtoReflect() protoreflect.Message {
-	mi := &file_hamnest_v1_collection_proto_msgTypes[20]
+	mi := &file_hamnest_v1_collection_proto_msgTypes[22]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1619,7 +1720,7 @@ func (x *Calibration) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Calibration.ProtoReflect.Descriptor instead.
 func (*Calibration) Descriptor() ([]byte, []int) {
-	return file_hamnest_v1_collection_proto_rawDescGZIP(), []int{20}
+	return file_hamnest_v1_collection_proto_rawDescGZIP(), []int{22}
 }
 
 func (x *Calibration) GetRows() uint64 {
@@ -1703,7 +1804,7 @@ type Setting struct {
 
 func (x *Setting) Reset() {
 	*x = Setting{}
-	mi := &file_hamnest_v1_collection_proto_msgTypes[21]
+	mi := &file_hamnest_v1_collection_proto_msgTypes[23]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1715,7 +1816,7 @@ func (x *Setting) String() string {
 func (*Setting) ProtoMessage() {}
 
 func (x *Setting) ProtoReflect() protoreflect.Message {
-	mi := &file_hamnest_v1_collection_proto_msgTypes[21]
+	mi := &file_hamnest_v1_collection_proto_msgTypes[23]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1728,7 +1829,7 @@ func (x *Setting) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Setting.ProtoReflect.Descriptor instead.
 func (*Setting) Descriptor() ([]byte, []int) {
-	return file_hamnest_v1_collection_proto_rawDescGZIP(), []int{21}
+	return file_hamnest_v1_collection_proto_rawDescGZIP(), []int{23}
 }
 
 func (x *Setting) GetDims() uint32 {
@@ -1838,7 +1939,14 @@ const file_hamnest_v1_collection_proto_rawDesc = "" +
 	"\x18CompactCollectionRequest\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\tR\x04name\"J\n" +
 	"\x19CompactCollectionResponse\x12-\n" +
-	"\arewrite\x18\x01 \x01(\v2\x13.hamnest.v1.RewriteR\arewrite\"-\n" +
+	"\arewrite\x18\x01 \x01(\v2\x13.hamnest.v1.RewriteR\arewrite\"H\n" +
+	"\x17RenameCollectionRequest\x12\x12\n" +
+	"\x04name\x18\x01 \x01(\tR\x04name\x12\x19\n" +
+	"\bnew_name\x18\x02 \x01(\tR\anewName\"R\n" +
+	"\x18RenameCollectionResponse\x126\n" +
+	"\n" +
+	"collection\x18\x01 \x01(\v2\x16.hamnest.v1.CollectionR\n" +
+	"collection\"-\n" +
 	"\x17DeleteCollectionRequest\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\tR\x04name\"\x1a\n" +
 	"\x18DeleteCollectionResponse\"/\n" +
@@ -1930,13 +2038,14 @@ const file_hamnest_v1_collection_proto_rawDesc = "" +
 	"\x1eCALIBRATION_SOURCE_UNSPECIFIED\x10\x00\x12\x1c\n" +
 	"\x18CALIBRATION_SOURCE_GIVEN\x10\x01\x12\x1d\n" +
 	"\x19CALIBRATION_SOURCE_STORED\x10\x02\x12\x1b\n" +
-	"\x17CALIBRATION_SOURCE_LIVE\x10\x032\xf3\x05\n" +
+	"\x17CALIBRATION_SOURCE_LIVE\x10\x032\xd2\x06\n" +
 	"\x11CollectionService\x12]\n" +
 	"\x10CreateCollection\x12#.hamnest.v1.CreateCollectionRequest\x1a$.hamnest.v1.CreateCollectionResponse\x12T\n" +
 	"\rGetCollection\x12 .hamnest.v1.GetCollectionRequest\x1a!.hamnest.v1.GetCollectionResponse\x12Z\n" +
 	"\x0fListCollections\x12\".hamnest.v1.ListCollectionsRequest\x1a#.hamnest.v1.ListCollectionsResponse\x12]\n" +
 	"\x10UpdateCollection\x12#.hamnest.v1.UpdateCollectionRequest\x1a$.hamnest.v1.UpdateCollectionResponse\x12`\n" +
 	"\x11CompactCollection\x12$.hamnest.v1.CompactCollectionRequest\x1a%.hamnest.v1.CompactCollectionResponse\x12]\n" +
+	"\x10RenameCollection\x12#.hamnest.v1.RenameCollectionRequest\x1a$.hamnest.v1.RenameCollectionResponse\x12]\n" +
 	"\x10DeleteCollection\x12#.hamnest.v1.DeleteCollectionRequest\x1a$.hamnest.v1.DeleteCollectionResponse\x12c\n" +
 	"\x12GetCollectionStats\x12%.hamnest.v1.GetCollectionStatsRequest\x1a&.hamnest.v1.GetCollectionStatsResponse\x12H\n" +
 	"\tCalibrate\x12\x1c.hamnest.v1.CalibrateRequest\x1a\x1d.hamnest.v1.CalibrateResponseB7Z5github.com/hamnest/hamnest/proto/hamnest/v1;hamnestv1b\x06proto3"
@@ -1954,7 +2063,7 @@ func file_hamnest_v1_collection_proto_rawDescGZIP() []byte {
 }
 
 var file_hamnest_v1_collection_proto_enumTypes = make([]protoimpl.EnumInfo, 4)
-var file_hamnest_v1_collection_proto_msgTypes = make([]protoimpl.MessageInfo, 23)
+var file_hamnest_v1_collection_proto_msgTypes = make([]protoimpl.MessageInfo, 25)
 var file_hamnest_v1_collection_proto_goTypes = []any{
 	(Metric)(0),                        // 0: hamnest.v1.Metric
 	(Profile)(0),                       // 1: hamnest.v1.Profile
@@ -1971,27 +2080,29 @@ var file_hamnest_v1_collection_proto_goTypes = []any{
 	(*UpdateCollectionResponse)(nil),   // 12: hamnest.v1.UpdateCollectionResponse
 	(*CompactCollectionRequest)(nil),   // 13: hamnest.v1.CompactCollectionRequest
 	(*CompactCollectionResponse)(nil),  // 14: hamnest.v1.CompactCollectionResponse
-	(*DeleteCollectionRequest)(nil),    // 15: hamnest.v1.DeleteCollectionRequest
-	(*DeleteCollectionResponse)(nil),   // 16: hamnest.v1.DeleteCollectionResponse
-	(*GetCollectionStatsRequest)(nil),  // 17: hamnest.v1.GetCollectionStatsRequest
-	(*GetCollectionStatsResponse)(nil), // 18: hamnest.v1.GetCollectionStatsResponse
-	(*CollectionStats)(nil),            // 19: hamnest.v1.CollectionStats
-	(*Rewrite)(nil),                    // 20: hamnest.v1.Rewrite
-	(*LiveState)(nil),                  // 21: hamnest.v1.LiveState
-	(*CalibrateRequest)(nil),           // 22: hamnest.v1.CalibrateRequest
-	(*CalibrateResponse)(nil),          // 23: hamnest.v1.CalibrateResponse
-	(*Calibration)(nil),                // 24: hamnest.v1.Calibration
-	(*Setting)(nil),                    // 25: hamnest.v1.Setting
-	nil,                                // 26: hamnest.v1.Collection.LabelsEntry
-	(*timestamppb.Timestamp)(nil),      // 27: google.protobuf.Timestamp
-	(*fieldmaskpb.FieldMask)(nil),      // 28: google.protobuf.FieldMask
-	(*Vector)(nil),                     // 29: hamnest.v1.Vector
+	(*RenameCollectionRequest)(nil),    // 15: hamnest.v1.RenameCollectionRequest
+	(*RenameCollectionResponse)(nil),   // 16: hamnest.v1.RenameCollectionResponse
+	(*DeleteCollectionRequest)(nil),    // 17: hamnest.v1.DeleteCollectionRequest
+	(*DeleteCollectionResponse)(nil),   // 18: hamnest.v1.DeleteCollectionResponse
+	(*GetCollectionStatsRequest)(nil),  // 19: hamnest.v1.GetCollectionStatsRequest
+	(*GetCollectionStatsResponse)(nil), // 20: hamnest.v1.GetCollectionStatsResponse
+	(*CollectionStats)(nil),            // 21: hamnest.v1.CollectionStats
+	(*Rewrite)(nil),                    // 22: hamnest.v1.Rewrite
+	(*LiveState)(nil),                  // 23: hamnest.v1.LiveState
+	(*CalibrateRequest)(nil),           // 24: hamnest.v1.CalibrateRequest
+	(*CalibrateResponse)(nil),          // 25: hamnest.v1.CalibrateResponse
+	(*Calibration)(nil),                // 26: hamnest.v1.Calibration
+	(*Setting)(nil),                    // 27: hamnest.v1.Setting
+	nil,                                // 28: hamnest.v1.Collection.LabelsEntry
+	(*timestamppb.Timestamp)(nil),      // 29: google.protobuf.Timestamp
+	(*fieldmaskpb.FieldMask)(nil),      // 30: google.protobuf.FieldMask
+	(*Vector)(nil),                     // 31: hamnest.v1.Vector
 }
 var file_hamnest_v1_collection_proto_depIdxs = []int32{
 	0,  // 0: hamnest.v1.Collection.metric:type_name -> hamnest.v1.Metric
 	1,  // 1: hamnest.v1.Collection.profile:type_name -> hamnest.v1.Profile
-	26, // 2: hamnest.v1.Collection.labels:type_name -> hamnest.v1.Collection.LabelsEntry
-	27, // 3: hamnest.v1.Collection.create_time:type_name -> google.protobuf.Timestamp
+	28, // 2: hamnest.v1.Collection.labels:type_name -> hamnest.v1.Collection.LabelsEntry
+	29, // 3: hamnest.v1.Collection.create_time:type_name -> google.protobuf.Timestamp
 	1,  // 4: hamnest.v1.Collection.profile_in_force:type_name -> hamnest.v1.Profile
 	2,  // 5: hamnest.v1.Collection.store:type_name -> hamnest.v1.Precision
 	4,  // 6: hamnest.v1.CreateCollectionRequest.collection:type_name -> hamnest.v1.Collection
@@ -1999,41 +2110,44 @@ var file_hamnest_v1_collection_proto_depIdxs = []int32{
 	4,  // 8: hamnest.v1.GetCollectionResponse.collection:type_name -> hamnest.v1.Collection
 	4,  // 9: hamnest.v1.ListCollectionsResponse.collections:type_name -> hamnest.v1.Collection
 	4,  // 10: hamnest.v1.UpdateCollectionRequest.collection:type_name -> hamnest.v1.Collection
-	28, // 11: hamnest.v1.UpdateCollectionRequest.update_mask:type_name -> google.protobuf.FieldMask
+	30, // 11: hamnest.v1.UpdateCollectionRequest.update_mask:type_name -> google.protobuf.FieldMask
 	4,  // 12: hamnest.v1.UpdateCollectionResponse.collection:type_name -> hamnest.v1.Collection
-	20, // 13: hamnest.v1.CompactCollectionResponse.rewrite:type_name -> hamnest.v1.Rewrite
-	19, // 14: hamnest.v1.GetCollectionStatsResponse.stats:type_name -> hamnest.v1.CollectionStats
-	20, // 15: hamnest.v1.CollectionStats.rewrite:type_name -> hamnest.v1.Rewrite
-	21, // 16: hamnest.v1.CollectionStats.live:type_name -> hamnest.v1.LiveState
-	1,  // 17: hamnest.v1.Rewrite.profile:type_name -> hamnest.v1.Profile
-	2,  // 18: hamnest.v1.Rewrite.store:type_name -> hamnest.v1.Precision
-	27, // 19: hamnest.v1.Rewrite.start_time:type_name -> google.protobuf.Timestamp
-	29, // 20: hamnest.v1.CalibrateRequest.queries:type_name -> hamnest.v1.Vector
-	24, // 21: hamnest.v1.CalibrateResponse.calibration:type_name -> hamnest.v1.Calibration
-	3,  // 22: hamnest.v1.Calibration.source:type_name -> hamnest.v1.CalibrationSource
-	1,  // 23: hamnest.v1.Calibration.profile:type_name -> hamnest.v1.Profile
-	25, // 24: hamnest.v1.Calibration.settings:type_name -> hamnest.v1.Setting
-	5,  // 25: hamnest.v1.CollectionService.CreateCollection:input_type -> hamnest.v1.CreateCollectionRequest
-	7,  // 26: hamnest.v1.CollectionService.GetCollection:input_type -> hamnest.v1.GetCollectionRequest
-	9,  // 27: hamnest.v1.CollectionService.ListCollections:input_type -> hamnest.v1.ListCollectionsRequest
-	11, // 28: hamnest.v1.CollectionService.UpdateCollection:input_type -> hamnest.v1.UpdateCollectionRequest
-	13, // 29: hamnest.v1.CollectionService.CompactCollection:input_type -> hamnest.v1.CompactCollectionRequest
-	15, // 30: hamnest.v1.CollectionService.DeleteCollection:input_type -> hamnest.v1.DeleteCollectionRequest
-	17, // 31: hamnest.v1.CollectionService.GetCollectionStats:input_type -> hamnest.v1.GetCollectionStatsRequest
-	22, // 32: hamnest.v1.CollectionService.Calibrate:input_type -> hamnest.v1.CalibrateRequest
-	6,  // 33: hamnest.v1.CollectionService.CreateCollection:output_type -> hamnest.v1.CreateCollectionResponse
-	8,  // 34: hamnest.v1.CollectionService.GetCollection:output_type -> hamnest.v1.GetCollectionResponse
-	10, // 35: hamnest.v1.CollectionService.ListCollections:output_type -> hamnest.v1.ListCollectionsResponse
-	12, // 36: hamnest.v1.CollectionService.UpdateCollection:output_type -> hamnest.v1.UpdateCollectionResponse
-	14, // 37: hamnest.v1.CollectionService.CompactCollection:output_type -> hamnest.v1.CompactCollectionResponse
-	16, // 38: hamnest.v1.CollectionService.DeleteCollection:output_type -> hamnest.v1.DeleteCollectionResponse
-	18, // 39: hamnest.v1.CollectionService.GetCollectionStats:output_type -> hamnest.v1.GetCollectionStatsResponse
-	23, // 40: hamnest.v1.CollectionService.Calibrate:output_type -> hamnest.v1.CalibrateResponse
-	33, // [33:41] is the sub-list for method output_type
-	25, // [25:33] is the sub-list for method input_type
-	25, // [25:25] is the sub-list for extension type_name
-	25, // [25:25] is the sub-list for extension extendee
-	0,  // [0:25] is the sub-list for field type_name
+	22, // 13: hamnest.v1.CompactCollectionResponse.rewrite:type_name -> hamnest.v1.Rewrite
+	4,  // 14: hamnest.v1.RenameCollectionResponse.collection:type_name -> hamnest.v1.Collection
+	21, // 15: hamnest.v1.GetCollectionStatsResponse.stats:type_name -> hamnest.v1.CollectionStats
+	22, // 16: hamnest.v1.CollectionStats.rewrite:type_name -> hamnest.v1.Rewrite
+	23, // 17: hamnest.v1.CollectionStats.live:type_name -> hamnest.v1.LiveState
+	1,  // 18: hamnest.v1.Rewrite.profile:type_name -> hamnest.v1.Profile
+	2,  // 19: hamnest.v1.Rewrite.store:type_name -> hamnest.v1.Precision
+	29, // 20: hamnest.v1.Rewrite.start_time:type_name -> google.protobuf.Timestamp
+	31, // 21: hamnest.v1.CalibrateRequest.queries:type_name -> hamnest.v1.Vector
+	26, // 22: hamnest.v1.CalibrateResponse.calibration:type_name -> hamnest.v1.Calibration
+	3,  // 23: hamnest.v1.Calibration.source:type_name -> hamnest.v1.CalibrationSource
+	1,  // 24: hamnest.v1.Calibration.profile:type_name -> hamnest.v1.Profile
+	27, // 25: hamnest.v1.Calibration.settings:type_name -> hamnest.v1.Setting
+	5,  // 26: hamnest.v1.CollectionService.CreateCollection:input_type -> hamnest.v1.CreateCollectionRequest
+	7,  // 27: hamnest.v1.CollectionService.GetCollection:input_type -> hamnest.v1.GetCollectionRequest
+	9,  // 28: hamnest.v1.CollectionService.ListCollections:input_type -> hamnest.v1.ListCollectionsRequest
+	11, // 29: hamnest.v1.CollectionService.UpdateCollection:input_type -> hamnest.v1.UpdateCollectionRequest
+	13, // 30: hamnest.v1.CollectionService.CompactCollection:input_type -> hamnest.v1.CompactCollectionRequest
+	15, // 31: hamnest.v1.CollectionService.RenameCollection:input_type -> hamnest.v1.RenameCollectionRequest
+	17, // 32: hamnest.v1.CollectionService.DeleteCollection:input_type -> hamnest.v1.DeleteCollectionRequest
+	19, // 33: hamnest.v1.CollectionService.GetCollectionStats:input_type -> hamnest.v1.GetCollectionStatsRequest
+	24, // 34: hamnest.v1.CollectionService.Calibrate:input_type -> hamnest.v1.CalibrateRequest
+	6,  // 35: hamnest.v1.CollectionService.CreateCollection:output_type -> hamnest.v1.CreateCollectionResponse
+	8,  // 36: hamnest.v1.CollectionService.GetCollection:output_type -> hamnest.v1.GetCollectionResponse
+	10, // 37: hamnest.v1.CollectionService.ListCollections:output_type -> hamnest.v1.ListCollectionsResponse
+	12, // 38: hamnest.v1.CollectionService.UpdateCollection:output_type -> hamnest.v1.UpdateCollectionResponse
+	14, // 39: hamnest.v1.CollectionService.CompactCollection:output_type -> hamnest.v1.CompactCollectionResponse
+	16, // 40: hamnest.v1.CollectionService.RenameCollection:output_type -> hamnest.v1.RenameCollectionResponse
+	18, // 41: hamnest.v1.CollectionService.DeleteCollection:output_type -> hamnest.v1.DeleteCollectionResponse
+	20, // 42: hamnest.v1.CollectionService.GetCollectionStats:output_type -> hamnest.v1.GetCollectionStatsResponse
+	25, // 43: hamnest.v1.CollectionService.Calibrate:output_type -> hamnest.v1.CalibrateResponse
+	35, // [35:44] is the sub-list for method output_type
+	26, // [26:35] is the sub-list for method input_type
+	26, // [26:26] is the sub-list for extension type_name
+	26, // [26:26] is the sub-list for extension extendee
+	0,  // [0:26] is the sub-list for field type_name
 }
 
 func init() { file_hamnest_v1_collection_proto_init() }
@@ -2048,7 +2162,7 @@ func file_hamnest_v1_collection_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_hamnest_v1_collection_proto_rawDesc), len(file_hamnest_v1_collection_proto_rawDesc)),
 			NumEnums:      4,
-			NumMessages:   23,
+			NumMessages:   25,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

@@ -24,6 +24,7 @@ const (
 	CollectionService_ListCollections_FullMethodName    = "/hamnest.v1.CollectionService/ListCollections"
 	CollectionService_UpdateCollection_FullMethodName   = "/hamnest.v1.CollectionService/UpdateCollection"
 	CollectionService_CompactCollection_FullMethodName  = "/hamnest.v1.CollectionService/CompactCollection"
+	CollectionService_RenameCollection_FullMethodName   = "/hamnest.v1.CollectionService/RenameCollection"
 	CollectionService_DeleteCollection_FullMethodName   = "/hamnest.v1.CollectionService/DeleteCollection"
 	CollectionService_GetCollectionStats_FullMethodName = "/hamnest.v1.CollectionService/GetCollectionStats"
 	CollectionService_Calibrate_FullMethodName          = "/hamnest.v1.CollectionService/Calibrate"
@@ -40,7 +41,7 @@ const (
 // google.rpc.ErrorInfo (reason LIMIT_EXCEEDED; metadata limit, max, found) for a
 // value above a configured limit, and NOT_FOUND for a collection that is not there.
 type CollectionServiceClient interface {
-	// Makes an empty collection. ALREADY_EXISTS when the name is taken.
+	// Makes an empty collection. ALREADY_EXISTS when a collection or an alias has the name.
 	CreateCollection(ctx context.Context, in *CreateCollectionRequest, opts ...grpc.CallOption) (*CreateCollectionResponse, error)
 	// Describes one collection.
 	GetCollection(ctx context.Context, in *GetCollectionRequest, opts ...grpc.CallOption) (*GetCollectionResponse, error)
@@ -61,7 +62,12 @@ type CollectionServiceClient interface {
 	// reason REWRITING while a rewrite is under way; RESOURCE_EXHAUSTED with one of reason
 	// NO_SPACE when the disk has no room for the copy.
 	CompactCollection(ctx context.Context, in *CompactCollectionRequest, opts ...grpc.CallOption) (*CompactCollectionResponse, error)
+	// Gives a collection another name, durably and at once; its aliases stay. ALREADY_EXISTS when
+	// a collection or an alias has the new name, INVALID_ARGUMENT when name is an alias.
+	RenameCollection(ctx context.Context, in *RenameCollectionRequest, opts ...grpc.CallOption) (*RenameCollectionResponse, error)
 	// Drops a collection and everything in it. Searches already running finish.
+	// FAILED_PRECONDITION with a google.rpc.ErrorInfo of reason ALIASED while it has aliases,
+	// INVALID_ARGUMENT when name is an alias.
 	DeleteCollection(ctx context.Context, in *DeleteCollectionRequest, opts ...grpc.CallOption) (*DeleteCollectionResponse, error)
 	// Measures a collection: rows, bytes on disk, bytes in memory.
 	GetCollectionStats(ctx context.Context, in *GetCollectionStatsRequest, opts ...grpc.CallOption) (*GetCollectionStatsResponse, error)
@@ -132,6 +138,16 @@ func (c *collectionServiceClient) CompactCollection(ctx context.Context, in *Com
 	return out, nil
 }
 
+func (c *collectionServiceClient) RenameCollection(ctx context.Context, in *RenameCollectionRequest, opts ...grpc.CallOption) (*RenameCollectionResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(RenameCollectionResponse)
+	err := c.cc.Invoke(ctx, CollectionService_RenameCollection_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
 func (c *collectionServiceClient) DeleteCollection(ctx context.Context, in *DeleteCollectionRequest, opts ...grpc.CallOption) (*DeleteCollectionResponse, error) {
 	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
 	out := new(DeleteCollectionResponse)
@@ -173,7 +189,7 @@ func (c *collectionServiceClient) Calibrate(ctx context.Context, in *CalibrateRe
 // google.rpc.ErrorInfo (reason LIMIT_EXCEEDED; metadata limit, max, found) for a
 // value above a configured limit, and NOT_FOUND for a collection that is not there.
 type CollectionServiceServer interface {
-	// Makes an empty collection. ALREADY_EXISTS when the name is taken.
+	// Makes an empty collection. ALREADY_EXISTS when a collection or an alias has the name.
 	CreateCollection(context.Context, *CreateCollectionRequest) (*CreateCollectionResponse, error)
 	// Describes one collection.
 	GetCollection(context.Context, *GetCollectionRequest) (*GetCollectionResponse, error)
@@ -194,7 +210,12 @@ type CollectionServiceServer interface {
 	// reason REWRITING while a rewrite is under way; RESOURCE_EXHAUSTED with one of reason
 	// NO_SPACE when the disk has no room for the copy.
 	CompactCollection(context.Context, *CompactCollectionRequest) (*CompactCollectionResponse, error)
+	// Gives a collection another name, durably and at once; its aliases stay. ALREADY_EXISTS when
+	// a collection or an alias has the new name, INVALID_ARGUMENT when name is an alias.
+	RenameCollection(context.Context, *RenameCollectionRequest) (*RenameCollectionResponse, error)
 	// Drops a collection and everything in it. Searches already running finish.
+	// FAILED_PRECONDITION with a google.rpc.ErrorInfo of reason ALIASED while it has aliases,
+	// INVALID_ARGUMENT when name is an alias.
 	DeleteCollection(context.Context, *DeleteCollectionRequest) (*DeleteCollectionResponse, error)
 	// Measures a collection: rows, bytes on disk, bytes in memory.
 	GetCollectionStats(context.Context, *GetCollectionStatsRequest) (*GetCollectionStatsResponse, error)
@@ -229,6 +250,9 @@ func (UnimplementedCollectionServiceServer) UpdateCollection(context.Context, *U
 }
 func (UnimplementedCollectionServiceServer) CompactCollection(context.Context, *CompactCollectionRequest) (*CompactCollectionResponse, error) {
 	return nil, status.Error(codes.Unimplemented, "method CompactCollection not implemented")
+}
+func (UnimplementedCollectionServiceServer) RenameCollection(context.Context, *RenameCollectionRequest) (*RenameCollectionResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method RenameCollection not implemented")
 }
 func (UnimplementedCollectionServiceServer) DeleteCollection(context.Context, *DeleteCollectionRequest) (*DeleteCollectionResponse, error) {
 	return nil, status.Error(codes.Unimplemented, "method DeleteCollection not implemented")
@@ -350,6 +374,24 @@ func _CollectionService_CompactCollection_Handler(srv interface{}, ctx context.C
 	return interceptor(ctx, in, info, handler)
 }
 
+func _CollectionService_RenameCollection_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(RenameCollectionRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(CollectionServiceServer).RenameCollection(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: CollectionService_RenameCollection_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(CollectionServiceServer).RenameCollection(ctx, req.(*RenameCollectionRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
 func _CollectionService_DeleteCollection_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
 	in := new(DeleteCollectionRequest)
 	if err := dec(in); err != nil {
@@ -430,6 +472,10 @@ var CollectionService_ServiceDesc = grpc.ServiceDesc{
 		{
 			MethodName: "CompactCollection",
 			Handler:    _CollectionService_CompactCollection_Handler,
+		},
+		{
+			MethodName: "RenameCollection",
+			Handler:    _CollectionService_RenameCollection_Handler,
 		},
 		{
 			MethodName: "DeleteCollection",

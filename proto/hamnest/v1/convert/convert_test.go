@@ -254,6 +254,8 @@ func TestEveryFieldOfEveryWordRoundTrips(t *testing.T) {
 	comesBack(t, filled[api.Stats](nil),
 		func(_ *Violations, w api.Stats) *hamnestv1.CollectionStats { return StatsToProto(w) },
 		func(_ *Violations, m *hamnestv1.CollectionStats) (api.Stats, error) { return StatsFromProto(m) })
+	comesBack(t, filled[api.Alias](nil), AliasToProto,
+		func(_ *Violations, m *hamnestv1.Alias) (api.Alias, error) { return AliasFromProto(m), nil })
 	comesBack(t, filled[api.CheckReport](nil),
 		func(_ *Violations, w api.CheckReport) *hamnestv1.CheckResponse { return CheckToProto(w) },
 		func(_ *Violations, m *hamnestv1.CheckResponse) (api.CheckReport, error) {

@@ -34,6 +34,7 @@ var meanings = []struct {
 	{api.ErrEmpty, codes.FailedPrecondition, "EMPTY"},
 	{api.ErrRewriting, codes.FailedPrecondition, "REWRITING"},
 	{api.ErrCodesOnly, codes.FailedPrecondition, "CODES_ONLY"},
+	{api.ErrAliased, codes.FailedPrecondition, "ALIASED"},
 	{api.ErrUnavailable, codes.Unavailable, ""},
 	{api.ErrClosed, codes.Unavailable, ""},
 	{api.ErrInvalid, codes.InvalidArgument, ""},
