@@ -227,7 +227,7 @@ func TestVectors(t *testing.T) {
 	if err := c.Upsert(ctx, "docs", records); err != nil {
 		t.Fatal(err)
 	}
-	if n, err := c.Count(ctx, "docs"); err != nil || n != 250 {
+	if n, err := c.Count(ctx, "docs", ""); err != nil || n != 250 {
 		t.Errorf("Count: %d, %v, want 250", n, err)
 	}
 
@@ -522,7 +522,7 @@ func TestOnlyWhatIsSafeToRepeatIsRetried(t *testing.T) {
 			return nil
 		}},
 		{"Count", true, func(ctx context.Context, c *Client) error {
-			_, err := c.Count(ctx, "docs")
+			_, err := c.Count(ctx, "docs", "")
 			return err
 		}},
 		{"Search", true, func(ctx context.Context, c *Client) error {
@@ -572,7 +572,7 @@ func TestOnlyWhatIsSafeToRepeatIsRetried(t *testing.T) {
 		t.Parallel()
 		calls := &attempts{failures: 100}
 		c := startFake(t, unimplemented, grpc.UnaryInterceptor(calls.unary))
-		if _, err := c.Count(t.Context(), "docs"); !errors.Is(err, api.ErrUnavailable) || calls.count.Load() != 4 {
+		if _, err := c.Count(t.Context(), "docs", ""); !errors.Is(err, api.ErrUnavailable) || calls.count.Load() != 4 {
 			t.Errorf("%v after %d calls, want ErrUnavailable after 4", err, calls.count.Load())
 		}
 	})
@@ -580,7 +580,7 @@ func TestOnlyWhatIsSafeToRepeatIsRetried(t *testing.T) {
 		t.Parallel()
 		calls := &attempts{}
 		c := startFake(t, unimplemented, grpc.UnaryInterceptor(calls.unary))
-		if _, err := c.Count(t.Context(), "docs"); status.Code(err) != codes.Unimplemented || calls.count.Load() != 1 {
+		if _, err := c.Count(t.Context(), "docs", ""); status.Code(err) != codes.Unimplemented || calls.count.Load() != 1 {
 			t.Errorf("%v after %d calls, want UNIMPLEMENTED after 1", err, calls.count.Load())
 		}
 	})

@@ -36,7 +36,7 @@ func TestEnginesFailAlike(t *testing.T) {
 				fields []string // of an *api.InvalidError
 				call   func() error
 			}{
-				{"a collection that is not there", api.ErrNotFound, nil, func() error { _, err := e.Count(ctx, "nope"); return err }},
+				{"a collection that is not there", api.ErrNotFound, nil, func() error { _, err := e.Count(ctx, "nope", ""); return err }},
 				{"compacting one", api.ErrNotFound, nil, func() error { _, err := e.Compact(ctx, "nope"); return err }},
 				{"an alias of one", api.ErrNotFound, nil, func() error { _, err := e.SetAlias(ctx, "x", "nope"); return err }},
 				{"an alias with a collection's name", api.ErrExists, nil, func() error { _, err := e.SetAlias(ctx, name, name); return err }},
@@ -100,6 +100,27 @@ func TestEnginesFailAlike(t *testing.T) {
 				{"measuring nothing", api.ErrEmpty, nil, func() error { _, err := e.Calibrate(ctx, name, api.CalibrateOptions{}); return err }},
 				{"measuring too many hits", api.ErrInvalid, []string{"k"}, func() error {
 					_, err := e.Calibrate(ctx, name, api.CalibrateOptions{K: 5000})
+					return err
+				}},
+				{"a filter with a fault", api.ErrInvalid, []string{"filter"}, func() error {
+					_, err := e.Search(ctx, name, api.Query{Vector: []float32{1, 2, 3}, K: 1, Filter: "n ="})
+					return err
+				}},
+				{"a filter with a fault in a batch", api.ErrInvalid, []string{"requests[0].filter"}, func() error {
+					_, err := e.BatchSearch(ctx, name, []api.Query{{Vector: []float32{1, 2, 3}, K: 1, Filter: "n ="}})
+					return err
+				}},
+				{"counting by one", api.ErrInvalid, []string{"filter"}, func() error { _, err := e.Count(ctx, name, "n ="); return err }},
+				{"listing by one", api.ErrInvalid, []string{"filter"}, func() error {
+					_, _, err := e.ListPage(ctx, name, 0, "", api.ReadOptions{Filter: "n ="})
+					return err
+				}},
+				{"deleting by one", api.ErrInvalid, []string{"filter"}, func() error { _, err := e.DeleteWhere(ctx, name, "n ="); return err }},
+				{"deleting by none", api.ErrInvalid, []string{"filter"}, func() error { _, err := e.DeleteWhere(ctx, name, ""); return err }},
+				{"deleting by blanks", api.ErrInvalid, []string{"filter"}, func() error { _, err := e.DeleteWhere(ctx, name, "  "); return err }},
+				{"a filter that is not UTF-8", api.ErrInvalid, []string{"filter"}, func() error { _, err := e.Count(ctx, name, "\xff"); return err }},
+				{"a filter beside ids", api.ErrInvalid, []string{"filter"}, func() error {
+					_, _, err := e.Get(ctx, name, []string{"a"}, api.ReadOptions{Filter: "n = 1"})
 					return err
 				}},
 				{"a context that has ended", context.Canceled, nil, func() error { return e.DeleteCollection(cancelled, name) }},
@@ -226,6 +247,26 @@ func TestEnginesAnswerAlike(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
+		text := `in(id, "id-0003", "id-0005", "id-0100") OR n = 7`
+		few, err := e.Search(ctx, info.Name, api.Query{Vector: records[1].Vector, K: 5, Filter: text})
+		if err != nil {
+			t.Fatal(err)
+		}
+		count, err := e.Count(ctx, info.Name, text)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for r, err := range api.List(ctx, e, info.Name, api.ReadOptions{Filter: text}) {
+			if err != nil {
+				t.Fatal(err)
+			}
+			listed = append(listed, r)
+		}
+		gone, err := e.DeleteWhere(ctx, info.Name, `id = "id-0003"`)
+		if err != nil {
+			t.Fatal(err)
+		}
+		few.Receipt.FilterTime, few.Receipt.Scan, few.Receipt.Refine, few.Receipt.RescoreTime, few.Receipt.Total = 0, 0, 0, 0, 0
 		hits, err := e.Search(ctx, info.Name, api.Query{Code: found[0].Code, K: 5, WithVector: true, WithMetadata: true})
 		if err != nil {
 			t.Fatal(err)
@@ -268,8 +309,11 @@ func TestEnginesAnswerAlike(t *testing.T) {
 			t.Fatal(err)
 		}
 		info.Name, info.Created = "", time.Time{}
+		if count < 3 || gone != 1 || few.Receipt.AllowedRows != count {
+			t.Errorf("%s: by filter %d are counted, %d deleted, %+v", name, count, gone, few.Receipt)
+		}
 		begun.Started, begun.Done = time.Time{}, 0
-		answers = append(answers, fmt.Sprintf("%+v %+v %+v %+v %d %+v %q %+v %+v %+v %d %d %d %+v", begun, info, result, listed, removed, found, missing,
+		answers = append(answers, fmt.Sprintf("%+v %d %+v %+v %+v %+v %d %+v %q %+v %+v %+v %d %d %d %+v", few, count, begun, info, result, listed, removed, found, missing,
 			hits.Hits, batch[0].Hits, batch[1].Hits, stats.Vectors, stats.Retired, stats.Dropped, report))
 	}
 	if answers[0] != answers[1] {

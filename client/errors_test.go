@@ -199,12 +199,12 @@ func TestErrorsOfAServer(t *testing.T) {
 
 	ended, cancel := context.WithCancel(ctx)
 	cancel()
-	if _, err := c.Count(ended, "docs"); !errors.Is(err, context.Canceled) {
+	if _, err := c.Count(ended, "docs", ""); !errors.Is(err, context.Canceled) {
 		t.Errorf("a cancelled call: %v", err)
 	}
 	late, cancel := context.WithDeadline(ctx, time.Unix(0, 0))
 	defer cancel()
-	if _, err := c.Count(late, "docs"); !errors.Is(err, context.DeadlineExceeded) {
+	if _, err := c.Count(late, "docs", ""); !errors.Is(err, context.DeadlineExceeded) {
 		t.Errorf("a call after its deadline: %v", err)
 	}
 
@@ -259,7 +259,7 @@ func TestWhatHasNoFormOnTheWireIsInvalid(t *testing.T) {
 			return err
 		}, []string{"collection"}},
 		{"a name to count", func() error {
-			_, err := c.Count(ctx, bad)
+			_, err := c.Count(ctx, bad, "")
 			return err
 		}, []string{"collection"}},
 		{"an id and metadata to store", func() error {

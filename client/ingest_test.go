@@ -61,7 +61,7 @@ func TestIngestStoresEverything(t *testing.T) {
 			if err := stream.Add(t.Context(), api.Record{ID: "late"}); err == nil {
 				t.Error("a closed stream took a record")
 			}
-			if n, err := c.Count(t.Context(), "docs"); err != nil || n != uint64(tt.n) {
+			if n, err := c.Count(t.Context(), "docs", ""); err != nil || n != uint64(tt.n) {
 				t.Errorf("%d vectors stored, %v, want %d", n, err, tt.n)
 			}
 		})
@@ -151,7 +151,7 @@ func TestIngestReportsRefusals(t *testing.T) {
 	if !slices.Equal(result.Refusals, told[:3]) {
 		t.Errorf("kept %v, want the first 3", result.Refusals)
 	}
-	if n, err := c.Count(t.Context(), "docs"); err != nil || n != 34 {
+	if n, err := c.Count(t.Context(), "docs", ""); err != nil || n != 34 {
 		t.Errorf("%d vectors stored, %v, want 34", n, err)
 	}
 }
@@ -427,7 +427,7 @@ func TestManyIngestStreamsShareAClient(t *testing.T) {
 		})
 	}
 	wg.Wait()
-	if n, err := c.Count(t.Context(), "docs"); err != nil || n != 1200 {
+	if n, err := c.Count(t.Context(), "docs", ""); err != nil || n != 1200 {
 		t.Errorf("%d vectors stored, %v, want 1200", n, err)
 	}
 }

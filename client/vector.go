@@ -35,6 +35,11 @@ func (c *Client) Get(ctx context.Context, collection string, ids []string, opts 
 	if err := cmp.Or(checkText("collection", collection), checkText("ids", ids...)); err != nil {
 		return nil, nil, err
 	}
+	if opts.Filter != "" {
+		var bad convert.Violations
+		bad.Add("filter", "set for records that are read by id, want a list")
+		return nil, nil, refused(bad)
+	}
 	resp, err := c.vectors.GetVectors(ctx, &hamnestv1.GetVectorsRequest{
 		Collection:   collection,
 		Ids:          ids,
@@ -58,6 +63,21 @@ func (c *Client) Delete(ctx context.Context, collection string, ids []string) (i
 	return int(resp.GetDeletedCount()), fromGRPC(err)
 }
 
+// DeleteWhere removes the records that match a filter and returns how many those were: see
+// api.Engine. When it fails it returns 0, though some may be removed.
+func (c *Client) DeleteWhere(ctx context.Context, collection string, filter string) (int, error) {
+	if err := cmp.Or(checkText("collection", collection), checkText("filter", filter)); err != nil {
+		return 0, err
+	}
+	if filter == "" { // on the wire that is none
+		var bad convert.Violations
+		bad.Add("filter", "is empty, want one that says what to delete")
+		return 0, refused(bad)
+	}
+	resp, err := c.vectors.DeleteVectors(ctx, &hamnestv1.DeleteVectorsRequest{Collection: collection, Filter: filter})
+	return int(resp.GetDeletedCount()), fromGRPC(err)
+}
+
 // ListPage lists records in the order in which they were stored: see api.Engine. api.List
 // lists them all.
 func (c *Client) ListPage(ctx context.Context, collection string, size int, token string, opts api.ReadOptions) (page []api.Record, next string, err error) {
@@ -66,6 +86,7 @@ func (c *Client) ListPage(ctx context.Context, collection string, size int, toke
 		Collection:   bad.Text("collection", collection),
 		PageSize:     bad.Uint32("page_size", size),
 		PageToken:    bad.Text("page_token", token),
+		Filter:       bad.Text("filter", opts.Filter),
 		WithVector:   opts.WithVector,
 		WithMetadata: opts.WithMetadata,
 		WithCode:     convert.DialectToProto(opts),
@@ -81,11 +102,11 @@ func (c *Client) ListPage(ctx context.Context, collection string, size int, toke
 	return page, resp.GetNextPageToken(), err
 }
 
-// Count returns how many vectors a search of the collection can return.
-func (c *Client) Count(ctx context.Context, collection string) (uint64, error) {
-	if err := checkText("collection", collection); err != nil {
+// Count returns how many vectors of the collection a search with that filter can return.
+func (c *Client) Count(ctx context.Context, collection string, filter string) (uint64, error) {
+	if err := cmp.Or(checkText("collection", collection), checkText("filter", filter)); err != nil {
 		return 0, err
 	}
-	resp, err := c.vectors.CountVectors(ctx, &hamnestv1.CountVectorsRequest{Collection: collection})
+	resp, err := c.vectors.CountVectors(ctx, &hamnestv1.CountVectorsRequest{Collection: collection, Filter: filter})
 	return resp.GetCount(), fromGRPC(err)
 }

@@ -62,7 +62,7 @@ func TestAnAliasIsTakenWhereverANameIs(t *testing.T) {
 			"get":     func() error { _, _, err := db.Get(ctx, "prod", []string{"id-00001"}, ReadOptions{}); return err },
 			"delete":  func() error { _, err := db.Delete(ctx, "prod", []string{"nope"}); return err },
 			"list":    func() error { _, _, err := db.ListPage(ctx, "prod", 3, "", ReadOptions{}); return err },
-			"count":   func() error { _, err := db.Count(ctx, "prod"); return err },
+			"count":   func() error { _, err := db.Count(ctx, "prod", ""); return err },
 			"search":  func() error { _, err := db.Search(ctx, "prod", Query{ID: "id-00001", K: 1}); return err },
 			"batch": func() error {
 				_, err := db.BatchSearch(ctx, "prod", []Query{{ID: "id-00001", K: 1}})
@@ -142,7 +142,7 @@ func TestNamesAreNeverShared(t *testing.T) {
 			t.Error(err)
 		}
 	}()
-	if _, err := reader.Count(ctx, "prod"); err != nil {
+	if _, err := reader.Count(ctx, "prod", ""); err != nil {
 		t.Errorf("an alias in a directory that is read: %v", err)
 	}
 	for what, err := range map[string]error{
@@ -262,7 +262,7 @@ func TestARenamedCollectionGoesOn(t *testing.T) {
 				t.Errorf("%s is %+v (%v), want z with its labels", name, info, err)
 			}
 		}
-		if n, err := db.Count(t.Context(), "prod"); err != nil || n != 2000 {
+		if n, err := db.Count(t.Context(), "prod", ""); err != nil || n != 2000 {
 			t.Errorf("%d vectors (%v), want 2000", n, err)
 		}
 		if _, err := db.Collection("a"); !errors.Is(err, ErrNotFound) {

@@ -1,6 +1,7 @@
 package index
 
 import (
+	"bytes"
 	"cmp"
 	"context"
 	"encoding/base64"
@@ -22,9 +23,10 @@ import (
 
 // Collection is one set of vectors. It is safe for concurrent use.
 type Collection struct {
-	catalog  *storage.Catalog
-	log      *slog.Logger
-	readOnly bool
+	catalog     *storage.Catalog
+	log         *slog.Logger
+	readOnly    bool
+	filterBytes int64 // Options.FilterBytes
 
 	entry   atomic.Pointer[storage.Entry]
 	entryMu sync.Mutex // held while entry changes
@@ -59,7 +61,7 @@ type Collection struct {
 
 // openCollection opens the shard of e and loads its codes.
 func openCollection(catalog *storage.Catalog, e storage.Entry, opts Options) (*Collection, error) {
-	g, err := openGeneration(catalog, e)
+	g, err := openGeneration(catalog, e, opts.FilterBytes)
 	if err != nil {
 		return nil, err
 	}
@@ -70,13 +72,14 @@ func openCollection(catalog *storage.Catalog, e storage.Entry, opts Options) (*C
 		opts.Logger.Error("the last commit to a collection may be missing", "collection", e.Name, "error", err)
 	}
 	c := &Collection{
-		catalog:  catalog,
-		log:      opts.Logger,
-		readOnly: opts.ReadOnly,
-		queue:    make(chan *Pending, queueLength),
-		room:     semaphore.NewWeighted(queueBytes),
-		handover: make(chan func()),
-		written:  make(chan struct{}),
+		catalog:     catalog,
+		log:         opts.Logger,
+		readOnly:    opts.ReadOnly,
+		filterBytes: opts.FilterBytes,
+		queue:       make(chan *Pending, queueLength),
+		room:        semaphore.NewWeighted(queueBytes),
+		handover:    make(chan func()),
+		written:     make(chan struct{}),
 
 		compactAt: cmp.Or(opts.CompactAt, defaultCompactAt),
 		space:     (*storage.Shard).FreeSpace,
@@ -200,6 +203,9 @@ func (c *Collection) Get(ctx context.Context, ids []string, opts ReadOptions) (f
 		return nil, nil, err
 	}
 	defer release()
+	if opts.Filter != "" {
+		return nil, nil, invalid("filter", "set for records that are read by id, want a list")
+	}
 	if opts.WithVector {
 		if err := g.codec.needVectors("reading vectors"); err != nil {
 			return nil, nil, err
@@ -239,22 +245,25 @@ func (c *Collection) Get(ctx context.Context, ids []string, opts ReadOptions) (f
 // List returns up to n >= 1 records in the order in which they were stored, and
 // the token with which the next page continues, empty at the end. The first page
 // has no token. A record that does not change while one pages is listed exactly
-// once. *InvalidError with field page_token, also when the collection was rewritten
-// between two pages: the listing starts anew then.
+// once. *InvalidError with field filter, and with page_token, also when the filter is another or
+// the collection was rewritten between two pages: the listing starts anew then.
 func (c *Collection) List(ctx context.Context, n int, token string, opts ReadOptions) ([]Record, string, error) {
 	g, release, err := c.acquire()
 	if err != nil {
 		return nil, "", err
 	}
 	defer release()
-	from, err := c.parseListToken(g, token)
-	if err != nil {
-		return nil, "", err
-	}
 	if opts.WithVector {
 		if err := g.codec.needVectors("reading vectors"); err != nil {
 			return nil, "", err
 		}
+	}
+	if opts.Filter != "" {
+		return c.listWhere(ctx, g, n, token, opts)
+	}
+	from, err := c.parseListToken(g, token, nil)
+	if err != nil {
+		return nil, "", err
 	}
 	var records []Record
 	next := ""
@@ -264,7 +273,7 @@ func (c *Collection) List(ctx context.Context, n int, token string, opts ReadOpt
 				return false, err
 			}
 			if len(records) == n {
-				next = c.listToken(g, slot)
+				next = c.listToken(g, slot, nil)
 				return false, nil
 			}
 			record, err := g.record(r, slot, string(id), metadata, opts)
@@ -278,27 +287,34 @@ func (c *Collection) List(ctx context.Context, n int, token string, opts ReadOpt
 	return records, next, nil
 }
 
-// A list token is version, hash of the collection's id, generation, and the row to go on from:
-// the rows of another generation have other numbers, and those of another collection, to which an
-// alias was switched between two pages, are others.
-const listTokenVersion = 3
+// A list token is version, hash of the collection's id, generation, the row to go on from, and a
+// hash of the filter if there is one: the rows of another generation have other numbers, and those
+// of another collection, to which an alias was switched between two pages, are others.
+const (
+	listTokenVersion = 3
+	listTokenBytes   = 1 + 8 + 8 + 8
+)
 
 // idHash tells the collection from others of its name.
 func (c *Collection) idHash() uint64 { return crc64.Checksum([]byte(c.entry.Load().ID), hashTable) }
 
-func (c *Collection) listToken(g *generation, slot uint64) string {
+func (c *Collection) listToken(g *generation, slot uint64, filterHash []byte) string {
 	b := binary.BigEndian.AppendUint64([]byte{listTokenVersion}, c.idHash())
 	b = binary.BigEndian.AppendUint64(b, g.codec.state.Generation)
-	return base64.RawURLEncoding.EncodeToString(binary.BigEndian.AppendUint64(b, slot))
+	b = binary.BigEndian.AppendUint64(b, slot)
+	return base64.RawURLEncoding.EncodeToString(append(b, filterHash...))
 }
 
-func (c *Collection) parseListToken(g *generation, token string) (uint64, error) {
+func (c *Collection) parseListToken(g *generation, token string, filterHash []byte) (uint64, error) {
 	if token == "" {
 		return 0, nil
 	}
 	b, err := base64.RawURLEncoding.DecodeString(token)
-	if err != nil || len(b) != 25 || b[0] != listTokenVersion {
+	if err != nil || len(b) < listTokenBytes || b[0] != listTokenVersion {
 		return 0, invalid("page_token", "%.50q is not a token that a list has returned", token)
+	}
+	if !bytes.Equal(b[listTokenBytes:], filterHash) {
+		return 0, invalid("page_token", "belongs to a list with another filter")
 	}
 	if binary.BigEndian.Uint64(b[1:]) != c.idHash() {
 		return 0, invalid("page_token", "belongs to another collection, which had this name when the page before was listed: list from the start")
@@ -337,6 +353,7 @@ func (c *Collection) Stats() (Stats, error) {
 		Dropped:              g.codec.state.Dropped,
 		Sealed:               state.Next - state.Next%uint64(schema.BlockRows),
 		MemoryBytes:          g.view.Load().MemoryBytes(),
+		FilterBytes:          g.columns.Bytes(),
 		DiskBytes:            uint64(size),
 		DiskFreeBytes:        uint64(free),
 		CodeBytesPerVector:   uint64(g.codec.profile.RowBytes()),

@@ -1,6 +1,7 @@
 package index
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -43,6 +44,11 @@ type Options struct {
 	// vectors that are left take, and while one is compacted there is a second one. 0: a third. 1:
 	// never.
 	CompactAt float64
+	// FilterBytes is how much memory each collection may take, beside its codes, for what answers
+	// filters: the values of the fields that filters have named, and the rows that they let
+	// through. What was used least recently goes first. Filters of fields that do not fit are
+	// answered by reading all rows every time. 0: DefaultFilterBytes.
+	FilterBytes int64
 }
 
 // DB is a directory of collections. While it is open no other process can use the directory,
@@ -78,6 +84,10 @@ func Open(dir string, opts Options) (*DB, error) {
 	if !(opts.CompactAt >= 0 && opts.CompactAt <= 1) {
 		return nil, fmt.Errorf("index: options ask to compact at a share of %v, want 0 to 1", opts.CompactAt)
 	}
+	if opts.FilterBytes < 0 {
+		return nil, fmt.Errorf("index: options give filters %d bytes, want at least 0", opts.FilterBytes)
+	}
+	opts.FilterBytes = cmp.Or(opts.FilterBytes, DefaultFilterBytes)
 	if opts.Logger == nil {
 		opts.Logger = slog.Default()
 	}

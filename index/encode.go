@@ -2,7 +2,7 @@ package index
 
 import (
 	"bytes"
-	"encoding/json"
+	"errors"
 	"fmt"
 	"runtime"
 	"slices"
@@ -13,6 +13,7 @@ import (
 	"github.com/hamnest/hamnest/encoder"
 	"github.com/hamnest/hamnest/encoder/code"
 	"github.com/hamnest/hamnest/encoder/floats"
+	"github.com/hamnest/hamnest/index/attr"
 	"github.com/hamnest/hamnest/storage"
 )
 
@@ -55,9 +56,10 @@ func (c *codec) opsOf(records []Record) ([]storage.Op, []RecordError) {
 	var vectors [][]float32
 	var refused []RecordError
 	signs := make([]uint64, code.Words(dims))
+	metadata := attr.NewReader(nil)
 	for i := range records {
 		r := &records[i]
-		if field, err := c.checkRecord(r); err != nil {
+		if field, err := c.checkRecord(r, metadata); err != nil {
 			refused = append(refused, RecordError{Index: i, ID: r.ID, Field: field, Reason: err.Error()})
 			continue
 		}
@@ -88,7 +90,7 @@ func (c *codec) opsOf(records []Record) ([]storage.Op, []RecordError) {
 }
 
 // checkRecord returns the malformed part of r and why it is malformed.
-func (c *codec) checkRecord(r *Record) (field string, err error) {
+func (c *codec) checkRecord(r *Record, metadata *attr.Reader) (field string, err error) {
 	if err := checkID(r.ID); err != nil {
 		return "id", err
 	}
@@ -105,7 +107,7 @@ func (c *codec) checkRecord(r *Record) (field string, err error) {
 			return "vector", err
 		}
 	}
-	return "metadata", checkMetadata(r.Metadata)
+	return "metadata", checkMetadata(r.Metadata, metadata)
 }
 
 // checkCode returns why the code of r is not one for c, or why it cannot be stored without a
@@ -139,14 +141,13 @@ func checkID(id string) error {
 	return nil
 }
 
-func checkMetadata(m []byte) error {
-	switch trimmed := bytes.TrimLeft(m, " \t\r\n"); {
-	case len(m) == 0:
-		return nil
-	case len(m) > storage.MaxMetadataBytes:
-		return fmt.Errorf("has %d bytes, want at most %d", len(m), storage.MaxMetadataBytes)
-	case !utf8.Valid(m), !json.Valid(m), trimmed[0] != '{':
-		return fmt.Errorf("%.50q, want a JSON object", m)
+// checkMetadata returns why filters could not read m.
+func checkMetadata(m []byte, reader *attr.Reader) error {
+	err := reader.Read(m, nil)
+	if bad := new(attr.Error); errors.As(err, &bad) && bad.Path != "" {
+		return fmt.Errorf("%s: %s", bad.Path, bad.Reason)
+	} else if errors.As(err, &bad) {
+		return errors.New(bad.Reason)
 	}
-	return nil
+	return err
 }

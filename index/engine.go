@@ -125,6 +125,11 @@ func (db *DB) Delete(ctx context.Context, name string, ids []string) (int, error
 	return on(db, name, func(c *Collection) (int, error) { return c.Remove(ctx, ids) })
 }
 
+// DeleteWhere is Collection.RemoveWhere.
+func (db *DB) DeleteWhere(ctx context.Context, name string, filter string) (int, error) {
+	return on(db, name, func(c *Collection) (int, error) { return c.RemoveWhere(ctx, filter) })
+}
+
 // defaultPage is how many records a page has if the caller gives no size.
 const defaultPage = 1000
 
@@ -142,9 +147,9 @@ func (db *DB) ListPage(ctx context.Context, name string, size int, token string,
 	return c.List(ctx, size, token, opts)
 }
 
-// Count is Collection.Count.
-func (db *DB) Count(_ context.Context, name string) (uint64, error) {
-	return on(db, name, func(c *Collection) (uint64, error) { return c.Count(), nil })
+// Count is Collection.CountWhere.
+func (db *DB) Count(ctx context.Context, name string, filter string) (uint64, error) {
+	return on(db, name, func(c *Collection) (uint64, error) { return c.CountWhere(ctx, filter) })
 }
 
 // Search is Collection.Search.

@@ -95,7 +95,7 @@ func TestDamageFailsEveryExactSearchOfThePass(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		runs = append(runs, g.begin(s))
+		runs = append(runs, g.begin(s, nil))
 		jobs = append(jobs, runs[i].vectors)
 	}
 	scan.Vectors(t.Context(), g.shard, b.Publish().Present(), jobs, 2)

@@ -15,6 +15,7 @@ import (
 	"github.com/hamnest/hamnest/encoder/code"
 	"github.com/hamnest/hamnest/index/cascade"
 	"github.com/hamnest/hamnest/index/codes"
+	"github.com/hamnest/hamnest/index/columns"
 	"github.com/hamnest/hamnest/index/learn"
 	"github.com/hamnest/hamnest/index/scan"
 	"github.com/hamnest/hamnest/storage"
@@ -24,24 +25,28 @@ import (
 // and what scans them, which mean nothing without each other. A collection has one current
 // generation. A call takes it at the start and uses it to the end.
 type generation struct {
-	shard  *storage.Shard
-	codec  *codec
-	layout *codes.Layout // of the views
-	view   atomic.Pointer[codes.View]
-	rows   cascade.Rows // what searches by codes look at
-	passes *scan.Passes
-	writer *codes.Builder // makes the next view; only the writer uses it
+	shard   *storage.Shard
+	codec   *codec
+	layout  *codes.Layout // of the views
+	view    atomic.Pointer[codes.View]
+	rows    cascade.Rows // what searches by codes look at
+	passes  *scan.Passes
+	columns *columns.Columns // what filters look at
+	writer  *codes.Builder   // makes the next view; only the writer uses it
+
+	successor *generation // that took over, nil while this one is current; only the writer uses it
+	inherited uint32      // rows when it took over itself; only the writer uses it
 
 	users sync.WaitGroup // calls under way: none begins when it is no longer current
 }
 
 // openGeneration opens the shard of a collection and loads its codes.
-func openGeneration(catalog *storage.Catalog, e storage.Entry) (*generation, error) {
+func openGeneration(catalog *storage.Catalog, e storage.Entry, filterBytes int64) (*generation, error) {
 	shard, err := catalog.OpenShard(e)
 	if err != nil {
 		return nil, err
 	}
-	g, err := newGeneration(shard)
+	g, err := newGeneration(shard, filterBytes)
 	if err != nil {
 		return nil, errors.Join(err, shard.Close())
 	}
@@ -52,8 +57,8 @@ func openGeneration(catalog *storage.Catalog, e storage.Entry) (*generation, err
 }
 
 // newGeneration makes a generation of shard and owns the shard from then on, unless it fails.
-// The caller must still load the view.
-func newGeneration(shard *storage.Shard) (*generation, error) {
+// The caller must still load the view. What filters need takes at most filterBytes.
+func newGeneration(shard *storage.Shard, filterBytes int64) (*generation, error) {
 	state, err := readSchema(shard.Schema())
 	if err != nil {
 		return nil, err
@@ -62,6 +67,7 @@ func newGeneration(shard *storage.Shard) (*generation, error) {
 	g.writer = codes.NewBuilder(g.codec.profile)
 	g.layout = g.writer.Layout()
 	g.passes = scan.NewPasses(shard, g.view.Load)
+	g.columns = columns.New(g.readRows, g.view.Load, filterBytes)
 	g.rows = cascade.Rows{Shard: shard, Profile: g.codec.profile, Layout: g.layout, Passes: g.passes}
 	return g, nil
 }
@@ -151,6 +157,7 @@ func (g *generation) apply(ops []storage.Op) ([]storage.Applied, error) {
 	if err != nil {
 		return nil, err
 	}
+	g.columns.Add(g.writer.Rows(), stored(ops, applied))
 	for i, a := range applied {
 		if a.Slot != storage.NoSlot {
 			g.writer.Add(ops[i].Code)

@@ -23,12 +23,15 @@ func (c *Collection) searchAgain(ctx context.Context, q Query) (found, right []H
 		return nil, nil, 0, err
 	}
 	defer release()
-	present := g.view.Load().Present()
-	exact, err := g.searchOver(ctx, present, Query{Vector: q.Vector, K: q.K, Exact: true})
+	over, err := g.where(ctx, q.Filter)
 	if err != nil {
 		return nil, nil, 0, err
 	}
-	byCodes, err := g.searchOver(ctx, present, q)
+	exact, err := g.searchOver(ctx, over, Query{Vector: q.Vector, K: q.K, Filter: q.Filter, Exact: true})
+	if err != nil {
+		return nil, nil, 0, err
+	}
+	byCodes, err := g.searchOver(ctx, over, q)
 	if err != nil {
 		return nil, nil, 0, err
 	}
@@ -46,13 +49,16 @@ func (g *generation) searchOver(ctx context.Context, over *codes.Set, q Query) (
 	if err != nil {
 		return nil, err
 	}
-	r := g.begin(s)
-	if r.cascade != nil {
+	r := g.begin(s, over)
+	switch {
+	case r.cascade != nil:
 		scan.Codes(ctx, over, []*scan.CodeJob{r.cascade.First()}, 1)
 		if err := ctx.Err(); err != nil {
 			return nil, err
 		}
 		return r.finish(ctx)
+	case r.vectors == nil:
+		return r.gather(ctx)
 	}
 	scan.Vectors(ctx, g.shard, over, []*scan.VectorJob{r.vectors}, 1)
 	if err := ctx.Err(); err != nil {

@@ -318,7 +318,7 @@ func (c *Collection) begin(r *rewrite, target engineState) (*generation, error) 
 	err = c.checkSpace(old, shard)
 	var next *generation
 	if err == nil {
-		next, err = newGeneration(shard)
+		next, err = newGeneration(shard, c.filterBytes)
 	}
 	if err == nil {
 		err = next.load()
@@ -448,6 +448,7 @@ func (c *Collection) replace(ctx context.Context, r *rewrite, old, next *generat
 	c.info("rewrite in place", "generation", next.codec.state.Generation)
 	c.life.Lock() // a call that joins the users of old does so before
 	defer c.life.Unlock()
+	old.successor, next.inherited = next, next.writer.Rows()
 	c.current.Store(next)
 	return nil
 }

@@ -4,12 +4,14 @@ import (
 	"fmt"
 	"math"
 	"slices"
+	"time"
 
 	"github.com/hamnest/hamnest/encoder"
 	"github.com/hamnest/hamnest/encoder/code"
 	"github.com/hamnest/hamnest/encoder/floats"
 	"github.com/hamnest/hamnest/index/cascade"
 	"github.com/hamnest/hamnest/index/codes"
+	"github.com/hamnest/hamnest/index/filter"
 	"github.com/hamnest/hamnest/index/scan"
 	"github.com/hamnest/hamnest/storage"
 )
@@ -18,6 +20,8 @@ import (
 // searches for, and the settings that it was resolved to.
 type settled struct {
 	request  Query
+	filter   filter.Expr   // in canonical form
+	filtered time.Duration // that it took to find the allowed rows
 	subject  subject
 	settings settings
 	page     page
@@ -57,10 +61,15 @@ func (g *generation) settle(q Query) (*settled, error) {
 	}
 	s := &settled{request: q}
 	var err error
+	if s.filter, err = parseFilter(q.Filter); err != nil {
+		return nil, err
+	}
 	if s.subject, err = g.subject(q); err != nil {
 		return nil, err
 	}
-	if s.page, err = g.codec.parsePage(q); err != nil {
+	asked := q
+	asked.Filter = s.filter.String() // a page goes on however the same filter is written
+	if s.page, err = g.codec.parsePage(asked); err != nil {
 		return nil, err
 	}
 	if q.Dims != 0 && (q.Dims < 1 || q.Dims%code.WordBits != 0 && g.codec.profile.CheckQuery(q.Dims) != nil) {

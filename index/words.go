@@ -19,6 +19,7 @@ type (
 	ReadOptions       = api.ReadOptions
 	Query             = api.Query
 	Rescore           = api.Rescore
+	Plan              = api.Plan
 	Hit               = api.Hit
 	Result            = api.Result
 	Receipt           = api.Receipt
@@ -38,6 +39,9 @@ const (
 	RescoreNone               = api.RescoreNone
 	RescoreCodes              = api.RescoreCodes
 	RescoreVectors            = api.RescoreVectors
+	PlanScan                  = api.PlanScan
+	PlanExact                 = api.PlanExact
+	PlanGather                = api.PlanGather
 	DefaultTargetRecall       = api.DefaultTargetRecall
 	DefaultOversampling       = api.DefaultOversampling
 	MinDefaultCandidates      = api.MinDefaultCandidates

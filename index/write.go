@@ -35,6 +35,8 @@ const (
 type change struct {
 	rows     []storage.Op      // stored and removed, in order
 	codec    *codec            // that rows are encoded by; nil: all are removed
+	of       *generation       // unless nil, rows are removed if they are still those of this generation
+	at       []uint32          // with these numbers, one each
 	labels   map[string]string // all there are from now on; nil: this changes none
 	settings *Change           // how vectors are kept from now on; nil: this changes nothing of that
 }
@@ -125,7 +127,12 @@ func (c *Collection) Remove(ctx context.Context, ids []string) (int, error) {
 		}
 		ops = append(ops, storage.Op{ID: id, Delete: true})
 	}
-	p, err := c.enqueue(ctx, change{rows: ops})
+	return c.remove(ctx, change{rows: ops})
+}
+
+// remove carries out a change that removes rows, and returns how many were there.
+func (c *Collection) remove(ctx context.Context, ch change) (int, error) {
+	p, err := c.enqueue(ctx, ch)
 	if err != nil {
 		return 0, err
 	}
@@ -232,6 +239,14 @@ func (c *Collection) apply(p *Pending) {
 			c.commit(group)
 			c.applySettings(p)
 			return
+		}
+		if p.change.of != nil { // what is before decides which rows there still are
+			c.commit(group)
+			group = nil
+			if err := c.still(&p.change); err != nil || len(p.change.rows) == 0 {
+				c.acknowledge(p, nil, err)
+				continue
+			}
 		}
 		group = append(group, p)
 		if size += p.bytes; size >= commitBytes {

@@ -97,7 +97,7 @@ func (e *service) checkHits(ctx context.Context, field string, c api.Info, searc
 	if asked <= uint64(e.opts.MaxMessageBytes) {
 		return nil
 	}
-	count, err := e.engine.Count(ctx, c.Name) // there are no more hits than vectors
+	count, err := e.engine.Count(ctx, c.Name, "") // there are no more hits than vectors
 	if err != nil {
 		return err
 	}

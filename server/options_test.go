@@ -58,7 +58,7 @@ func count(t *testing.T, address string, opts ...client.Option) error {
 	if err != nil {
 		t.Fatal(err)
 	}
-	_, err = c.Count(t.Context(), "nope")
+	_, err = c.Count(t.Context(), "nope", "")
 	return errors.Join(err, c.Close())
 }
 
@@ -191,7 +191,7 @@ func TestAServerAnswersFromAnyEngine(t *testing.T) {
 		}
 	}()
 	ctx := t.Context()
-	if _, err := c.Count(ctx, "docs"); !errors.Is(err, api.ErrNotFound) {
+	if _, err := c.Count(ctx, "docs", ""); !errors.Is(err, api.ErrNotFound) {
 		t.Errorf("a collection that is not there: %v", err)
 	}
 	if _, err := c.CreateCollection(ctx, api.Spec{Name: "docs", Dims: 3}); err != nil {

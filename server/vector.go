@@ -63,7 +63,7 @@ func (s *vectorService) GetVectors(ctx context.Context, req *hamnestv1.GetVector
 		return nil, err
 	}
 	var bad convert.Violations
-	opts := convert.ReadOptionsFromProto(&bad, req.GetWithVector(), req.GetWithCode(), req.GetWithMetadata())
+	opts := convert.ReadOptionsFromProto(&bad, "", req.GetWithVector(), req.GetWithCode(), req.GetWithMetadata())
 	if err := bad.Err(); err != nil {
 		return nil, err
 	}
@@ -96,13 +96,25 @@ func (s *vectorService) GetVectors(ctx context.Context, req *hamnestv1.GetVector
 const getChunk = 64
 
 func (s *vectorService) DeleteVectors(ctx context.Context, req *hamnestv1.DeleteVectorsRequest) (*hamnestv1.DeleteVectorsResponse, error) {
-	if err := checkBatch("ids", limitBatchVectors, len(req.GetIds()), s.opts.MaxBatchVectors); err != nil {
-		return nil, err
+	byFilter := req.GetFilter() != ""
+	if byFilter && len(req.GetIds()) > 0 {
+		return nil, invalid("filter", "set together with ids, want one of them")
+	}
+	if !byFilter {
+		if err := checkBatch("ids", limitBatchVectors, len(req.GetIds()), s.opts.MaxBatchVectors); err != nil {
+			return nil, err
+		}
 	}
 	if req.GetCollection() == "" {
 		return nil, missingName("collection")
 	}
-	removed, err := s.engine.Delete(ctx, req.GetCollection(), req.GetIds())
+	var removed int
+	var err error
+	if byFilter {
+		removed, err = s.engine.DeleteWhere(ctx, req.GetCollection(), req.GetFilter())
+	} else {
+		removed, err = s.engine.Delete(ctx, req.GetCollection(), req.GetIds())
+	}
 	if err != nil {
 		return nil, about(err, collectionResource, req.GetCollection())
 	}
@@ -115,7 +127,7 @@ func (s *vectorService) ListVectors(ctx context.Context, req *hamnestv1.ListVect
 		return nil, err
 	}
 	var bad convert.Violations
-	opts := convert.ReadOptionsFromProto(&bad, req.GetWithVector(), req.GetWithCode(), req.GetWithMetadata())
+	opts := convert.ReadOptionsFromProto(&bad, req.GetFilter(), req.GetWithVector(), req.GetWithCode(), req.GetWithMetadata())
 	if err := bad.Err(); err != nil {
 		return nil, err
 	}
@@ -131,7 +143,7 @@ func (s *vectorService) CountVectors(ctx context.Context, req *hamnestv1.CountVe
 	if req.GetCollection() == "" {
 		return nil, missingName("collection")
 	}
-	count, err := s.engine.Count(ctx, req.GetCollection())
+	count, err := s.engine.Count(ctx, req.GetCollection(), req.GetFilter())
 	if err != nil {
 		return nil, about(err, collectionResource, req.GetCollection())
 	}

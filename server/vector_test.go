@@ -107,6 +107,21 @@ func TestEmptyListsAreRefused(t *testing.T) {
 	wantFields(t, err, "ids")
 }
 
+func TestDeleteVectorsTakesIdsOrAFilter(t *testing.T) {
+	h := start(t, Options{})
+	h.filled(t, 5)
+	_, err := h.vectors.DeleteVectors(t.Context(), &hamnestv1.DeleteVectorsRequest{Collection: "docs", Ids: []string{"id-0001"}, Filter: "id:*"})
+	wantFields(t, err, "filter")
+	resp, err := h.vectors.DeleteVectors(t.Context(), &hamnestv1.DeleteVectorsRequest{Collection: "docs", Filter: `id = "id-000*"`})
+	if err != nil || resp.GetDeletedCount() == 0 {
+		t.Fatalf("deleted %v, %v", resp, err)
+	}
+	left, err := h.vectors.CountVectors(t.Context(), &hamnestv1.CountVectorsRequest{Collection: "docs", Filter: `id = "id-000*"`})
+	if err != nil || left.GetCount() != 0 {
+		t.Errorf("%v are left, %v, want none", left, err)
+	}
+}
+
 func TestDeleteVectorsCountsThoseThatWereThere(t *testing.T) {
 	h := start(t, Options{})
 	h.filled(t, 5)

@@ -79,6 +79,9 @@ type Stats struct {
 	// MemoryBytes are the codes and what is kept beside them. DiskBytes is the size of the file
 	// on disk, of which DiskFreeBytes are free for later commits.
 	MemoryBytes, DiskBytes, DiskFreeBytes uint64
+	// FilterBytes, beside MemoryBytes, are what filters have been answered by: see
+	// index.Options.
+	FilterBytes uint64
 	// CodeBytesPerVector and VectorBytesPerVector are payload.
 	CodeBytesPerVector, VectorBytesPerVector uint64
 	// DiskCodes, DiskVectors and DiskRows are parts of DiskBytes: codes and the numbers beside

@@ -80,18 +80,26 @@ type Engine interface {
 	// Delete removes records by ID, durably, and returns how many were there. *InvalidError
 	// with fields like ids[17].
 	Delete(ctx context.Context, name string, ids []string) (int, error)
+	// DeleteWhere removes the records that match a filter, durably, and returns how many those
+	// were; Count says so beforehand. Records that are stored after the call began are not
+	// touched. Many are removed in several commits: when it fails, also with the end of ctx,
+	// the number that it returns are removed, and maybe those of one commit more.
+	// ErrRewriting when the collection was rewritten twice meanwhile: call it again. *InvalidError
+	// with field filter, also when it is empty.
+	DeleteWhere(ctx context.Context, name string, filter string) (int, error)
 	// ListPage lists at most size records in the order in which they were stored. It may list
 	// fewer, and the engine chooses when size is 0. token is the next of the page before, or
 	// empty for the first page; next is empty after the last. A record that does not change
-	// meanwhile is listed exactly once. *InvalidError with field page_token, also when the
-	// collection was rewritten between two pages.
+	// meanwhile is listed exactly once. *InvalidError with field filter, and with page_token,
+	// also when the page before had another filter or the collection was rewritten since.
 	ListPage(ctx context.Context, name string, size int, token string, opts ReadOptions) (page []Record, next string, err error)
-	// Count returns how many vectors a search can return.
-	Count(ctx context.Context, name string) (uint64, error)
+	// Count returns how many vectors a search with that filter can return; empty: all.
+	// *InvalidError with field filter.
+	Count(ctx context.Context, name string, filter string) (uint64, error)
 	// Search finds the K vectors most like the query. ErrNotFound also when Query.ID is not
 	// there, ErrCodesOnly for what needs stored vectors when there are none; *InvalidError with
 	// the fields of Query in the form vector, id, code, k, dims, candidates, oversampling,
-	// target_recall, bound, rescore, exact, min_score, page_token.
+	// target_recall, bound, rescore, exact, filter, min_score, page_token.
 	Search(ctx context.Context, name string, q Query) (*Result, error)
 	// BatchSearch answers all queries or none, in their order and faster than one by one.
 	// Errors are those of Search, with requests[i] before the fields.

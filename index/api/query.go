@@ -22,6 +22,24 @@ var rescoreNames = [...]string{RescoreAuto: "auto", RescoreNone: "none", Rescore
 // String returns the name: auto, none, codes or vectors.
 func (r Rescore) String() string { return rescoreNames[r] }
 
+// Plan is by which road a search looks for its hits.
+type Plan uint8
+
+const (
+	// PlanScan scans the codes of all allowed rows, and reads the vectors of the most
+	// promising ones.
+	PlanScan Plan = 1 + iota
+	// PlanExact reads the vectors of all allowed rows in one pass over the collection.
+	PlanExact
+	// PlanGather reads the vectors of all allowed rows one by one, for they are few.
+	PlanGather
+)
+
+var planNames = [...]string{"", PlanScan: "scan", PlanExact: "exact", PlanGather: "gather"}
+
+// String returns the name: scan, exact or gather.
+func (p Plan) String() string { return planNames[p] }
+
 // Query is one search. K and exactly one of Vector, ID and Code are required; the zero value of
 // every other field gives the best answer that the engine can give.
 type Query struct {
@@ -65,6 +83,11 @@ type Query struct {
 	// Exact compares the query with every stored vector instead of the codes. Candidates,
 	// Oversampling, Bound, TargetRecall and Rescore must then be zero.
 	Exact bool
+	// Filter says which records may be found, in the language of docs/filters.md: those that
+	// match. They are found as if there were no others: K hits whenever K match, with the same
+	// expected recall. What the engine has in memory to answer it by is made for the first
+	// filter that names a field, which reads all rows. Package filter has builders. Empty: all.
+	Filter string
 	// MinScore, unless nil, leaves out hits that score less.
 	MinScore *float32
 	// PageToken is the NextPageToken of the previous answer to the same query; the hits
@@ -118,6 +141,11 @@ type Receipt struct {
 	Kernel             string
 	ProfileFingerprint string
 
+	// Plan is how the hits were looked for, among AllowedRows: those that match the filter, or
+	// all.
+	Plan        Plan
+	AllowedRows uint64
+
 	// ExpectedRecall is the share of the right hits that the search expects to have found,
 	// judging by the hits it has: 1 if all rows were compared, 0 if nothing is known.
 	ExpectedRecall float64
@@ -134,6 +162,7 @@ type Receipt struct {
 	VectorsRead     uint64
 	VectorBytesRead uint64
 
-	// Scan to Total are times; Total includes looking up ids and metadata.
-	Scan, Refine, RescoreTime, Total time.Duration
+	// FilterTime to Total are times: FilterTime to find the allowed rows; Total includes looking up
+	// ids and metadata.
+	FilterTime, Scan, Refine, RescoreTime, Total time.Duration
 }

@@ -35,8 +35,11 @@ func (e RecordError) Text() string {
 	return e.Field + " " + e.Reason
 }
 
-// ReadOptions says which parts of a record to read besides its ID.
+// ReadOptions says which parts of a record to read besides its ID, and which records to list.
 type ReadOptions struct {
+	// Filter leaves the records that do not match out of a list: see Query.Filter. Reading by ID
+	// takes none.
+	Filter string
 	// WithVector reads the stored vector; ErrCodesOnly if there are none.
 	WithVector bool
 	// WithCode reads the signs of the stored vector, or the code that was stored without one.

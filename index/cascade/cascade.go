@@ -178,7 +178,7 @@ func (c *cascade) receive(job *scan.CodeJob) {
 	hits, over := job.Take(), job.Scanned()
 	r := &c.s.receipt
 	r.Passes++
-	r.RowsScanned = uint64(over.Spanned())
+	r.AllowedRows, r.RowsScanned = over.Len(), uint64(over.Spanned())
 	r.CodeBytesRead += r.RowsScanned * uint64(c.s.rows.Layout.ScanBytes(job.Blocks))
 	before := scan.RankOf(c.cut)
 	worst := uint32(0) // rank
@@ -266,7 +266,7 @@ func (c *cascade) descend(ctx context.Context) error {
 
 // readsAll reports whether so many vectors were read that reading all is cheaper.
 func (c *cascade) readsAll() bool {
-	read, rows := c.s.receipt.VectorsRead, uint64(c.s.job.Scanned().View().Rows())
+	read, rows := c.s.receipt.VectorsRead, c.s.job.Scanned().Len()
 	return c.s.judged() && c.s.settings.Stage == api.RescoreVectors && read > rows/wideShare && read > uint64(4*c.rule.k)
 }
 

@@ -21,6 +21,24 @@ type Set struct {
 // A word of a mask is a group. The next line does not compile otherwise.
 var _ [0]struct{} = [hamming.Lanes - 64]struct{}{}
 
+// Only returns the rows of s whose bit is set: bit i%64 of word i/64 is that of row i, and rows
+// past the last word are left out. It keeps words and changes them.
+func (s *Set) Only(words []uint64) *Set {
+	const segmentWords = SegmentRows / 64
+	if missing := len(s.masks)*segmentWords - len(words); missing > 0 {
+		words = append(words, make([]uint64, missing)...)
+	}
+	only := &Set{view: s.view, masks: make([]*bitset.BitSet, len(s.masks))}
+	for i, mask := range s.masks {
+		only.masks[i] = bitset.FromWithLength(SegmentRows, words[i*segmentWords:][:segmentWords:segmentWords])
+		if mask != nil {
+			only.masks[i].InPlaceIntersection(mask)
+		}
+	}
+	only.measure()
+	return only
+}
+
 // View returns the view that the rows are of.
 func (s *Set) View() *View { return s.view }
 

@@ -20,21 +20,22 @@ func (e Expr) Match(fields *attr.Fields, id string, metadata []byte) (bool, erro
 		return nil
 	})
 	values[attr.ID] = attr.StringValue(id)
-	return err == nil && e.matches(values), err
+	return err == nil && e.Matches(values), err
 }
 
-// matches is Match for a record that was read.
-func (e Expr) matches(record map[attr.Path]attr.Value) bool {
+// Matches is Match for a record that was read: the values of its paths, and its id as that of
+// attr.ID.
+func (e Expr) Matches(record map[attr.Path]attr.Value) bool {
 	field := record[e.Field]
 	switch e.Op {
 	case OpAll:
 		return true
 	case OpAnd:
-		return !slices.ContainsFunc(e.Args, func(arg Expr) bool { return !arg.matches(record) })
+		return !slices.ContainsFunc(e.Args, func(arg Expr) bool { return !arg.Matches(record) })
 	case OpOr:
-		return slices.ContainsFunc(e.Args, func(arg Expr) bool { return arg.matches(record) })
+		return slices.ContainsFunc(e.Args, func(arg Expr) bool { return arg.Matches(record) })
 	case OpNot:
-		return !e.Args[0].matches(record)
+		return !e.Args[0].Matches(record)
 	case OpEq:
 		return is(field, e.Values[0])
 	case OpNe:

@@ -231,7 +231,7 @@ func TestFieldsAreAllThatDecide(t *testing.T) {
 		for _, path := range e.Fields() {
 			named[path] = record[path]
 		}
-		if all, some := e.matches(record), e.matches(named); all != some {
+		if all, some := e.Matches(record), e.Matches(named); all != some {
 			t.Fatalf("%s matches %s: %t, and %t by the fields %q alone", metadata, e, all, some, e.Fields())
 		}
 	})

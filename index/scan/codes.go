@@ -131,14 +131,8 @@ func Codes(ctx context.Context, present *codes.Set, jobs []*CodeJob, threads int
 
 // codePasses is Codes for jobs that have begun, each with a context of its own.
 func codePasses(present *codes.Set, jobs []*CodeJob, threads int) {
-	for len(jobs) > 0 {
-		over := jobs[0].Over
-		together := slices.IndexFunc(jobs, func(j *CodeJob) bool { return j.Over != over })
-		if together < 0 {
-			together = len(jobs)
-		}
-		codePass(cmp.Or(over, present), jobs[:together:together], threads)
-		jobs = jobs[together:]
+	for over, together := range bySet(jobs, func(j *CodeJob) *codes.Set { return j.Over }) {
+		codePass(cmp.Or(over, present), together, threads)
 	}
 }
 
@@ -172,7 +166,7 @@ func guess(over *codes.Set, jobs []*CodeJob) {
 	step := max(1, min(groups/leastSample, sampleEach), groups/mostSample)
 	sampled := groups / step * hamming.Lanes
 	rank := func(j *CodeJob) int {
-		mean := float64(min(j.K, int(rows))) * float64(sampled) / float64(rows)
+		mean := float64(min(uint64(j.K), over.Len())) * float64(sampled) / float64(rows)
 		return int(mean + 3*math.Sqrt(mean) + 3)
 	}
 	gain := make([]*CodeJob, 0, len(jobs)) // jobs whose limit would keep most rows out

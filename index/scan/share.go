@@ -26,7 +26,7 @@ func NewPasses(shard *storage.Shard, now func() *codes.View) *Passes {
 			func() int { return CodeThreads(now().Rows()) },
 		),
 		newSharer(
-			func(jobs []*VectorJob, threads int) { vectorPass(shard, now().Present(), jobs, threads) },
+			func(jobs []*VectorJob, threads int) { vectorPasses(shard, now().Present(), jobs, threads) },
 			func() int { return vectorThreads(now().Rows()) },
 		),
 	}

@@ -3,6 +3,7 @@ package scan
 import (
 	"cmp"
 	"context"
+	"iter"
 	"math"
 	"math/bits"
 	"runtime"
@@ -45,6 +46,7 @@ const (
 type VectorJob struct {
 	Scorer *Scorer // has as many leading dimensions as should be compared
 	Want   Want
+	Over   *codes.Set // the rows that may be found; nil: those that are present when the pass begins
 
 	waiter
 	parts []*Ranker // what each thread found
@@ -86,13 +88,38 @@ func vectorThreads(rows uint32) int {
 	return min(runtime.GOMAXPROCS(0), max(1, (int(rows)+exactRows-1)/exactRows))
 }
 
-// Vectors carries out jobs over the stored vectors of a set on the given number of threads.
-// Jobs are dropped when ctx ends.
-func Vectors(ctx context.Context, shard *storage.Shard, over *codes.Set, jobs []*VectorJob, threads int) {
+// Vectors carries out jobs over the stored vectors on the given number of threads. Neighbouring
+// jobs over one set ride one pass. present is for jobs that name no set. Jobs are dropped when
+// their ctx ends.
+func Vectors(ctx context.Context, shard *storage.Shard, present *codes.Set, jobs []*VectorJob, threads int) {
 	for _, j := range jobs {
 		j.begin(ctx)
 	}
-	vectorPass(shard, over, jobs, threads)
+	vectorPasses(shard, present, jobs, threads)
+}
+
+// vectorPasses is Vectors for jobs that have begun, each with a context of its own.
+func vectorPasses(shard *storage.Shard, present *codes.Set, jobs []*VectorJob, threads int) {
+	for over, together := range bySet(jobs, func(j *VectorJob) *codes.Set { return j.Over }) {
+		vectorPass(shard, cmp.Or(over, present), together, threads)
+	}
+}
+
+// bySet cuts jobs into those that stand side by side and are over one set.
+func bySet[J any](jobs []J, over func(J) *codes.Set) iter.Seq2[*codes.Set, []J] {
+	return func(yield func(*codes.Set, []J) bool) {
+		for len(jobs) > 0 {
+			first := over(jobs[0])
+			n := slices.IndexFunc(jobs, func(j J) bool { return over(j) != first })
+			if n < 0 {
+				n = len(jobs)
+			}
+			if !yield(first, jobs[:n:n]) {
+				return
+			}
+			jobs = jobs[n:]
+		}
+	}
 }
 
 // vectorPass compares every row of a set with the queries of all jobs, so that each row is

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -71,6 +72,9 @@ vector that was stored, which only holds until a vector is replaced or deleted. 
 With --prefix, queries are cut to a step of the ladder. The right answers are then those
 of an exact search at that prefix, since --truth is about whole queries.
 
+With --filter, every search looks only among the vectors that match. The right answers
+are then those of an exact search among them, since --truth is about all vectors.
+
 With --codes, eval searches for packed codes instead of the queries: row i of that file
 for query i. --dialect says how they are packed. The right answers are still those of the
 queries. Such searches end at the codes.
@@ -82,6 +86,7 @@ divided by k, or by the size of a collection with fewer than k vectors.`,
 		Example: `  hamnest eval packages --queries queries.npy --truth truth.npy --target-recall 0.9,0.95,0.99 --data ./vectors
   hamnest eval packages --queries queries.npy --truth truth.npy --ids docs.jsonl --concurrency 1,8 --server localhost:7700
   hamnest eval packages --queries queries.npy --prefix 64,128,256 --data ./vectors
+  hamnest eval packages --queries queries.npy --filter 'section = "games"' --data ./vectors
   hamnest eval packages --queries queries.npy --exact --queries-limit 100 --format json --data ./vectors`,
 		Args: wantArgs(1, 1),
 		RunE: func(cmd *cobra.Command, args []string) error {
@@ -101,6 +106,11 @@ divided by k, or by the size of a collection with fewer than k vectors.`,
 				if err := checkQueries(flags.queries, queries[0], info); err != nil {
 					return err
 				}
+				if flags.q.Filter != "" {
+					if n, err := b.Count(ctx, info.Name, flags.q.Filter); err != nil || n == 0 {
+						return cmp.Or(err, fmt.Errorf("no vector of collection %q matches --filter: there is nothing to find", info.Name))
+					}
+				}
 				b, end, err := overStream(ctx, b)
 				if err != nil {
 					return err
@@ -118,6 +128,7 @@ divided by k, or by the size of a collection with fewer than k vectors.`,
 	f.StringVar(&flags.ids, "ids", "", "with --truth: `file` with the ids of its row numbers, .txt or .jsonl")
 	f.StringVar(&flags.codes, "codes", "", "`file` of packed codes to search for instead, .npy of uint8 or int8 with one for each query")
 	addDialectFlag(cmd, &flags.dialect, "with --codes")
+	addFilterFlag(cmd, &flags.q.Filter, "search only among the vectors")
 	f.IntVarP(&flags.q.K, "k", "k", 10, "results for each query")
 	f.IntSliceVar(&flags.dims, "dims", []int{0}, "most dimensions of a code that the scan reads: ladder steps or multiples of 64; 0 chooses the cheapest")
 	f.IntSliceVar(&flags.prefixes, "prefix", []int{0}, "cut queries to this ladder step and search for that prefix; 0 does not cut")
@@ -135,6 +146,9 @@ divided by k, or by the size of a collection with fewer than k vectors.`,
 func (f *evalFlags) check() error {
 	if f.q.K < 1 {
 		return fmt.Errorf("-k is %d, want at least 1", f.q.K)
+	}
+	if f.q.Filter != "" && f.truth != "" {
+		return errors.New("--truth is about all vectors: with --filter the right answers come from an exact search, want no --truth")
 	}
 	if f.queriesLimit < 0 {
 		return fmt.Errorf("--queries-limit is %d, want at least 1", f.queriesLimit)
@@ -208,12 +222,14 @@ func (f *evalFlags) right(ctx context.Context, cmd *cobra.Command, b api.Engine,
 		truth := measure.TruthFile{Open: files.Disk, Name: f.truth, IDs: f.ids}
 		return truth.Right(ctx, b, info, queries, rows, f.q.K, p.Add)
 	}
-	if prefix == 0 {
+	if f.q.Filter != "" {
+		cmd.PrintErrln("the right answers come from an exact search of the vectors that match --filter")
+	} else if prefix == 0 {
 		cmd.PrintErrln("no --truth: the right answers come from an exact search of the collection")
 	} else {
 		cmd.PrintErrf("the right answers at prefix %d come from an exact search of the collection\n", prefix)
 	}
-	return measure.ExactTruth(ctx, b, info, queries, f.q.K, p.Add)
+	return measure.ExactTruth(ctx, b, info, queries, f.q.K, f.q.Filter, p.Add)
 }
 
 // cutTo returns the queries cut to a prefix, or as they are when that is 0.

@@ -29,6 +29,7 @@ const (
 type exportFlags struct {
 	what, dialect string
 	out, ids      string
+	filter        string
 }
 
 func exportCommand(format *show.Format) *cobra.Command {
@@ -44,6 +45,8 @@ in which they were stored:
   --what codes    one bit a dimension, the signs of the vectors, packed as --dialect
                   says: uint8, or int8 for numpy-signed. The collection's own codes have
                   more bits, but mean nothing elsewhere
+
+--filter writes only the vectors whose metadata matches.
 
 --ids writes the ids of the rows, a line for each: the id alone to a .txt file, or an
 object with the id and the members of the metadata to a .jsonl file. Metadata with a
@@ -74,6 +77,7 @@ reads both files. Export never overwrites a file.`,
 	cmd.Flags().StringVar(&flags.what, "what", "", "what to write: codes or vectors (required)")
 	completeFrom(cmd, "what", exportCodes, exportVectors)
 	addDialectFlag(cmd, &flags.dialect, "with --what codes")
+	addFilterFlag(cmd, &flags.filter, "write only the vectors")
 	cmd.Flags().StringVar(&flags.out, "out", "", "`file` to write, .npy (required)")
 	cmd.Flags().StringVar(&flags.ids, "ids", "", "`file` to write the ids to, .txt or .jsonl")
 	for _, name := range []string{"what", "out"} {
@@ -108,11 +112,11 @@ func (f *exportFlags) check() (dialect code.Dialect, err error) {
 // export writes the files, or none when it fails.
 func (f *exportFlags) export(ctx context.Context, cmd *cobra.Command, b api.Engine, info index.Info, dialect code.Dialect) (exportSummary, error) {
 	summary := exportSummary{Collection: info.Name, What: f.what, File: f.out}
-	stats, err := b.Stats(ctx, info.Name)
+	vectors, err := b.Count(ctx, info.Name, f.filter)
 	if err != nil {
 		return summary, err
 	}
-	p := show.NewProgress(cmd.ErrOrStderr(), "exporting", int64(stats.Vectors), false)
+	p := show.NewProgress(cmd.ErrOrStderr(), "exporting", int64(vectors), false)
 	defer p.Done()
 	err = newFile(f.out, func(out *os.File) error {
 		if f.ids == "" {
@@ -132,6 +136,7 @@ func (f *exportFlags) write(ctx context.Context, b api.Engine, info index.Info, 
 		elem, cols = files.ElementOf(dialect), code.Bytes(info.Dims)
 	}
 	opts := index.ReadOptions{
+		Filter:       f.filter,
 		WithVector:   f.what == exportVectors,
 		WithCode:     f.what == exportCodes,
 		WithMetadata: strings.HasSuffix(strings.ToLower(f.ids), files.JSONLines),

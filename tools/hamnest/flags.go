@@ -30,6 +30,11 @@ func parseDialect(what, name string) (code.Dialect, error) {
 	return code.ParseDialect(name)
 }
 
+// addFilterFlag adds the flag that says which vectors a command is about.
+func addFilterFlag(cmd *cobra.Command, filter *string, usage string) {
+	cmd.Flags().StringVar(filter, "filter", "", usage+" whose metadata matches this `expression`, such as 'section = \"games\" AND size_kb < 500'")
+}
+
 // checkIDs returns what is wrong with the ids of a command line.
 func checkIDs(ids ...string) error {
 	for _, id := range ids {

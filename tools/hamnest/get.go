@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"math"
 
@@ -16,22 +17,40 @@ import (
 func getCommand(format *show.Format) *cobra.Command {
 	var store storeFlags
 	var withVector bool
+	var filter string
+	var limit int
 	cmd := &cobra.Command{
-		Use:   "get NAME ID...",
-		Short: "Show stored vectors by id",
+		Use:   "get NAME ID... | --filter EXPR",
+		Short: "Show stored vectors by id, or those that match a filter",
 		Long: `Get shows the metadata of stored vectors, and with --with-vector the vectors, in the
 order asked for. Ids that are not there are named on standard error, and the exit code
-is then 1.`,
+is then 1.
+
+With --filter it shows the vectors whose metadata matches, in the order in which they
+were stored, and --limit of them at most. If there are more, it says how many on standard
+error.`,
 		Example: `  hamnest get packages vim emacs --data ./vectors
+  hamnest get packages --filter 'section = "games" AND size_kb < 500' --limit 20 --data ./vectors
   hamnest get packages vim --with-vector --format json --server localhost:7700`,
-		Args: wantArgs(2, math.MaxInt),
+		Args: wantArgs(1, math.MaxInt),
 		RunE: func(cmd *cobra.Command, args []string) error {
+			opts := api.ReadOptions{WithVector: withVector, WithMetadata: true, Filter: filter}
+			switch {
+			case (len(args) > 1) == (filter != ""):
+				return errors.New("want ids as arguments or --filter EXPR, one of the two")
+			case limit < 1:
+				return fmt.Errorf("--limit is %d, want at least 1", limit)
+			case filter != "":
+				return store.withStore(cmd, false, func(ctx context.Context, b api.Engine) error {
+					return getWhere(ctx, cmd, newOutput(cmd, format), b, args[0], limit, opts)
+				})
+			}
 			if err := checkIDs(args[1:]...); err != nil {
 				return err
 			}
 			return store.withReader(cmd, func(ctx context.Context, b api.Engine) error {
 				ids := args[1:]
-				found, missing, err := b.Get(ctx, args[0], ids, api.ReadOptions{WithVector: withVector, WithMetadata: true})
+				found, missing, err := b.Get(ctx, args[0], ids, opts)
 				if err != nil {
 					return err
 				}
@@ -49,8 +68,34 @@ is then 1.`,
 		},
 	}
 	store.register(cmd)
+	addFilterFlag(cmd, &filter, "show the vectors")
+	cmd.Flags().IntVar(&limit, "limit", 100, "with --filter: most vectors to show")
 	cmd.Flags().BoolVar(&withVector, "with-vector", false, "show the vectors too (whole with --format json, their start in a table)")
 	return cmd
+}
+
+// getWhere shows the first records that match a filter.
+func getWhere(ctx context.Context, cmd *cobra.Command, out show.Output, b api.Engine, name string, limit int, opts api.ReadOptions) error {
+	count, err := b.Count(ctx, name, opts.Filter)
+	if err != nil {
+		return err
+	}
+	var found []index.Record
+	for record, err := range api.List(ctx, b, name, opts) {
+		if err != nil {
+			return err
+		}
+		if found = append(found, record); len(found) == limit {
+			break
+		}
+	}
+	if err := printRecords(out, found, opts.WithVector); err != nil {
+		return err
+	}
+	if count > uint64(len(found)) {
+		cmd.PrintErrf("the first %d of %d vectors that match: --limit shows more\n", len(found), count)
+	}
+	return nil
 }
 
 // recordJSON is a stored vector as --format json prints it.

@@ -59,9 +59,24 @@ func TestExamplesParse(t *testing.T) {
 	}
 }
 
+// shellFields cuts a command line as a shell does that knows spaces and ' alone.
+func shellFields(command string) []string {
+	quoted := false
+	fields := strings.FieldsFunc(command, func(r rune) bool {
+		if r == '\'' {
+			quoted = !quoted
+		}
+		return r == ' ' && !quoted
+	})
+	for i := range fields {
+		fields[i] = strings.ReplaceAll(fields[i], "'", "")
+	}
+	return fields
+}
+
 func checkParses(t *testing.T, command string) {
 	t.Helper()
-	cmd, args, err := newRoot().Find(strings.Fields(command))
+	cmd, args, err := newRoot().Find(shellFields(command))
 	if err == nil {
 		err = cmd.ParseFlags(args)
 	}

@@ -80,11 +80,14 @@ for. If the rows it kept are not enough, it scans again, or compares all vectors
 earlier: after the scan (none) or after the whole codes (codes), with estimated scores.
 --exact compares the query with every stored vector instead.
 
+--filter looks only among the vectors whose metadata matches, as if there were no others.
+
 A query may be shorter than the vectors if its size is a step of the collection's ladder.
 The answer is then about that prefix: scores are those of the prefixes, and the target
 recall counts the nearest by that prefix.`,
 		Example: `  hamnest search packages --query queries.npy --row 0 -k 5 --with-metadata --data ./vectors
   hamnest search packages --id vim -k 3 --receipt --data ./vectors
+  hamnest search packages --id vim --filter 'section = "games" AND size_kb < 500' --data ./vectors
   hamnest search packages --query queries.npy --target-recall 0.95 --format json --server localhost:7700
   hamnest search packages --code ubinary.npy --dialect numpy --data ./vectors
   hamnest search packages --query queries.npy --row 0 --dims 128 --receipt --data ./vectors
@@ -121,6 +124,7 @@ recall counts the nearest by that prefix.`,
 	flags.stages.register(cmd)
 	f.IntVar(&flags.q.Candidates, "candidates", 0, "rows that the scan keeps at first, k or more (default 40 k, but from 100 to 10000)")
 	f.Float64Var(&flags.q.Oversampling, "oversampling", 0, "the same as a multiple of k; instead of --candidates")
+	addFilterFlag(cmd, &flags.q.Filter, "look only among the vectors")
 	f.Float32Var(&flags.minScore, "min-score", 0, "leave out hits with a lower score, on the metric's scale (default: none)")
 	f.StringVar(&flags.q.PageToken, "page-token", "", "continue after an earlier answer to the same query, with the `token` that it gave")
 	f.BoolVar(&flags.q.WithVector, "with-vector", false, "return the stored vectors")
@@ -358,6 +362,8 @@ func printReceipt(out show.Output, a answer) error {
 		{"target recall", show.OrNone(r.TargetRecall)},
 		{"bound", show.OrNone(r.Bound)},
 		{"expected recall", expectedRecall(r.ExpectedRecall)},
+		{"plan", r.Plan.String()},
+		{"allowed rows", strconv.FormatUint(r.AllowedRows, 10)},
 		{"rows scanned", strconv.FormatUint(r.RowsScanned, 10)},
 		{"passes", strconv.Itoa(r.Passes)},
 		{"code bytes read", show.Bytes(r.CodeBytesRead)},
@@ -365,6 +371,7 @@ func printReceipt(out show.Output, a answer) error {
 		{"refined", strconv.Itoa(r.Refined)},
 		{"vectors read", strconv.FormatUint(r.VectorsRead, 10)},
 		{"vector bytes read", show.Bytes(r.VectorBytesRead)},
+		{"filter", r.FilterTime.String()},
 		{"scan", r.Scan.String()},
 		{"refine", r.Refine.String()},
 		{"rescore", r.RescoreTime.String()},
@@ -404,6 +411,8 @@ type receiptJSON struct {
 	ExpectedRecall     float64 `json:"expected_recall"` // 0: nothing is known
 	Rescore            string  `json:"rescore"`
 	Exact              bool    `json:"exact"`
+	Plan               string  `json:"plan"`
+	AllowedRows        uint64  `json:"allowed_rows"`
 	RowsScanned        uint64  `json:"rows_scanned"`
 	Passes             int     `json:"passes"`
 	CodeBytesRead      uint64  `json:"code_bytes_read"`
@@ -411,6 +420,7 @@ type receiptJSON struct {
 	Refined            int     `json:"refined"`
 	VectorsRead        uint64  `json:"vectors_read"`
 	VectorBytesRead    uint64  `json:"vector_bytes_read"`
+	FilterMS           float64 `json:"filter_ms"`
 	ScanMS             float64 `json:"scan_ms"`
 	RefineMS           float64 `json:"refine_ms"`
 	RescoreMS          float64 `json:"rescore_ms"`
@@ -436,6 +446,8 @@ func answerToJSON(a answer) answerJSON {
 			ExpectedRecall:     r.ExpectedRecall,
 			Rescore:            r.Rescore.String(),
 			Exact:              r.Exact,
+			Plan:               r.Plan.String(),
+			AllowedRows:        r.AllowedRows,
 			RowsScanned:        r.RowsScanned,
 			Passes:             r.Passes,
 			CodeBytesRead:      r.CodeBytesRead,
@@ -443,6 +455,7 @@ func answerToJSON(a answer) answerJSON {
 			Refined:            r.Refined,
 			VectorsRead:        r.VectorsRead,
 			VectorBytesRead:    r.VectorBytesRead,
+			FilterMS:           measure.Milliseconds(r.FilterTime),
 			ScanMS:             measure.Milliseconds(r.Scan),
 			RefineMS:           measure.Milliseconds(r.Refine),
 			RescoreMS:          measure.Milliseconds(r.RescoreTime),

@@ -3,6 +3,7 @@ package main
 import (
 	"encoding/json"
 	"fmt"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -10,6 +11,7 @@ import (
 	"github.com/hamnest/hamnest/encoder"
 	"github.com/hamnest/hamnest/encoder/code"
 	"github.com/hamnest/hamnest/index"
+	"github.com/hamnest/hamnest/tools/hamnest/files"
 	"github.com/hamnest/hamnest/tools/hamnest/measure"
 )
 
@@ -314,7 +316,75 @@ func TestGetShowsWhatIsThereAndNamesWhatIsNot(t *testing.T) {
 			t.Errorf("table is %q", table)
 		}
 		mustFail(t, `collection "nope": not found`, on(target, "get", "nope", "a")...)
-		mustFail(t, "found 1 arguments, want: hamnest get NAME ID...", on(target, "get", "c")...)
+		mustFail(t, "want ids as arguments or --filter EXPR, one of the two", on(target, "get", "c")...)
+	})
+}
+
+func TestGetAndDeleteTakeAFilter(t *testing.T) {
+	eachTarget(t, func(t *testing.T, target []string) {
+		searchable(t, target)
+		r := hamnest(t, on(target, "get", "c", "--filter", "n >= 5 AND n < 9", "--limit", "3", "--format", "json")...)
+		got := decode[recordJSON](t, r.stdout)
+		if r.code != 0 || len(got) != 3 || got[0].ID != "doc5" || string(got[0].Metadata) != `{"n":5}` {
+			t.Errorf("get: exit code %d, %+v, want doc5 to doc7", r.code, got)
+		}
+		if want := "the first 3 of 4 vectors that match: --limit shows more\n"; r.stderr != want {
+			t.Errorf("get says %q, want %q", r.stderr, want)
+		}
+		before := snapshot(t, target)
+		dry := must(t, on(target, "delete", "c", "--filter", "n < 3", "--dry-run")...)
+		if want := "3 vectors of \"c\" match and would be deleted\n"; dry != want {
+			t.Errorf("a dry run says %q, want %q", dry, want)
+		}
+		for _, tt := range []struct {
+			text string
+			args []string
+		}{
+			{"column 5: found the end, want a value", []string{"--filter", "n < "}},
+			{"is empty, want one that says what to delete", []string{"--filter", ""}},
+			{"one of the three", []string{"doc9", "--filter", "n < 3"}},
+			{"want --filter with it", []string{"doc9", "--dry-run"}},
+		} {
+			mustFail(t, tt.text, on(target, append([]string{"delete", "c"}, tt.args...)...)...)
+		}
+		if after := snapshot(t, target); after != before {
+			t.Errorf("the store changed from %s to %s", before, after)
+		}
+		if got := must(t, on(target, "delete", "c", "--filter", "n < 3")...); got != "3 vectors of \"c\" matched and are deleted\n" {
+			t.Errorf("delete says %q", got)
+		}
+		if left := must(t, on(target, "delete", "c", "--filter", "n < 5", "--dry-run", "--format", "json")...); decode[deleteWhereSummary](t, left)[0] != (deleteWhereSummary{"c", "n < 5", true, 2, 0}) {
+			t.Errorf("then there are %s, want 2", left)
+		}
+	})
+}
+
+func TestSearchAndEvalTakeAFilter(t *testing.T) {
+	eachTarget(t, func(t *testing.T, target []string) {
+		m := searchable(t, target)
+		got := decode[answerJSON](t, must(t, on(target, "search", "c", "--id", "doc9", "--filter", "n < 3", "--format", "json")...))[0]
+		if len(got.Hits) != 3 || got.Receipt.AllowedRows != 3 || got.Receipt.Plan != "gather" || got.Receipt.ExpectedRecall != 1 {
+			t.Errorf("search: %+v, want 3 hits of 3 rows", got)
+		}
+		queries := m.file(t, "queries.npy")
+		row := decode[measure.Summary](t, must(t, on(target, "eval", "c", "--queries", queries, "--queries-limit", "5", "--filter", "n < 50", "--format", "json")...))[0]
+		if row.Recall != 1 || row.VectorsReadMean != 50 {
+			t.Errorf("eval: %+v, want recall 1 of 50 vectors", row)
+		}
+		mustFail(t, "want no --truth", on(target, "eval", "c", "--queries", queries, "--truth", queries, "--filter", "n < 50")...)
+		mustFail(t, "no vector of collection \"c\" matches --filter", on(target, "eval", "c", "--queries", queries, "--filter", "n < 0")...)
+	})
+}
+
+func TestExportTakesAFilter(t *testing.T) {
+	eachTarget(t, func(t *testing.T, target []string) {
+		m := searchable(t, target)
+		out := filepath.Join(t.TempDir(), "out.npy")
+		must(t, on(target, "export", "c", "--what", "vectors", "--out", out, "--filter", "n = (4 OR 8)")...)
+		rows, _, err := files.ReadQueries(files.Disk, out, 0)
+		if err != nil || len(rows) != 2 || !slices.Equal(rows[0], m.row(4)) || !slices.Equal(rows[1], m.row(8)) {
+			t.Errorf("exported %d rows, %v, want 4 and 8", len(rows), err)
+		}
 	})
 }
 
@@ -337,8 +407,8 @@ func TestDeleteCountsWhatWasThere(t *testing.T) {
 			if tt.want.IDs == 2500 { // still 196 there
 				before := snapshot(t, target)
 				mustFail(t, "broken.jsonl: line 2: is not JSON", on(target, "delete", "c", "--ids", broken)...)
-				mustFail(t, "one of the two", on(target, "delete", "c")...)
-				mustFail(t, "one of the two", on(target, "delete", "c", "doc9", "--ids", text)...)
+				mustFail(t, "one of the three", on(target, "delete", "c")...)
+				mustFail(t, "one of the three", on(target, "delete", "c", "doc9", "--ids", text)...)
 				mustFail(t, `collection "nope": not found`, on(target, "delete", "nope", "doc9")...)
 				if after := snapshot(t, target); after != before {
 					t.Errorf("the store changed from %s to %s", before, after)

@@ -48,6 +48,7 @@ type statsJSON struct {
 	Dropped              uint64 `json:"dropped"`
 	Sealed               uint64 `json:"sealed"`
 	MemoryBytes          uint64 `json:"memory_bytes"`
+	FilterBytes          uint64 `json:"filter_bytes"`
 	DiskBytes            uint64 `json:"disk_bytes"`
 	DiskFreeBytes        uint64 `json:"disk_free_bytes"`
 	CodeBytesPerVector   uint64 `json:"code_bytes_per_vector"`
@@ -87,6 +88,7 @@ func statsToJSON(s index.Stats) statsJSON {
 		Retired:              s.Retired,
 		Sealed:               s.Sealed,
 		MemoryBytes:          s.MemoryBytes,
+		FilterBytes:          s.FilterBytes,
 		DiskBytes:            s.DiskBytes,
 		DiskFreeBytes:        s.DiskFreeBytes,
 		CodeBytesPerVector:   s.CodeBytesPerVector,
@@ -118,6 +120,7 @@ func printStats(out show.Output, s index.Stats) error {
 		{"dropped", count(s.Dropped)},
 		{"sealed", count(s.Sealed)},
 		{"memory", show.Bytes(s.MemoryBytes)},
+		{"memory, filters", show.Bytes(s.FilterBytes)},
 		{"disk", show.Bytes(s.DiskBytes)},
 		{"disk, codes", show.Bytes(s.DiskCodes)},
 		{"disk, vectors", show.Bytes(s.DiskVectors)},

@@ -1214,7 +1214,9 @@ type CollectionStats struct {
 	// collection was made.
 	Dropped uint64 `protobuf:"varint,18,opt,name=dropped,proto3" json:"dropped,omitempty"`
 	// What was learnt from searches; unset if the server does not learn from them.
-	Live          *LiveState `protobuf:"bytes,20,opt,name=live,proto3" json:"live,omitempty"`
+	Live *LiveState `protobuf:"bytes,20,opt,name=live,proto3" json:"live,omitempty"`
+	// Bytes in memory of what filters have been answered by, beside memory_bytes.
+	FilterBytes   uint64 `protobuf:"varint,21,opt,name=filter_bytes,json=filterBytes,proto3" json:"filter_bytes,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1373,6 +1375,13 @@ func (x *CollectionStats) GetLive() *LiveState {
 		return x.Live
 	}
 	return nil
+}
+
+func (x *CollectionStats) GetFilterBytes() uint64 {
+	if x != nil {
+		return x.FilterBytes
+	}
+	return 0
 }
 
 // Rewrite is the progress of a collection to another profile or stored precision, or of its
@@ -1953,7 +1962,7 @@ const file_hamnest_v1_collection_proto_rawDesc = "" +
 	"\x19GetCollectionStatsRequest\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\tR\x04name\"O\n" +
 	"\x1aGetCollectionStatsResponse\x121\n" +
-	"\x05stats\x18\x01 \x01(\v2\x1b.hamnest.v1.CollectionStatsR\x05stats\"\xb3\x05\n" +
+	"\x05stats\x18\x01 \x01(\v2\x1b.hamnest.v1.CollectionStatsR\x05stats\"\xd6\x05\n" +
 	"\x0fCollectionStats\x12\x18\n" +
 	"\avectors\x18\x01 \x01(\x04R\avectors\x12\x18\n" +
 	"\aretired\x18\x02 \x01(\x04R\aretired\x12\x16\n" +
@@ -1975,7 +1984,8 @@ const file_hamnest_v1_collection_proto_rawDesc = "" +
 	"\fdisk_vectors\x18\x10 \x01(\x04R\vdiskVectors\x12\x1b\n" +
 	"\tdisk_rows\x18\x11 \x01(\x04R\bdiskRows\x12\x18\n" +
 	"\adropped\x18\x12 \x01(\x04R\adropped\x12)\n" +
-	"\x04live\x18\x14 \x01(\v2\x15.hamnest.v1.LiveStateR\x04liveJ\x04\b\x0f\x10\x10J\x04\b\x13\x10\x14R\fdisk_scalarsR\vcalibration\"\xca\x01\n" +
+	"\x04live\x18\x14 \x01(\v2\x15.hamnest.v1.LiveStateR\x04live\x12!\n" +
+	"\ffilter_bytes\x18\x15 \x01(\x04R\vfilterBytesJ\x04\b\x0f\x10\x10J\x04\b\x13\x10\x14R\fdisk_scalarsR\vcalibration\"\xca\x01\n" +
 	"\aRewrite\x12-\n" +
 	"\aprofile\x18\x01 \x01(\x0e2\x13.hamnest.v1.ProfileR\aprofile\x12+\n" +
 	"\x05store\x18\x02 \x01(\x0e2\x15.hamnest.v1.PrecisionR\x05store\x129\n" +

@@ -80,6 +80,63 @@ func (Rescore) EnumDescriptor() ([]byte, []int) {
 	return file_hamnest_v1_search_proto_rawDescGZIP(), []int{0}
 }
 
+// Plan says by which road a search has looked for its hits.
+type Plan int32
+
+const (
+	// Only a newer server knows it.
+	Plan_PLAN_UNSPECIFIED Plan = 0
+	// A scan of the codes of all allowed rows, and the vectors of the most promising ones.
+	Plan_PLAN_SCAN Plan = 1
+	// The vectors of all allowed rows, in one pass over the collection.
+	Plan_PLAN_EXACT Plan = 2
+	// The vectors of all allowed rows, read one by one, for they are few.
+	Plan_PLAN_GATHER Plan = 3
+)
+
+// Enum value maps for Plan.
+var (
+	Plan_name = map[int32]string{
+		0: "PLAN_UNSPECIFIED",
+		1: "PLAN_SCAN",
+		2: "PLAN_EXACT",
+		3: "PLAN_GATHER",
+	}
+	Plan_value = map[string]int32{
+		"PLAN_UNSPECIFIED": 0,
+		"PLAN_SCAN":        1,
+		"PLAN_EXACT":       2,
+		"PLAN_GATHER":      3,
+	}
+)
+
+func (x Plan) Enum() *Plan {
+	p := new(Plan)
+	*p = x
+	return p
+}
+
+func (x Plan) String() string {
+	return protoimpl.X.EnumStringOf(x.Descriptor(), protoreflect.EnumNumber(x))
+}
+
+func (Plan) Descriptor() protoreflect.EnumDescriptor {
+	return file_hamnest_v1_search_proto_enumTypes[1].Descriptor()
+}
+
+func (Plan) Type() protoreflect.EnumType {
+	return &file_hamnest_v1_search_proto_enumTypes[1]
+}
+
+func (x Plan) Number() protoreflect.EnumNumber {
+	return protoreflect.EnumNumber(x)
+}
+
+// Deprecated: Use Plan.Descriptor instead.
+func (Plan) EnumDescriptor() ([]byte, []int) {
+	return file_hamnest_v1_search_proto_rawDescGZIP(), []int{1}
+}
+
 // SearchRequest is one query and how hard to look.
 type SearchRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -132,7 +189,10 @@ type SearchRequest struct {
 	// vectors until it expects to miss no more than the rest. 1 is the same as exact.
 	// Default: 0.995. Not with exact, a code, or under PROFILE_SIGNS, whose errors are
 	// unknown.
-	TargetRecall  *float64 `protobuf:"fixed64,21,opt,name=target_recall,json=targetRecall,proto3,oneof" json:"target_recall,omitempty"`
+	TargetRecall *float64 `protobuf:"fixed64,21,opt,name=target_recall,json=targetRecall,proto3,oneof" json:"target_recall,omitempty"`
+	// Which vectors may be found: those whose id and metadata match this filter in the
+	// language of AIP-160, see docs/filters.md. Empty: all.
+	Filter        string `protobuf:"bytes,22,opt,name=filter,proto3" json:"filter,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -301,6 +361,13 @@ func (x *SearchRequest) GetTargetRecall() float64 {
 		return *x.TargetRecall
 	}
 	return 0
+}
+
+func (x *SearchRequest) GetFilter() string {
+	if x != nil {
+		return x.Filter
+	}
+	return ""
 }
 
 type isSearchRequest_Query interface {
@@ -529,7 +596,13 @@ type Receipt struct {
 	// Passes of S1 over the codes.
 	Passes uint32 `protobuf:"varint,21,opt,name=passes,proto3" json:"passes,omitempty"`
 	// Rows that S2 compared by their whole codes.
-	Refined       uint32 `protobuf:"varint,22,opt,name=refined,proto3" json:"refined,omitempty"`
+	Refined uint32 `protobuf:"varint,22,opt,name=refined,proto3" json:"refined,omitempty"`
+	// How the hits were looked for.
+	Plan Plan `protobuf:"varint,23,opt,name=plan,proto3,enum=hamnest.v1.Plan" json:"plan,omitempty"`
+	// Rows that the filter lets through; without one, all.
+	AllowedRows uint64 `protobuf:"varint,24,opt,name=allowed_rows,json=allowedRows,proto3" json:"allowed_rows,omitempty"`
+	// Time to find out which those are.
+	FilterTime    *durationpb.Duration `protobuf:"bytes,25,opt,name=filter_time,json=filterTime,proto3" json:"filter_time,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -695,6 +768,27 @@ func (x *Receipt) GetRefined() uint32 {
 		return x.Refined
 	}
 	return 0
+}
+
+func (x *Receipt) GetPlan() Plan {
+	if x != nil {
+		return x.Plan
+	}
+	return Plan_PLAN_UNSPECIFIED
+}
+
+func (x *Receipt) GetAllowedRows() uint64 {
+	if x != nil {
+		return x.AllowedRows
+	}
+	return 0
+}
+
+func (x *Receipt) GetFilterTime() *durationpb.Duration {
+	if x != nil {
+		return x.FilterTime
+	}
+	return nil
 }
 
 // BatchSearchRequest carries several searches of one collection.
@@ -1030,7 +1124,7 @@ var File_hamnest_v1_search_proto protoreflect.FileDescriptor
 const file_hamnest_v1_search_proto_rawDesc = "" +
 	"\n" +
 	"\x17hamnest/v1/search.proto\x12\n" +
-	"hamnest.v1\x1a\x19google/protobuf/any.proto\x1a\x1egoogle/protobuf/duration.proto\x1a\x17hamnest/v1/vector.proto\"\xb3\x05\n" +
+	"hamnest.v1\x1a\x19google/protobuf/any.proto\x1a\x1egoogle/protobuf/duration.proto\x1a\x17hamnest/v1/vector.proto\"\xcb\x05\n" +
 	"\rSearchRequest\x12\x1e\n" +
 	"\n" +
 	"collection\x18\x01 \x01(\tR\n" +
@@ -1054,7 +1148,8 @@ const file_hamnest_v1_search_proto_rawDesc = "" +
 	"withVector\x12#\n" +
 	"\rwith_metadata\x18\x0e \x01(\bR\fwithMetadata\x12\x19\n" +
 	"\x05bound\x18\x12 \x01(\x01H\x03R\x05bound\x88\x01\x01\x12(\n" +
-	"\rtarget_recall\x18\x15 \x01(\x01H\x04R\ftargetRecall\x88\x01\x01B\a\n" +
+	"\rtarget_recall\x18\x15 \x01(\x01H\x04R\ftargetRecall\x88\x01\x01\x12\x16\n" +
+	"\x06filter\x18\x16 \x01(\tR\x06filterB\a\n" +
 	"\x05queryB\r\n" +
 	"\vfirst_stageB\f\n" +
 	"\n" +
@@ -1069,7 +1164,7 @@ const file_hamnest_v1_search_proto_rawDesc = "" +
 	"\x02id\x18\x01 \x01(\tR\x02id\x12\x14\n" +
 	"\x05score\x18\x02 \x01(\x02R\x05score\x12*\n" +
 	"\x06vector\x18\x03 \x01(\v2\x12.hamnest.v1.VectorR\x06vector\x12\x1a\n" +
-	"\bmetadata\x18\x04 \x01(\tR\bmetadata\"\xa5\x06\n" +
+	"\bmetadata\x18\x04 \x01(\tR\bmetadata\"\xaa\a\n" +
 	"\aReceipt\x12\x12\n" +
 	"\x04dims\x18\x01 \x01(\rR\x04dims\x12-\n" +
 	"\arescore\x18\x02 \x01(\x0e2\x13.hamnest.v1.RescoreR\arescore\x12\x14\n" +
@@ -1094,7 +1189,11 @@ const file_hamnest_v1_search_proto_rawDesc = "" +
 	"\rtarget_recall\x18\x13 \x01(\x01R\ftargetRecall\x12'\n" +
 	"\x0fexpected_recall\x18\x14 \x01(\x01R\x0eexpectedRecall\x12\x16\n" +
 	"\x06passes\x18\x15 \x01(\rR\x06passes\x12\x18\n" +
-	"\arefined\x18\x16 \x01(\rR\arefinedJ\x04\b\a\x10\bJ\x04\b\x10\x10\x11J\x04\b\x11\x10\x12R\x12rescore_candidatesR\tscan_bitsR\vrefine_bits\"k\n" +
+	"\arefined\x18\x16 \x01(\rR\arefined\x12$\n" +
+	"\x04plan\x18\x17 \x01(\x0e2\x10.hamnest.v1.PlanR\x04plan\x12!\n" +
+	"\fallowed_rows\x18\x18 \x01(\x04R\vallowedRows\x12:\n" +
+	"\vfilter_time\x18\x19 \x01(\v2\x19.google.protobuf.DurationR\n" +
+	"filterTimeJ\x04\b\a\x10\bJ\x04\b\x10\x10\x11J\x04\b\x11\x10\x12R\x12rescore_candidatesR\tscan_bitsR\vrefine_bits\"k\n" +
 	"\x12BatchSearchRequest\x12\x1e\n" +
 	"\n" +
 	"collection\x18\x01 \x01(\tR\n" +
@@ -1119,7 +1218,13 @@ const file_hamnest_v1_search_proto_rawDesc = "" +
 	"\x13RESCORE_UNSPECIFIED\x10\x00\x12\x10\n" +
 	"\fRESCORE_NONE\x10\x01\x12\x11\n" +
 	"\rRESCORE_CODES\x10\x02\x12\x13\n" +
-	"\x0fRESCORE_VECTORS\x10\x032\xf7\x01\n" +
+	"\x0fRESCORE_VECTORS\x10\x03*L\n" +
+	"\x04Plan\x12\x14\n" +
+	"\x10PLAN_UNSPECIFIED\x10\x00\x12\r\n" +
+	"\tPLAN_SCAN\x10\x01\x12\x0e\n" +
+	"\n" +
+	"PLAN_EXACT\x10\x02\x12\x0f\n" +
+	"\vPLAN_GATHER\x10\x032\xf7\x01\n" +
 	"\rSearchService\x12?\n" +
 	"\x06Search\x12\x19.hamnest.v1.SearchRequest\x1a\x1a.hamnest.v1.SearchResponse\x12N\n" +
 	"\vBatchSearch\x12\x1e.hamnest.v1.BatchSearchRequest\x1a\x1f.hamnest.v1.BatchSearchResponse\x12U\n" +
@@ -1137,54 +1242,57 @@ func file_hamnest_v1_search_proto_rawDescGZIP() []byte {
 	return file_hamnest_v1_search_proto_rawDescData
 }
 
-var file_hamnest_v1_search_proto_enumTypes = make([]protoimpl.EnumInfo, 1)
+var file_hamnest_v1_search_proto_enumTypes = make([]protoimpl.EnumInfo, 2)
 var file_hamnest_v1_search_proto_msgTypes = make([]protoimpl.MessageInfo, 9)
 var file_hamnest_v1_search_proto_goTypes = []any{
 	(Rescore)(0),                 // 0: hamnest.v1.Rescore
-	(*SearchRequest)(nil),        // 1: hamnest.v1.SearchRequest
-	(*SearchResponse)(nil),       // 2: hamnest.v1.SearchResponse
-	(*Hit)(nil),                  // 3: hamnest.v1.Hit
-	(*Receipt)(nil),              // 4: hamnest.v1.Receipt
-	(*BatchSearchRequest)(nil),   // 5: hamnest.v1.BatchSearchRequest
-	(*BatchSearchResponse)(nil),  // 6: hamnest.v1.BatchSearchResponse
-	(*SearchStreamRequest)(nil),  // 7: hamnest.v1.SearchStreamRequest
-	(*SearchStreamResponse)(nil), // 8: hamnest.v1.SearchStreamResponse
-	(*SearchError)(nil),          // 9: hamnest.v1.SearchError
-	(*Vector)(nil),               // 10: hamnest.v1.Vector
-	(*Code)(nil),                 // 11: hamnest.v1.Code
-	(*durationpb.Duration)(nil),  // 12: google.protobuf.Duration
-	(*anypb.Any)(nil),            // 13: google.protobuf.Any
+	(Plan)(0),                    // 1: hamnest.v1.Plan
+	(*SearchRequest)(nil),        // 2: hamnest.v1.SearchRequest
+	(*SearchResponse)(nil),       // 3: hamnest.v1.SearchResponse
+	(*Hit)(nil),                  // 4: hamnest.v1.Hit
+	(*Receipt)(nil),              // 5: hamnest.v1.Receipt
+	(*BatchSearchRequest)(nil),   // 6: hamnest.v1.BatchSearchRequest
+	(*BatchSearchResponse)(nil),  // 7: hamnest.v1.BatchSearchResponse
+	(*SearchStreamRequest)(nil),  // 8: hamnest.v1.SearchStreamRequest
+	(*SearchStreamResponse)(nil), // 9: hamnest.v1.SearchStreamResponse
+	(*SearchError)(nil),          // 10: hamnest.v1.SearchError
+	(*Vector)(nil),               // 11: hamnest.v1.Vector
+	(*Code)(nil),                 // 12: hamnest.v1.Code
+	(*durationpb.Duration)(nil),  // 13: google.protobuf.Duration
+	(*anypb.Any)(nil),            // 14: google.protobuf.Any
 }
 var file_hamnest_v1_search_proto_depIdxs = []int32{
-	10, // 0: hamnest.v1.SearchRequest.vector:type_name -> hamnest.v1.Vector
-	11, // 1: hamnest.v1.SearchRequest.code:type_name -> hamnest.v1.Code
+	11, // 0: hamnest.v1.SearchRequest.vector:type_name -> hamnest.v1.Vector
+	12, // 1: hamnest.v1.SearchRequest.code:type_name -> hamnest.v1.Code
 	0,  // 2: hamnest.v1.SearchRequest.rescore:type_name -> hamnest.v1.Rescore
-	3,  // 3: hamnest.v1.SearchResponse.hits:type_name -> hamnest.v1.Hit
-	4,  // 4: hamnest.v1.SearchResponse.receipt:type_name -> hamnest.v1.Receipt
-	10, // 5: hamnest.v1.Hit.vector:type_name -> hamnest.v1.Vector
+	4,  // 3: hamnest.v1.SearchResponse.hits:type_name -> hamnest.v1.Hit
+	5,  // 4: hamnest.v1.SearchResponse.receipt:type_name -> hamnest.v1.Receipt
+	11, // 5: hamnest.v1.Hit.vector:type_name -> hamnest.v1.Vector
 	0,  // 6: hamnest.v1.Receipt.rescore:type_name -> hamnest.v1.Rescore
-	12, // 7: hamnest.v1.Receipt.scan_time:type_name -> google.protobuf.Duration
-	12, // 8: hamnest.v1.Receipt.refine_time:type_name -> google.protobuf.Duration
-	12, // 9: hamnest.v1.Receipt.rescore_time:type_name -> google.protobuf.Duration
-	12, // 10: hamnest.v1.Receipt.total_time:type_name -> google.protobuf.Duration
-	1,  // 11: hamnest.v1.BatchSearchRequest.requests:type_name -> hamnest.v1.SearchRequest
-	2,  // 12: hamnest.v1.BatchSearchResponse.responses:type_name -> hamnest.v1.SearchResponse
-	1,  // 13: hamnest.v1.SearchStreamRequest.request:type_name -> hamnest.v1.SearchRequest
-	12, // 14: hamnest.v1.SearchStreamRequest.timeout:type_name -> google.protobuf.Duration
-	2,  // 15: hamnest.v1.SearchStreamResponse.response:type_name -> hamnest.v1.SearchResponse
-	9,  // 16: hamnest.v1.SearchStreamResponse.error:type_name -> hamnest.v1.SearchError
-	13, // 17: hamnest.v1.SearchError.details:type_name -> google.protobuf.Any
-	1,  // 18: hamnest.v1.SearchService.Search:input_type -> hamnest.v1.SearchRequest
-	5,  // 19: hamnest.v1.SearchService.BatchSearch:input_type -> hamnest.v1.BatchSearchRequest
-	7,  // 20: hamnest.v1.SearchService.SearchStream:input_type -> hamnest.v1.SearchStreamRequest
-	2,  // 21: hamnest.v1.SearchService.Search:output_type -> hamnest.v1.SearchResponse
-	6,  // 22: hamnest.v1.SearchService.BatchSearch:output_type -> hamnest.v1.BatchSearchResponse
-	8,  // 23: hamnest.v1.SearchService.SearchStream:output_type -> hamnest.v1.SearchStreamResponse
-	21, // [21:24] is the sub-list for method output_type
-	18, // [18:21] is the sub-list for method input_type
-	18, // [18:18] is the sub-list for extension type_name
-	18, // [18:18] is the sub-list for extension extendee
-	0,  // [0:18] is the sub-list for field type_name
+	13, // 7: hamnest.v1.Receipt.scan_time:type_name -> google.protobuf.Duration
+	13, // 8: hamnest.v1.Receipt.refine_time:type_name -> google.protobuf.Duration
+	13, // 9: hamnest.v1.Receipt.rescore_time:type_name -> google.protobuf.Duration
+	13, // 10: hamnest.v1.Receipt.total_time:type_name -> google.protobuf.Duration
+	1,  // 11: hamnest.v1.Receipt.plan:type_name -> hamnest.v1.Plan
+	13, // 12: hamnest.v1.Receipt.filter_time:type_name -> google.protobuf.Duration
+	2,  // 13: hamnest.v1.BatchSearchRequest.requests:type_name -> hamnest.v1.SearchRequest
+	3,  // 14: hamnest.v1.BatchSearchResponse.responses:type_name -> hamnest.v1.SearchResponse
+	2,  // 15: hamnest.v1.SearchStreamRequest.request:type_name -> hamnest.v1.SearchRequest
+	13, // 16: hamnest.v1.SearchStreamRequest.timeout:type_name -> google.protobuf.Duration
+	3,  // 17: hamnest.v1.SearchStreamResponse.response:type_name -> hamnest.v1.SearchResponse
+	10, // 18: hamnest.v1.SearchStreamResponse.error:type_name -> hamnest.v1.SearchError
+	14, // 19: hamnest.v1.SearchError.details:type_name -> google.protobuf.Any
+	2,  // 20: hamnest.v1.SearchService.Search:input_type -> hamnest.v1.SearchRequest
+	6,  // 21: hamnest.v1.SearchService.BatchSearch:input_type -> hamnest.v1.BatchSearchRequest
+	8,  // 22: hamnest.v1.SearchService.SearchStream:input_type -> hamnest.v1.SearchStreamRequest
+	3,  // 23: hamnest.v1.SearchService.Search:output_type -> hamnest.v1.SearchResponse
+	7,  // 24: hamnest.v1.SearchService.BatchSearch:output_type -> hamnest.v1.BatchSearchResponse
+	9,  // 25: hamnest.v1.SearchService.SearchStream:output_type -> hamnest.v1.SearchStreamResponse
+	23, // [23:26] is the sub-list for method output_type
+	20, // [20:23] is the sub-list for method input_type
+	20, // [20:20] is the sub-list for extension type_name
+	20, // [20:20] is the sub-list for extension extendee
+	0,  // [0:20] is the sub-list for field type_name
 }
 
 func init() { file_hamnest_v1_search_proto_init() }
@@ -1209,7 +1317,7 @@ func file_hamnest_v1_search_proto_init() {
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_hamnest_v1_search_proto_rawDesc), len(file_hamnest_v1_search_proto_rawDesc)),
-			NumEnums:      1,
+			NumEnums:      2,
 			NumMessages:   9,
 			NumExtensions: 0,
 			NumServices:   1,

@@ -528,8 +528,11 @@ type DeleteVectorsRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Required.
 	Collection string `protobuf:"bytes,1,opt,name=collection,proto3" json:"collection,omitempty"`
-	// Ids to remove, 1 to the server's batch limit (default 10000).
-	Ids           []string `protobuf:"bytes,2,rep,name=ids,proto3" json:"ids,omitempty"`
+	// Ids to remove, 1 to the server's batch limit (default 10000). Exactly one of ids and
+	// filter is given.
+	Ids []string `protobuf:"bytes,2,rep,name=ids,proto3" json:"ids,omitempty"`
+	// Which vectors to remove, as in SearchRequest, any number of them.
+	Filter        string `protobuf:"bytes,3,opt,name=filter,proto3" json:"filter,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -576,6 +579,13 @@ func (x *DeleteVectorsRequest) GetIds() []string {
 		return x.Ids
 	}
 	return nil
+}
+
+func (x *DeleteVectorsRequest) GetFilter() string {
+	if x != nil {
+		return x.Filter
+	}
+	return ""
 }
 
 // DeleteVectorsResponse says how many were there.
@@ -638,7 +648,9 @@ type ListVectorsRequest struct {
 	// Return the metadata.
 	WithMetadata bool `protobuf:"varint,5,opt,name=with_metadata,json=withMetadata,proto3" json:"with_metadata,omitempty"`
 	// Return the codes, packed in this dialect.
-	WithCode      Dialect `protobuf:"varint,6,opt,name=with_code,json=withCode,proto3,enum=hamnest.v1.Dialect" json:"with_code,omitempty"`
+	WithCode Dialect `protobuf:"varint,6,opt,name=with_code,json=withCode,proto3,enum=hamnest.v1.Dialect" json:"with_code,omitempty"`
+	// List only the vectors that match, as in SearchRequest. It must be the same for all pages.
+	Filter        string `protobuf:"bytes,7,opt,name=filter,proto3" json:"filter,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -715,6 +727,13 @@ func (x *ListVectorsRequest) GetWithCode() Dialect {
 	return Dialect_DIALECT_UNSPECIFIED
 }
 
+func (x *ListVectorsRequest) GetFilter() string {
+	if x != nil {
+		return x.Filter
+	}
+	return ""
+}
+
 // ListVectorsResponse is one page, in the order in which vectors were stored.
 type ListVectorsResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -774,7 +793,9 @@ func (x *ListVectorsResponse) GetNextPageToken() string {
 type CountVectorsRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Required.
-	Collection    string `protobuf:"bytes,1,opt,name=collection,proto3" json:"collection,omitempty"`
+	Collection string `protobuf:"bytes,1,opt,name=collection,proto3" json:"collection,omitempty"`
+	// Count only the vectors that match, as in SearchRequest.
+	Filter        string `protobuf:"bytes,2,opt,name=filter,proto3" json:"filter,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -816,10 +837,17 @@ func (x *CountVectorsRequest) GetCollection() string {
 	return ""
 }
 
+func (x *CountVectorsRequest) GetFilter() string {
+	if x != nil {
+		return x.Filter
+	}
+	return ""
+}
+
 // CountVectorsResponse carries the count.
 type CountVectorsResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// Vectors that a search can return.
+	// Vectors that a search with that filter can return.
 	Count         uint64 `protobuf:"varint,1,opt,name=count,proto3" json:"count,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -1236,14 +1264,15 @@ const file_hamnest_v1_vector_proto_rawDesc = "" +
 	"\x12GetVectorsResponse\x122\n" +
 	"\avectors\x18\x01 \x03(\v2\x18.hamnest.v1.VectorRecordR\avectors\x12\x1f\n" +
 	"\vmissing_ids\x18\x02 \x03(\tR\n" +
-	"missingIds\"H\n" +
+	"missingIds\"`\n" +
 	"\x14DeleteVectorsRequest\x12\x1e\n" +
 	"\n" +
 	"collection\x18\x01 \x01(\tR\n" +
 	"collection\x12\x10\n" +
-	"\x03ids\x18\x02 \x03(\tR\x03ids\"<\n" +
+	"\x03ids\x18\x02 \x03(\tR\x03ids\x12\x16\n" +
+	"\x06filter\x18\x03 \x01(\tR\x06filter\"<\n" +
 	"\x15DeleteVectorsResponse\x12#\n" +
-	"\rdeleted_count\x18\x01 \x01(\x04R\fdeletedCount\"\xe8\x01\n" +
+	"\rdeleted_count\x18\x01 \x01(\x04R\fdeletedCount\"\x80\x02\n" +
 	"\x12ListVectorsRequest\x12\x1e\n" +
 	"\n" +
 	"collection\x18\x01 \x01(\tR\n" +
@@ -1254,14 +1283,16 @@ const file_hamnest_v1_vector_proto_rawDesc = "" +
 	"\vwith_vector\x18\x04 \x01(\bR\n" +
 	"withVector\x12#\n" +
 	"\rwith_metadata\x18\x05 \x01(\bR\fwithMetadata\x120\n" +
-	"\twith_code\x18\x06 \x01(\x0e2\x13.hamnest.v1.DialectR\bwithCode\"q\n" +
+	"\twith_code\x18\x06 \x01(\x0e2\x13.hamnest.v1.DialectR\bwithCode\x12\x16\n" +
+	"\x06filter\x18\a \x01(\tR\x06filter\"q\n" +
 	"\x13ListVectorsResponse\x122\n" +
 	"\avectors\x18\x01 \x03(\v2\x18.hamnest.v1.VectorRecordR\avectors\x12&\n" +
-	"\x0fnext_page_token\x18\x02 \x01(\tR\rnextPageToken\"5\n" +
+	"\x0fnext_page_token\x18\x02 \x01(\tR\rnextPageToken\"M\n" +
 	"\x13CountVectorsRequest\x12\x1e\n" +
 	"\n" +
 	"collection\x18\x01 \x01(\tR\n" +
-	"collection\",\n" +
+	"collection\x12\x16\n" +
+	"\x06filter\x18\x02 \x01(\tR\x06filter\",\n" +
 	"\x14CountVectorsResponse\x12\x14\n" +
 	"\x05count\x18\x01 \x01(\x04R\x05count\"|\n" +
 	"\rIngestRequest\x12/\n" +

@@ -42,7 +42,9 @@ type VectorServiceClient interface {
 	UpsertVectors(ctx context.Context, in *UpsertVectorsRequest, opts ...grpc.CallOption) (*UpsertVectorsResponse, error)
 	// Reads vectors by id.
 	GetVectors(ctx context.Context, in *GetVectorsRequest, opts ...grpc.CallOption) (*GetVectorsResponse, error)
-	// Removes vectors by id. Ids that are not there are not an error.
+	// Removes vectors by id, or those that match a filter. Ids that are not there are not an
+	// error. Vectors stored after the call began are not removed by a filter. One that removes
+	// many does so in several commits: when it fails, some may be removed.
 	DeleteVectors(ctx context.Context, in *DeleteVectorsRequest, opts ...grpc.CallOption) (*DeleteVectorsResponse, error)
 	// Lists vectors in the order in which they were stored. A vector that does not change
 	// between the pages is listed exactly once.
@@ -143,7 +145,9 @@ type VectorServiceServer interface {
 	UpsertVectors(context.Context, *UpsertVectorsRequest) (*UpsertVectorsResponse, error)
 	// Reads vectors by id.
 	GetVectors(context.Context, *GetVectorsRequest) (*GetVectorsResponse, error)
-	// Removes vectors by id. Ids that are not there are not an error.
+	// Removes vectors by id, or those that match a filter. Ids that are not there are not an
+	// error. Vectors stored after the call began are not removed by a filter. One that removes
+	// many does so in several commits: when it fails, some may be removed.
 	DeleteVectors(context.Context, *DeleteVectorsRequest) (*DeleteVectorsResponse, error)
 	// Lists vectors in the order in which they were stored. A vector that does not change
 	// between the pages is listed exactly once.

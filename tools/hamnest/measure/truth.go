@@ -168,14 +168,15 @@ func rightSet(ids []string, scores []float64, k int) IDSet {
 	return set
 }
 
-// ExactTruth returns the right answers by the collection's own exact search.
-func ExactTruth(ctx context.Context, e api.Engine, info index.Info, queries [][]float32, k int, step func(n int)) ([]IDSet, error) {
+// ExactTruth returns the right answers among the vectors that match a filter by the collection's
+// own exact search.
+func ExactTruth(ctx context.Context, e api.Engine, info index.Info, queries [][]float32, k int, filter string, step func(n int)) ([]IDSet, error) {
 	sets := make([]IDSet, len(queries))
 	g, ctx := errgroup.WithContext(ctx)
 	g.SetLimit(runtime.GOMAXPROCS(0))
 	for q, query := range queries {
 		g.Go(func() error {
-			set, err := exactRight(ctx, e, info, query, k)
+			set, err := exactRight(ctx, e, info, query, k, filter)
 			if err != nil {
 				return fmt.Errorf("exact search for query %d: %w", q, err)
 			}
@@ -188,9 +189,9 @@ func ExactTruth(ctx context.Context, e api.Engine, info index.Info, queries [][]
 }
 
 // exactRight looks as far past the k-th answer as scores tie.
-func exactRight(ctx context.Context, e api.Engine, info index.Info, query []float32, k int) (IDSet, error) {
+func exactRight(ctx context.Context, e api.Engine, info index.Info, query []float32, k int, filter string) (IDSet, error) {
 	for wanted := k + tieLookahead; ; wanted *= 2 {
-		result, err := e.Search(ctx, info.Name, index.Query{Vector: query, K: wanted, Exact: true, WithVector: true})
+		result, err := e.Search(ctx, info.Name, index.Query{Vector: query, K: wanted, Filter: filter, Exact: true, WithVector: true})
 		if err != nil {
 			return nil, err
 		}

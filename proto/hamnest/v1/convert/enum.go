@@ -38,6 +38,11 @@ var (
 		hamnestv1.CalibrationSource_CALIBRATION_SOURCE_STORED: api.SourceStored,
 		hamnestv1.CalibrationSource_CALIBRATION_SOURCE_LIVE:   api.SourceLive,
 	}
+	plans = map[hamnestv1.Plan]api.Plan{
+		hamnestv1.Plan_PLAN_SCAN:   api.PlanScan,
+		hamnestv1.Plan_PLAN_EXACT:  api.PlanExact,
+		hamnestv1.Plan_PLAN_GATHER: api.PlanGather,
+	}
 	rescores = map[hamnestv1.Rescore]api.Rescore{
 		hamnestv1.Rescore_RESCORE_NONE:    api.RescoreNone,
 		hamnestv1.Rescore_RESCORE_CODES:   api.RescoreCodes,

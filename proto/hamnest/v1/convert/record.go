@@ -167,10 +167,11 @@ func DialectToProto(opts api.ReadOptions) hamnestv1.Dialect {
 	return hamnestv1.Dialect_DIALECT_UNSPECIFIED
 }
 
-// ReadOptionsFromProto returns which parts of records to read.
-func ReadOptionsFromProto(bad *Violations, withVector bool, withCode hamnestv1.Dialect, withMetadata bool) api.ReadOptions {
+// ReadOptionsFromProto returns which parts of records to read, of those that match a filter.
+func ReadOptionsFromProto(bad *Violations, filter string, withVector bool, withCode hamnestv1.Dialect, withMetadata bool) api.ReadOptions {
 	fromNumber(bad, "with_code", dialects, withCode)
 	return api.ReadOptions{
+		Filter:       filter,
 		WithVector:   withVector,
 		WithCode:     withCode != hamnestv1.Dialect_DIALECT_UNSPECIFIED,
 		WithMetadata: withMetadata,
