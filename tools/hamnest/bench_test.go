@@ -14,6 +14,7 @@ import (
 
 	"github.com/hamnest/hamnest/encoder/isa"
 	"github.com/hamnest/hamnest/tools/hamnest/files"
+	"github.com/hamnest/hamnest/tools/hamnest/machine"
 	"github.com/hamnest/hamnest/tools/hamnest/measure"
 	"github.com/hamnest/hamnest/tools/hamnest/npy"
 	"github.com/hamnest/hamnest/tools/hamnest/synthetic"
@@ -129,6 +130,9 @@ func TestBenchScanRefusesWhatItCannotMeasure(t *testing.T) {
 		{"unknown flag: --row; see hamnest bench scan --help", []string{"--row", "1"}},
 	} {
 		mustFail(t, tt.want, append([]string{"bench", "scan"}, tt.args...)...)
+	}
+	if _, known := machine.FreeBytes(); known {
+		mustFail(t, "are free: want fewer or shorter codes", "bench", "scan", "--rows", "2147483647", "--bits", "64,65536")
 	}
 	mustFail(t, `unknown command "sacn" for "hamnest bench"`, "bench", "sacn")
 }

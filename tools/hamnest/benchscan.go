@@ -19,6 +19,7 @@ import (
 
 	"github.com/hamnest/hamnest/encoder"
 	"github.com/hamnest/hamnest/encoder/isa"
+	"github.com/hamnest/hamnest/tools/hamnest/machine"
 	"github.com/hamnest/hamnest/tools/hamnest/measure"
 	"github.com/hamnest/hamnest/tools/hamnest/show"
 )
@@ -117,6 +118,11 @@ func (f *benchScanFlags) check() error {
 			return fmt.Errorf("--bits has %d, want 1 to %d", n, encoder.MaxDims)
 		}
 	}
+	if free, known := machine.FreeBytes(); known {
+		if want := f.scan().Bytes(); want > free {
+			return fmt.Errorf("--rows %d of --bits %d take %s of memory, and %s are free: want fewer or shorter codes", f.rows, slices.Max(f.bits), show.Bytes(want), show.Bytes(free))
+		}
+	}
 	usable := usableKernels()
 	if len(f.kernels) == 0 {
 		f.kernels = usable
@@ -130,6 +136,11 @@ func (f *benchScanFlags) check() error {
 		}
 	}
 	return nil
+}
+
+// scan is what to measure of each kernel.
+func (f *benchScanFlags) scan() *measure.Scan {
+	return &measure.Scan{Rows: f.rows, Queries: f.queries, Threads: f.threads, Candidates: f.candidates, Bits: f.bits, Time: f.time}
 }
 
 // maxBenchQueries bounds the memory that queries take.
@@ -192,8 +203,7 @@ func (f *benchScanFlags) measure(cmd *cobra.Command, out show.Output) error {
 // because the kernel of a process is chosen when it starts.
 func (f *benchScanFlags) lines(ctx context.Context, kernel string) ([]measure.ScanLine, error) {
 	if kernel == isa.Active().String() && len(f.kernels) == 1 {
-		scan := measure.Scan{Rows: f.rows, Queries: f.queries, Threads: f.threads, Candidates: f.candidates, Bits: f.bits, Time: f.time}
-		return scan.Measure(ctx)
+		return f.scan().Measure(ctx)
 	}
 	self, err := os.Executable()
 	if err != nil {

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"math/bits"
 	"math/rand/v2"
+	"runtime"
 	"testing"
 
 	"github.com/hamnest/hamnest/encoder/isa"
@@ -117,5 +118,12 @@ func BenchmarkLimits(b *testing.B) {
 				}
 			})
 		}
+	}
+}
+
+func TestWhatMemoryIsFreeIsLessThanAnExabyte(t *testing.T) {
+	free, known := FreeBytes()
+	if runtime.GOOS == "linux" != known || known && (free == 0 || free > 1<<60) {
+		t.Errorf("%d bytes are free, known: %v", free, known)
 	}
 }

@@ -6,6 +6,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/hamnest/hamnest/encoder/code"
 	"github.com/hamnest/hamnest/encoder/isa"
 	scanbench "github.com/hamnest/hamnest/index/measure"
 	"github.com/hamnest/hamnest/tools/hamnest/machine"
@@ -46,9 +47,22 @@ type Scan struct {
 	Time time.Duration
 }
 
+// rowBytes is what a row has beside its code.
+const rowBytes = 8
+
+// Bytes is about the memory that Measure takes at most: the codes and the buffer to read.
+func (f *Scan) Bytes() uint64 {
+	return uint64(f.Rows)*uint64(8*code.Words(slices.Max(f.Bits))+rowBytes) + uint64(f.readBytes())
+}
+
+// readBytes is the size of the buffer to read.
+func (f *Scan) readBytes() int {
+	return min(max(f.Rows*slices.Max(f.Bits)/8, minReadBytes), maxReadBytes)
+}
+
 // Measure measures the kernel of this process.
 func (f *Scan) Measure(ctx context.Context) (lines []ScanLine, err error) {
-	memory, err := machine.NewMemory(min(max(f.Rows*slices.Max(f.Bits)/8, minReadBytes), maxReadBytes))
+	memory, err := machine.NewMemory(f.readBytes())
 	if err != nil {
 		return nil, err
 	}
