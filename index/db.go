@@ -16,6 +16,10 @@ import (
 	"github.com/hamnest/hamnest/storage"
 )
 
+// MaxLiveQueries bounds Options.LiveQueries. Measuring recall needs fewer, and so many take 40 MB of
+// memory for each collection of 1024 dimensions.
+const MaxLiveQueries = 10_000
+
 // Options configures Open. The zero value is ready to use.
 type Options struct {
 	// Logger is told what happens outside any call. Nil means slog.Default().
@@ -33,7 +37,7 @@ type Options struct {
 	// until it has once been opened for writing.
 	TrustOlderCodes bool
 	// LiveQueries is how many recent query vectors each collection remembers for
-	// CalibrateOptions.Live, in memory, until it is closed. 0: none.
+	// CalibrateOptions.Live, in memory, until it is closed. At most MaxLiveQueries; 0: none.
 	LiveQueries int
 	// LiveChecks is the share of searches, 0 to 1, that are answered again exactly, in the
 	// background and one at a time, so that Stats can report their recall. Each check reads all
@@ -78,8 +82,11 @@ func Open(dir string, opts Options) (*DB, error) {
 	if err := isa.Err(); err != nil {
 		return nil, err
 	}
-	if opts.LiveQueries < 0 || !(opts.LiveChecks >= 0 && opts.LiveChecks <= 1) { // not: NaN too
-		return nil, fmt.Errorf("index: options ask to remember %d live queries and to check a share of %v, want at least 0 and 0 to 1", opts.LiveQueries, opts.LiveChecks)
+	if opts.LiveQueries < 0 || opts.LiveQueries > MaxLiveQueries {
+		return nil, fmt.Errorf("index: options ask to remember %d live queries, want 0 to %d", opts.LiveQueries, MaxLiveQueries)
+	}
+	if !(opts.LiveChecks >= 0 && opts.LiveChecks <= 1) { // not: NaN too
+		return nil, fmt.Errorf("index: options ask to check a share of %v of the searches, want 0 to 1", opts.LiveChecks)
 	}
 	if !(opts.CompactAt >= 0 && opts.CompactAt <= 1) {
 		return nil, fmt.Errorf("index: options ask to compact at a share of %v, want 0 to 1", opts.CompactAt)
@@ -135,6 +142,22 @@ func openCatalog(dir string, opts Options) (*storage.Catalog, error) {
 		}
 	}
 	return storage.OpenCatalog(dir)
+}
+
+// NamesIn returns the names of the collections of the directory dir, ascending, without loading any
+// of them. It reads only the catalog, and fails as Open with ReadOnly does.
+func NamesIn(dir string) ([]string, error) {
+	catalog, err := storage.ReadCatalog(dir)
+	if err != nil {
+		return nil, err
+	}
+	entries, err := catalog.List()
+	var names []string
+	for _, e := range entries {
+		names = append(names, e.Name)
+	}
+	slices.Sort(names)
+	return names, errors.Join(err, catalog.Close())
 }
 
 // Adopt enters collections of dir that its catalog does not have, which Open refuses with

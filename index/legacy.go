@@ -158,7 +158,7 @@ func (e engineState) refuseOlder(opts Options) error {
 	for _, end := range ends {
 		if width := end - first; width&(width-1) == 0 {
 			return fmt.Errorf("index: codes without vectors of profile %q, rotated %d dimensions at a time: programs before commit d4867b2 rotated differently, and the files do not tell: "+
-				"store the vectors again, or open with TrustOlderCodes if a later program wrote them: %w", p.Kind, width, ErrVersion)
+				"store the vectors again, or, if a later program wrote them, open with TrustOlderCodes, as hamnest serve and hamnest collection update do with --trust-older-codes: %w", p.Kind, width, ErrVersion)
 		}
 		first = end
 	}

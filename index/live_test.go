@@ -94,7 +94,7 @@ func TestNothingIsLearntUnlessAskedFor(t *testing.T) {
 	if _, err := c.Calibrate(t.Context(), CalibrateOptions{Live: true}); fieldOf(err) != "live" {
 		t.Errorf("without live queries: %v", err)
 	}
-	for _, opts := range []Options{{LiveQueries: -1}, {LiveChecks: 1.5}, {LiveChecks: -.5}} {
+	for _, opts := range []Options{{LiveQueries: -1}, {LiveQueries: MaxLiveQueries + 1}, {LiveChecks: 1.5}, {LiveChecks: -.5}} {
 		if _, err := Open(t.TempDir(), opts); err == nil || !strings.Contains(err.Error(), "live") {
 			t.Errorf("options %+v: %v", opts, err)
 		}

@@ -148,6 +148,32 @@ func TestCollectionsWithoutACatalogAreAdoptedUnderTheirNames(t *testing.T) {
 	}
 }
 
+func TestNamesAreListedWithoutOpeningACollection(t *testing.T) {
+	dir := t.TempDir()
+	if _, err := NamesIn(dir); !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("of no collections: error is %v, want fs.ErrNotExist", err)
+	}
+	db := openDB(t, dir)
+	create(t, db, Spec{Name: "b", Dims: 2})
+	create(t, db, Spec{Name: "a", Dims: 2})
+	if _, err := NamesIn(dir); !errors.Is(err, ErrLocked) {
+		t.Errorf("of an open directory: error is %v, want ErrLocked", err)
+	}
+	closeSound(t, db)
+	shards, err := filepath.Glob(filepath.Join(dir, "*", "shard-*"))
+	if err != nil || len(shards) != 2 {
+		t.Fatalf("shards are %q (%v)", shards, err)
+	}
+	for _, shard := range shards {
+		if err := os.Remove(shard); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if names, err := NamesIn(dir); err != nil || !slices.Equal(names, []string{"a", "b"}) {
+		t.Errorf("names are %q (%v), want a and b though their files are gone", names, err)
+	}
+}
+
 // A changed meaning must not be read as the old one: what is newer is refused by what it is.
 func TestRowsOfANewerMeaningAreRefused(t *testing.T) {
 	spec := Spec{Name: "c", Dims: 64}

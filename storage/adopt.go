@@ -45,7 +45,7 @@ func refuseOrphans(dir string, listed map[string]bool) error {
 	if err != nil || len(ids) == 0 {
 		return err
 	}
-	return fmt.Errorf("storage: %s: %w: folders %s: adopt them into the catalog, or move them away", dir, ErrOrphans, strings.Join(ids, ", "))
+	return fmt.Errorf("storage: %s: %w: folders %s: hamnest collection adopt --data %s enters them, or move them away", dir, ErrOrphans, strings.Join(ids, ", "), dir)
 }
 
 // Adopt enters the folders of dir that are not in its catalog. If there is no catalog it

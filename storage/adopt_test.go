@@ -2,6 +2,7 @@ package storage
 
 import (
 	"errors"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"slices"
@@ -56,8 +57,13 @@ func TestFoldersWithoutAnEntryAreNotPassedOver(t *testing.T) {
 
 			tt.lose(t, dir)
 			before := listing(t, dir)
-			if c, err := OpenCatalog(dir); !errors.Is(err, ErrOrphans) || !strings.Contains(err.Error(), ids["docs"]) || !strings.Contains(err.Error(), "adopt") {
+			if c, err := OpenCatalog(dir); !errors.Is(err, ErrOrphans) || !strings.Contains(err.Error(), ids["docs"]) || !strings.Contains(err.Error(), "hamnest collection adopt --data "+dir) {
 				t.Fatalf("opened %v, error %v, want ErrOrphans, the folder, and what to do", c, err)
+			}
+			if _, err := os.Stat(filepath.Join(dir, catalogFile)); errors.Is(err, fs.ErrNotExist) {
+				if c, err := ReadCatalog(dir); !errors.Is(err, ErrOrphans) {
+					t.Fatalf("opened %v for reading, error %v, want ErrOrphans", c, err)
+				}
 			}
 			if tt.taken == "" && listing(t, dir) != before {
 				t.Errorf("the directory is\n%swant\n%s", listing(t, dir), before)

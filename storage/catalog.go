@@ -46,10 +46,13 @@ type entryValue struct {
 	Labels  map[string]string `json:"labels,omitempty"`
 }
 
-// FindCatalog returns nil when dir has been opened as a catalog before, otherwise an error
-// that is fs.ErrNotExist.
+// FindCatalog returns nil when dir has a catalog. The error is ErrOrphans when dir has collections
+// but has lost its catalog, otherwise fs.ErrNotExist.
 func FindCatalog(dir string) error {
 	if _, err := os.Stat(filepath.Join(dir, catalogFile)); err != nil {
+		if lost := refuseOrphans(dir, nil); errors.Is(lost, ErrOrphans) {
+			return lost
+		}
 		return fmt.Errorf("storage: no collections in %s: %w", dir, err)
 	}
 	return nil
@@ -83,7 +86,7 @@ func OpenCatalog(dir string) (*Catalog, error) {
 
 // ReadCatalog opens the directory dir for reading. It changes nothing, not even what a
 // crash left unfinished, so the medium may be read-only. Any number of processes can read
-// at a time. ErrLocked when one has it open for writing; fs.ErrNotExist when there is none.
+// at a time. ErrLocked when one has it open for writing; otherwise as FindCatalog.
 func ReadCatalog(dir string) (*Catalog, error) {
 	if err := FindCatalog(dir); err != nil {
 		return nil, err

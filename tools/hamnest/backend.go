@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -23,6 +24,20 @@ const (
 	envData   = "HAMNEST_DATA"
 	envServer = "HAMNEST_SERVER"
 )
+
+// addData adds the flag of a command that works on a directory only.
+func addData(cmd *cobra.Command, dir *string) {
+	cmd.Flags().StringVar(dir, "data", "", "`directory` of the collections (default $"+envData+")")
+}
+
+// dataDir returns the directory that addData's flag names, or the environment.
+func dataDir(flag string) (string, error) {
+	dir := cmp.Or(flag, os.Getenv(envData))
+	if dir == "" {
+		return "", fmt.Errorf("nothing says where the collections are: give --data DIR (or set %s)", envData)
+	}
+	return dir, nil
+}
 
 // storeFlags are the flags that say what a command works on.
 type storeFlags struct{ data, server string }

@@ -5,7 +5,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"maps"
+	"os"
 	"slices"
 	"strconv"
 	"strings"
@@ -39,6 +41,7 @@ when it is made; hamnest ingest --create makes one in the shape of a file.`,
 		collectionCompactCommand(format),
 		collectionRenameCommand(format),
 		collectionDeleteCommand(),
+		collectionAdoptCommand(format),
 	)
 	return cmd
 }
@@ -111,7 +114,7 @@ func collectionListCommand(format *show.Format) *cobra.Command {
   hamnest collection list --format json --server localhost:7700`,
 		Args: wantArgs(0, 0),
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			return store.withStore(cmd, false, func(ctx context.Context, b api.Engine) error {
+			return store.withReader(cmd, func(ctx context.Context, b api.Engine) error {
 				var infos []api.Info
 				var damaged []error
 				for info, err := range b.Collections(ctx) {
@@ -161,7 +164,7 @@ hamnest stats.`,
 		Example: `  hamnest collection describe packages --data ./vectors`,
 		Args:    wantArgs(1, 1),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			return store.withStore(cmd, false, func(ctx context.Context, b api.Engine) error {
+			return store.withReader(cmd, func(ctx context.Context, b api.Engine) error {
 				info, err := b.GetCollection(ctx, args[0])
 				if err != nil {
 					return err
@@ -231,7 +234,7 @@ func describe(out show.Output, info index.Info) error {
 func collectionUpdateCommand(format *show.Format) *cobra.Command {
 	var store storeFlags
 	var profile, precision string
-	var wait bool
+	var trustOlderCodes, wait bool
 	cmd := &cobra.Command{
 		Use:   "update NAME",
 		Short: "Change the profile or the stored precision of a collection",
@@ -265,11 +268,17 @@ command always waits.`,
 				}
 				change.Store = &precision
 			}
-			if change == (index.Change{}) {
+			if change == (index.Change{}) && !trustOlderCodes {
 				return errors.New("nothing says what to change, want --profile or --store")
 			}
-			return store.withStore(cmd, false, func(ctx context.Context, b api.Engine) error {
-				info, err := b.UpdateCollection(ctx, args[0], change)
+			if _, server, err := store.resolve(); err == nil && server != "" && trustOlderCodes {
+				return errors.New("--trust-older-codes goes with --data only; a server takes it when it starts: hamnest serve --trust-older-codes")
+			}
+			return store.with(cmd, index.Options{MustExist: true, TrustOlderCodes: trustOlderCodes}, func(ctx context.Context, b api.Engine) error {
+				info, err := b.GetCollection(ctx, args[0])
+				if err == nil && change != (index.Change{}) {
+					info, err = b.UpdateCollection(ctx, args[0], change)
+				}
 				if err != nil {
 					return err
 				}
@@ -291,7 +300,8 @@ command always waits.`,
 	cmd.Flags().StringVar(&precision, "store", "", "`precision` in which vectors are stored, lower than now: float16, bfloat16, int8 or none")
 	completeFrom(cmd, "profile", encoder.Learned.String(), encoder.Signs.String())
 	completeFrom(cmd, "store", "float16", "bfloat16", "int8", "none")
-	cmd.Flags().BoolVar(&wait, "wait", false, "wait until the change is through")
+	addTrustOlderCodes(cmd, &trustOlderCodes)
+	cmd.Flags().BoolVar(&wait, "wait", false, "wait until the change is complete")
 	return cmd
 }
 
@@ -421,6 +431,64 @@ first on a terminal; elsewhere it wants --yes.`,
 	store.register(cmd)
 	cmd.Flags().BoolVar(&yes, "yes", false, "do not ask")
 	return cmd
+}
+
+func collectionAdoptCommand(format *show.Format) *cobra.Command {
+	var data string
+	cmd := &cobra.Command{
+		Use:   "adopt",
+		Short: "Enter collections into a catalog that has lost them",
+		Long: `Adopt finds the folders of collections that the catalog of a directory does not list, and
+enters them. It makes the catalog if that is gone. Until then hamnest does not open such
+a directory: it cannot tell a collection that was lost from one that was deleted.
+
+Each collection gets the name that it had when its file was made, or that of its folder
+if the file does not say or the name is taken. Labels are lost with the catalog. Adopt
+prints the names. If a folder is damaged it enters none; move that folder away first.`,
+		Example: `  hamnest collection adopt --data ./vectors`,
+		Args:    wantArgs(0, 0),
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			dir, err := dataDir(data)
+			if err != nil {
+				return err
+			}
+			if _, err := os.Stat(dir); errors.Is(err, fs.ErrNotExist) {
+				return fmt.Errorf("there is no directory %s", dir)
+			}
+			names, err := index.Adopt(dir)
+			if err != nil {
+				return err
+			}
+			return printAdopted(newOutput(cmd, format), names)
+		},
+	}
+	addData(cmd, &data)
+	return cmd
+}
+
+// adoptedJSON is an adopted collection as --format json prints it.
+type adoptedJSON struct {
+	Name string `json:"name"`
+}
+
+func printAdopted(out show.Output, names []string) error {
+	if out.JSON {
+		for _, name := range names {
+			if err := out.Object(adoptedJSON{name}); err != nil {
+				return err
+			}
+		}
+		return nil
+	}
+	if len(names) == 0 {
+		return out.Printf("the catalog lists every collection\n")
+	}
+	for _, name := range names {
+		if err := out.Printf("adopted %s\n", show.Printable(name)); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // confirmDelete returns nil when a person at the terminal says yes.

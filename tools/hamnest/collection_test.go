@@ -2,6 +2,7 @@ package main
 
 import (
 	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -161,6 +162,68 @@ func TestDamagedCollectionDoesNotHideTheOthers(t *testing.T) {
 	must(t, "collection", "delete", "c", "--yes", "--data", dir)
 	if got := must(t, "collection", "list", "--data", dir); strings.Contains(got, "\nc ") {
 		t.Errorf("after its deletion c is still listed: %q", got)
+	}
+}
+
+func TestCollectionsOfALostCatalogAreAdopted(t *testing.T) {
+	dir := t.TempDir()
+	target := []string{"--data", dir}
+	searchable(t, target) // makes c
+	must(t, "collection", "create", "d", "--dims", "8", "--data", dir)
+	if got := must(t, "collection", "adopt", "--data", dir); got != "the catalog lists every collection\n" {
+		t.Errorf("with nothing to adopt it prints %q", got)
+	}
+	if err := os.Remove(filepath.Join(dir, "catalog.db")); err != nil {
+		t.Fatal(err)
+	}
+	way := "hamnest collection adopt --data " + dir
+	for _, command := range [][]string{{"serve", "--listen", "127.0.0.1:0"}, {"collection", "list"}, {"collection", "create", "e", "--dims", "8"}, {"search", "c", "--id", "doc1"}, {"check", "c"}} {
+		mustFail(t, way, on(target, command...)...)
+	}
+	got := must(t, on(target, strings.Fields("collection adopt")...)...)
+	if lines := slices.Sorted(strings.Lines(got)); !slices.Equal(lines, []string{"adopted c\n", "adopted d\n"}) {
+		t.Errorf("it prints %q, want c and d", got)
+	}
+	if got := must(t, on(target, "search", "c", "--id", "doc1", "-k", "1", "--format", "json")...); !strings.Contains(got, `"hits":[{`) {
+		t.Errorf("a search then prints %q", got)
+	}
+	if err := os.Remove(filepath.Join(dir, "catalog.db")); err != nil {
+		t.Fatal(err)
+	}
+	adopted := decode[adoptedJSON](t, must(t, on(target, "collection", "adopt", "--format", "json")...))
+	if len(adopted) != 2 {
+		t.Errorf("as JSON it prints %v, want two", adopted)
+	}
+	mustFail(t, "there is no directory "+dir+"/missing", "collection", "adopt", "--data", dir+"/missing")
+	mustFail(t, "give --data DIR", "collection", "adopt")
+}
+
+// A program of commit 134efe0 wrote these, of 64 dimensions, and nothing in them tells it from an older one.
+func TestOlderCodesAreTrustedWhenTheOwnerSaysSo(t *testing.T) {
+	const golden = "../../index/testdata/golden/134efe0"
+	search := []string{"search", "nested.none", "--vector", "[" + strings.Repeat("1,", 63) + "2]", "-k", "1"}
+	for name, trust := range map[string]func(t *testing.T, dir string){
+		"by an update": func(t *testing.T, dir string) {
+			must(t, "collection", "update", "nested.none", "--trust-older-codes", "--data", dir)
+		},
+		"by a server": func(t *testing.T, dir string) {
+			t.Run("serving", func(t *testing.T) {
+				target := []string{"--server", startServer(t, dir, "--trust-older-codes")}
+				must(t, on(target, search...)...)
+				mustFail(t, "hamnest serve --trust-older-codes", on(target, "collection", "update", "nested.none", "--trust-older-codes")...)
+			})
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			dir := t.TempDir()
+			if err := os.CopyFS(dir, os.DirFS(golden)); err != nil {
+				t.Fatal(err)
+			}
+			target := []string{"--data", dir}
+			mustFail(t, "--trust-older-codes", on(target, "collection", "update", "nested.none", "--profile", "signs")...)
+			trust(t, dir)
+			must(t, on(target, search...)...) // it needs no trust any more
+		})
 	}
 }
 

@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"io"
 	"slices"
 	"strings"
 	"time"
@@ -11,7 +10,6 @@ import (
 
 	"github.com/hamnest/hamnest/client"
 	"github.com/hamnest/hamnest/index"
-	"github.com/hamnest/hamnest/index/api"
 )
 
 // completionTime is how long a shell waits for names at most.
@@ -57,12 +55,11 @@ func (f *storeFlags) names() []string {
 	if err != nil {
 		return nil
 	}
-	var e api.Engine
-	if server != "" {
-		e, err = client.New(server)
-	} else {
-		e, err = openLocal(dir, index.Options{ReadOnly: true}, io.Discard)
+	if dir != "" {
+		names, _ := index.NamesIn(dir)
+		return names
 	}
+	e, err := client.New(server)
 	if err != nil {
 		return nil
 	}

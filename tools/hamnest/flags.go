@@ -106,6 +106,11 @@ func addThreads(cmd *cobra.Command) {
 	}
 }
 
+// addTrustOlderCodes adds the flag that says who wrote codes whose files do not tell.
+func addTrustOlderCodes(cmd *cobra.Command, trust *bool) {
+	cmd.Flags().BoolVar(trust, "trust-older-codes", false, "use codes alone of an older version that hamnest refuses: say so if a program of commit d4867b2 or later wrote them")
+}
+
 // shapeFlags are the flags that shape a collection: those of create, ingest and plan,
 // which must mean the same by default.
 type shapeFlags struct {

@@ -1,13 +1,11 @@
 package main
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"log/slog"
 	"net"
-	"os"
 	"runtime"
 	"time"
 
@@ -24,6 +22,7 @@ type serveFlags struct {
 	listen          string
 	shutdownTimeout time.Duration
 	limits          server.Options
+	trustOlderCodes bool
 	liveQueries     int
 	liveChecks      float64
 	compactAt       float64
@@ -51,16 +50,19 @@ and hamnest stats shows what. It keeps this in memory until it ends.`,
   hamnest serve --data /var/lib/hamnest --listen 0.0.0.0:7700 --max-k 1000`,
 		Args: wantArgs(0, 0),
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			flags.data = cmp.Or(flags.data, os.Getenv(envData))
-			if flags.data == "" {
-				return fmt.Errorf("nothing says where the collections are: give --data DIR (or set %s)", envData)
+			var err error
+			if flags.data, err = dataDir(flags.data); err != nil {
+				return err
+			}
+			if flags.liveQueries < 0 || flags.liveQueries > index.MaxLiveQueries {
+				return fmt.Errorf("--live-queries is %d, want 0 to %d", flags.liveQueries, index.MaxLiveQueries)
 			}
 			logger := slog.New(slog.NewTextHandler(cmd.ErrOrStderr(), nil))
 			return flags.serve(cmd.Context(), logger)
 		},
 	}
 	f := cmd.Flags()
-	f.StringVar(&flags.data, "data", "", "`directory` of the collections (default $"+envData+")")
+	addData(cmd, &flags.data)
 	f.StringVar(&flags.listen, "listen", "127.0.0.1:7700", "`address` to listen on; port 0 takes a free one and the log says which")
 	f.DurationVar(&flags.shutdownTimeout, "shutdown-timeout", 30*time.Second, "time that running calls have to finish when the server stops")
 	f.IntVar(&flags.limits.MaxMessageBytes, "max-message-bytes", 64<<20, "largest message to receive or send, in bytes")
@@ -71,7 +73,8 @@ and hamnest stats shows what. It keeps this in memory until it ends.`,
 	f.IntVar(&flags.limits.MaxBatchVectors, "max-batch-vectors", 10_000, "most vectors, or ids, in one request")
 	f.IntVar(&flags.limits.MaxDims, "max-dims", 65_536, "most dimensions that a new collection may have")
 	f.IntVar(&flags.limits.MaxConcurrentStreams, "max-concurrent-streams", 1000, "most calls that one connection may have open")
-	f.IntVar(&flags.liveQueries, "live-queries", 0, "number of recent queries to remember for each collection, for hamnest calibrate --live")
+	f.IntVar(&flags.liveQueries, "live-queries", 0, fmt.Sprintf("number of recent queries to remember for each collection, at most %d, for hamnest calibrate --live", index.MaxLiveQueries))
+	addTrustOlderCodes(cmd, &flags.trustOlderCodes)
 	f.Float64Var(&flags.liveChecks, "live-checks", 0, "share of searches, 0 to 1, to repeat exactly in the background, one at a time, to measure their recall")
 	f.Float64Var(&flags.compactAt, "compact-at", 0, "share of a collection's rows, up to 1 for never, that are replaced or deleted when it is compacted by itself (default a third)")
 	addThreads(cmd)
@@ -81,7 +84,7 @@ and hamnest stats shows what. It keeps this in memory until it ends.`,
 // serve answers requests until ctx ends, then finishes what runs and closes the
 // files.
 func (f *serveFlags) serve(ctx context.Context, logger *slog.Logger) (err error) {
-	db, err := openDB(f.data, index.Options{Logger: logger, LiveQueries: f.liveQueries, LiveChecks: f.liveChecks, CompactAt: f.compactAt})
+	db, err := openDB(f.data, index.Options{Logger: logger, TrustOlderCodes: f.trustOlderCodes, LiveQueries: f.liveQueries, LiveChecks: f.liveChecks, CompactAt: f.compactAt})
 	if err != nil {
 		return err
 	}

@@ -58,6 +58,8 @@ func TestServeRefusesWhatItCannotDo(t *testing.T) {
 		{"no directory", "give --data DIR (or set HAMNEST_DATA)", nil},
 		{"an address in use", "address already in use", []string{"--data", t.TempDir(), "--listen", taken.Addr().String()}},
 		{"an address that is none", "address nonsense", []string{"--data", t.TempDir(), "--listen", "nonsense"}},
+		{"more live queries than it can keep", "--live-queries is 10001, want 0 to 10000", []string{"--data", t.TempDir(), "--live-queries", "10001"}},
+		{"fewer live queries than none", "--live-queries is -1, want 0 to 10000", []string{"--data", t.TempDir(), "--live-queries", "-1"}},
 		{"a file as directory", file, []string{"--data", file, "--listen", "127.0.0.1:0"}},
 		{"a server as directory", "unknown flag: --server; see hamnest serve --help", []string{"--server", "localhost:1"}},
 	} {
