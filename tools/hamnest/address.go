@@ -6,12 +6,12 @@ import (
 	"strings"
 )
 
-// defaultPort is where hamnest serve listens when nothing else is said.
+// defaultPort is the port on which hamnest serve listens by default.
 const defaultPort = "7700"
 
-// serverAddress returns the target that --server names, with the default port where it has
-// none: gRPC's own would be 443. It may be a host name, an IPv4 or IPv6 address, a target
-// of gRPC's DNS resolver such as dns:///host, or unix:PATH.
+// serverAddress returns the target that --server names. It adds the default port if there is
+// none, because gRPC would use 443. The target may be a host name, an IPv4 or IPv6 address, a
+// target of gRPC's DNS resolver such as dns:///host, or unix:PATH.
 func serverAddress(s string) (string, error) {
 	switch scheme, rest, _ := strings.Cut(s, ":"); {
 	case scheme == "unix" || scheme == "unix-abstract":

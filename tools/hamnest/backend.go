@@ -34,7 +34,7 @@ func addData(cmd *cobra.Command, dir *string) {
 func dataDir(flag string) (string, error) {
 	dir := cmp.Or(flag, os.Getenv(envData))
 	if dir == "" {
-		return "", fmt.Errorf("nothing says where the collections are: give --data DIR (or set %s)", envData)
+		return "", fmt.Errorf("found no directory of collections: give --data DIR (or set %s)", envData)
 	}
 	return dir, nil
 }
@@ -48,7 +48,7 @@ func (f *storeFlags) register(cmd *cobra.Command) {
 	completeNames(cmd, f)
 }
 
-// resolve returns the directory or the server to use, the other being empty.
+// resolve returns the directory or the server to use; the other one is empty.
 func (f *storeFlags) resolve() (dir, server string, err error) {
 	dir, server = f.data, f.server
 	where := "--data and --server"
@@ -60,7 +60,7 @@ func (f *storeFlags) resolve() (dir, server string, err error) {
 	case dir != "" && server != "":
 		return "", "", fmt.Errorf("both %s are given (%s and %s), want one: a directory of this machine or a running server", where, dir, server)
 	case dir == "" && server == "":
-		return "", "", fmt.Errorf("nothing says where the collections are: give --data DIR for a directory of this machine or --server HOST:PORT for a running server (or set %s or %s)", envData, envServer)
+		return "", "", fmt.Errorf("found neither a directory of collections nor a server: give --data DIR for a directory of this machine or --server HOST:PORT for a running server (or set %s or %s)", envData, envServer)
 	}
 	if server != "" {
 		server, err = serverAddress(server)
@@ -68,14 +68,14 @@ func (f *storeFlags) resolve() (dir, server string, err error) {
 	return dir, server, err
 }
 
-// withStore opens what the flags name, runs use on it and closes it. create allows a
-// directory that is not there yet.
+// withStore opens what the flags name, calls use and closes it again. With create, the directory
+// need not exist.
 func (f *storeFlags) withStore(cmd *cobra.Command, create bool, use func(ctx context.Context, e api.Engine) error) error {
 	return f.with(cmd, index.Options{MustExist: !create}, use)
 }
 
-// withReader is withStore for a command that changes nothing: the directory may be one that
-// cannot be written, and others may read it meanwhile.
+// withReader is withStore for a command that changes nothing. The directory may be read-only, and
+// other processes may read it meanwhile.
 func (f *storeFlags) withReader(cmd *cobra.Command, use func(ctx context.Context, e api.Engine) error) error {
 	return f.with(cmd, index.Options{ReadOnly: true}, use)
 }
@@ -102,13 +102,13 @@ func (f *storeFlags) with(cmd *cobra.Command, opts index.Options, use func(ctx c
 	return err
 }
 
-// openLocal opens a directory. What goes wrong outside any call is logged to messages.
+// openLocal opens a directory. Problems outside any call are logged to messages.
 func openLocal(dir string, opts index.Options, messages io.Writer) (*index.DB, error) {
 	opts.Logger = warnings(messages)
 	return openDB(dir, opts)
 }
 
-// warnings is a logger of what goes wrong.
+// warnings returns a logger of warnings and errors.
 func warnings(messages io.Writer) *slog.Logger {
 	return slog.New(slog.NewTextHandler(messages, &slog.HandlerOptions{Level: slog.LevelWarn}))
 }
@@ -127,7 +127,7 @@ func openDB(dir string, opts index.Options) (*index.DB, error) {
 	return db, nil
 }
 
-// streamed is a server to which searches go over a stream, which is the faster way for many.
+// streamed is a server to which searches go over a stream, which is faster for many searches.
 type streamed struct {
 	api.Engine
 	stream *client.SearchStream
@@ -138,8 +138,8 @@ func (s streamed) Search(ctx context.Context, name string, q api.Query) (*api.Re
 	return s.stream.Search(ctx, name, q)
 }
 
-// overStream returns e, with a stream to search over if it is a server, and a function that
-// ends the stream.
+// overStream returns e, which searches over a stream if it is a server, and a function that ends
+// the stream.
 func overStream(ctx context.Context, e api.Engine) (api.Engine, func(), error) {
 	c, ok := e.(*client.Client)
 	if !ok {

@@ -105,7 +105,7 @@ func TestBenchScanCanBeNarrowed(t *testing.T) {
 		t.Errorf("lines are %q, want %q", shapes, want)
 	}
 	r := hamnest(t, "bench", "scan", "--rows", "4096", "--bits", "64", "--queries", "1", "--threads", "2", "--time", "1ms")
-	if want := "4096 rows have work for 1 threads, not for 2\n"; r.code != 0 || r.stderr != want {
+	if want := "4096 rows are enough work for 1 threads, not for 2\n"; r.code != 0 || r.stderr != want {
 		t.Errorf("too few rows for the threads: code %d, %q, want %q", r.code, r.stderr, want)
 	}
 	if header, _, _ := strings.Cut(r.stdout, "\n"); strings.Join(strings.Fields(header), ", ") != scanFields {

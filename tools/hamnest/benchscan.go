@@ -31,7 +31,7 @@ type benchScanFlags struct {
 	// threads threads.
 	kernels []string
 	bits    []int
-	// time is how long each line is measured at least.
+	// time is the shortest time to measure each line.
 	time time.Duration
 }
 
@@ -92,7 +92,7 @@ to two minutes and 400 MB of memory.`,
 	return cmd
 }
 
-// check returns what is wrong with the flags, and fills in their defaults.
+// check fills in the defaults of the flags, and returns what is wrong with them.
 func (f *benchScanFlags) check() error {
 	for _, n := range []struct {
 		flag               string
@@ -167,8 +167,8 @@ func scanCells(l measure.ScanLine) []string {
 	}
 }
 
-// measure measures every kernel and prints its lines: as soon as they are known
-// for programs, together in a table for people.
+// measure measures every kernel and prints its lines: each one at once for programs, all together
+// in a table for people.
 func (f *benchScanFlags) measure(cmd *cobra.Command, out show.Output) error {
 	p := show.NewProgress(cmd.ErrOrStderr(), "measuring", int64(len(f.kernels)), false)
 	defer p.Done()
@@ -191,7 +191,7 @@ func (f *benchScanFlags) measure(cmd *cobra.Command, out show.Output) error {
 		p.Add(1)
 	}
 	if cmd.Flags().Changed("threads") && most < f.threads {
-		cmd.PrintErrf("%d rows have work for %d threads, not for %d\n", f.rows, most, f.threads)
+		cmd.PrintErrf("%d rows are enough work for %d threads, not for %d\n", f.rows, most, f.threads)
 	}
 	if out.JSON {
 		return nil
@@ -199,8 +199,8 @@ func (f *benchScanFlags) measure(cmd *cobra.Command, out show.Output) error {
 	return out.Numbers(scanHeader, rows)
 }
 
-// lines measures one kernel: here if it is this process's, in a child otherwise,
-// because the kernel of a process is chosen when it starts.
+// lines measures one kernel. If it is not the kernel of this process it does so in a child process,
+// because a process chooses its kernel when it starts.
 func (f *benchScanFlags) lines(ctx context.Context, kernel string) ([]measure.ScanLine, error) {
 	if kernel == isa.Active().String() && len(f.kernels) == 1 {
 		return f.scan().Measure(ctx)

@@ -25,15 +25,14 @@ func checkCommand(format *show.Format) *cobra.Command {
 	var child bool
 	cmd := &cobra.Command{
 		Use:   "check NAME",
-		Short: "Prove that a collection's files are sound",
-		Long: `Check reads everything that a collection has on disk and proves every rule of the file
-format, checksums first. It prints "sound" when all hold; otherwise the problems, one a
-line (the first 100), and the exit code is 1.
+		Short: "Check that a collection's files are sound",
+		Long: `Check reads everything that a collection has on disk and tests it against every rule of
+the file format, checksums first. If all is well it prints "sound". Otherwise it prints
+the first 100 problems, one on each line, and exits with 1.
 
-With --data it checks the structure of the file's pages too. It does so in a second
-process, because reading damaged pages can crash a process; check then reports the crash
-as a problem like any other. A server checks what the pages hold, and keeps answering
-requests in the meantime.`,
+With --data it also checks the structure of the file's pages, in a second process,
+because reading damaged pages can crash a process. Check reports such a crash as a
+problem. A server checks only what the pages hold, and answers requests meanwhile.`,
 		Example: `  hamnest check packages --data ./vectors
   hamnest check packages --format json --server localhost:7700`,
 		Args: wantArgs(1, 1),
@@ -69,15 +68,15 @@ requests in the meantime.`,
 	return cmd
 }
 
-// childReport is what the second process prints: a report, or the error that kept
-// it from checking.
+// childReport is what the child process prints: a report, or the error that prevented the
+// check.
 type childReport struct {
 	Report index.CheckReport
 	Error  string
 }
 
-// printChildReport checks a collection in this process. That the engine finds the
-// files too damaged to open is a finding, not a failure.
+// printChildReport checks a collection in this process. Files that are too damaged to open
+// are a problem to report, not a failure of the check.
 func printChildReport(cmd *cobra.Command, dir, name string) error {
 	report, err := checkHere(cmd, dir, name)
 	result := childReport{Report: report}
@@ -101,15 +100,15 @@ func checkHere(cmd *cobra.Command, dir, name string) (report index.CheckReport, 
 	if err != nil {
 		return index.CheckReport{}, err
 	}
-	// What follows would walk damaged pages.
+	// Check would walk damaged pages and crash.
 	if damaged, err := c.CheckPages(); err != nil || len(damaged) > 0 {
 		return index.CheckReport{Problems: damaged}, err
 	}
 	return c.Check(cmd.Context())
 }
 
-// checkInChild checks a collection in a process of its own, whose death is a
-// problem of the files.
+// checkInChild checks a collection in a child process. If the child dies, that is a problem
+// of the files.
 func checkInChild(ctx context.Context, dir, name string) (index.CheckReport, error) {
 	self, err := os.Executable()
 	if err != nil {
@@ -153,8 +152,7 @@ type checkJSON struct {
 	Problems   []string `json:"problems"`
 }
 
-// printCheck prints a report. Its error, when there are problems, makes the exit
-// code 1.
+// printCheck prints a report. It returns an error if the report has problems.
 func printCheck(out show.Output, name string, r index.CheckReport) error {
 	var err error
 	switch {

@@ -29,7 +29,7 @@ func collectionCommand(format *show.Format) *cobra.Command {
 		Short: "Make, list, describe, change and delete collections",
 		Long: `A collection holds vectors of one size, compared by one metric. Its shape is fixed
 when it is made; hamnest ingest --create makes one in the shape of a file.`,
-		// Without these cobra would take a mistyped subcommand for a call for help.
+		// Without these, cobra prints the help for a mistyped subcommand and exits with 0.
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
@@ -52,29 +52,29 @@ func collectionCreateCommand(format *show.Format) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "create NAME",
 		Short: "Make an empty collection",
-		Long: `Create makes an empty collection. The name is 1 to 128 of A-Z a-z 0-9 . _ -, starting
-with a letter or digit. Of its shape only the profile and the stored precision can be
-changed later; see hamnest collection update.
+		Long: `Create makes an empty collection. Its name has 1 to 128 characters of A-Z a-z 0-9 . _ -
+and starts with a letter or digit. You can change only the profile and the stored
+precision later; see hamnest collection update.
 
-The ladder lists the prefixes at which vectors are meant to be cut: the size of a
-query may be any of its steps, and the answer is then about that prefix. Take the sizes
-that the embedding model was trained for (its Matryoshka dimensions). Each step but the
-last is a multiple of 64.
+The ladder lists the sizes to which vectors can be cut. A query may have the size of any
+step; the search then compares only that many leading dimensions. Use the sizes that the
+embedding model was trained for (its Matryoshka dimensions). Every step except the last
+is a multiple of 64.
 
 The profile says how vectors become bits:
 
-  learned  what the first vectors have in common is taken out, their principal components
-           get more bits than the rest, and each code has numbers beside it that make its
-           estimates unbiased and their errors known, so that a search knows when it may
-           stop. --bits is the budget: with fewer, codes take less memory and searches
-           read more vectors
-  signs    bit i is 1 when component i is above 0: for codes that others made. Nothing is
-           known of their errors, so that no recall is promised
+  learned  hamnest learns from the first vectors: it removes their mean, and gives more
+           bits to their principal components than to the rest. Scores estimated from
+           such codes are unbiased and their errors are known, so a search knows when it
+           can stop. --bits limits the size of a code: with fewer bits, codes take less
+           memory and searches read more vectors
+  signs    bit i is 1 when component i is above 0, as in codes that other programs make.
+           Their errors are not known, so hamnest cannot promise a recall
 
-Codes are made in the background once there are vectors enough, of more than 1,048,576
-components in all. Before that, and always up to 16 dimensions, searches compare all
-vectors, which is cheaper: profile exact is in force. Where no vectors are stored
-(--store none), codes are plain signs.`,
+Hamnest makes codes in the background once the collection has more than 1,048,576
+components (vectors times dimensions). Until then, and always for 16 dimensions or fewer,
+searches compare all vectors, which is cheaper; the profile in force is called exact. If
+no vectors are stored (--store none), codes are plain signs.`,
 		Example: `  hamnest collection create packages --dims 768 --data ./vectors
   hamnest collection create packages --dims 768 --bits 512 --data ./vectors
   hamnest collection create packages --dims 768 --ladder 128,256,512 --label model=static-mrl-768 --server localhost:7700`,
@@ -96,7 +96,7 @@ vectors, which is cheaper: profile exact is in force. Where no vectors are store
 	store.register(cmd)
 	cmd.Flags().IntVar(&shape.spec.Dims, "dims", 0, "dimensions of a vector, 1 to 65536 (required)")
 	shape.register(cmd, "")
-	cmd.Flags().StringToStringVar(&shape.spec.Labels, "label", nil, "a note as `key=value`; may be given several times")
+	cmd.Flags().StringToStringVar(&shape.spec.Labels, "label", nil, "label as `key=value`; repeat it for several labels")
 	cmd.Flags().Lookup("label").DefValue = "" // an empty map would be shown as []
 	if err := cmd.MarkFlagRequired("dims"); err != nil {
 		panic("hamnest: " + err.Error())
@@ -109,7 +109,7 @@ func collectionListCommand(format *show.Format) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "list",
 		Short: "List all collections by name",
-		Long:  `List shows the shape of every collection. What one holds is told by hamnest stats.`,
+		Long:  `List shows the shape of every collection. To see what one holds, use hamnest stats.`,
 		Example: `  hamnest collection list --data ./vectors
   hamnest collection list --format json --server localhost:7700`,
 		Args: wantArgs(0, 0),
@@ -158,8 +158,8 @@ func collectionDescribeCommand(format *show.Format) *cobra.Command {
 	var store storeFlags
 	cmd := &cobra.Command{
 		Use:   "describe NAME",
-		Short: "Show everything about the shape of one collection",
-		Long: `Describe shows the shape and the labels of one collection. What it holds is told by
+		Short: "Show the shape and the labels of one collection",
+		Long: `Describe shows the shape and the labels of one collection. To see what it holds, use
 hamnest stats.`,
 		Example: `  hamnest collection describe packages --data ./vectors`,
 		Args:    wantArgs(1, 1),
@@ -237,18 +237,21 @@ func collectionUpdateCommand(format *show.Format) *cobra.Command {
 	var trustOlderCodes, wait bool
 	cmd := &cobra.Command{
 		Use:   "update NAME",
-		Short: "Change the profile or the stored precision of a collection",
-		Long: `Update changes how a collection keeps its vectors. Codes are made anew from the stored
-vectors, into a second file that takes the place of the first; searches and writes go on
-meanwhile. In the end the space of replaced and deleted vectors is given back too.
+		Short: "Change how a collection keeps its vectors",
+		Long: `Update changes how a collection keeps its vectors. It encodes all stored vectors again
+into a second file, which then replaces the first. Searches and writes continue
+meanwhile. Update also frees the space of replaced and deleted vectors.
 
-The profile says how vectors become bits; see hamnest collection create. Profile learned
-is learnt anew from the vectors there are now. The stored precision can only be lowered,
-in the order float32, float16, bfloat16, int8, none: what is rounded away is gone.
+The profile says how vectors become bits; see hamnest collection create. With profile
+learned, hamnest learns again from the vectors that are there now. The stored precision
+can only be lowered, in the order float32, float16, bfloat16, int8, none, because
+rounding cannot be undone.
 
-A server begins the change and goes on with it in the background, also after a crash;
-hamnest stats shows how far it is, and --wait waits for the end. With --data the
-command always waits.`,
+A server makes the change in the background, and continues after a crash; hamnest stats
+shows the progress, and --wait waits for the end. With --data the command always waits.
+
+With --trust-older-codes, update needs neither: it brings codes of an older version up to
+date that hamnest otherwise refuses, because their file does not say how they were made.`,
 		Example: `  hamnest collection update packages --profile learned --data ./vectors
   hamnest collection update packages --store int8 --wait --server localhost:7700`,
 		Args: wantArgs(1, 1),
@@ -269,7 +272,7 @@ command always waits.`,
 				change.Store = &precision
 			}
 			if change == (index.Change{}) && !trustOlderCodes {
-				return errors.New("nothing says what to change, want --profile or --store")
+				return errors.New("found nothing to change, want --profile or --store")
 			}
 			if _, server, err := store.resolve(); err == nil && server != "" && trustOlderCodes {
 				return errors.New("--trust-older-codes goes with --data only; a server takes it when it starts: hamnest serve --trust-older-codes")
@@ -310,17 +313,17 @@ func collectionCompactCommand(format *show.Format) *cobra.Command {
 	var wait bool
 	cmd := &cobra.Command{
 		Use:   "compact NAME",
-		Short: "Give back the space of replaced and deleted vectors",
-		Long: `Compact copies a collection without the rows of replaced and deleted vectors, which take
-memory and disk until then, and puts the copy in its place. Searches and writes go on
-meanwhile, and searches keep most of their speed. The disk must have room for the copy.
+		Short: "Free the space of replaced and deleted vectors",
+		Long: `Compact frees the memory and the disk space of replaced and deleted vectors: it copies
+the collection without them, and the copy replaces the collection. Searches and writes
+continue meanwhile. The disk must have room for the copy.
 
-Collections are compacted like this by themselves when a third of their rows are replaced
-or deleted; hamnest serve --compact-at sets another share.
+Hamnest compacts a collection by itself when a third of its rows are replaced or deleted;
+hamnest serve --compact-at sets another share.
 
-A server begins it and goes on with it in the background, also after a crash; hamnest
-stats shows how far it is, and --wait waits for the end. With --data the command always
-waits. It shows what the collection holds then.`,
+A server compacts in the background, and continues after a crash; hamnest stats shows the
+progress, and --wait waits for the end. With --data the command always waits. It then
+shows what the collection holds.`,
 		Example: `  hamnest collection compact packages --data ./vectors
   hamnest collection compact packages --wait --server localhost:7700`,
 		Args: wantArgs(1, 1),
@@ -344,7 +347,7 @@ waits. It shows what the collection holds then.`,
 	}
 	store.register(cmd)
 	addThreads(cmd)
-	cmd.Flags().BoolVar(&wait, "wait", false, "wait until it is through")
+	cmd.Flags().BoolVar(&wait, "wait", false, "wait until the collection is compacted")
 	return cmd
 }
 
@@ -353,9 +356,9 @@ func collectionRenameCommand(format *show.Format) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "rename NAME NEW",
 		Short: "Give a collection another name",
-		Long: `Rename gives a collection another name, in one step. Its aliases stay; searches under way
-end as they would have. Whoever uses the old name finds nothing there from then on; see
-hamnest alias for names that can be switched.`,
+		Long: `Rename gives a collection another name, in one step. Its aliases stay, and running
+searches finish. The old name no longer finds anything; for names that can be switched
+between collections, see hamnest alias.`,
 		Example: `  hamnest collection rename packages packages-2026 --data ./vectors
   hamnest collection rename packages packages-2026 --server localhost:7700`,
 		Args: wantArgs(2, 2),
@@ -373,8 +376,8 @@ hamnest alias for names that can be switched.`,
 	return cmd
 }
 
-// waitForRewrite waits until no rewrite of the collection is under way, and fails if the
-// last one did.
+// waitForRewrite waits until no rewrite of the collection is running. It fails if the last
+// rewrite failed.
 func waitForRewrite(ctx context.Context, cmd *cobra.Command, b api.Engine, name string) error {
 	var shown *show.Progress
 	done := uint64(0)
@@ -389,7 +392,7 @@ func waitForRewrite(ctx context.Context, cmd *cobra.Command, b api.Engine, name 
 				shown.Done()
 			}
 			if stats.RewriteError != "" {
-				return fmt.Errorf("collection %q was not rewritten: %s", name, stats.RewriteError)
+				return fmt.Errorf("collection %q is unchanged: %s", name, stats.RewriteError)
 			}
 			return nil
 		}
@@ -412,8 +415,8 @@ func collectionDeleteCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "delete NAME",
 		Short: "Delete a collection and everything in it",
-		Long: `Delete drops a collection, all its vectors and its files. There is no way back. It asks
-first on a terminal; elsewhere it wants --yes.`,
+		Long: `Delete removes a collection with all its vectors and files. This cannot be undone. On a
+terminal it asks first; elsewhere it needs --yes.`,
 		Example: `  hamnest collection delete packages --data ./vectors
   hamnest collection delete packages --yes --server localhost:7700`,
 		Args: wantArgs(1, 1),
@@ -491,10 +494,10 @@ func printAdopted(out show.Output, names []string) error {
 	return nil
 }
 
-// confirmDelete returns nil when a person at the terminal says yes.
+// confirmDelete returns nil if the person at the terminal says yes.
 func confirmDelete(ctx context.Context, cmd *cobra.Command, b api.Engine, name string) error {
 	if !show.IsTerminal(cmd.InOrStdin()) {
-		return fmt.Errorf("deleting collection %q cannot be undone, want --yes where nobody can be asked", name)
+		return fmt.Errorf("deleting collection %q cannot be undone, and there is no terminal to ask: want --yes", name)
 	}
 	stats, err := b.Stats(ctx, name)
 	if err != nil {
@@ -511,8 +514,8 @@ func confirmDelete(ctx context.Context, cmd *cobra.Command, b api.Engine, name s
 	return nil
 }
 
-// readAnswer reads a line, or ends with ctx: reading from a terminal cannot be
-// interrupted, so that the reader is left behind.
+// readAnswer reads a line, or returns when ctx ends. A read from a terminal cannot be
+// interrupted, so its goroutine then stays behind.
 func readAnswer(ctx context.Context, cmd *cobra.Command) (string, error) {
 	answers := make(chan string, 1)
 	go func() {

@@ -126,7 +126,7 @@ func TestBadCollectionsAreRefused(t *testing.T) {
 			{"two names", "found 2 arguments, want: hamnest collection create NAME", []string{"create", "a", "b", "--dims", "8"}},
 			{"describing what is not there", `collection "nope": not found`, []string{"describe", "nope"}},
 			{"deleting what is not there", `collection "nope": not found`, []string{"delete", "nope", "--yes"}},
-			{"deleting without being asked", "want --yes where nobody can be asked", []string{"delete", "docs"}},
+			{"deleting without being asked", "there is no terminal to ask: want --yes", []string{"delete", "docs"}},
 			{"a subcommand that is none", `unknown command "drop" for "hamnest collection"`, []string{"drop", "docs"}},
 		} {
 			t.Run(tt.name, func(t *testing.T) {

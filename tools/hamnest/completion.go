@@ -12,11 +12,11 @@ import (
 	"github.com/hamnest/hamnest/index"
 )
 
-// completionTime is how long a shell waits for names at most.
+// completionTime is the longest time that a shell waits for names.
 const completionTime = 2 * time.Second
 
-// completeNames makes the shell complete the first argument of a command to the name of
-// a collection, where that is what it takes, and further ones to files if it takes those.
+// completeNames makes the shell complete the first argument of a command to the name of a
+// collection, if the command takes one, and further arguments to files, if it takes files.
 func completeNames(cmd *cobra.Command, store *storeFlags) {
 	words := strings.Fields(cmd.Use)
 	if len(words) < 2 || words[1] != "NAME" || words[0] == "create" {
@@ -35,21 +35,21 @@ func completeNames(cmd *cobra.Command, store *storeFlags) {
 		select {
 		case names := <-found:
 			return names, cobra.ShellCompDirectiveNoFileComp
-		case <-time.After(completionTime): // the process ends now, and what opens files with it
+		case <-time.After(completionTime): // the process ends now, and with it whatever still opens files
 			return nil, cobra.ShellCompDirectiveNoFileComp
 		}
 	}
 }
 
-// completeFrom makes the shell complete a flag to one of some values.
+// completeFrom makes the shell complete a flag to one of the values.
 func completeFrom(cmd *cobra.Command, flag string, values ...string) {
 	if err := cmd.RegisterFlagCompletionFunc(flag, cobra.FixedCompletions(values, cobra.ShellCompDirectiveNoFileComp)); err != nil {
 		panic("hamnest: " + err.Error())
 	}
 }
 
-// names lists the collections that the flags lead to. Whatever goes wrong, there are none:
-// a shell has no place for errors.
+// names lists the collections of the directory or server that the flags name. If anything goes wrong
+// it returns none, because a shell cannot show an error.
 func (f *storeFlags) names() []string {
 	dir, server, err := f.resolve()
 	if err != nil {

@@ -209,7 +209,7 @@ func TestEvalSearchesByCodes(t *testing.T) {
 			return on(target, append([]string{"eval", "c", "--queries", queries, "--truth", truth}, args...)...)
 		}
 		mustFail(t, "found 39 codes, want 40: one for each query", with("--codes", few, "--dialect", "numpy")...)
-		mustFail(t, "nothing in a code tells how it is packed", with("--codes", codes)...)
+		mustFail(t, "a code does not say how it is packed", with("--codes", codes)...)
 		mustFail(t, "want --codes with it", with("--dialect", "numpy")...)
 		mustFail(t, "--prefix has 64", with("--codes", codes, "--dialect", "faiss", "--prefix", "64")...)
 	})
@@ -282,7 +282,7 @@ func TestBadEvaluationsAreRefused(t *testing.T) {
 		{"a row number twice", "truth.npy: row 2, column 3 is ", []string{"--queries", queries, "--truth", with(2, 3, s.truth[2][0])}},
 		{"a row that the collection has not", "truth.npy: found row number 300, want less than 300: the rows of collection c", []string{"--queries", queries, "--truth", with(39, 19, 300)}},
 		{"a row that the ids have not", "want less than 100: the rows of ", []string{"--queries", queries, "--truth", truth, "--ids", ids(100)}},
-		{"ids that the collection has not", `is right but not in collection "c"`, []string{"--queries", queries, "--truth", truth, "--ids", writeFile(t, "ids.txt", idLines("x", 300))}},
+		{"ids that the collection has not", `is a right answer, but collection "c" does not have it`, []string{"--queries", queries, "--truth", truth, "--ids", writeFile(t, "ids.txt", idLines("x", 300))}},
 		{"ids without a truth", "want --truth with it", []string{"--queries", queries, "--ids", ids(300)}},
 		{"queries of wrong dims", `short.npy: found queries of 100 dimensions, want 128 or a shorter step of the ladder 64,128 of collection "c"`, []string{"--queries", randomMatrix(1, 4, 100).file(t, "short.npy")}},
 		{"no rows", "queries.npy: found 0 rows, want at least one query", []string{"--queries", npyFile(t, "queries.npy", "<f4", "(0, 128)", []float32{})}},

@@ -122,7 +122,7 @@ func TestBadExportsLeaveNothing(t *testing.T) {
 		}{
 			{"nothing said", `required flag(s) "out", "what" not set`, []string{"c"}},
 			{"something else", `found "rows", want codes or vectors`, []string{"c", "--what", "rows", "--out", out}},
-			{"codes without a dialect", "nothing in a code tells how it is packed", []string{"c", "--what", "codes", "--out", out}},
+			{"codes without a dialect", "a code does not say how it is packed", []string{"c", "--what", "codes", "--out", out}},
 			{"vectors in a dialect", "want --what codes with it", []string{"c", "--what", "vectors", "--dialect", "numpy", "--out", out}},
 			{"a file of another kind", `ends in ".bin", want .npy`, []string{"c", "--what", "vectors", "--out", filepath.Join(dir, "x.bin")}},
 			{"ids of another kind", `ends in ".npy", want .txt or .jsonl`, []string{"c", "--what", "vectors", "--out", out, "--ids", out}},
@@ -168,7 +168,7 @@ func TestCodesMustBeThoseOfTheirVectors(t *testing.T) {
 			{"another code", "second.npy: row 300: code differs in 1 of 75 bits from the signs of the vector stored as float32", []string{first, second, "--codes", other, "--dialect", "pgvector"}},
 			{"a code too few", "faiss.npy: found 1199 codes, want one for each vector", []string{base, "--codes", few, "--dialect", "faiss"}},
 			{"codes too many", "found 1200 codes, want 700: one for each vector", []string{first, "--codes", codes, "--dialect", "numpy-signed"}},
-			{"no dialect", "nothing in a code tells how it is packed: with --codes", []string{base, "--codes", codes}},
+			{"no dialect", "a code does not say how it is packed: with --codes", []string{base, "--codes", codes}},
 			{"another type", `numpy-signed.npy: not a readable .npy matrix: elements are "|i1", want packed codes of |u1`, []string{base, "--codes", codes, "--dialect", "numpy"}},
 		} {
 			t.Run(tt.name, func(t *testing.T) {

@@ -22,10 +22,10 @@ func addDialectFlag(cmd *cobra.Command, dialect *string, usage string) {
 	completeFrom(cmd, "dialect", "numpy", "numpy-signed", "pgvector", "faiss")
 }
 
-// parseDialect returns the dialect of that name, which what needs.
+// parseDialect returns the dialect of that name. what is the flag that needs it.
 func parseDialect(what, name string) (code.Dialect, error) {
 	if name == "" {
-		return 0, fmt.Errorf("nothing in a code tells how it is packed: with %s, want --dialect numpy, numpy-signed, pgvector or faiss", what)
+		return 0, fmt.Errorf("a code does not say how it is packed: with %s, want --dialect numpy, numpy-signed, pgvector or faiss", what)
 	}
 	return code.ParseDialect(name)
 }
@@ -45,8 +45,7 @@ func checkIDs(ids ...string) error {
 	return nil
 }
 
-// countFlag is a number that may be written as people write large ones: 1M, 250k, 1e6 or
-// 1_000_000.
+// countFlag is a number that may be written like 1M, 250k, 1e6 or 1_000_000.
 type countFlag[T int | uint64] struct{ value *T }
 
 // String, Set and Type make a countFlag a flag.
@@ -71,7 +70,7 @@ func (f countFlag[T]) Set(s string) error {
 // Type names the value in help texts.
 func (f countFlag[T]) Type() string { return "number" }
 
-// maxCount is the largest number up to which a float64 holds every whole one.
+// maxCount is the largest n for which a float64 holds every whole number from 0 to n.
 const maxCount = 1 << 53
 
 func parseCount(s string) (uint64, error) {
@@ -106,13 +105,13 @@ func addThreads(cmd *cobra.Command) {
 	}
 }
 
-// addTrustOlderCodes adds the flag that says who wrote codes whose files do not tell.
+// addTrustOlderCodes adds the flag for index.Options.TrustOlderCodes.
 func addTrustOlderCodes(cmd *cobra.Command, trust *bool) {
-	cmd.Flags().BoolVar(trust, "trust-older-codes", false, "use codes alone of an older version that hamnest refuses: say so if a program of commit d4867b2 or later wrote them")
+	cmd.Flags().BoolVar(trust, "trust-older-codes", false, "open codes without vectors that an older version wrote, although their files do not say how it rotated them; they are right if it was built from commit d4867b2 or later")
 }
 
-// shapeFlags are the flags that shape a collection: those of create, ingest and plan,
-// which must mean the same by default.
+// shapeFlags are the flags that shape a collection. Create, ingest and plan share them, so
+// that all three have the same defaults.
 type shapeFlags struct {
 	spec           index.Spec
 	profile, store string
@@ -120,7 +119,7 @@ type shapeFlags struct {
 
 func (f *shapeFlags) register(cmd *cobra.Command, when string) {
 	flags := cmd.Flags()
-	flags.IntSliceVar(&f.spec.Ladder, "ladder", nil, when+"prefix sizes in dimensions, ascending (default 64, 128, 256, 512, ... below dims, then dims)")
+	flags.IntSliceVar(&f.spec.Ladder, "ladder", nil, when+"sizes to which vectors can be cut, ascending (default 64, 128, 256, 512, ... below dims, then dims)")
 	flags.IntVar(&f.spec.Bits, "bits", 0, when+"the most bits that a learned code may have (default dims and 256 more)")
 	flags.TextVar(&f.spec.Metric, "metric", encoder.Cosine, when+"`metric` of the scores: cosine, dot, or l2 (minus the squared Euclidean distance)")
 	flags.StringVar(&f.profile, "profile", encoder.Learned.String(), when+"`profile`, how vectors become bits: learned or signs")

@@ -116,7 +116,7 @@ func TestVersionKnowsItsCommitHoweverItWasBuilt(t *testing.T) {
 		{"go install", "v0.0.0-20261128083354-0123456789ab", nil, []string{"0123456789ab\n", "2026-11-28T08:33:54Z"}},
 		{"go install after a release", "v1.2.4-0.20261128083354-0123456789ab", nil, []string{"0123456789ab\n", "2026-11-28T08:33:54Z"}},
 		{"go install of a release", "v1.2.3", nil, []string{"hamnest   v1.2.3", "commit    unknown", "date      unknown"}},
-		{"go run", "(devel)", nil, []string{"commit    unknown: this program was built without its repository, as by go run"}},
+		{"go run", "(devel)", nil, []string{"commit    unknown: built without the repository, for example by go run"}},
 	} {
 		info := &debug.BuildInfo{Settings: tt.settings}
 		info.Main.Version = tt.version

@@ -22,9 +22,8 @@ func getCommand(format *show.Format) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "get NAME ID... | --filter EXPR",
 		Short: "Show stored vectors by id, or those that match a filter",
-		Long: `Get shows the metadata of stored vectors, and with --with-vector the vectors, in the
-order asked for. Ids that are not there are named on standard error, and the exit code
-is then 1.
+		Long: `Get shows the metadata of stored vectors, and with --with-vector the vectors too, in the
+order of the ids. If an id is missing, get names it on standard error and exits with 1.
 
 With --filter it shows the vectors whose metadata matches, in the order in which they
 were stored, and --limit of them at most. If there are more, it says how many on standard
@@ -58,7 +57,7 @@ error.`,
 					return err
 				}
 				for _, id := range missing {
-					cmd.PrintErrln("not there:", show.Printable(id))
+					cmd.PrintErrln("not found:", show.Printable(id))
 				}
 				if len(missing) > 0 {
 					return fmt.Errorf("%d of %d ids are not in collection %q", len(missing), len(ids), args[0])
@@ -70,7 +69,7 @@ error.`,
 	store.register(cmd)
 	addFilterFlag(cmd, &filter, "show the vectors")
 	cmd.Flags().IntVar(&limit, "limit", 100, "with --filter: most vectors to show")
-	cmd.Flags().BoolVar(&withVector, "with-vector", false, "show the vectors too (whole with --format json, their start in a table)")
+	cmd.Flags().BoolVar(&withVector, "with-vector", false, "show the vectors too (a table shows only their first components)")
 	return cmd
 }
 

@@ -7,27 +7,26 @@ import (
 	"time"
 )
 
-// Codes are outside the Go heap, on which there is little in the long run. But when
-// vectors stream in it grows by some hundred MB of buffers, and an idle process would
-// keep them: the collector runs when there is something to allocate, or else every two
-// minutes, and even then gives memory back slowly.
+// Codes are outside the Go heap, so the heap is usually small. While vectors stream in, buffers
+// make it grow by some hundred MB, and an idle process would keep them: the collector runs
+// only when something is allocated, or every two minutes, and then returns memory slowly.
 const (
 	giveBackInterval = 2 * time.Second
-	// quietBytes is the most that is allocated in an interval in which little happens.
+	// quietBytes is the most that a quiet interval allocates.
 	quietBytes = 8 << 20
-	// burstBytes is the least that makes a collection worthwhile.
+	// burstBytes is the least that makes collecting worthwhile.
 	burstBytes = 64 << 20
 )
 
-// untouchedBytes are allocated and never touched, so that they take no memory. The
-// collector runs when the heap has doubled, and a server that only searches has so little
-// on it that this is often. These count as heap: 6 % more searches a second, for about so
-// many bytes of garbage more. A GOGC of 200 gives as much, but with it the hundreds of MB
-// that a burst of writes needs become more, too.
+// untouchedBytes are allocated and never touched, so they take no memory. They make the heap
+// look larger. The collector runs when the heap has doubled, which is often if a server only
+// searches and has little on its heap. This gives 6 % more searches a second, for about as
+// many more bytes of garbage. A GOGC of 200 gives the same, but also lets the hundreds of MB
+// of a burst of writes grow further.
 const untouchedBytes = 8 << 20
 
-// giveBackMemory returns what the Go heap no longer needs to the system each time
-// that it gets quiet, until ctx ends.
+// giveBackMemory returns unused heap to the system each time the process becomes quiet, until
+// ctx ends.
 func giveBackMemory(ctx context.Context) {
 	sample := []metrics.Sample{{Name: "/gc/heap/allocs:bytes"}}
 	ticker := time.NewTicker(giveBackInterval)
@@ -48,14 +47,14 @@ func giveBackMemory(ctx context.Context) {
 
 // quiet tells when a burst of allocations is over.
 type quiet struct {
-	last    uint64 // bytes allocated since the process began, when it was looked at last
-	settled uint64 // and when a burst was over last
-	again   bool   // the one that is over is to be looked after once more
+	last    uint64 // bytes allocated since the process began, at the last look
+	settled uint64 // the same, at the end of the last burst
+	again   bool   // memory is to be given back once more for the last burst
 }
 
-// after takes the bytes allocated since the process began, and reports whether there
-// is something to give back: when a burst is over, and at the next quiet look, because
-// pools keep what they hold through one collection.
+// after takes the number of bytes allocated since the process began, and reports whether to give
+// memory back: when a burst is over, and at the next quiet look, because pools keep what they
+// hold for one more collection.
 func (q *quiet) after(allocated uint64) bool {
 	still, burst := allocated-q.last <= quietBytes, allocated-q.settled >= burstBytes
 	q.last = allocated

@@ -21,11 +21,11 @@ import (
 	"github.com/hamnest/hamnest/tools/hamnest/show"
 )
 
-// ingestFlags are the flags of ingest that say where to begin, and shape a
-// collection it makes.
+// ingestFlags are the flags of ingest that say where to begin, and those that shape a new
+// collection.
 type ingestFlags struct {
 	resume bool
-	// skipBad names a file for what cannot be stored; empty for none.
+	// skipBad names a file for the vectors that cannot be stored; empty for none.
 	skipBad string
 	create  bool
 	dims    int
@@ -151,8 +151,7 @@ not the signs of its vector is refused.`,
 	return cmd
 }
 
-// collection describes the collection to store into, and says whether it is still
-// to be made.
+// collection describes the collection to store into, and says whether it must be made first.
 func (f *ingestFlags) collection(ctx context.Context, cmd *cobra.Command, b api.Engine, name string, l files.Layout) (info index.Info, create bool, err error) {
 	given := cmd.Flags().Changed
 	if !f.create && (given("dims") || given("ladder") || given("bits") || given("metric") || given("profile") || given("store")) {
@@ -189,7 +188,7 @@ func (f *ingestFlags) collection(ctx context.Context, cmd *cobra.Command, b api.
 	if err != nil {
 		return index.Info{}, false, err
 	}
-	// --create may be given again, but not to make something else of what is there.
+	// --create may be given again, but cannot change the shape of an existing collection.
 	if given("dims") && f.dims != info.Dims {
 		return index.Info{}, false, fmt.Errorf("collection %q already exists with %d dimensions, and --dims asks for %d", name, info.Dims, f.dims)
 	}
@@ -211,14 +210,13 @@ func (f *ingestFlags) collection(ctx context.Context, cmd *cobra.Command, b api.
 	return info, false, nil
 }
 
-// sameLadder reports whether given, which may leave out the last step, is ladder.
+// sameLadder reports whether given is ladder. given may leave out the last step.
 func sameLadder(given, ladder []int) bool {
 	return slices.Equal(given, ladder) || slices.Equal(given, ladder[:len(ladder)-1])
 }
 
-// checkInput reads the whole input. Records that a collection of that shape would refuse
-// are an error that names them, or with skipBad are written to that file, which must not be
-// there.
+// checkInput reads the whole input. If a collection of that shape would refuse records, it returns
+// an error that names them, or writes them to the new file skipBad if that is set.
 func checkInput(ctx context.Context, cmd *cobra.Command, in *files.Input, spec index.Spec, layout files.Layout, skipBad string) (*files.Report, error) {
 	p := show.NewProgress(cmd.ErrOrStderr(), "checking", layout.Bytes, true)
 	defer p.Done()
@@ -248,13 +246,12 @@ func count(n int, what string) string {
 	return fmt.Sprintf("%d %ss", n, what)
 }
 
-// resumeBatch is how many ids are looked up at a time to find where to resume: well
-// within a server's default limits.
+// resumeBatch is how many ids are looked up at a time to find where to resume. It is well below a
+// server's default limits.
 const resumeBatch = 1000
 
-// stored returns how many records the input has before the first whose id the
-// collection does not have. Ingest stores in order, so that this is where one that
-// was interrupted broke off.
+// stored returns how many records the input has before the first one whose id is not in the
+// collection. Ingest stores records in order, so an interrupted one stopped there.
 func stored(ctx context.Context, in *files.Input, report *files.Report, b api.Engine, name string) (uint64, error) {
 	var n uint64
 	ids := make([]string, 0, resumeBatch)
@@ -286,16 +283,16 @@ func stored(ctx context.Context, in *files.Input, report *files.Report, b api.En
 	return n, nil
 }
 
-// describeEvery is how many records go by between two looks at the clock.
+// describeEvery is how many records pass between two looks at the clock.
 const describeEvery = 1024
 
-// store stores the input but for its first skip records. When it is interrupted,
-// the error says how many records are durable.
+// storeInput stores the input except its first skip records. If it is interrupted, the error says
+// how many records are durable.
 func storeInput(ctx context.Context, in *files.Input, report *files.Report, b api.Engine, spec index.Spec, skip uint64, p *show.Progress) (ingestSummary, error) {
 	defer p.Done()
 	start := time.Now()
-	// An interruption must not break off what was sent: it will be stored, and only the ingest
-	// tells how much that was.
+	// An interruption must not break off the ingest: what was sent will be stored, and only the
+	// ingest knows how much that is.
 	ing, err := b.Ingest(context.WithoutCancel(ctx), spec.Name, api.IngestOptions{MaxRefusals: 1})
 	if err != nil {
 		return ingestSummary{}, err

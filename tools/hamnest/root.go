@@ -13,8 +13,8 @@ import (
 	"github.com/hamnest/hamnest/tools/hamnest/show"
 )
 
-// execute runs one command line and returns the exit code of the process: 0 when
-// everything asked for was done, 1 otherwise. An error is printed in one line.
+// execute runs one command line and returns the exit code of the process: 0 if the command did
+// everything it was asked to do, 1 otherwise. It prints an error on one line.
 func execute(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.Writer) int {
 	root := newRoot()
 	root.SetArgs(args)
@@ -28,14 +28,14 @@ func execute(ctx context.Context, args []string, stdin io.Reader, stdout, stderr
 	if errors.Is(err, context.Canceled) && ctx.Err() != nil {
 		err = errors.New("interrupted")
 	}
-	// When even this cannot be printed, the exit code is all that is left.
+	// If even this cannot be printed, only the exit code is left.
 	_, _ = fmt.Fprintln(stderr, "hamnest:", show.Plain(strings.Join(strings.FieldsFunc(err.Error(), isNewline), "; ")))
 	return 1
 }
 
 func isNewline(r rune) bool { return r == '\n' || r == '\r' }
 
-// interruptedError says what was done of a command that Ctrl-C ended.
+// interruptedError says how much a command had done when Ctrl-C ended it.
 type interruptedError struct{ done string }
 
 func (e *interruptedError) Error() string { return "interrupted: " + e.done }

@@ -249,7 +249,7 @@ func TestBadSearchesAreRefused(t *testing.T) {
 		{"a row that is not there", "queries.npy: --row 2, want 0 to 1", []string{"--query", queries, "--row", "2"}},
 		{"a row before the first", "queries.npy: --row -1, want 0 to 1", []string{"--query", queries, "--row", "-1"}},
 		{"a row of nothing", "which are both missing", []string{"--id", "doc0", "--row", "0"}},
-		{"codes without a dialect", "nothing in a code tells how it is packed", []string{"--code", codes}},
+		{"codes without a dialect", "a code does not say how it is packed", []string{"--code", codes}},
 		{"a dialect that is none", `unknown dialect "vespa"`, []string{"--code", codes, "--dialect", "vespa"}},
 		{"a dialect of nothing", "which is missing", []string{"--id", "doc0", "--dialect", "numpy"}},
 		{"codes of another type", `elements are "|u1", want packed codes of |i1`, []string{"--code", codes, "--dialect", "numpy-signed"}},
@@ -305,7 +305,7 @@ func TestGetShowsWhatIsThereAndNamesWhatIsNot(t *testing.T) {
 	eachTarget(t, func(t *testing.T, target []string) {
 		m := searchable(t, target)
 		r := hamnest(t, on(target, "get", "c", "doc5", "nope", "doc3", "no\x1b[31m", "--with-vector", "--format", "json")...)
-		if r.code != 1 || r.stderr != "not there: nope\nnot there: \"no\\x1b[31m\"\nhamnest: 2 of 4 ids are not in collection \"c\"\n" {
+		if r.code != 1 || r.stderr != "not found: nope\nnot found: \"no\\x1b[31m\"\nhamnest: 2 of 4 ids are not in collection \"c\"\n" {
 			t.Errorf("exit code %d and %q", r.code, r.stderr)
 		}
 		got := decode[recordJSON](t, r.stdout)

@@ -33,19 +33,18 @@ func serveCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "serve",
 		Short: "Answer gRPC requests on a directory of collections",
-		Long: `Serve opens a directory of collections, making it if it is not there, and answers the
-gRPC services of hamnest.v1 on an address. No other process can use the directory
-meanwhile. Health checks and server reflection are on. What happens is logged to
-standard error, one line each.
+		Long: `Serve opens a directory of collections, or makes it, and answers the gRPC services of
+hamnest.v1 on an address. Meanwhile no other process can use the directory. Health checks
+and server reflection are on. Serve logs to standard error, one line for each event.
 
-SIGTERM and Ctrl-C end it in order: no new call is accepted, those that run are
-finished within --shutdown-timeout, and the files are closed. A second signal kills it;
-acknowledged writes are durable even then.
+On SIGTERM or Ctrl-C the server stops in order: it accepts no new calls, lets running
+ones finish within --shutdown-timeout, and closes the files. A second signal kills it.
+Acknowledged writes are durable even then.
 
-A request above a limit is refused with the limit's name and value.
+A request above a limit is refused; the error gives the name and the value of the limit.
 
-With --live-queries and --live-checks, a server learns from the searches that it answers,
-and hamnest stats shows what. It keeps this in memory until it ends.`,
+With --live-queries and --live-checks, a server measures its own searches. Hamnest stats
+shows the results, which are kept in memory until the server stops.`,
 		Example: `  hamnest serve --data ./vectors
   hamnest serve --data /var/lib/hamnest --listen 0.0.0.0:7700 --max-k 1000`,
 		Args: wantArgs(0, 0),
@@ -63,13 +62,13 @@ and hamnest stats shows what. It keeps this in memory until it ends.`,
 	}
 	f := cmd.Flags()
 	addData(cmd, &flags.data)
-	f.StringVar(&flags.listen, "listen", "127.0.0.1:7700", "`address` to listen on; port 0 takes a free one and the log says which")
-	f.DurationVar(&flags.shutdownTimeout, "shutdown-timeout", 30*time.Second, "time that running calls have to finish when the server stops")
+	f.StringVar(&flags.listen, "listen", "127.0.0.1:7700", "`address` to listen on; with port 0, a free port that the log names")
+	f.DurationVar(&flags.shutdownTimeout, "shutdown-timeout", 30*time.Second, "how long running calls may take to finish when the server stops")
 	f.IntVar(&flags.limits.MaxMessageBytes, "max-message-bytes", 64<<20, "largest message to receive or send, in bytes")
 	f.IntVar(&flags.limits.MaxK, "max-k", 10_000, "most results that one search may ask for")
 	f.IntVar(&flags.limits.MaxCandidates, "max-candidates", 100_000, "most candidates that one search may ask for")
 	f.IntVar(&flags.limits.MaxBatchSearches, "max-batch-searches", 1000, "most searches in one batch")
-	f.IntVar(&flags.limits.MaxStreamSearches, "max-stream-searches", 256, "most searches at a time on one search stream; further ones wait in the client")
+	f.IntVar(&flags.limits.MaxStreamSearches, "max-stream-searches", 256, "most searches that run at a time on one search stream; more wait in the client")
 	f.IntVar(&flags.limits.MaxBatchVectors, "max-batch-vectors", 10_000, "most vectors, or ids, in one request")
 	f.IntVar(&flags.limits.MaxDims, "max-dims", 65_536, "most dimensions that a new collection may have")
 	f.IntVar(&flags.limits.MaxConcurrentStreams, "max-concurrent-streams", 1000, "most calls that one connection may have open")
@@ -81,7 +80,7 @@ and hamnest stats shows what. It keeps this in memory until it ends.`,
 	return cmd
 }
 
-// serve answers requests until ctx ends, then finishes what runs and closes the
+// serve answers requests until ctx ends, then finishes running calls and closes the
 // files.
 func (f *serveFlags) serve(ctx context.Context, logger *slog.Logger) (err error) {
 	db, err := openDB(f.data, index.Options{Logger: logger, TrustOlderCodes: f.trustOlderCodes, LiveQueries: f.liveQueries, LiveChecks: f.liveChecks, CompactAt: f.compactAt})
@@ -112,12 +111,12 @@ func (f *serveFlags) serve(ctx context.Context, logger *slog.Logger) (err error)
 	case <-ctx.Done():
 	}
 	logger.Info("stopping", "timeout", f.shutdownTimeout)
-	// The signal is the order to stop, not an interruption of stopping.
+	// The signal that ended ctx asks to stop. It must not interrupt the stopping itself.
 	err = f.stop(context.WithoutCancel(ctx), s)
 	return errors.Join(err, <-served)
 }
 
-// stop shuts the server down and says so when calls had to be cancelled.
+// stop shuts the server down. It returns an error if it had to cancel calls.
 func (f *serveFlags) stop(ctx context.Context, s *server.Server) error {
 	ctx, cancel := context.WithTimeout(ctx, f.shutdownTimeout)
 	defer cancel()

@@ -17,9 +17,9 @@ func versionCommand(format *show.Format) *cobra.Command {
 	return &cobra.Command{
 		Use:   "version",
 		Short: "Show what this program was built from",
-		Long: `Version shows the version of the program, the commit it was built from and its date (when
-the build knew them), the Go version, the platform, and the kernel that scans use on this
-machine. HAMNEST_KERNEL chooses another kernel.`,
+		Long: `Version shows the version of the program, the commit it was built from and the date of
+that commit (if the build recorded them), the Go version, the platform, and the kernel
+that scans use on this machine. HAMNEST_KERNEL selects another kernel.`,
 		Example: `  hamnest version
   hamnest version --format json`,
 		Args: wantArgs(0, 0),
@@ -50,11 +50,11 @@ func readVersion() versionJSON {
 	return v
 }
 
-// pseudoVersion is the version of a commit that has no name: where a build was made without
-// the repository, as by go install, the commit and its time stand in there.
+// pseudoVersion matches the version of an untagged commit. A build without the repository, such as
+// by go install, has the commit and its time only there.
 var pseudoVersion = regexp.MustCompile(`[.-](\d{14})-([0-9a-f]{12})(\+.*)?$`)
 
-// versionOf says what a build knows of its source.
+// versionOf returns what a build recorded about its source.
 func versionOf(info *debug.BuildInfo) versionJSON {
 	v := versionJSON{Version: cmp.Or(info.Main.Version, "unknown")}
 	if m := pseudoVersion.FindStringSubmatch(v.Version); m != nil {
@@ -80,7 +80,7 @@ func printVersion(out show.Output, v versionJSON) error {
 	if out.JSON {
 		return out.Object(v)
 	}
-	commit := cmp.Or(v.Revision, "unknown: this program was built without its repository, as by go run")
+	commit := cmp.Or(v.Revision, "unknown: built without the repository, for example by go run")
 	if v.Modified {
 		commit += ", with local changes"
 	}

@@ -15,7 +15,7 @@ import (
 	"github.com/hamnest/hamnest/index"
 )
 
-// What a record may have, see hamnest.v1.VectorRecord.
+// The limits of a record: see hamnest.v1.VectorRecord.
 const (
 	maxIDBytes       = 512
 	maxMetadataBytes = 64 << 10
@@ -25,7 +25,7 @@ const (
 type Report struct {
 	// Refused are the records that cannot be stored, by their place among all, ascending.
 	Refused []uint64
-	// Reasons are those of the first of them.
+	// Reasons say why, for the first of them.
 	Reasons []error
 }
 
@@ -45,8 +45,8 @@ func (r *Report) Err() error {
 }
 
 // Check reads the whole input and reports which records a collection of that shape would
-// refuse. An error is about the input as a whole. refused, unless nil, is told each refusal;
-// step, what each record takes of its file.
+// refuse. An error is about the input as a whole. Check calls refused, unless it is nil, for
+// each refused record, and step with the size of each record in its file.
 func (in Input) Check(ctx context.Context, spec index.Spec, refused func(id string, at Place, reason error) error, step func(bytes int)) (*Report, error) {
 	r, n := &Report{}, uint64(0)
 	signs := make([]uint64, code.Words(spec.Dims))
@@ -102,7 +102,7 @@ func (in Input) checkRecord(rec index.Record, at Place, spec index.Spec, signs [
 	return nil
 }
 
-// EachBut is Each without the records that a report refuses.
+// EachBut is Each without the records that a report says are refused.
 func (in Input) EachBut(r *Report, visit func(rec index.Record, at Place) error) error {
 	n, refused := uint64(0), r.Refused
 	return in.Each(func(rec index.Record, at Place, bad error) error {
@@ -143,8 +143,8 @@ func WriteRefusal(w io.Writer, id string, at Place, reason error) error {
 	return enc.Encode(line)
 }
 
-// asKept returns what v is read back as where vectors are stored at precision p: codes
-// are made of that.
+// asKept returns v as it is read back after being stored at precision p. Codes are made from
+// that.
 func asKept(v []float32, p encoder.Precision) []float32 {
 	if p == encoder.Float32 || p == encoder.None {
 		return v

@@ -11,7 +11,7 @@ import (
 // Packed codes come and go as .npy matrices with a code a row: of int8 in the
 // numpy-signed dialect, otherwise of uint8.
 
-// ElementOf is the type of the matrices of a dialect.
+// ElementOf returns the element type of a dialect's matrices.
 func ElementOf(dialect code.Dialect) npy.Type {
 	if dialect == code.NumpySigned {
 		return npy.Int8
@@ -19,8 +19,7 @@ func ElementOf(dialect code.Dialect) npy.Type {
 	return npy.Uint8
 }
 
-// CodeDims returns the step of a ladder that the codes of a file, of so many bytes, are
-// of.
+// CodeDims returns the step of a ladder whose codes have the given number of bytes.
 func CodeDims(name string, bytes int, ladder []int) (int, error) {
 	at := slices.IndexFunc(ladder, func(step int) bool { return code.Bytes(step) == bytes })
 	if at < 0 {
@@ -31,8 +30,8 @@ func CodeDims(name string, bytes int, ladder []int) (int, error) {
 	return ladder[at], nil
 }
 
-// EachCode calls visit with n codes of the matrix of a file, of dims dimensions, the
-// first being row first. The code is overwritten for later rows.
+// EachCode calls visit with n codes of dims dimensions from a file's matrix, starting at row
+// first. The code is overwritten for the next row.
 func EachCode(name string, m *npy.Reader, dialect code.Dialect, dims, first, n int, visit func(row int, words []uint64) error) error {
 	return eachCode(name, m, dialect, dims, first, n, func(row int, words []uint64, bad error) error {
 		if bad != nil {
@@ -42,7 +41,7 @@ func EachCode(name string, m *npy.Reader, dialect code.Dialect, dims, first, n i
 	})
 }
 
-// eachCode is EachCode, and visits a code that is none with what is wrong with it.
+// eachCode is EachCode, but it also visits malformed codes, with what is wrong with them.
 func eachCode(name string, m *npy.Reader, dialect code.Dialect, dims, first, n int, visit func(row int, words []uint64, bad error) error) error {
 	if err := m.CheckBytes(ElementOf(dialect)); err != nil {
 		return err
@@ -71,8 +70,8 @@ func eachCode(name string, m *npy.Reader, dialect code.Dialect, dims, first, n i
 	return nil
 }
 
-// ReadCodes reads the first limit codes of a file, all if that is 0, of as many
-// dimensions as a step of the ladder.
+// ReadCodes reads the first limit codes of a file, or all if limit is 0. Their size must be a
+// step of the ladder.
 func ReadCodes(name string, dialect code.Dialect, ladder []int, limit int) (codes [][]uint64, err error) {
 	err = WithMatrix(Disk, name, func(m *npy.Reader) error {
 		n := m.Rows()

@@ -17,8 +17,8 @@ import (
 	"github.com/hamnest/hamnest/tools/hamnest/npy"
 )
 
-// Disk is the Opener of files on disk. Input is read twice, once to check it
-// and once to store it, so that a pipe will not do.
+// Disk is the Opener of files on disk. It refuses pipes, because input is read twice: once to
+// check it and once to store it.
 func Disk(name string) (fs.File, error) {
 	info, err := os.Stat(name)
 	if err != nil {
@@ -61,21 +61,21 @@ func (o Place) Errorf(format string, args ...any) error {
 	return fmt.Errorf("%s: %s %d: %w", o.File, o.Unit, o.Number, fmt.Errorf(format, args...))
 }
 
-// Layout is what the headers and lengths of the files of an input tell.
+// Layout is what the headers and lengths of an input's files say.
 type Layout struct {
 	Dims  int   // of the first vector; 0 when there is none
 	Rows  int   // of the .npy files
 	Bytes int64 // of all files
 }
 
-// The endings of the names of files that are read.
+// The extensions of the files that can be read.
 const (
 	Matrix    = ".npy"
 	JSONLines = ".jsonl"
 	Text      = ".txt"
 )
 
-// Kind returns what a file is by its name, or an error that says what was wanted.
+// Kind returns the extension of a file, or an error that says which are wanted.
 func Kind(name string, want ...string) (string, error) {
 	ext := strings.ToLower(filepath.Ext(name))
 	if !slices.Contains(want, ext) {
@@ -155,8 +155,8 @@ func (in Input) peekLines(name string) (dims, rows int, size int64, err error) {
 // ErrStop ends an iteration early.
 var ErrStop = errors.New("stop")
 
-// A Visit is called with a record, or with what is wrong with it and with nothing of it. bad
-// says where it was read.
+// A Visit is called with a record, or with an empty record and an error that says what is wrong
+// with it and where it was read.
 type Visit func(rec index.Record, at Place, bad error) error
 
 // Each calls visit with every record of the input in order, until an error. The

@@ -59,8 +59,8 @@ func (l *labels) Close() error {
 	return errors.Join(errs...)
 }
 
-// next returns the id and the metadata of the next row, whose number is row, or in bad
-// what is wrong with its lines. err is about all rows that follow, too.
+// next returns the id and the metadata of the next row, whose number is row, or in bad what is
+// wrong with its lines. After err no more rows can be read.
 func (l *labels) next(row int) (id string, metadata []byte, bad, err error) {
 	id = strconv.Itoa(row)
 	if l.ids != nil {
@@ -80,7 +80,7 @@ func (l *labels) next(row int) (id string, metadata []byte, bad, err error) {
 	return id, metadata, bad, nil
 }
 
-// tooShort turns the end of a file that rows still need into an error.
+// tooShort returns the error of a file that has fewer lines than there are rows.
 func (l *labels) tooShort(file *Lines, err error) error {
 	if errors.Is(err, io.EOF) {
 		return l.lineCountError(file)

@@ -34,13 +34,13 @@ func WriteID(lines io.Writer, rec index.Record, asJSON bool) error {
 		named := func(name string) bool {
 			return slices.ContainsFunc(members, func(m member) bool { return m.name == name })
 		}
-		if named("id") || named(metadataKey) { // beside the record's id they would be read as something else
+		if named("id") || named(metadataKey) { // outside "metadata" they would be read as something else
 			members = object{{name: metadataKey, text: append([]byte(`"metadata": `), rec.Metadata...)}}
 		}
 	}
 	members = append(object{{text: append([]byte(`"id": `), id...)}}, members...)
 	var line bytes.Buffer
-	if err := json.Compact(&line, members.without()); err != nil { // what was kept may have line breaks
+	if err := json.Compact(&line, members.without()); err != nil { // stored metadata may have line breaks
 		return err
 	}
 	_, err = fmt.Fprintf(lines, "%s\n", line.Bytes())

@@ -8,8 +8,8 @@ import (
 	"strings"
 )
 
-// FreeBytes returns how much memory this process can still take without swapping, as far as the
-// system tells: what is available on the machine, or less in a container of a limited size.
+// FreeBytes returns how much memory this process can take without swapping, and whether that is
+// known: what is available on the machine, or less in a container with a limit.
 func FreeBytes() (uint64, bool) {
 	free, known := available()
 	limit, errLimit := number("/sys/fs/cgroup/memory.max")
@@ -23,7 +23,7 @@ func FreeBytes() (uint64, bool) {
 	return free, known
 }
 
-// available reads what Linux estimates: free memory, and what it can take back at once.
+// available returns Linux's estimate: free memory, and what it can reclaim at once.
 func available() (uint64, bool) {
 	b, err := os.ReadFile("/proc/meminfo")
 	if err != nil {
@@ -38,7 +38,8 @@ func available() (uint64, bool) {
 	return 0, false
 }
 
-// number reads a file that holds one. An unlimited container's says "max", which is none.
+// number reads a file that holds a number. Without a limit memory.max says "max", which is an error
+// here.
 func number(path string) (uint64, error) {
 	b, err := os.ReadFile(path)
 	if err != nil {

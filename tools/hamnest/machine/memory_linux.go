@@ -13,7 +13,7 @@ func allocate(n int) ([]uint64, error) {
 	if err != nil {
 		return nil, fmt.Errorf("machine: %d bytes of memory to read: %w", 8*n, err)
 	}
-	// A kernel without large pages has no less a limit: that of small ones.
+	// A kernel without large pages uses small ones.
 	_ = unix.Madvise(mem, unix.MADV_HUGEPAGE)
 	return unsafe.Slice((*uint64)(unsafe.Pointer(unsafe.SliceData(mem))), n), nil
 }

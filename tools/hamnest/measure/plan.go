@@ -19,20 +19,20 @@ import (
 type Planned struct {
 	Spec index.Spec
 	Rows index.Rows
-	// Query is the search, but for what it searches for.
+	// Query has the settings of the search. What it searches for is not set.
 	Query index.Query
-	// Dir is a directory on the disk that is meant. It need not be there.
+	// Dir is a directory on the disk to measure. It need not exist.
 	Dir string
-	// Time is about how long to measure, above 0.
+	// Time is roughly how long to measure, above 0.
 	Time time.Duration
-	// Logger takes what goes wrong outside any call.
+	// Logger is told about problems outside any call.
 	Logger *slog.Logger
 }
 
-// PlanTime is how long measuring takes when a machine is not busy.
+// PlanTime is how long measuring takes by default, on an idle machine.
 const PlanTime = 5 * time.Second
 
-// effort is how much longer than that measuring may take.
+// effort is Time as a multiple of PlanTime.
 func (f *Planned) effort() float64 { return f.Time.Seconds() / PlanTime.Seconds() }
 
 // Plan computes and measures. step is called before each of the two stages.
@@ -72,7 +72,7 @@ type Plan struct {
 	Store          string         `json:"store"`
 	K              int            `json:"k"`
 	Kernel         string         `json:"kernel"`
-	// Estimates are by name; those that are measurements are of this machine.
+	// Estimates are by name. Measured ones are of this machine.
 	Estimates map[string]Estimate `json:"estimates"`
 	Searches  []PlannedSearch     `json:"searches"`
 
@@ -90,24 +90,24 @@ type Estimate struct {
 // PlannedSearch is the default search, which looks at the first Dims dimensions of codes.
 type PlannedSearch struct {
 	Dims int `json:"dims"`
-	// Medians of the rehearsal. CodeBytes is what a pass reads of a row's code, and Exact the
-	// share of the searches that compare all vectors after all, which the times below leave
-	// out.
+	// Medians of the rehearsal. CodeBytes is how many bytes of a row's code a pass reads. Exact
+	// is the share of searches that ended up comparing all vectors; the times below exclude
+	// them.
 	CodeBytes   float64 `json:"code_bytes"`
 	Candidates  uint64  `json:"candidates"`
 	Refined     uint64  `json:"refined"`
 	Passes      uint64  `json:"passes"`
 	VectorsRead uint64  `json:"vectors_read"`
 	Exact       float64 `json:"exact"`
-	// A search alone, on ScanThreads cores: the time to encode its query, for the scan and
-	// for the rest, and their sum. Without codes, the scan is that of the vectors.
+	// One search alone, on ScanThreads cores: the times to encode its query, for the scan and
+	// for the rest, and their sum. Without codes the scan reads the vectors.
 	ScanThreads int     `json:"scan_threads"`
 	EncodeMS    float64 `json:"encode_ms"`
 	ScanMS      float64 `json:"scan_ms"`
 	RestMS      float64 `json:"rest_ms"`
 	LatencyMS   float64 `json:"latency_ms"`
-	// Of many searches that are under way at a time on all cores, each has this share of
-	// the passes' time; QPS is how many searches a second there are then.
+	// When many searches run at a time on all cores, ScanSharedMS is the part of the passes'
+	// time that each one takes, and QPS is the number of searches a second.
 	ScanSharedMS float64 `json:"scan_shared_ms"`
 	QPS          float64 `json:"qps"`
 }
@@ -123,9 +123,9 @@ func (p *Plan) bytes(name string, n uint64, from string, args ...any) {
 }
 
 const (
-	// processBytes is what hamnest serve has beside the codes while 64 searches are under
-	// way, and ingestBytes what it has more while vectors stream in: measured, see
-	// docs/planning.md. Neither grows with the rows.
+	// processBytes is what hamnest serve needs besides the codes while 64 searches run, and
+	// ingestBytes what it needs in addition while vectors stream in. Both are measured, see
+	// docs/planning.md, and do not grow with the rows.
 	processBytes = 30 << 20
 	ingestBytes  = 200 << 20
 )
@@ -164,12 +164,12 @@ func (p *Plan) addIngest(r rehearsal) {
 }
 
 const (
-	// planScanBytes of codes are scanned when the collection has more: far more than
-	// caches hold, and made in a second. They and planScanTime grow with --time.
+	// planScanBytes is how many bytes of codes are scanned at most: far more than caches hold,
+	// and made in a second. It and planScanTime grow with --time.
 	planScanBytes = 256 << 20
-	// PlanTogether searches share a pass, as many as may.
+	// PlanTogether is how many searches share a pass, the most that can.
 	PlanTogether = 64
-	// planScanTime is how long each thing is measured at least.
+	// planScanTime is the shortest time to measure each thing.
 	planScanTime = 150 * time.Millisecond
 )
 
@@ -210,10 +210,10 @@ func (p *Plan) addSearch(ctx context.Context, f index.Footprint, r rehearsal, ef
 	return nil
 }
 
-// timeScan times passes over random codes for one search and for many, in turns with what
-// is in turns, and sets what they take in s.
+// timeScan times passes over random codes, for one search and for many, in turns with the other
+// measurements, and sets the times of s.
 func (p *Plan) timeScan(ctx context.Context, s *PlannedSearch, turns turns, bandwidth *measurement, f index.Footprint, least time.Duration, effort float64) (err error) {
-	// Random codes have a bit a dimension, as many in all as a pass reads of a row.
+	// Random codes have one bit a dimension. They are as long as what a pass reads of a row.
 	bits := min(max(int(8*s.CodeBytes), 1), encoder.MaxDims)
 	rows := min(p.Rows, max(uint64(8*planScanBytes*effort)/uint64(bits), 1))
 	codes, err := scanbench.NewScanBench(uint32(rows), bits, 1)
@@ -232,7 +232,7 @@ func (p *Plan) timeScan(ctx context.Context, s *PlannedSearch, turns turns, band
 	scale := float64(s.Passes) * float64(p.Rows) / float64(rows) * 8 * s.CodeBytes / float64(bits)
 	s.ScanMS = Milliseconds(one.median()) * scale
 	s.ScanSharedMS = Milliseconds(together.median()) * scale / PlanTogether * float64(shared) / float64(cores)
-	if alone < f.Threads { // codes so wide that few rows were timed: as fast as memory at most
+	if alone < f.Threads { // few rows of wide codes were timed: scale up, but not past the speed of memory
 		fastest := float64(s.Passes) * float64(p.Rows) * s.CodeBytes / (bandwidth.gbPerS() * 1e6)
 		s.ScanMS = max(fastest, s.ScanMS*float64(alone)/float64(f.Threads))
 	}

@@ -13,10 +13,9 @@ import (
 // IDSet is a set of ids.
 type IDSet map[string]struct{}
 
-// CountRight returns how many of the first k ids are right, and how many could be:
-// k, or fewer when there are not that many right answers at all. Their ratio is
-// recall@k. right has more than k ids where scores tie with the k-th; it does not
-// matter which of those are returned.
+// CountRight returns how many of the first k ids are right, and how many could be: k, or
+// fewer if there are fewer right answers. Their ratio is recall@k. right has more than k ids
+// if scores tie with the k-th; any of those count.
 func CountRight(ids []string, right IDSet, k int) (found, wanted int) {
 	wanted = min(k, len(right))
 	for _, id := range ids[:min(k, len(ids))] {
@@ -44,9 +43,8 @@ func NDCG(ids []string, judged map[string]float64, k int) float64 {
 	return gain / ideal
 }
 
-// ExactScore returns the score of v for a query, larger being better, in float64:
-// the reference against which ties are decided. Of v as many components count as
-// the query has.
+// ExactScore returns the score of v for a query in float64; larger is better. Ties are decided
+// by it. It looks at the first len(query) components of v.
 func ExactScore(query, v []float32, metric encoder.Metric) float64 {
 	var dot, queryNorm, norm, distance float64
 	for i, q := range query {
@@ -68,8 +66,8 @@ func ExactScore(query, v []float32, metric encoder.Metric) float64 {
 	return dot / math.Sqrt(queryNorm*norm)
 }
 
-// tieTolerance is how far apart, relative to the larger, two scores may be and
-// still tie: what float32 arithmetic over a thousand dimensions leaves uncertain.
+// tieTolerance is how far apart, relative to the larger, two scores that tie may be. It is the
+// error of float32 arithmetic over a thousand dimensions.
 const tieTolerance = 1e-6
 
 // Tied reports whether two exact scores tie.
@@ -77,8 +75,8 @@ func Tied(a, b float64) bool {
 	return math.Abs(a-b) <= tieTolerance*max(math.Abs(a), math.Abs(b))
 }
 
-// Percentile returns the smallest of the ascending values that at least the share
-// p of them does not exceed (nearest rank).
+// Percentile returns the smallest of the ascending values such that at least the share p of
+// them is not above it (nearest rank).
 func Percentile(sorted []time.Duration, p float64) time.Duration {
 	rank := int(math.Ceil(p * float64(len(sorted))))
 	return sorted[max(rank, 1)-1]

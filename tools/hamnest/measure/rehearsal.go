@@ -19,53 +19,53 @@ import (
 	"github.com/hamnest/hamnest/tools/hamnest/synthetic"
 )
 
-// rehearsal is a small collection of the planned kind, of made-up vectors, stored and
-// searched in this process. What it measures is what a plan cannot compute.
+// rehearsal has the times of a small collection of the planned kind, which is filled with
+// made-up vectors and searched in this process. They are what a plan cannot compute.
 type rehearsal struct {
 	Ladder []int
-	// Rows were stored in Dir's file system. First of them, with which codes are learned
-	// where they are, took Learn until that was done, and the others Ingest.
+	// Rows is how many vectors were stored, in Dir's file system. The first First of them took
+	// Learn, including learning the profile if there is one, and the rest took Ingest.
 	Rows, First   int
 	Dir           string
-	Times         int // that small things were done
+	Times         int // how often each small thing was measured
 	Learn, Ingest time.Duration
-	// Encode is what one core needs to make the code of a vector, Sync what the disk needs
-	// for 4 KiB, and Commit a writer who waits for each vector until it is durable.
+	// Encode is the time that one core takes to make the code of a vector, Sync the time to
+	// write and sync 4 KiB, and Commit the time until one vector is durable.
 	Encode, Sync, Commit time.Duration
 	Search               rehearsedSearch
 }
 
-// rehearsedSearch is the default search: medians. When the planned collection is larger
-// than this one, each search finds the processor's caches without any of it, as it would
-// there.
+// rehearsedSearch has the medians of the default search. If the planned collection is larger
+// than the rehearsed one, the processor's caches are cleared before each search, because
+// they could not hold the planned one.
 type rehearsedSearch struct {
-	Dims int // that the scan looked at
-	// RowBytes is what a pass read of a row's code, 0 where there are none.
+	Dims int // of the codes that the scan compared
+	// RowBytes is how many bytes of a row's code a pass read, 0 without codes.
 	RowBytes                                 float64
 	Candidates, Refined, Passes, VectorsRead uint64
-	// Exact is the share of the searches that found comparing all vectors to be cheaper.
+	// Exact is the share of searches that compared all vectors because that was cheaper.
 	Exact float64
-	// Encode makes the query's forms; Rest is all that follows the scan. Without codes, Read
-	// is the pass over the vectors, and not in Rest.
+	// Encode is the time to prepare the query, and Rest that of everything after the scan.
+	// Without codes, Read is the pass over the vectors, which Rest excludes.
 	Encode, Rest, Read time.Duration
 }
 
 const (
-	// rehearsalBytes of float32 are several commits, and stored within a second or two.
-	// They, and how often a small thing is done, grow with --time.
+	// rehearsalBytes of float32 make several commits and take a second or two to store. They
+	// and rehearsalTimes, how often a small thing is measured, grow with --time.
 	rehearsalBytes = 128 << 20
 	rehearsalTimes = 40
 	// minRehearsalTimes is what a median needs.
 	minRehearsalTimes = 5
-	// More than a segment tells nothing new.
+	// More rows than a segment has would add nothing.
 	minRehearsalRows = 1280
 	maxRehearsalRows = 65_536
-	// codedFloats is up to how many components in all a collection has no codes yet.
+	// codedFloats is the most components that a collection can have without codes.
 	codedFloats = 1 << 20
 )
 
-// rehearse measures a collection of the planned kind in a folder of its own, which it
-// removes, in Dir or the nearest folder above it that exists.
+// rehearse measures a collection of the planned kind in a temporary folder, in Dir or the
+// nearest folder above it that exists.
 func (f *Planned) rehearse(ctx context.Context, kind encoder.Kind) (r rehearsal, err error) {
 	dir := f.Dir
 	for {
@@ -133,9 +133,9 @@ func (f *Planned) rehearse(ctx context.Context, kind encoder.Kind) (r rehearsal,
 // encodeTogether is how many vectors are encoded at a time, as an ingest does.
 const encodeTogether = 64
 
-// rehearsalRows returns how many rows to store, and after how many of them codes are made
-// as they are of all the planned ones: those that are learned take some vectors, and where
-// there are none, there must not be too many.
+// rehearsalRows returns how many rows to store, and how many of them come first, untimed by
+// Ingest. There are enough for the collection to learn codes if the planned one does, and few
+// enough for it to have none if the planned one has none.
 func (f *Planned) rehearsalRows(kind encoder.Kind) (rows, first int) {
 	rows = min(max(int(rehearsalBytes*f.effort())/(4*f.Spec.Dims), minRehearsalRows), maxRehearsalRows)
 	switch {
@@ -147,8 +147,8 @@ func (f *Planned) rehearsalRows(kind encoder.Kind) (rows, first int) {
 	return rows, rows / 2
 }
 
-// rehearsalRecords makes n records and so many queries up, of vectors that are as those of
-// embedding models are.
+// rehearsalRecords makes up n records and the given number of queries. Their vectors resemble
+// those of embedding models.
 func (f *Planned) rehearsalRecords(n, queries, idBytes int) (records []index.Record, searched [][]float32) {
 	set := synthetic.Set{
 		Rows: n, Queries: queries, Dims: f.Spec.Dims, Seed: 1,
@@ -166,7 +166,7 @@ func (f *Planned) rehearsalRecords(n, queries, idBytes int) (records []index.Rec
 	return records, searched
 }
 
-// rehearsalProfile makes a profile of the kind that the collection has.
+// rehearsalProfile makes a profile of the planned collection's kind.
 func (f *Planned) rehearsalProfile(kind encoder.Kind, records []index.Record) (*encoder.Profile, error) {
 	shape := encoder.Shape{Metric: f.Spec.Metric, Dims: f.Spec.Dims, Ladder: f.Spec.Ladder, Bits: f.Spec.Bits}
 	switch kind {
@@ -182,8 +182,8 @@ func (f *Planned) rehearsalProfile(kind encoder.Kind, records []index.Record) (*
 	return encoder.Learn(shape, sample)
 }
 
-// profileSample is how many vectors a profile is learned from that only its speed matters
-// of.
+// profileSample is how many vectors rehearsalProfile learns from: few, since only the speed of
+// the profile matters.
 const profileSample = 256
 
 // timeStore stores records as hamnest ingest does, and returns the time it took.
@@ -260,7 +260,7 @@ func (r *rehearsal) searches(ctx context.Context, c *index.Collection, q index.Q
 	return nil
 }
 
-// timeSync is the median time to write 4 KiB to a new file and sync it.
+// timeSync returns the median time to append 4 KiB to a file and sync it.
 func timeSync(path string, times int) (time.Duration, error) {
 	f, err := os.Create(path)
 	if err != nil {
@@ -287,17 +287,17 @@ func medianOf(n int, do func(i int)) time.Duration {
 	return Percentile(took, 0.5)
 }
 
-// planID is an id of that many bytes, or of as few more as it takes to be another for
-// every row; rows do not come in the order of their ids.
+// planID returns an id of that many bytes, or of a few more if it takes them to be unique. Ids
+// are not in the order of rows.
 func planID(row, bytes int) string {
-	id := strconv.FormatUint(uint64(uint32(row)*0x9e3779b1), 36) // odd: no two are the same
+	id := strconv.FormatUint(uint64(uint32(row)*0x9e3779b1), 36) // times an odd number: unique
 	for len(id) < bytes {
 		id += "-"
 	}
 	return id
 }
 
-// planMetadata is a JSON object of about that many bytes; none for 0.
+// planMetadata returns a JSON object of about that many bytes, nil for 0.
 func planMetadata(bytes int) []byte {
 	const frame = `{"m":""}`
 	if bytes == 0 {

@@ -13,7 +13,7 @@ import (
 	"github.com/hamnest/hamnest/index/api"
 )
 
-// Summary is what a run comes to, a line of hamnest eval in the order in which it is printed.
+// Summary is the result of a run: a line of hamnest eval, in the order in which it is printed.
 type Summary struct {
 	Prefix            int     `json:"prefix"`
 	Dims              int     `json:"dims"`
@@ -30,7 +30,7 @@ type Summary struct {
 	P99MS             float64 `json:"p99_ms"`
 	VectorsReadMean   float64 `json:"vectors_read_mean"`
 	Kernel            string  `json:"kernel"`
-	// Not in the table: the same in all lines, or told by the columns that are.
+	// These are not in the table: they are the same in all lines, or follow from other columns.
 	Profile             string  `json:"profile"`
 	Bound               float64 `json:"bound"` // 0: none
 	PassesMean          float64 `json:"passes_mean"`
@@ -38,23 +38,23 @@ type Summary struct {
 	VectorBytesReadMean float64 `json:"vector_bytes_read_mean"`
 }
 
-// Run is what one run over all queries gave.
+// Run is the result of one run over all queries.
 type Run struct {
 	Query       index.Query
 	concurrency int
 	wall        time.Duration
-	// One element a query, in the queries' order.
+	// One element for each query, in their order.
 	IDs       [][]string
 	latencies []time.Duration
 	receipts  []index.Receipt
 }
 
-// warmUp is how many untimed searches go before a run, so that connections are
-// made and the first pages are in memory.
+// warmUp is how many untimed searches come before a run. They make connections and bring the
+// first pages into memory.
 const warmUp = 16
 
-// Searches searches for all queries, concurrency of them at a time. Of those only what
-// to search for is taken; q has all the rest.
+// Searches runs all queries, concurrency of them at a time. It takes what to search for from
+// each, and all settings from q.
 func Searches(ctx context.Context, e api.Engine, name string, q index.Query, queries []index.Query, concurrency int, step func(n int)) (*Run, error) {
 	m := &Run{
 		Query:       q,
@@ -128,7 +128,7 @@ func (m *Run) Summary(right []IDSet) Summary {
 		refined += r.Refined
 		passes += r.Passes
 		expected += r.ExpectedRecall
-		row.TargetRecall = max(row.TargetRecall, r.TargetRecall) // where all vectors were compared, none
+		row.TargetRecall = max(row.TargetRecall, r.TargetRecall) // a search that compared all vectors has none
 		vectorsRead += r.VectorsRead
 		codeBytes += r.CodeBytesRead
 		vectorBytes += r.VectorBytesRead
@@ -139,7 +139,7 @@ func (m *Run) Summary(right []IDSet) Summary {
 	row.Candidates, row.RescoreCandidates, row.VectorsReadMean = float64(candidates)/n, float64(refined)/n, float64(vectorsRead)/n
 	row.PassesMean, row.ExpectedRecall = float64(passes)/n, expected/n
 	row.CodeBytesReadMean, row.VectorBytesReadMean = float64(codeBytes)/n, float64(vectorBytes)/n
-	// As many are wanted of every query, so this is the mean of their recalls.
+	// Every query wants the same number, so this is the mean of their recalls.
 	row.Recall = float64(found) / float64(max(wanted, 1))
 	sorted := slices.Sorted(slices.Values(m.latencies))
 	row.P50MS = Milliseconds(Percentile(sorted, 0.50))

@@ -28,26 +28,26 @@ type ScanLine struct {
 	RatioToPopcount  float64 `json:"ratio_to_popcount"`
 }
 
-// Memory is read in a buffer that is as large as the codes, within these bounds:
-// caches hold little of it, and it is no burden.
+// The buffer for measuring memory is as large as the codes, within these bounds: so large
+// that caches hold little of it, and no larger than most machines can spare.
 const (
 	minReadBytes = 256 << 20
 	maxReadBytes = 1 << 30
 )
 
-// scanQueryBits is how many bits a component of a query has in the scan beside its sign.
+// scanQueryBits is how many bits a component of a query has in the scan, besides its sign.
 const scanQueryBits = 4
 
-// Scan is what to measure the scan of: codes of every number of Bits, with 1 and Queries
-// queries on 1 and Threads threads.
+// Scan says what to measure: scans of Rows codes of each number of Bits, with 1 and with
+// Queries queries, on 1 and on Threads threads.
 type Scan struct {
 	Rows, Queries, Threads, Candidates int
 	Bits                               []int
-	// Time is how long each line is measured at least.
+	// Time is the shortest time to measure each line.
 	Time time.Duration
 }
 
-// rowBytes is what a row has beside its code.
+// rowBytes is what a row takes besides its code.
 const rowBytes = 8
 
 // Bytes is about the memory that Measure takes at most: the codes and the buffer to read.
@@ -77,7 +77,7 @@ func (f *Scan) Measure(ctx context.Context) (lines []ScanLine, err error) {
 	return lines, nil
 }
 
-// linesOf measures codes of so many bits.
+// linesOf measures codes of one number of bits.
 func (f *Scan) linesOf(ctx context.Context, memory *machine.Memory, bits int) (lines []ScanLine, err error) {
 	codes, err := scanbench.NewScanBench(uint32(f.Rows), bits, 1)
 	if err != nil {

@@ -14,9 +14,9 @@ import (
 	"github.com/hamnest/hamnest/tools/hamnest/npy"
 )
 
-// Which answers are right. A query's right answers are the k that an exact search
-// puts first, and those that tie with the last of them: real data has duplicates,
-// and which of two equal vectors comes first says nothing about a search.
+// This file decides which answers are right: the k best of an exact search, and all that tie
+// with the last of them. Real data has duplicates, and it says nothing about a search which
+// of two equal vectors it returns first.
 
 // TruthFile is a matrix of exact answers: row i has the row numbers of the best
 // answers to query i, best first.
@@ -27,8 +27,8 @@ type TruthFile struct {
 	IDs string
 }
 
-// Right returns the right answers for queries, of which there are rows in the
-// file that they came from.
+// Right returns the right answers for queries. rows is how many queries their file has, which
+// may be more. It calls step(1) after each query.
 func (t TruthFile) Right(ctx context.Context, e api.Engine, info index.Info, queries [][]float32, rows, k int, step func(n int)) ([]IDSet, error) {
 	answers, err := t.read(len(queries), rows, k)
 	if err != nil {
@@ -52,7 +52,7 @@ func (t TruthFile) Right(ctx context.Context, e api.Engine, info index.Info, que
 	return sets, nil
 }
 
-// read returns the first n rows of the file, which must have one for each query.
+// read returns the first n rows of the file, which must have one row for each of its queries.
 func (t TruthFile) read(n, queries, k int) (answers [][]int64, err error) {
 	err = files.WithMatrix(t.Open, t.Name, func(m *npy.Reader) error {
 		if err := m.CheckInts(); err != nil {
@@ -108,7 +108,7 @@ func (t TruthFile) rowIDs(ctx context.Context, e api.Engine, collection string, 
 			return nil, err
 		}
 		if gone := stats.Retired + stats.Dropped; gone > 0 {
-			return nil, fmt.Errorf("collection %q has replaced or deleted %d vectors, so that the order of storing no longer tells which vector a row of %s is: want --ids FILE, whose line r is the id of row r",
+			return nil, fmt.Errorf("collection %q has replaced or deleted %d vectors, so their order no longer says which vector a row number of %s means: want --ids FILE, whose line r is the id of row r",
 				collection, gone, t.Name)
 		}
 		for rec, err := range api.List(ctx, e, collection, api.ReadOptions{}) {
@@ -126,25 +126,25 @@ func (t TruthFile) rowIDs(ctx context.Context, e api.Engine, collection string, 
 	return ids, nil
 }
 
-// tieLookahead is how many answers past the k-th are fetched at first to see
-// whether they tie with it; mostly the first of them does not.
+// tieLookahead is how many answers after the k-th are read first, to see whether they tie
+// with it. Usually the first of them does not.
 const tieLookahead = 6
 
-// withTies returns the first k ids, which are in order of their exact scores, and
-// those after them that tie with the k-th.
+// withTies returns the first k ids and those after them that tie with the k-th. ids are in
+// the order of their exact scores.
 func withTies(ctx context.Context, e api.Engine, info index.Info, query []float32, ids []string, k int) (IDSet, error) {
 	var scores []float64
 	for len(scores) < len(ids) {
 		end := min(len(ids), max(k+tieLookahead, 2*len(scores)))
 		found, missing, err := e.Get(ctx, info.Name, ids[len(scores):end], api.ReadOptions{WithVector: true})
-		if errors.Is(err, index.ErrCodesOnly) { // there is nothing to see a tie by
+		if errors.Is(err, index.ErrCodesOnly) { // ties cannot be seen
 			return rightSet(ids, make([]float64, k), k), nil
 		}
 		if err != nil {
 			return nil, err
 		}
 		if len(missing) > 0 {
-			return nil, fmt.Errorf("id %q is right but not in collection %q", missing[0], info.Name)
+			return nil, fmt.Errorf("id %q is a right answer, but collection %q does not have it", missing[0], info.Name)
 		}
 		for _, rec := range found {
 			scores = append(scores, ExactScore(query, rec.Vector, info.Metric))
@@ -168,8 +168,8 @@ func rightSet(ids []string, scores []float64, k int) IDSet {
 	return set
 }
 
-// ExactTruth returns the right answers among the vectors that match a filter by the collection's
-// own exact search.
+// ExactTruth returns the right answers that an exact search of the collection gives among the
+// vectors that match filter. It calls step(1) after each query, from several goroutines.
 func ExactTruth(ctx context.Context, e api.Engine, info index.Info, queries [][]float32, k int, filter string, step func(n int)) ([]IDSet, error) {
 	sets := make([]IDSet, len(queries))
 	g, ctx := errgroup.WithContext(ctx)
@@ -188,7 +188,8 @@ func ExactTruth(ctx context.Context, e api.Engine, info index.Info, queries [][]
 	return sets, g.Wait()
 }
 
-// exactRight looks as far past the k-th answer as scores tie.
+// exactRight returns the right answers to one query. It asks for more hits until the last one
+// no longer ties with the k-th.
 func exactRight(ctx context.Context, e api.Engine, info index.Info, query []float32, k int, filter string) (IDSet, error) {
 	for wanted := k + tieLookahead; ; wanted *= 2 {
 		result, err := e.Search(ctx, info.Name, index.Query{Vector: query, K: wanted, Filter: filter, Exact: true, WithVector: true})

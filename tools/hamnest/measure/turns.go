@@ -6,18 +6,18 @@ import (
 	"time"
 )
 
-// measurement is something done again and again.
+// measurement is a thing that is timed many times.
 type measurement struct {
-	bytes float64 // that are compared or read when it is done once
+	bytes float64 // compared or read each time
 	once  func()
 	took  []time.Duration
 	total time.Duration
 }
 
 const (
-	// minTimes is how often a thing is done at least.
+	// minTimes is the least number of times.
 	minTimes = 5
-	// turnsEach is how many turns it takes to fill the time of a thing that is quick.
+	// turnsEach is how many turns a quick thing takes.
 	turnsEach = 10
 )
 
@@ -41,8 +41,8 @@ func (m *measurement) median() time.Duration {
 
 func (m *measurement) gbPerS() float64 { return m.bytes / m.median().Seconds() / 1e9 }
 
-// turns are measurements that take turns, so that what else the machine does
-// hits all of them alike.
+// turns are measurements that take turns, so that other work on the machine affects all of
+// them equally.
 type turns []*measurement
 
 func (t *turns) add(bytes float64, once func()) *measurement {
@@ -51,10 +51,10 @@ func (t *turns) add(bytes float64, once func()) *measurement {
 	return m
 }
 
-// take goes round until all have enough.
+// take goes round until every measurement took at least minTimes and the time least.
 func (t turns) take(ctx context.Context, least time.Duration) error {
 	for _, m := range t {
-		m.once() // memory is touched, scratch is made
+		m.once() // touches memory and allocates scratch, untimed
 	}
 	for {
 		again := false

@@ -12,8 +12,8 @@ import (
 	"github.com/hamnest/hamnest/index"
 )
 
-// Format returns the extension of a picture's file, which must be one that can be
-// written; empty for no file.
+// Format returns the extension of a picture's file, or an error if no picture has it. It is
+// empty for no file.
 func Format(name string) (string, error) {
 	switch ext := filepath.Ext(name); {
 	case name == "", ext == ".svg", ext == ".html":
@@ -45,7 +45,7 @@ func Calibration(name, collection string, c *index.Calibration, table [][]string
 	return nil
 }
 
-// chartOf is recall against what cost says.
+// chartOf returns a chart of recall against a cost.
 func chartOf(c *index.Calibration, label string, cost func(index.Setting) float64) chart {
 	drawn := chart{xLabel: label, yLabel: fmt.Sprintf("recall@%d", c.K)}
 	for _, plotted := range plottedLines(c) {
@@ -58,20 +58,20 @@ func chartOf(c *index.Calibration, label string, cost func(index.Setting) float6
 	return drawn
 }
 
-// plottedLine is settings of which one thing differs, which is written beside each.
+// plottedLine is a list of settings that differ in one thing, which labels each of them.
 type plottedLine struct {
 	name     string
 	settings []index.Setting
 	label    func(index.Setting) string
 }
 
-// plottedLines are the prefixes at the default target recall, and the target recalls of
-// whole queries. A line of one point is none.
+// plottedLines returns a line for the prefixes at the default target recall, and one for the
+// target recalls of whole queries. It leaves out a line of one point.
 func plottedLines(c *index.Calibration) []plottedLine {
 	last := c.Settings[len(c.Settings)-1]
 	prefixes := plottedLine{name: "queries cut to this many dimensions", label: func(s index.Setting) string { return strconv.Itoa(s.Dims) }}
 	targets := plottedLine{name: "whole queries at this target recall", label: func(s index.Setting) string {
-		if s == last { // which the other line has too
+		if s == last { // the other line has it too
 			return ""
 		}
 		return strconv.FormatFloat(s.TargetRecall, 'g', -1, 64)
@@ -94,7 +94,7 @@ type plotPageData struct {
 	Collection  string
 	Calibration *index.Calibration
 	Table       [][]string
-	Picture     template.HTML // of our own making
+	Picture     template.HTML // made by this package, so it is safe
 }
 
 var plotPage = template.Must(template.New("page").Parse(`<!DOCTYPE html>

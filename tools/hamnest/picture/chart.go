@@ -15,13 +15,13 @@ type chart struct {
 	lines          []line
 }
 
-// line is points that are joined, from left to right.
+// line is a list of points, joined from left to right.
 type line struct {
 	name   string
 	points []point
 }
 
-// point is a place on a line, and what is written beside it.
+// point is a place on a line, and its label.
 type point struct {
 	x, y  float64
 	label string
@@ -43,8 +43,8 @@ const (
 // colours tell the lines apart, for people who see fewer colours too (Okabe and Ito, 2008).
 var colours = []string{"#0072b2", "#d55e00", "#009e73"}
 
-// svg is a picture of charts side by side under a title. The lines, which all charts have,
-// are named in the first.
+// svg returns a picture of charts side by side under a title. All charts have the same lines, so
+// only the first has a legend.
 func svg(title string, charts []chart) []byte {
 	var b bytes.Buffer
 	width := len(charts) * chartWidth
@@ -60,7 +60,7 @@ func svg(title string, charts []chart) []byte {
 	return b.Bytes()
 }
 
-// draw draws one chart, and with names what its lines are.
+// draw draws one chart, with a legend if names is set.
 func (c chart) draw(b *bytes.Buffer, names bool) {
 	x, y := c.scales()
 	for _, tick := range x.ticks() {
@@ -95,7 +95,7 @@ func (c chart) draw(b *bytes.Buffer, names bool) {
 	}
 }
 
-// scales are those that have room for all points.
+// scales returns the scales on which all points fit.
 func (c chart) scales() (x, y scale) {
 	var xs, ys []float64
 	for _, l := range c.lines {
@@ -112,7 +112,7 @@ func (c chart) scales() (x, y scale) {
 // scale maps values low to high onto the pixels from to to.
 type scale struct{ low, high, from, to float64 }
 
-// widened is the scale, of some width also when all values are one.
+// widened returns the scale, made wider if all values are equal.
 func (s scale) widened() scale {
 	if s.high <= s.low {
 		s.low, s.high = s.low-max(math.Abs(s.low), 1)/100, s.low+max(math.Abs(s.low), 1)/100
@@ -124,7 +124,7 @@ func (s scale) at(v float64) float64 {
 	return s.from + (v-s.low)/(s.high-s.low)*(s.to-s.from)
 }
 
-// ticks are round values, about wantedTicks of them.
+// ticks returns about wantedTicks round values.
 func (s scale) ticks() []float64 {
 	rough := (s.high - s.low) / wantedTicks
 	step := math.Pow(10, math.Floor(math.Log10(rough)))
@@ -140,12 +140,12 @@ func (s scale) ticks() []float64 {
 	return ticks
 }
 
-// number shows a value without the digits that rounding leaves behind.
+// number formats a value without rounding noise.
 func number(v float64) string { return strconv.FormatFloat(v, 'g', 6, 64) }
 
-// text writes s at a place, which is its start, middle or end.
+// text writes s at a place; anchor says whether that is its start, middle or end.
 func text(b *bytes.Buffer, x, y float64, anchor, s string) {
 	fmt.Fprintf(b, `<text x="%.1f" y="%.1f" text-anchor="%s">`, x, y, anchor)
-	_ = xml.EscapeText(b, []byte(s)) // a Buffer takes all
+	_ = xml.EscapeText(b, []byte(s)) // a Buffer never fails
 	b.WriteString("</text>\n")
 }

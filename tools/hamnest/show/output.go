@@ -1,5 +1,5 @@
-// Package show prints the results of commands, for people and for programs, and how far
-// they are.
+// Package show prints the results of commands, for people and for programs, and their
+// progress.
 package show
 
 import (
@@ -106,12 +106,12 @@ func (o Output) columns(header []string, rows [][]string, align uint) error {
 
 const (
 	columnGap = 2
-	// minLastColumn is kept of the last column however narrow the terminal is.
+	// minLastColumn is the least width of the last column, however narrow the terminal is.
 	minLastColumn = 16
 )
 
-// fit returns rows with the last column cut to what a line of width characters
-// leaves for it; width 0 cuts nothing.
+// fit returns rows with the last column cut so that a line has at most width characters;
+// width 0 cuts nothing.
 func fit(rows [][]string, width int) [][]string {
 	if width == 0 || len(rows) == 0 {
 		return rows
@@ -182,7 +182,7 @@ func Ints(values []int) string {
 	return strings.Join(parts, ",")
 }
 
-// OrNone shows a setting of which 0 is none.
+// OrNone returns a setting as text, "none" for 0.
 func OrNone(x float64) string {
 	if x == 0 {
 		return "-"
@@ -190,5 +190,5 @@ func OrNone(x float64) string {
 	return strconv.FormatFloat(x, 'g', -1, 64)
 }
 
-// Mean shows the mean of counts, which is mostly whole.
+// Mean returns a mean of counts as text, without decimals if it is whole.
 func Mean(x float64) string { return strconv.FormatFloat(math.Round(x*10)/10, 'f', -1, 64) }

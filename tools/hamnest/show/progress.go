@@ -9,13 +9,13 @@ import (
 	"golang.org/x/term"
 )
 
-// Interval is how often a bar is drawn: what a person can follow.
+// Interval is the time between two drawings of a bar. A person can follow that.
 const Interval = 100 * time.Millisecond
 
-// Progress shows on a terminal how far a long task is, and nothing elsewhere.
+// Progress shows the progress of a long task on a terminal, and nothing elsewhere.
 type Progress struct{ bar *progressbar.ProgressBar }
 
-// NewProgress begins a task of total units: bytes, or whatever what says.
+// NewProgress begins a task of total units: bytes, or what the description counts.
 func NewProgress(w io.Writer, what string, total int64, bytes bool) *Progress {
 	if !IsTerminal(w) {
 		return &Progress{}
@@ -36,7 +36,7 @@ func NewProgress(w io.Writer, what string, total int64, bytes bool) *Progress {
 	return &Progress{progressbar.NewOptions64(total, options...)}
 }
 
-// Add counts n more units as done. That a bar cannot be drawn stops no work.
+// Add counts n more units as done. If the bar cannot be drawn, the task continues.
 func (p *Progress) Add(n int) {
 	if p.bar != nil {
 		_ = p.bar.Add(n)

@@ -1,11 +1,10 @@
-// Package synthetic makes sets of vectors that searches find as hard as those of
-// embedding models, of any size: for measuring where no real set is large enough.
+// Package synthetic makes sets of vectors of any size that are as hard to search as those of
+// embedding models. They are for measuring when no real set is large enough.
 //
-// A vector is the centre of a random cluster plus noise, scaled to length 1. How much
-// noise differs from vector to vector, so that the nearest of a query are not all
-// alike near; components get smaller from first to last, as they do in models
-// trained for Matryoshka prefixes. Queries are drawn in the same way and are not in
-// the set. The same [Set] gives the same bytes on every machine: random numbers
+// A vector is the centre of a random cluster plus noise, scaled to length 1. The amount of
+// noise differs from vector to vector, so that a query's nearest vectors are at different
+// distances. Components get smaller from first to last, as in models trained for
+// Matryoshka prefixes. Queries are drawn in the same way and are not in the set. The same [Set] gives the same bytes on every machine: random numbers
 // come from integers, and no operation's rounding depends on the processor.
 package synthetic
 
@@ -19,16 +18,16 @@ import (
 
 // Set describes a set of vectors.
 type Set struct {
-	// Rows and Queries are how many vectors there are to find, and to search for.
+	// Rows and Queries are the numbers of vectors and of queries.
 	Rows, Queries int
-	// Dims is the components of a vector.
+	// Dims is the number of components of a vector.
 	Dims int
-	// Seed makes sets differ that are otherwise described alike.
+	// Seed makes sets differ whose other fields are the same.
 	Seed uint64
 	// Clusters is the number of centres.
 	Clusters int
-	// Noise is how far vectors lie from their centre on average, as a multiple of how
-	// far centres lie from 0. A vector has 0.25 to 1.75 of it.
+	// Noise is the mean distance of vectors from their centre, as a multiple of the distance of
+	// centres from 0. Each vector has 0.25 to 1.75 times that.
 	Noise float64
 	// Decay says how the spectrum falls: component i has standard deviation
 	// 1 / (1 + i/Decay) before the vector is scaled.
@@ -37,7 +36,7 @@ type Set struct {
 	Float16 bool
 }
 
-// DefaultClusters returns how many clusters fit rows vectors: the square root.
+// DefaultClusters returns the default number of clusters: the square root of rows.
 func DefaultClusters(rows int) int { return max(1, int(math.Sqrt(float64(rows)))) }
 
 // The defaults make a set about as hard as embeddings of 38,333 package descriptions
@@ -47,7 +46,7 @@ const (
 	DefaultDecay = 100.0 // of Set.Decay
 )
 
-// TruthColumns is how many rows a query's exact answer has.
+// TruthColumns is the number of rows in a query's exact answer.
 const TruthColumns = 100
 
 // Check returns what is wrong with the description.
@@ -76,7 +75,7 @@ const (
 	maxClusters = 1 << 20
 )
 
-// stream keeps the random numbers of different things apart.
+// stream separates the random numbers of different things.
 type stream uint64
 
 const (
@@ -85,9 +84,8 @@ const (
 	queryStream
 )
 
-// Vectors calls visit with the vectors of the set, which Check accepts but for a smaller
-// number of rows, and then with the queries: base tells which. Each is overwritten by the
-// next.
+// Vectors calls visit with the vectors of the set, where base is true, and then with the queries.
+// Each is overwritten by the next. The set must pass Check, but may have fewer rows.
 func (s Set) Vectors(visit func(base bool, row int, v []float32)) {
 	g := newGenerator(s)
 	for row := range s.Rows {
@@ -123,12 +121,12 @@ func newGenerator(s Set) *generator {
 	return g
 }
 
-// share returns a generator for another goroutine.
+// share returns a generator of the same set for another goroutine.
 func (g *generator) share() *generator {
 	return &generator{g.set, g.centres, g.sigma, rand.NewChaCha8([32]byte{}), make([]float32, g.set.Dims)}
 }
 
-// seed starts the random numbers of one vector: it can be made without the others.
+// seed starts the random numbers of one vector, so that it can be made without the others.
 func (g *generator) seed(s stream, row int) {
 	var seed [32]byte
 	binary.LittleEndian.PutUint64(seed[0:], g.set.Seed)
@@ -137,8 +135,8 @@ func (g *generator) seed(s stream, row int) {
 	g.source.Seed(seed)
 }
 
-// normal returns a number that is normally distributed to the eye: the sum of four
-// that are evenly distributed, from -3.46 to 3.46 with standard deviation 1.
+// normal returns a roughly normally distributed number: the sum of four uniform ones, from
+// -3.46 to 3.46 with standard deviation 1.
 func (g *generator) normal() float32 {
 	const perDeviation = 37837.2 // 2^16 / sqrt(3)
 	x := g.source.Uint64()
@@ -152,7 +150,7 @@ func (g *generator) vector(s stream, row int) []float32 {
 	v := g.scratch
 	cluster, _ := bits.Mul64(g.source.Uint64(), uint64(len(g.centres)))
 	centre := g.centres[cluster]
-	// Conversions keep the compiler from fusing operations, which rounds otherwise.
+	// The conversions keep the compiler from fusing operations, which would round differently.
 	share := 0.25 + float64(1.5*(float64(g.source.Uint64()>>11)*0x1p-53))
 	noise := float32(g.set.Noise * share)
 	var squares float64
@@ -161,7 +159,7 @@ func (g *generator) vector(s stream, row int) []float32 {
 		squares += float64(float64(x) * float64(x))
 		v[i] = x
 	}
-	if squares == 0 { // as good as impossible, and no direction is a wrong one
+	if squares == 0 { // practically impossible; any direction will do
 		v[0], squares = 1, 1
 	}
 	scale := 1 / math.Sqrt(squares)

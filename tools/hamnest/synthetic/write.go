@@ -26,11 +26,10 @@ const (
 	TruthName   = "truth.npy"   // Queries x TruthColumns, int32: rows of base.npy, best first
 )
 
-// Write makes the files of the set in dir, which it makes too if need be. It
-// replaces none that is there, and leaves none behind when it fails. It holds a
-// few blocks of the set in memory, not the set. step is called, by any goroutine,
-// when so many rows more have been written to base.npy, and again when they have
-// been compared for truth.npy.
+// Write makes the files of the set in dir, which it makes if necessary. It replaces no file, and
+// leaves none behind if it fails. It keeps a few blocks of the set in memory, not the whole
+// set. It calls step, from any goroutine, with the number of rows just written to base.npy,
+// and again when they have been compared for truth.npy.
 func (s Set) Write(ctx context.Context, dir string, step func(stage string, rows int)) (err error) {
 	if err := s.Check(); err != nil {
 		return err
@@ -104,7 +103,7 @@ type writer struct {
 	made []string
 }
 
-// remove removes what was made.
+// remove removes the files that were made.
 func (w *writer) remove() error {
 	var errs []error
 	for _, name := range w.made {
@@ -116,8 +115,8 @@ func (w *writer) remove() error {
 // blockBytes is how much of a file is written, or read, at once.
 const blockBytes = 1 << 20
 
-// create makes a .npy file. appendRow appends the bytes of a row; the number of the
-// worker that calls it says whose memory it may use.
+// create makes a .npy file. appendRow appends the bytes of a row; it may use the scratch memory of
+// the worker with that number.
 func (w *writer) create(ctx context.Context, b blocks, name string, elem npy.Type, rows, cols int, appendRow func(dst []byte, worker, row int) []byte) (err error) {
 	path := filepath.Join(w.dir, name)
 	file, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o666)
@@ -146,14 +145,14 @@ func (w *writer) create(ctx context.Context, b blocks, name string, elem npy.Typ
 	})
 }
 
-// blocks is how the rows of a file are gone through.
+// blocks says how to go through the rows of a file.
 type blocks struct {
 	workers int            // goroutines
-	step    func(rows int) // called when so many rows more are done
+	step    func(rows int) // called with the number of rows just done
 }
 
-// each cuts rows into blocks of size rows, which the workers take in turn; those that
-// one worker takes come in ascending order.
+// each cuts rows into blocks of size rows. Workers take the next block when they are free, so each
+// of them has its blocks in ascending order.
 func (b blocks) each(ctx context.Context, rows, size int, work func(worker, first, end int) error) error {
 	var next atomic.Int64
 	g, ctx := errgroup.WithContext(ctx)
