@@ -48,6 +48,9 @@ func TestInfoSaysHowManyBitsACodeHas(t *testing.T) {
 }
 
 func TestAFootprintIsWhatTheCollectionThenTakes(t *testing.T) {
+	if testing.Short() {
+		t.Skip("stores a hundred MB")
+	}
 	t.Parallel()
 	const seed = 1
 	for _, tt := range []struct {
