@@ -104,7 +104,7 @@ var retried = map[string][]string{
 	hamnestv1.CollectionService_ServiceDesc.ServiceName: {"GetCollection", "ListCollections", "GetCollectionStats"},
 	hamnestv1.VectorService_ServiceDesc.ServiceName:     {"UpsertVectors", "GetVectors", "DeleteVectors", "ListVectors", "CountVectors"},
 	hamnestv1.SearchService_ServiceDesc.ServiceName:     {"Search", "BatchSearch"},
-	hamnestv1.AliasService_ServiceDesc.ServiceName:      {"SetAlias", "ListAliases"},
+	hamnestv1.AliasService_ServiceDesc.ServiceName:      {"ListAliases"},
 	hamnestv1.AdminService_ServiceDesc.ServiceName:      {"Check"},
 }
 

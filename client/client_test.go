@@ -596,9 +596,10 @@ func (anyCollection) GetCollection(_ context.Context, req *hamnestv1.GetCollecti
 }
 
 func TestEveryMethodIsRetriedOrKnowinglyNot(t *testing.T) {
-	once := []string{"CreateCollection", "UpdateCollection", "DeleteCollection", "Calibrate", "Ingest", "SearchStream"}
+	once := []string{"CreateCollection", "UpdateCollection", "CompactCollection", "RenameCollection", "DeleteCollection", "SetAlias", "DeleteAlias", "Calibrate", "Ingest", "SearchStream"}
 	for _, service := range []grpc.ServiceDesc{
-		hamnestv1.CollectionService_ServiceDesc, hamnestv1.VectorService_ServiceDesc, hamnestv1.SearchService_ServiceDesc, hamnestv1.AdminService_ServiceDesc,
+		hamnestv1.CollectionService_ServiceDesc, hamnestv1.VectorService_ServiceDesc, hamnestv1.SearchService_ServiceDesc, hamnestv1.AliasService_ServiceDesc,
+		hamnestv1.AdminService_ServiceDesc,
 	} {
 		var methods []string
 		for _, m := range service.Methods {
