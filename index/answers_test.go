@@ -86,7 +86,7 @@ func TestAnswersStayWhatTheyWere(t *testing.T) {
 			if metric != encoder.Cosine && store != encoder.Float32 || testing.Short() && got.Len() > 0 {
 				continue
 			}
-			c := create(t, openDB(t, t.TempDir()), Spec{Name: "sample", Dims: 768, Metric: metric, Store: store})
+			c := create(t, openDB(t, t.TempDir()), Spec{Name: "sample", Dims: 768, Ladder: encoder.DefaultLadder(768), Metric: metric, Store: store})
 			records := make([]Record, len(sample.base))
 			for i, v := range sample.base {
 				records[i] = Record{ID: fmt.Sprintf("%06d", i), Vector: v}

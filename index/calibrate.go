@@ -20,11 +20,15 @@ import (
 // compute exact answers from, ErrEmpty when the collection is empty; *InvalidError with fields
 // queries[i], sample, live, k.
 func (c *Collection) Calibrate(ctx context.Context, opts CalibrateOptions) (*Calibration, error) {
-	g, release, err := c.acquire()
-	if err != nil {
-		return nil, err
-	}
-	defer release()
+	var result *Calibration
+	err := c.use(ctx, func(ctx context.Context, g *generation) (err error) {
+		result, err = c.calibrate(ctx, g, opts)
+		return err
+	})
+	return result, err
+}
+
+func (c *Collection) calibrate(ctx context.Context, g *generation, opts CalibrateOptions) (*Calibration, error) {
 	if err := checkCalibration(&opts, g.codec); err != nil {
 		return nil, err
 	}
@@ -43,6 +47,7 @@ func (c *Collection) Calibrate(ctx context.Context, opts CalibrateOptions) (*Cal
 		Rows: view.Present().Len(), Source: SourceGiven, K: cmp.Or(opts.K, DefaultCalibrationK),
 		Profile: g.codec.profile.Kind(), Fingerprint: g.codec.fingerprint, Kernel: hamming.Kernel(),
 	}
+	var err error
 	vectors := opts.Queries
 	switch {
 	case opts.Live:
@@ -57,7 +62,7 @@ func (c *Collection) Calibrate(ctx context.Context, opts CalibrateOptions) (*Cal
 	}
 	result.Queries = len(vectors)
 	subject := measure.Collection{
-		Ladder: g.codec.profile.Ladder(), Metric: g.codec.metric, Promises: g.codec.promises(), Search: g.searchAll,
+		Ladder: g.codec.profile.Ladder(), Metric: g.codec.metric, Promises: g.codec.promises(), SayDims: !g.codec.state.ladderGiven(), Search: g.searchAll,
 	}
 	result.Settings, err = subject.Settings(ctx, vectors, result.K)
 	return result, err

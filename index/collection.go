@@ -7,6 +7,7 @@ import (
 	"encoding/base64"
 	"encoding/binary"
 	"errors"
+	"fmt"
 	"hash/crc64"
 	"log/slog"
 	"maps"
@@ -36,6 +37,9 @@ type Collection struct {
 	life    sync.RWMutex
 	closed  bool
 	current atomic.Pointer[generation]
+
+	dropped context.Context // ends when the collection is dropped
+	drop    context.CancelFunc
 
 	queue    chan *Pending
 	room     *semaphore.Weighted // bytes that the queue may still take
@@ -84,6 +88,7 @@ func openCollection(catalog *storage.Catalog, e storage.Entry, opts Options) (*C
 		compactAt: cmp.Or(opts.CompactAt, defaultCompactAt),
 		space:     (*storage.Shard).FreeSpace,
 	}
+	c.dropped, c.drop = context.WithCancel(context.Background())
 	c.entry.Store(&e)
 	c.current.Store(g)
 	c.live = measure.NewLive(opts.LiveQueries, opts.LiveChecks, c.searchAgain, c.cannotCheck)
@@ -106,16 +111,16 @@ func openCollection(catalog *storage.Catalog, e storage.Entry, opts Options) (*C
 	return c, nil
 }
 
-// Health returns why writes would be refused: ErrGone when the file of the collection was
-// removed or replaced since it was opened, or the error of a commit that broke off. Nil when
-// nothing is known against them. It waits for the commit under way.
+// Health returns why writes would be refused: ErrGone when the file of the collection, or the
+// catalog, was removed or replaced since it was opened, or the error of a commit that broke off.
+// Nil when nothing is known against them. It waits for the commit under way.
 func (c *Collection) Health() error {
 	g, release, err := c.acquire()
 	if err != nil {
 		return err
 	}
 	defer release()
-	return g.shard.Health()
+	return cmp.Or(g.shard.Health(), c.catalog.Health())
 }
 
 // acquire returns the generation in force, which stays whole until the returned
@@ -124,15 +129,42 @@ func (c *Collection) acquire() (g *generation, release func(), err error) {
 	c.life.RLock()
 	defer c.life.RUnlock()
 	if c.closed {
-		return nil, nil, ErrClosed
+		return nil, nil, c.closedError()
 	}
 	g = c.current.Load()
 	g.users.Add(1)
 	return g, g.users.Done, nil
 }
 
+// use runs do with the generation in force, which stays whole until do returns. The context of do
+// ends with ctx, and when the collection is dropped: then use returns an ErrNotFound that says so.
+func (c *Collection) use(ctx context.Context, do func(ctx context.Context, g *generation) error) error {
+	g, release, err := c.acquire()
+	if err != nil {
+		return err
+	}
+	defer release()
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	defer context.AfterFunc(c.dropped, cancel)()
+	if err = do(ctx, g); errors.Is(err, context.Canceled) && c.dropped.Err() != nil {
+		return c.closedError()
+	}
+	return err
+}
+
+// closedError is what uses of the collection fail with once it is closed: ErrClosed, or
+// ErrNotFound when it was dropped.
+func (c *Collection) closedError() error {
+	if c.dropped.Err() == nil {
+		return ErrClosed
+	}
+	return fmt.Errorf("collection %q was dropped: %w", c.entry.Load().Name, ErrNotFound)
+}
+
 // close stops a rewrite, waits for the calls under way and for what they have queued to
-// be durable, and then frees memory and file.
+// be durable, and then frees memory and file. After drop calls end early, and what is queued
+// is refused.
 func (c *Collection) close() error {
 	c.life.Lock()
 	if c.closed {
@@ -187,6 +219,7 @@ func (c *Collection) Info() Info {
 			Store:   wanted.Store,
 			Labels:  maps.Clone(e.Labels),
 		},
+		LadderGiven:        codec.state.ladderGiven(),
 		ProfileInForce:     codec.profile.Kind(),
 		ProfileFingerprint: codec.fingerprint,
 		Created:            e.Created,
@@ -198,14 +231,17 @@ func (c *Collection) Count() uint64 { return c.current.Load().view.Load().Presen
 
 // Get reads records by id: found in the order of ids, and the ids missing.
 func (c *Collection) Get(ctx context.Context, ids []string, opts ReadOptions) (found []Record, missing []string, err error) {
-	g, release, err := c.acquire()
-	if err != nil {
-		return nil, nil, err
-	}
-	defer release()
 	if opts.Filter != "" {
 		return nil, nil, invalid("filter", "set for records that are read by id, want a list")
 	}
+	err = c.use(ctx, func(ctx context.Context, g *generation) error {
+		found, missing, err = g.get(ctx, ids, opts)
+		return err
+	})
+	return found, missing, err
+}
+
+func (g *generation) get(ctx context.Context, ids []string, opts ReadOptions) (found []Record, missing []string, err error) {
 	if opts.WithVector {
 		if err := g.codec.needVectors("reading vectors"); err != nil {
 			return nil, nil, err
@@ -247,12 +283,15 @@ func (c *Collection) Get(ctx context.Context, ids []string, opts ReadOptions) (f
 // has no token. A record that does not change while one pages is listed exactly
 // once. *InvalidError with field filter, and with page_token, also when the filter is another or
 // the collection was rewritten between two pages: the listing starts anew then.
-func (c *Collection) List(ctx context.Context, n int, token string, opts ReadOptions) ([]Record, string, error) {
-	g, release, err := c.acquire()
-	if err != nil {
-		return nil, "", err
-	}
-	defer release()
+func (c *Collection) List(ctx context.Context, n int, token string, opts ReadOptions) (page []Record, next string, err error) {
+	err = c.use(ctx, func(ctx context.Context, g *generation) error {
+		page, next, err = c.list(ctx, g, n, token, opts)
+		return err
+	})
+	return page, next, err
+}
+
+func (c *Collection) list(ctx context.Context, g *generation, n int, token string, opts ReadOptions) ([]Record, string, error) {
 	if opts.WithVector {
 		if err := g.codec.needVectors("reading vectors"); err != nil {
 			return nil, "", err
@@ -341,8 +380,12 @@ func (c *Collection) Stats() (Stats, error) {
 	if err != nil {
 		return Stats{}, err
 	}
+	fault := ""
+	if err := c.Health(); err != nil {
+		fault = err.Error()
+	}
 	size, free, err := g.shard.Size()
-	if err != nil {
+	if err != nil && fault == "" { // a file that is gone has no size
 		return Stats{}, err
 	}
 	schema := g.shard.Schema()
@@ -367,6 +410,7 @@ func (c *Collection) Stats() (Stats, error) {
 		Live:                 c.live.Stats(),
 		Rewrite:              rewriting,
 		RewriteError:         rewriteError,
+		Fault:                fault,
 	}, nil
 }
 
@@ -375,13 +419,16 @@ func (c *Collection) Stats() (Stats, error) {
 // profile gives it. Searches and writes go on meanwhile. Damage is in the report;
 // the error is for what kept Check from reading.
 func (c *Collection) Check(ctx context.Context) (CheckReport, error) {
-	g, release, err := c.acquire()
-	if err != nil {
-		return CheckReport{}, err
-	}
-	defer release()
-	report, err := g.shard.Check(ctx, g.codec.check())
-	return CheckReport(report), err
+	var report CheckReport
+	err := c.use(ctx, func(ctx context.Context, g *generation) error {
+		found, err := g.shard.Check(ctx, g.codec.check())
+		report = CheckReport(found)
+		if fault := c.Health(); fault != nil {
+			report.Problems = append(report.Problems, fault.Error())
+		}
+		return err
+	})
+	return report, err
 }
 
 // CheckPages proves the structure of the file's pages, which Check takes for

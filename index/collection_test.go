@@ -434,11 +434,11 @@ func TestADatabaseKeepsItsCollectionsApart(t *testing.T) {
 	if err := db.DeleteCollection(t.Context(), "a"); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := a.Search(t.Context(), Query{Vector: []float32{1, 2}, K: 1}); !errors.Is(err, ErrClosed) {
-		t.Errorf("search of a deleted collection: %v, want ErrClosed", err)
+	if _, err := a.Search(t.Context(), Query{Vector: []float32{1, 2}, K: 1}); !errors.Is(err, ErrNotFound) {
+		t.Errorf("search of a deleted collection: %v, want ErrNotFound", err)
 	}
-	if err := a.Upsert(t.Context(), []Record{{ID: "x", Vector: []float32{1, 2}}}); !errors.Is(err, ErrClosed) {
-		t.Errorf("upsert to a deleted collection: %v, want ErrClosed", err)
+	if err := a.Upsert(t.Context(), []Record{{ID: "x", Vector: []float32{1, 2}}}); !errors.Is(err, ErrNotFound) {
+		t.Errorf("upsert to a deleted collection: %v, want ErrNotFound", err)
 	}
 	closeSound(t, db)
 	if _, err := db.Collection("b"); !errors.Is(err, ErrClosed) {

@@ -280,10 +280,11 @@ func (db *DB) Names() []string {
 }
 
 // DeleteCollection drops a collection, opened or damaged, and its files. Calls under way on it
-// finish first; later ones return ErrClosed. Once it has begun, the end of ctx does not stop
-// it. If it fails, using the collection returns why, and DeleteCollection can be tried again.
-// ErrNotFound when there is no such collection, ErrAliased while it has aliases; *InvalidError
-// with field name if that is an alias.
+// are broken off, within the time of one block of rows or of one commit. They and later ones
+// return an ErrNotFound that says that the collection was dropped. Once it has begun, the end of
+// ctx does not stop it. If it fails, using the collection returns why, and DeleteCollection can be
+// tried again. ErrNotFound when there is no such collection, ErrAliased while it has aliases;
+// *InvalidError with field name if that is an alias.
 func (db *DB) DeleteCollection(ctx context.Context, name string) error {
 	c, err := db.takeOut(ctx, name)
 	if err != nil {
@@ -291,6 +292,7 @@ func (db *DB) DeleteCollection(ctx context.Context, name string) error {
 	}
 	defer db.deletes.Done()
 	if c != nil {
+		c.drop()
 		if err := c.close(); err != nil {
 			db.log.Error("collection being deleted does not close", "collection", name, "error", err)
 		}

@@ -170,14 +170,29 @@ func (g *generation) apply(ops []storage.Op) ([]storage.Applied, error) {
 	return applied, nil
 }
 
-// learn makes the profile that suits the stored vectors.
+// learn makes the profile that suits the stored vectors. When ctx ends it returns at once, and what
+// it has begun to fit is left to end by itself: it holds only its own memory.
 func (g *generation) learn(ctx context.Context) (*encoder.Profile, error) {
 	p := g.codec.profile
 	sample, err := g.vectors(ctx, g.view.Load().Present().Spread(learn.SampleRows(p.Dims())))
 	if err != nil {
 		return nil, err
 	}
-	return learn.Profile(ctx, p.Shape(), sample)
+	type learnt struct {
+		profile *encoder.Profile
+		err     error
+	}
+	done := make(chan learnt, 1)
+	go func() {
+		profile, err := learn.Profile(ctx, p.Shape(), sample)
+		done <- learnt{profile, err}
+	}()
+	select {
+	case l := <-done:
+		return l.profile, l.err
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	}
 }
 
 // record copies the requested parts of a row out of the reader.

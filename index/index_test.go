@@ -73,9 +73,10 @@ func createWith(t *testing.T, db *DB, name string, metric encoder.Metric, profil
 	return createAs(t, db, name, engineState{Metric: metric, Profile: profile})
 }
 
-// createAs is create of a collection in that state.
+// createAs is create of a collection in that state, whose ladder was given.
 func createAs(t *testing.T, db *DB, name string, state engineState) *Collection {
 	t.Helper()
+	state.Ladder = ladderGiven
 	schema, err := state.schema()
 	if err != nil {
 		t.Fatal(err)
@@ -253,7 +254,7 @@ func TestSmallCollectionsAnswerExactly(t *testing.T) {
 		for _, shape := range []struct {
 			dims   int
 			ladder []int
-		}{{1, nil}, {3, nil}, {16, nil}, {64, nil}, {65, nil}, {100, nil}, {320, []int{192}}} {
+		}{{1, nil}, {3, nil}, {16, nil}, {64, nil}, {65, []int{64}}, {100, []int{64}}, {320, []int{192}}} {
 			for _, rows := range []int{0, 1, 2, 3, 9, 200, 1023, 1024, 1031} {
 				if testing.Short() && (shape.dims == 320 || rows == 3 || rows >= 1023 && shape.dims != 65) {
 					continue

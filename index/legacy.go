@@ -45,7 +45,7 @@ func readLegacy(schema storage.Schema) (state engineState, is bool, err error) {
 		return state, false, nil // for today's reader to judge
 	}
 	p := old.Profile
-	state = engineState{Generation: old.Generation, Metric: old.Metric, Store: old.Store, Dropped: old.Dropped, legacy: p}
+	state = engineState{Generation: old.Generation, Metric: old.Metric, Store: old.Store, Dropped: old.Dropped, Ladder: p.ladderFrom(), legacy: p}
 	if old.Store == encoder.None {
 		state.Profile, err = p.codesAlone(old.Metric)
 	} else {
@@ -66,10 +66,18 @@ func readLegacy(schema storage.Schema) (state engineState, is bool, err error) {
 // shape returns what the owner had asked for.
 func (p *legacyProfile) shape(metric encoder.Metric) encoder.Shape {
 	shape := encoder.Shape{Metric: metric, Dims: p.Dims, Ladder: p.Ladder}
-	if p.Dims <= encoder.MaxDims && slices.Equal(p.Ladder, legacyLadder(p.Dims)) {
-		shape.Ladder = nil // nobody asked for it
+	if p.ladderFrom() == ladderDefault {
+		shape.Ladder = nil
 	}
 	return shape
+}
+
+// ladderFrom says where the ladder comes from. One that was the default at the time was not given.
+func (p *legacyProfile) ladderFrom() string {
+	if p.Dims <= encoder.MaxDims && slices.Equal(p.Ladder, legacyLadder(p.Dims)) {
+		return ladderDefault
+	}
+	return ladderGiven
 }
 
 // codesAlone returns the profile of codes whose vectors were not stored.

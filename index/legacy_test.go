@@ -309,7 +309,7 @@ func TestOlderCodesAloneOfEveryProfileAreServed(t *testing.T) {
 						v := olderVector(i)[:size]
 						scorer := scan.NewScorer(metric, encoder.Float32, v)
 						best := float64(scorer.Score(v))
-						hits := ask(t, c, Query{Vector: v, K: 1}).Hits
+						hits := ask(t, c, Query{Vector: v, Dims: size, K: 1}).Hits
 						if metric == encoder.Dot && i != 3 {
 							continue // the longest is the nearest
 						}

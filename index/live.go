@@ -1,6 +1,7 @@
 package index
 
 import (
+	"cmp"
 	"context"
 
 	"github.com/hamnest/hamnest/index/codes"
@@ -18,29 +19,26 @@ func (c *Collection) learnFrom(s *settled, result *Result) {
 
 // searchAgain answers q again, by codes and exactly, on the rows of one view.
 func (c *Collection) searchAgain(ctx context.Context, q Query) (found, right []Hit, target float64, err error) {
-	g, release, err := c.acquire()
-	if err != nil {
-		return nil, nil, 0, err
-	}
-	defer release()
-	over, err := g.where(ctx, q.Filter)
-	if err != nil {
-		return nil, nil, 0, err
-	}
-	exact, err := g.searchOver(ctx, over, Query{Vector: q.Vector, K: q.K, Filter: q.Filter, Exact: true})
-	if err != nil {
-		return nil, nil, 0, err
-	}
-	byCodes, err := g.searchOver(ctx, over, q)
-	if err != nil {
-		return nil, nil, 0, err
-	}
-	if g.codec.promises() {
-		if target = q.TargetRecall; target == 0 {
-			target = DefaultTargetRecall
+	err = c.use(ctx, func(ctx context.Context, g *generation) error {
+		over, err := g.where(ctx, q.Filter)
+		if err != nil {
+			return err
 		}
-	}
-	return byCodes.Hits, exact.Hits, target, nil
+		exact, err := g.searchOver(ctx, over, Query{Vector: q.Vector, K: q.K, Filter: q.Filter, Exact: true})
+		if err != nil {
+			return err
+		}
+		byCodes, err := g.searchOver(ctx, over, q)
+		if err != nil {
+			return err
+		}
+		if g.codec.promises() {
+			target = cmp.Or(q.TargetRecall, DefaultTargetRecall)
+		}
+		found, right = byCodes.Hits, exact.Hits
+		return nil
+	})
+	return found, right, target, err
 }
 
 // searchOver answers one query over a set of rows, on one thread.

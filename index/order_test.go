@@ -199,7 +199,7 @@ func TestPlainSignsOfTheLongestVectorsAreAllFound(t *testing.T) {
 	const rows, dims = 300, 70
 	for _, metric := range []encoder.Metric{encoder.Dot, encoder.L2} {
 		for _, store := range []encoder.Precision{encoder.None, encoder.Float32} {
-			c := create(t, openDB(t, t.TempDir()), Spec{Name: "c", Dims: dims, Metric: metric, Profile: encoder.Signs, Store: store})
+			c := create(t, openDB(t, t.TempDir()), Spec{Name: "c", Dims: dims, Ladder: []int{64}, Metric: metric, Profile: encoder.Signs, Store: store})
 			records := randomRecords(r, 0, rows, dims)
 			sizes := []float32{3e38, 1e20, 1, 1e-30}
 			for i := range records {

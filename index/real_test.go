@@ -125,6 +125,7 @@ func readHalves(t testing.TB, path string) [][]float32 {
 func (s realSet) collection(t *testing.T, spec Spec) *Collection {
 	t.Helper()
 	spec.Name, spec.Dims = "real", len(s.base[0])
+	spec.Ladder = encoder.DefaultLadder(spec.Dims) // queries are cut to its steps
 	c := create(t, openDB(t, t.TempDir()), spec)
 	records := make([]Record, len(s.base))
 	for i, v := range s.base {

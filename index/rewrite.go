@@ -163,7 +163,7 @@ func (c *Collection) reserve(compacts bool) (*rewrite, context.Context, error) {
 	c.life.RLock()
 	defer c.life.RUnlock()
 	if c.closed {
-		return nil, nil, ErrClosed
+		return nil, nil, c.closedError()
 	}
 	if c.readOnly {
 		return nil, nil, ErrReadOnly

@@ -925,8 +925,8 @@ func TestADeletedCollectionStopsItsRewrite(t *testing.T) {
 		t.Fatal(err)
 	}
 	kind := encoder.Learned
-	if err := c.Update(t.Context(), Change{Profile: &kind}); !errors.Is(err, ErrClosed) {
-		t.Errorf("update of a deleted collection: %v, want ErrClosed", err)
+	if err := c.Update(t.Context(), Change{Profile: &kind}); !errors.Is(err, ErrNotFound) {
+		t.Errorf("update of a deleted collection: %v, want ErrNotFound", err)
 	}
 	if _, err := os.Stat(filepath.Join(dir, "catalog.db")); err != nil {
 		t.Fatal(err)

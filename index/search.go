@@ -23,37 +23,54 @@ import (
 // exact, filter, min_score, page_token; ErrNotFound when Query.ID is not there; ErrCodesOnly for
 // what needs stored vectors where there are none.
 func (c *Collection) Search(ctx context.Context, q Query) (*Result, error) {
-	g, release, err := c.acquire()
-	if err != nil {
-		return nil, err
-	}
-	defer release()
-	c.load.begun.Add(1)
-	defer c.load.ended.Add(1)
-	start := time.Now()
-	s, err := g.settle(q)
-	if err != nil {
-		return nil, err
-	}
-	results, err := g.run(ctx, start, []*settled{s})
-	if err != nil {
-		return nil, err
-	}
-	c.learnFrom(s, results[0])
-	return results[0], nil
+	var result *Result
+	err := c.use(ctx, func(ctx context.Context, g *generation) error {
+		c.load.begun.Add(1)
+		defer c.load.ended.Add(1)
+		start := time.Now()
+		s, err := g.settle(q)
+		if err != nil {
+			return err
+		}
+		results, err := g.run(ctx, start, []*settled{s})
+		if err != nil {
+			return err
+		}
+		c.learnFrom(s, results[0])
+		result = results[0]
+		return nil
+	})
+	return result, err
 }
 
 // BatchSearch answers several queries, all or none. Errors are as for Search, the
 // fields prefixed with requests[i].
 func (c *Collection) BatchSearch(ctx context.Context, queries []Query) ([]*Result, error) {
-	g, release, err := c.acquire()
+	var results []*Result
+	err := c.use(ctx, func(ctx context.Context, g *generation) error {
+		c.load.begun.Add(1)
+		defer c.load.ended.Add(1)
+		start := time.Now()
+		searches, err := g.settleAll(queries)
+		if err != nil {
+			return err
+		}
+		if results, err = g.run(ctx, start, searches); err != nil {
+			return err
+		}
+		for i, s := range searches {
+			c.learnFrom(s, results[i])
+		}
+		return nil
+	})
 	if err != nil {
 		return nil, err
 	}
-	defer release()
-	c.load.begun.Add(1)
-	defer c.load.ended.Add(1)
-	start := time.Now()
+	return results, nil
+}
+
+// settleAll settles the queries of a batch. An InvalidError names all that is malformed.
+func (g *generation) settleAll(queries []Query) ([]*settled, error) {
 	searches := make([]*settled, len(queries))
 	var all InvalidError
 	for i, q := range queries {
@@ -72,14 +89,7 @@ func (c *Collection) BatchSearch(ctx context.Context, queries []Query) ([]*Resul
 	if len(all.Violations) > 0 {
 		return nil, &all
 	}
-	results, err := g.run(ctx, start, searches)
-	if err != nil {
-		return nil, err
-	}
-	for i, s := range searches {
-		c.learnFrom(s, results[i])
-	}
-	return results, nil
+	return searches, nil
 }
 
 // run is a search under way.

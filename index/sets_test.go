@@ -438,7 +438,7 @@ func build(t *testing.T, metric encoder.Metric, rows [][]float32) *index.Collect
 			t.Error(err)
 		}
 	})
-	c, err := db.Create(t.Context(), index.Spec{Name: "set", Dims: len(rows[0]), Metric: metric})
+	c, err := db.Create(t.Context(), index.Spec{Name: "set", Dims: len(rows[0]), Ladder: encoder.DefaultLadder(len(rows[0])), Metric: metric})
 	if err != nil {
 		t.Fatal(err)
 	}

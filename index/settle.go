@@ -78,6 +78,9 @@ func (g *generation) settle(q Query) (*settled, error) {
 	if q.Dims > s.subject.size {
 		return nil, invalid("dims", "%d, want at most the %d of the query", q.Dims, s.subject.size)
 	}
+	if err := g.codec.checkPrefix(q, s.subject.size); err != nil {
+		return nil, err
+	}
 	if s.settings, err = g.resolve(q, &s.subject, s.page); err != nil {
 		return nil, err
 	}
@@ -85,6 +88,20 @@ func (g *generation) settle(q Query) (*settled, error) {
 		s.subject.scorer = scan.NewScorer(g.codec.metric, g.codec.store, s.subject.vector[:s.settings.dims])
 	}
 	return s, nil
+}
+
+// checkPrefix returns an error for a query of size dimensions that is shorter than the vectors
+// and does not say that it is meant as a prefix: it may be of another model, whose size happens to
+// be a step of a ladder that nobody has chosen.
+func (c *codec) checkPrefix(q Query, size int) error {
+	if size == c.profile.Dims() || q.Dims != 0 || c.state.ladderGiven() {
+		return nil
+	}
+	field := "vector"
+	if len(q.Code) > 0 {
+		field = "code"
+	}
+	return invalid(field, "has %d dimensions, want %d; to search by a prefix of %d dimensions, set dims to %d", size, c.profile.Dims(), size, size)
 }
 
 // subject checks what to search for, and reads it when it is a stored vector.

@@ -26,7 +26,10 @@ func checkName(name string) error {
 
 // emptyState checks s and returns the state of an empty collection made from it.
 func emptyState(s *Spec) (engineState, error) {
-	state := engineState{Metric: s.Metric, Store: s.Store}
+	state := engineState{Metric: s.Metric, Store: s.Store, Ladder: ladderDefault}
+	if len(s.Ladder) > 0 {
+		state.Ladder = ladderGiven
+	}
 	var e InvalidError
 	add := func(field string, err error) {
 		if err != nil {
@@ -99,12 +102,30 @@ type engineState struct {
 	// Vectors is floats.PrecisionVersion of the program that wrote them; 0 in files that do not
 	// say, which are of version 1.
 	Vectors int `json:"vectors,omitempty"`
+	// Ladder says where the profile's ladder comes from: ladderGiven or ladderDefault. Empty in
+	// files of older versions, which do not say.
+	Ladder string `json:"ladder,omitempty"`
 	// Profile is stored separately, because it is large.
 	Profile *encoder.Profile `json:"-"`
 	// Dropped is how many retired rows all rewrites together have left out.
 	Dropped uint64 `json:"dropped,omitempty"`
 
 	legacy *legacyProfile // how rows were made before codes were learnt
+}
+
+// Where a ladder comes from.
+const (
+	ladderGiven   = "given"
+	ladderDefault = "default"
+)
+
+// ladderGiven reports whether the owner gave the ladder when the collection was made. Where the
+// file does not say, a ladder that is the default was not given.
+func (e engineState) ladderGiven() bool {
+	if e.Ladder == "" {
+		return !slices.Equal(e.Profile.Ladder(), encoder.DefaultLadder(e.Profile.Dims()))
+	}
+	return e.Ladder == ladderGiven
 }
 
 // wanted is the kind that the owner asked for.

@@ -185,26 +185,27 @@ func (c *Collection) enqueue(ctx context.Context, ch change) (*Pending, error) {
 	if c.readOnly {
 		return nil, ErrReadOnly
 	}
-	_, release, err := c.acquire()
+	p := &Pending{change: ch, bytes: ch.bytes(), done: make(chan struct{})}
+	err := c.use(ctx, func(ctx context.Context, _ *generation) error {
+		if p.bytes == 0 { // it changes nothing
+			close(p.done)
+			return nil
+		}
+		if err := c.room.Acquire(ctx, p.bytes); err != nil {
+			return err
+		}
+		select {
+		case c.queue <- p:
+			return nil
+		case <-ctx.Done():
+			c.room.Release(p.bytes)
+			return ctx.Err()
+		}
+	})
 	if err != nil {
 		return nil, err
 	}
-	defer release()
-	p := &Pending{change: ch, bytes: ch.bytes(), done: make(chan struct{})}
-	if p.bytes == 0 { // it changes nothing
-		close(p.done)
-		return p, nil
-	}
-	if err := c.room.Acquire(ctx, p.bytes); err != nil {
-		return nil, err
-	}
-	select {
-	case c.queue <- p:
-		return p, nil
-	case <-ctx.Done():
-		c.room.Release(p.bytes)
-		return nil, ctx.Err()
-	}
+	return p, nil
 }
 
 // write is the writer: it runs until the queue is closed and empty.
@@ -219,6 +220,10 @@ func (c *Collection) write() {
 		case p, ok := <-queue:
 			if !ok {
 				return
+			}
+			if c.dropped.Err() != nil {
+				c.acknowledge(p, nil, c.closedError())
+				continue
 			}
 			c.apply(p)
 		case do := <-c.handover:

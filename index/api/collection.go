@@ -39,6 +39,9 @@ const MaxLabels = 64
 // Profile and Store are its target.
 type Info struct {
 	Spec
+	// LadderGiven says that Ladder was given when the collection was made: only then is a query
+	// that has the size of a shorter step taken as a prefix without saying so. See Query.Dims.
+	LadderGiven bool
 	// ProfileInForce says how codes are made now.
 	ProfileInForce Profile
 	// ProfileFingerprint names the frozen encoder state.
@@ -99,6 +102,9 @@ type Stats struct {
 	// RewriteError says why the last rewrite since the collection was opened was given up;
 	// empty if it was not.
 	RewriteError string
+	// Fault says why writes are refused, such as that the collection's file was removed or
+	// replaced since it was opened; empty: nothing is known against them.
+	Fault string
 }
 
 // RewriteStats is how far a rewrite is.
@@ -129,6 +135,7 @@ type CheckReport struct {
 	// Rows and Blocks are how many were read.
 	Rows, Blocks uint64
 	// Problems are the rules of storage/FORMAT.md that the files break, a line each: at most
-	// the first 100. Empty means that the files are sound.
+	// the first 100; and after them why writes are refused. Empty means that the files are
+	// sound.
 	Problems []string
 }

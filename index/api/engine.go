@@ -42,8 +42,9 @@ type Engine interface {
 	// Its aliases stay. ErrExists when a collection or an alias has the new name; *InvalidError
 	// with field name if that is an alias, and with field new_name.
 	RenameCollection(ctx context.Context, name, newName string) (Info, error)
-	// DeleteCollection drops a collection and everything in it. ErrAliased while it has aliases;
-	// *InvalidError with field name if that is an alias.
+	// DeleteCollection drops a collection and everything in it. Calls under way on it are broken
+	// off, with an ErrNotFound that says so. ErrAliased while it has aliases; *InvalidError with
+	// field name if that is an alias.
 	DeleteCollection(ctx context.Context, name string) error
 	// Stats measures a collection.
 	Stats(ctx context.Context, name string) (Stats, error)

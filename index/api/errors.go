@@ -18,11 +18,11 @@ var (
 	// ErrUnavailable is returned when a server cannot be reached or is shutting down.
 	ErrUnavailable = errors.New("unavailable")
 	// ErrNotFound is returned for a collection, or a query's stored vector, that does not
-	// exist.
+	// exist, and by calls on a collection that was dropped while they were under way.
 	ErrNotFound = errors.New("index: not found")
 	// ErrExists is returned when a name is taken, of a collection or an alias.
 	ErrExists = errors.New("index: already exists")
-	// ErrClosed is returned by every use of a closed DB or a deleted collection.
+	// ErrClosed is returned by every use of a closed DB.
 	ErrClosed = errors.New("index: closed")
 	// ErrFull is returned when a collection has used up its row numbers.
 	ErrFull = errors.New("index: full")

@@ -45,7 +45,8 @@ func (p Plan) String() string { return planNames[p] }
 type Query struct {
 	// Vector is what to search for. It has as many components as the collection has dims, or as
 	// one of its ladder steps; then the answer is about that prefix, and scores are those of
-	// the prefixes.
+	// the prefixes. A shorter query must say by Dims that it is meant as a prefix, unless the
+	// ladder was given when the collection was made: it may be of another model.
 	Vector []float32
 	// ID searches for a stored vector instead, and leaves it out of the answer.
 	ID string

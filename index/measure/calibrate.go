@@ -20,6 +20,8 @@ type Collection struct {
 	Metric floats.Metric
 	// Promises says whether a target recall means something.
 	Promises bool
+	// SayDims says that a query that is a prefix must set Dims.
+	SayDims bool
 	// Search answers queries, all together.
 	Search func(ctx context.Context, queries []api.Query) ([]*api.Result, error)
 }
@@ -40,7 +42,9 @@ func (c *Collection) Settings(ctx context.Context, vectors [][]float32, k int) (
 	for _, dims := range c.Ladder {
 		cut, kept := make([]api.Query, 0, len(queries)), make([]*api.Result, 0, len(queries))
 		for i, q := range queries {
-			q.Vector = q.Vector[:dims]
+			if q.Vector = q.Vector[:dims]; dims < full && c.SayDims {
+				q.Dims = dims
+			}
 			if floats.Validate(q.Vector, dims, c.Metric) == nil { // a prefix may be zero
 				cut, kept = append(cut, q), append(kept, whole[i])
 			}

@@ -166,7 +166,7 @@ func printCheck(out show.Output, name string, r index.CheckReport) error {
 		err = out.Printf("sound: %d rows and %d blocks read\n", r.Rows, r.Blocks)
 	default:
 		for _, problem := range r.Problems {
-			err = errors.Join(err, out.Printf("%s\n", show.Printable(show.Plain(problem))))
+			err = errors.Join(err, out.Printf("%s\n", show.Printable(api.Plain(problem))))
 		}
 	}
 	if err != nil {

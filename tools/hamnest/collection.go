@@ -57,9 +57,10 @@ and starts with a letter or digit. You can change only the profile and the store
 precision later; see hamnest collection update.
 
 The ladder lists the sizes to which vectors can be cut. A query may have the size of any
-step; the search then compares only that many leading dimensions. Use the sizes that the
-embedding model was trained for (its Matryoshka dimensions). Every step except the last
-is a multiple of 64.
+step; the answer is then about that prefix. Use the sizes that the embedding model was
+trained for (its Matryoshka dimensions). Every step except the last is a multiple of 64.
+Without --ladder there is a default one, and a shorter query must then say that it is meant
+as a prefix (--dims, or --prefix of hamnest eval).
 
 The profile says how vectors become bits:
 
@@ -182,6 +183,7 @@ type collectionJSON struct {
 	Name               string            `json:"name"`
 	Dims               int               `json:"dims"`
 	Ladder             []int             `json:"ladder"`
+	LadderGiven        bool              `json:"ladder_given"`
 	Bits               int               `json:"bits"` // of a code at most
 	Metric             encoder.Metric    `json:"metric"`
 	Profile            string            `json:"profile"`
@@ -197,6 +199,7 @@ func infoToJSON(info index.Info) collectionJSON {
 		Name:               info.Name,
 		Dims:               info.Dims,
 		Ladder:             info.Ladder,
+		LadderGiven:        info.LadderGiven,
 		Bits:               info.Bits,
 		Metric:             info.Metric,
 		Profile:            info.Profile.String(),
@@ -208,6 +211,14 @@ func infoToJSON(info index.Info) collectionJSON {
 	}
 }
 
+// ladderText is the ladder, and whether it is the default.
+func ladderText(info index.Info) string {
+	if info.LadderGiven {
+		return show.Ints(info.Ladder)
+	}
+	return show.Ints(info.Ladder) + " (default)"
+}
+
 // describe prints one collection.
 func describe(out show.Output, info index.Info) error {
 	if out.JSON {
@@ -216,7 +227,7 @@ func describe(out show.Output, info index.Info) error {
 	rows := [][]string{
 		{"name", info.Name},
 		{"dims", strconv.Itoa(info.Dims)},
-		{"ladder", show.Ints(info.Ladder)},
+		{"ladder", ladderText(info)},
 		{"bits", strconv.Itoa(info.Bits)},
 		{"metric", info.Metric.String()},
 		{"profile", info.Profile.String()},

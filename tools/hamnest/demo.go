@@ -49,7 +49,7 @@ var demoSearches = []demoSearch{
 	{name: "target 0.95", q: index.Query{K: demoK, TargetRecall: 0.95}},
 	{name: "target 0.9", q: index.Query{K: demoK, TargetRecall: 0.9}},
 	{name: "codes alone", q: index.Query{K: demoK, Rescore: index.RescoreCodes}},
-	{name: fmt.Sprintf("first %d dims", demoPrefix), dims: demoPrefix, q: index.Query{K: demoK}},
+	{name: fmt.Sprintf("first %d dims", demoPrefix), dims: demoPrefix, q: index.Query{K: demoK, Dims: demoPrefix}},
 	{name: "all vectors", q: index.Query{K: demoK, Exact: true}},
 }
 

@@ -70,7 +70,9 @@ vector that was stored, which only holds until a vector is replaced or deleted. 
 --truth, an exact search of the collection gives the right answers.
 
 With --prefix, queries are cut to a step of the ladder. The right answers are then those
-of an exact search at that prefix, since --truth is about whole queries.
+of an exact search at that prefix, since --truth is about whole queries. Queries that are
+shorter in the file need --prefix too, unless the ladder was given when the collection was
+made: they may be of another model.
 
 With --filter, every search looks only among the vectors that match. The right answers
 are then those of an exact search among them, since --truth is about all vectors.
@@ -281,6 +283,11 @@ func (f *evalFlags) measureAll(ctx context.Context, cmd *cobra.Command, out show
 			return err
 		}
 		settings := f.settings()
+		if !info.LadderGiven && prefix > 0 { // a query must then say that it is a prefix
+			for i := range settings {
+				settings[i].Dims = cmp.Or(settings[i].Dims, prefix)
+			}
+		}
 		p := show.NewProgress(cmd.ErrOrStderr(), "searching", int64(len(settings)*len(f.concurrency)*len(asked)), false)
 		for _, q := range settings {
 			for _, concurrency := range f.concurrency {

@@ -10,6 +10,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/hamnest/hamnest/encoder/isa"
+	"github.com/hamnest/hamnest/index/api"
 	"github.com/hamnest/hamnest/tools/hamnest/show"
 )
 
@@ -29,7 +30,7 @@ func execute(ctx context.Context, args []string, stdin io.Reader, stdout, stderr
 		err = errors.New("interrupted")
 	}
 	// If even this cannot be printed, only the exit code is left.
-	_, _ = fmt.Fprintln(stderr, "hamnest:", show.Plain(strings.Join(strings.FieldsFunc(err.Error(), isNewline), "; ")))
+	_, _ = fmt.Fprintln(stderr, "hamnest:", api.Plain(strings.Join(strings.FieldsFunc(err.Error(), isNewline), "; ")))
 	return 1
 }
 

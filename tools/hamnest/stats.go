@@ -23,7 +23,8 @@ replaced and deleted vectors, which take space (retired) until a rewrite drops t
 (dropped, since the collection was made); the rows packed in blocks (sealed); and the
 bytes in memory, where the codes are, and on disk. While a rewrite is under way, because
 the profile or the stored precision changes or the collection is compacted, stats shows
-its progress.`,
+its progress. When writes are refused, because the file was removed or replaced, say, stats
+shows why.`,
 		Example: `  hamnest stats packages --data ./vectors
   hamnest stats packages --format json --server localhost:7700`,
 		Args: wantArgs(1, 1),
@@ -64,6 +65,8 @@ type statsJSON struct {
 	// Rewrite is left out when none is under way, RewriteError when the last went well.
 	Rewrite      *rewriteJSON `json:"rewrite,omitempty"`
 	RewriteError string       `json:"rewrite_error,omitempty"`
+	// Fault is left out when nothing is known against writes.
+	Fault string `json:"fault,omitempty"`
 }
 
 type liveJSON struct {
@@ -101,6 +104,7 @@ func statsToJSON(s index.Stats) statsJSON {
 		DiskVectors:          s.DiskVectors,
 		DiskRows:             s.DiskRows,
 		RewriteError:         s.RewriteError,
+		Fault:                s.Fault,
 	}
 	j.Live = (*liveJSON)(s.Live)
 	if r := s.Rewrite; r != nil {
@@ -145,7 +149,10 @@ func printStats(out show.Output, s index.Stats) error {
 		rows = append(rows, []string{"rewriting", fmt.Sprintf("to profile %v, stored as %v: %d of %d vectors since %s", r.Profile, r.Store, r.Done, r.Total, r.Started.Format(time.DateTime))})
 	}
 	if s.RewriteError != "" {
-		rows = append(rows, []string{"rewrite failed", show.Plain(s.RewriteError)})
+		rows = append(rows, []string{"rewrite failed", api.Plain(s.RewriteError)})
+	}
+	if s.Fault != "" {
+		rows = append(rows, []string{"writes are refused", api.Plain(s.Fault)})
 	}
 	return out.Table(nil, rows)
 }

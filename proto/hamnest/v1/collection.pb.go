@@ -276,7 +276,8 @@ type Collection struct {
 	Dims uint32 `protobuf:"varint,2,opt,name=dims,proto3" json:"dims,omitempty"`
 	// Matryoshka prefix sizes in dimensions, ascending; each but the last a
 	// multiple of 64, the last equal to dims (added when left out). At most 16.
-	// Empty: 64, 128, 256, 512, ... below dims, then dims.
+	// Empty: 64, 128, 256, 512, ... below dims, then dims. A query that has the size of a
+	// shorter step is taken as a prefix if the ladder was given, or if it says dims.
 	Ladder []uint32 `protobuf:"varint,3,rep,packed,name=ladder,proto3" json:"ladder,omitempty"`
 	// What scores mean. Default METRIC_COSINE.
 	Metric Metric `protobuf:"varint,4,opt,name=metric,proto3,enum=hamnest.v1.Metric" json:"metric,omitempty"`
@@ -299,7 +300,9 @@ type Collection struct {
 	// creation; 0 means dims + 256. Fewer bits take less memory, and searches read more
 	// vectors. A number too small or too large for dims is refused with the range. Plain
 	// signs have dims bits. It cannot be changed.
-	Bits          uint32 `protobuf:"varint,12,opt,name=bits,proto3" json:"bits,omitempty"`
+	Bits uint32 `protobuf:"varint,12,opt,name=bits,proto3" json:"bits,omitempty"`
+	// Output only. Whether ladder was given when the collection was made.
+	LadderGiven   bool `protobuf:"varint,13,opt,name=ladder_given,json=ladderGiven,proto3" json:"ladder_given,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -409,6 +412,13 @@ func (x *Collection) GetBits() uint32 {
 		return x.Bits
 	}
 	return 0
+}
+
+func (x *Collection) GetLadderGiven() bool {
+	if x != nil {
+		return x.LadderGiven
+	}
+	return false
 }
 
 // CreateCollectionRequest describes a new collection.
@@ -1216,7 +1226,10 @@ type CollectionStats struct {
 	// What was learnt from searches; unset if the server does not learn from them.
 	Live *LiveState `protobuf:"bytes,20,opt,name=live,proto3" json:"live,omitempty"`
 	// Bytes in memory of what filters have been answered by, beside memory_bytes.
-	FilterBytes   uint64 `protobuf:"varint,21,opt,name=filter_bytes,json=filterBytes,proto3" json:"filter_bytes,omitempty"`
+	FilterBytes uint64 `protobuf:"varint,21,opt,name=filter_bytes,json=filterBytes,proto3" json:"filter_bytes,omitempty"`
+	// Why writes are refused, such as that a file was removed under the server. Empty: nothing
+	// is known against them.
+	Fault         string `protobuf:"bytes,22,opt,name=fault,proto3" json:"fault,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1382,6 +1395,13 @@ func (x *CollectionStats) GetFilterBytes() uint64 {
 		return x.FilterBytes
 	}
 	return 0
+}
+
+func (x *CollectionStats) GetFault() string {
+	if x != nil {
+		return x.Fault
+	}
+	return ""
 }
 
 // Rewrite is the progress of a collection to another profile or stored precision, or of its
@@ -1895,7 +1915,7 @@ var File_hamnest_v1_collection_proto protoreflect.FileDescriptor
 const file_hamnest_v1_collection_proto_rawDesc = "" +
 	"\n" +
 	"\x1bhamnest/v1/collection.proto\x12\n" +
-	"hamnest.v1\x1a google/protobuf/field_mask.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x17hamnest/v1/vector.proto\"\xa2\x04\n" +
+	"hamnest.v1\x1a google/protobuf/field_mask.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x17hamnest/v1/vector.proto\"\xc5\x04\n" +
 	"\n" +
 	"Collection\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x12\x12\n" +
@@ -1909,7 +1929,8 @@ const file_hamnest_v1_collection_proto_rawDesc = "" +
 	"createTime\x12=\n" +
 	"\x10profile_in_force\x18\t \x01(\x0e2\x13.hamnest.v1.ProfileR\x0eprofileInForce\x12+\n" +
 	"\x05store\x18\v \x01(\x0e2\x15.hamnest.v1.PrecisionR\x05store\x12\x12\n" +
-	"\x04bits\x18\f \x01(\rR\x04bits\x1a9\n" +
+	"\x04bits\x18\f \x01(\rR\x04bits\x12!\n" +
+	"\fladder_given\x18\r \x01(\bR\vladderGiven\x1a9\n" +
 	"\vLabelsEntry\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
 	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01J\x04\b\n" +
@@ -1962,7 +1983,7 @@ const file_hamnest_v1_collection_proto_rawDesc = "" +
 	"\x19GetCollectionStatsRequest\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\tR\x04name\"O\n" +
 	"\x1aGetCollectionStatsResponse\x121\n" +
-	"\x05stats\x18\x01 \x01(\v2\x1b.hamnest.v1.CollectionStatsR\x05stats\"\xd6\x05\n" +
+	"\x05stats\x18\x01 \x01(\v2\x1b.hamnest.v1.CollectionStatsR\x05stats\"\xec\x05\n" +
 	"\x0fCollectionStats\x12\x18\n" +
 	"\avectors\x18\x01 \x01(\x04R\avectors\x12\x18\n" +
 	"\aretired\x18\x02 \x01(\x04R\aretired\x12\x16\n" +
@@ -1985,7 +2006,8 @@ const file_hamnest_v1_collection_proto_rawDesc = "" +
 	"\tdisk_rows\x18\x11 \x01(\x04R\bdiskRows\x12\x18\n" +
 	"\adropped\x18\x12 \x01(\x04R\adropped\x12)\n" +
 	"\x04live\x18\x14 \x01(\v2\x15.hamnest.v1.LiveStateR\x04live\x12!\n" +
-	"\ffilter_bytes\x18\x15 \x01(\x04R\vfilterBytesJ\x04\b\x0f\x10\x10J\x04\b\x13\x10\x14R\fdisk_scalarsR\vcalibration\"\xca\x01\n" +
+	"\ffilter_bytes\x18\x15 \x01(\x04R\vfilterBytes\x12\x14\n" +
+	"\x05fault\x18\x16 \x01(\tR\x05faultJ\x04\b\x0f\x10\x10J\x04\b\x13\x10\x14R\fdisk_scalarsR\vcalibration\"\xca\x01\n" +
 	"\aRewrite\x12-\n" +
 	"\aprofile\x18\x01 \x01(\x0e2\x13.hamnest.v1.ProfileR\aprofile\x12+\n" +
 	"\x05store\x18\x02 \x01(\x0e2\x15.hamnest.v1.PrecisionR\x05store\x129\n" +

@@ -65,7 +65,8 @@ type CollectionServiceClient interface {
 	// Gives a collection another name, durably and at once; its aliases stay. ALREADY_EXISTS when
 	// a collection or an alias has the new name, INVALID_ARGUMENT when name is an alias.
 	RenameCollection(ctx context.Context, in *RenameCollectionRequest, opts ...grpc.CallOption) (*RenameCollectionResponse, error)
-	// Drops a collection and everything in it. Searches already running finish.
+	// Drops a collection and everything in it. Calls under way on it are broken off: they
+	// answer NOT_FOUND, with a message that says that the collection was dropped.
 	// FAILED_PRECONDITION with a google.rpc.ErrorInfo of reason ALIASED while it has aliases,
 	// INVALID_ARGUMENT when name is an alias.
 	DeleteCollection(ctx context.Context, in *DeleteCollectionRequest, opts ...grpc.CallOption) (*DeleteCollectionResponse, error)
@@ -213,7 +214,8 @@ type CollectionServiceServer interface {
 	// Gives a collection another name, durably and at once; its aliases stay. ALREADY_EXISTS when
 	// a collection or an alias has the new name, INVALID_ARGUMENT when name is an alias.
 	RenameCollection(context.Context, *RenameCollectionRequest) (*RenameCollectionResponse, error)
-	// Drops a collection and everything in it. Searches already running finish.
+	// Drops a collection and everything in it. Calls under way on it are broken off: they
+	// answer NOT_FOUND, with a message that says that the collection was dropped.
 	// FAILED_PRECONDITION with a google.rpc.ErrorInfo of reason ALIASED while it has aliases,
 	// INVALID_ARGUMENT when name is an alias.
 	DeleteCollection(context.Context, *DeleteCollectionRequest) (*DeleteCollectionResponse, error)

@@ -158,7 +158,8 @@ type SearchRequest struct {
 	// finds best.
 	Dims uint32 `protobuf:"varint,5,opt,name=dims,proto3" json:"dims,omitempty"`
 	// How many rows S1 keeps at first. S1 looks for more when the target recall requires it,
-	// but not under PROFILE_SIGNS. Default: 40 for each wanted result, at least 100 and at
+	// and the default is then what is cheapest. It does not under PROFILE_SIGNS, because the
+	// errors are unknown: there the default is 40 for each wanted result, at least 100 and at
 	// most 10000.
 	//
 	// Types that are valid to be assigned to FirstStage:
@@ -376,7 +377,9 @@ type isSearchRequest_Query interface {
 
 type SearchRequest_Vector struct {
 	// A vector of the collection's dims, or of one of its ladder steps: the answer is
-	// about that prefix then, and scores are those of the prefixes.
+	// about that prefix then, and scores are those of the prefixes. A shorter vector must
+	// say by dims that it is meant as a prefix, unless the ladder was given when the
+	// collection was made: it may be of another model.
 	Vector *Vector `protobuf:"bytes,2,opt,name=vector,proto3,oneof"`
 }
 

@@ -38,7 +38,9 @@ const (
 // than `target_recall` allows. When comparing all vectors would be cheaper, the search does
 // that instead. Errors are as for VectorService.
 type SearchServiceClient interface {
-	// Finds the k vectors most like the query.
+	// Finds the k vectors most like the query. The answer is one message, up to the server's
+	// limit of bytes: a client that takes 4 MB, gRPC's default, asks for fewer hits with their
+	// vectors at a time and pages, or raises its limit.
 	Search(ctx context.Context, in *SearchRequest, opts ...grpc.CallOption) (*SearchResponse, error)
 	// Answers several searches of one collection. All or nothing: one malformed
 	// search refuses the request and names it.
@@ -112,7 +114,9 @@ type SearchService_SearchStreamClient = grpc.BidiStreamingClient[SearchStreamReq
 // than `target_recall` allows. When comparing all vectors would be cheaper, the search does
 // that instead. Errors are as for VectorService.
 type SearchServiceServer interface {
-	// Finds the k vectors most like the query.
+	// Finds the k vectors most like the query. The answer is one message, up to the server's
+	// limit of bytes: a client that takes 4 MB, gRPC's default, asks for fewer hits with their
+	// vectors at a time and pages, or raises its limit.
 	Search(context.Context, *SearchRequest) (*SearchResponse, error)
 	// Answers several searches of one collection. All or nothing: one malformed
 	// search refuses the request and names it.

@@ -398,7 +398,9 @@ type GetVectorsRequest struct {
 	// Return the metadata.
 	WithMetadata bool `protobuf:"varint,4,opt,name=with_metadata,json=withMetadata,proto3" json:"with_metadata,omitempty"`
 	// Return the codes, packed in this dialect.
-	WithCode      Dialect `protobuf:"varint,5,opt,name=with_code,json=withCode,proto3,enum=hamnest.v1.Dialect" json:"with_code,omitempty"`
+	WithCode Dialect `protobuf:"varint,5,opt,name=with_code,json=withCode,proto3,enum=hamnest.v1.Dialect" json:"with_code,omitempty"`
+	// next_page_token of the page before, with the same ids; empty for the first page.
+	PageToken     string `protobuf:"bytes,6,opt,name=page_token,json=pageToken,proto3" json:"page_token,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -468,13 +470,23 @@ func (x *GetVectorsRequest) GetWithCode() Dialect {
 	return Dialect_DIALECT_UNSPECIFIED
 }
 
+func (x *GetVectorsRequest) GetPageToken() string {
+	if x != nil {
+		return x.PageToken
+	}
+	return ""
+}
+
 // GetVectorsResponse carries what was found.
 type GetVectorsResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// The vectors found, in the order requested.
 	Vectors []*VectorRecord `protobuf:"bytes,1,rep,name=vectors,proto3" json:"vectors,omitempty"`
 	// The requested ids that are not there, in the order requested.
-	MissingIds    []string `protobuf:"bytes,2,rep,name=missing_ids,json=missingIds,proto3" json:"missing_ids,omitempty"`
+	MissingIds []string `protobuf:"bytes,2,rep,name=missing_ids,json=missingIds,proto3" json:"missing_ids,omitempty"`
+	// Continues with the ids that are neither in vectors nor in missing_ids. Empty when there are
+	// no more.
+	NextPageToken string `protobuf:"bytes,3,opt,name=next_page_token,json=nextPageToken,proto3" json:"next_page_token,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -521,6 +533,13 @@ func (x *GetVectorsResponse) GetMissingIds() []string {
 		return x.MissingIds
 	}
 	return nil
+}
+
+func (x *GetVectorsResponse) GetNextPageToken() string {
+	if x != nil {
+		return x.NextPageToken
+	}
+	return ""
 }
 
 // DeleteVectorsRequest names vectors to remove.
@@ -1251,7 +1270,7 @@ const file_hamnest_v1_vector_proto_rawDesc = "" +
 	"collection\x122\n" +
 	"\avectors\x18\x02 \x03(\v2\x18.hamnest.v1.VectorRecordR\avectors\">\n" +
 	"\x15UpsertVectorsResponse\x12%\n" +
-	"\x0eupserted_count\x18\x01 \x01(\x04R\rupsertedCount\"\xbd\x01\n" +
+	"\x0eupserted_count\x18\x01 \x01(\x04R\rupsertedCount\"\xdc\x01\n" +
 	"\x11GetVectorsRequest\x12\x1e\n" +
 	"\n" +
 	"collection\x18\x01 \x01(\tR\n" +
@@ -1260,11 +1279,14 @@ const file_hamnest_v1_vector_proto_rawDesc = "" +
 	"\vwith_vector\x18\x03 \x01(\bR\n" +
 	"withVector\x12#\n" +
 	"\rwith_metadata\x18\x04 \x01(\bR\fwithMetadata\x120\n" +
-	"\twith_code\x18\x05 \x01(\x0e2\x13.hamnest.v1.DialectR\bwithCode\"i\n" +
+	"\twith_code\x18\x05 \x01(\x0e2\x13.hamnest.v1.DialectR\bwithCode\x12\x1d\n" +
+	"\n" +
+	"page_token\x18\x06 \x01(\tR\tpageToken\"\x91\x01\n" +
 	"\x12GetVectorsResponse\x122\n" +
 	"\avectors\x18\x01 \x03(\v2\x18.hamnest.v1.VectorRecordR\avectors\x12\x1f\n" +
 	"\vmissing_ids\x18\x02 \x03(\tR\n" +
-	"missingIds\"`\n" +
+	"missingIds\x12&\n" +
+	"\x0fnext_page_token\x18\x03 \x01(\tR\rnextPageToken\"`\n" +
 	"\x14DeleteVectorsRequest\x12\x1e\n" +
 	"\n" +
 	"collection\x18\x01 \x01(\tR\n" +

@@ -40,14 +40,16 @@ type VectorServiceClient interface {
 	// one bad vector refuses the request, naming every bad one. Of several with the
 	// same id the last wins. Safe to repeat.
 	UpsertVectors(ctx context.Context, in *UpsertVectorsRequest, opts ...grpc.CallOption) (*UpsertVectorsResponse, error)
-	// Reads vectors by id.
+	// Reads vectors by id, a page at a time: a page is an answer of less than 4 MB, which is what
+	// gRPC's clients accept unless told otherwise.
 	GetVectors(ctx context.Context, in *GetVectorsRequest, opts ...grpc.CallOption) (*GetVectorsResponse, error)
 	// Removes vectors by id, or those that match a filter. Ids that are not there are not an
 	// error. Vectors stored after the call began are not removed by a filter. One that removes
 	// many does so in several commits: when it fails, some may be removed.
 	DeleteVectors(ctx context.Context, in *DeleteVectorsRequest, opts ...grpc.CallOption) (*DeleteVectorsResponse, error)
 	// Lists vectors in the order in which they were stored. A vector that does not change
-	// between the pages is listed exactly once.
+	// between the pages is listed exactly once. A page is an answer of less than 4 MB and can
+	// have fewer vectors than asked for.
 	ListVectors(ctx context.Context, in *ListVectorsRequest, opts ...grpc.CallOption) (*ListVectorsResponse, error)
 	// Counts vectors.
 	CountVectors(ctx context.Context, in *CountVectorsRequest, opts ...grpc.CallOption) (*CountVectorsResponse, error)
@@ -143,14 +145,16 @@ type VectorServiceServer interface {
 	// one bad vector refuses the request, naming every bad one. Of several with the
 	// same id the last wins. Safe to repeat.
 	UpsertVectors(context.Context, *UpsertVectorsRequest) (*UpsertVectorsResponse, error)
-	// Reads vectors by id.
+	// Reads vectors by id, a page at a time: a page is an answer of less than 4 MB, which is what
+	// gRPC's clients accept unless told otherwise.
 	GetVectors(context.Context, *GetVectorsRequest) (*GetVectorsResponse, error)
 	// Removes vectors by id, or those that match a filter. Ids that are not there are not an
 	// error. Vectors stored after the call began are not removed by a filter. One that removes
 	// many does so in several commits: when it fails, some may be removed.
 	DeleteVectors(context.Context, *DeleteVectorsRequest) (*DeleteVectorsResponse, error)
 	// Lists vectors in the order in which they were stored. A vector that does not change
-	// between the pages is listed exactly once.
+	// between the pages is listed exactly once. A page is an answer of less than 4 MB and can
+	// have fewer vectors than asked for.
 	ListVectors(context.Context, *ListVectorsRequest) (*ListVectorsResponse, error)
 	// Counts vectors.
 	CountVectors(context.Context, *CountVectorsRequest) (*CountVectorsResponse, error)

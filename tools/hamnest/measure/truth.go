@@ -169,7 +169,8 @@ func rightSet(ids []string, scores []float64, k int) IDSet {
 }
 
 // ExactTruth returns the right answers that an exact search of the collection gives among the
-// vectors that match filter. It calls step(1) after each query, from several goroutines.
+// vectors that match filter; to a query that is shorter than the vectors, those by that prefix.
+// It calls step(1) after each query, from several goroutines.
 func ExactTruth(ctx context.Context, e api.Engine, info index.Info, queries [][]float32, k int, filter string, step func(n int)) ([]IDSet, error) {
 	sets := make([]IDSet, len(queries))
 	g, ctx := errgroup.WithContext(ctx)
@@ -192,7 +193,7 @@ func ExactTruth(ctx context.Context, e api.Engine, info index.Info, queries [][]
 // no longer ties with the k-th.
 func exactRight(ctx context.Context, e api.Engine, info index.Info, query []float32, k int, filter string) (IDSet, error) {
 	for wanted := k + tieLookahead; ; wanted *= 2 {
-		result, err := e.Search(ctx, info.Name, index.Query{Vector: query, K: wanted, Filter: filter, Exact: true, WithVector: true})
+		result, err := e.Search(ctx, info.Name, index.Query{Vector: query, Dims: len(query), K: wanted, Filter: filter, Exact: true, WithVector: true})
 		if err != nil {
 			return nil, err
 		}

@@ -48,6 +48,7 @@ func InfoToProto(info api.Info) *hamnestv1.Collection {
 	}
 	var none Violations // an engine describes only what exists
 	c := SpecToProto(&none, info.Spec)
+	c.LadderGiven = info.LadderGiven
 	c.ProfileInForce = toNumber(&none, "", profiles, info.ProfileInForce)
 	c.ProfileFingerprint = info.ProfileFingerprint
 	c.CreateTime = timestamppb.New(info.Created)
@@ -59,6 +60,7 @@ func InfoFromProto(c *hamnestv1.Collection) (api.Info, error) {
 	var bad Violations
 	info := api.Info{
 		Spec:               SpecFromProto(&bad, "", c),
+		LadderGiven:        c.GetLadderGiven(),
 		ProfileInForce:     fromNumber(&bad, "profile_in_force", profiles, c.GetProfileInForce()),
 		ProfileFingerprint: c.GetProfileFingerprint(),
 	}
@@ -127,7 +129,8 @@ func StatsToProto(s api.Stats) *hamnestv1.CollectionStats {
 		Commits:              s.Commits,
 		Kernel:               s.Kernel,
 		ProfileFingerprint:   s.ProfileFingerprint,
-		RewriteError:         s.RewriteError,
+		RewriteError:         api.Plain(s.RewriteError),
+		Fault:                api.Plain(s.Fault),
 	}
 	if l := s.Live; l != nil {
 		stats.Live = &hamnestv1.LiveState{
@@ -176,6 +179,7 @@ func StatsFromProto(s *hamnestv1.CollectionStats) (api.Stats, error) {
 		Kernel:               s.GetKernel(),
 		ProfileFingerprint:   s.GetProfileFingerprint(),
 		RewriteError:         s.GetRewriteError(),
+		Fault:                s.GetFault(),
 	}
 	if l := s.GetLive(); l != nil {
 		stats.Live = &api.LiveStats{
@@ -214,7 +218,7 @@ func RewriteFromProto(r *hamnestv1.Rewrite) (api.RewriteStats, error) {
 
 // CheckToProto returns what a check found.
 func CheckToProto(r api.CheckReport) *hamnestv1.CheckResponse {
-	return &hamnestv1.CheckResponse{Rows: r.Rows, Blocks: r.Blocks, Problems: r.Problems}
+	return &hamnestv1.CheckResponse{Rows: r.Rows, Blocks: r.Blocks, Problems: mapSlice(r.Problems, api.Plain)}
 }
 
 // CheckFromProto returns what a check found.

@@ -30,6 +30,8 @@ var meanings = []struct {
 	{syscall.ENOSPC, codes.ResourceExhausted, "NO_SPACE"},
 	{api.ErrCorrupt, codes.DataLoss, ""},
 	{api.ErrVersion, codes.FailedPrecondition, "NEWER_FORMAT"},
+	{api.ErrGone, codes.FailedPrecondition, "FILE_GONE"},
+	{api.ErrReadOnly, codes.FailedPrecondition, "READ_ONLY"},
 	{api.ErrCalibrating, codes.FailedPrecondition, "CALIBRATING"},
 	{api.ErrEmpty, codes.FailedPrecondition, "EMPTY"},
 	{api.ErrRewriting, codes.FailedPrecondition, "REWRITING"},

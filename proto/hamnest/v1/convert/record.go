@@ -181,7 +181,7 @@ func ReadOptionsFromProto(bad *Violations, filter string, withVector bool, withC
 // RefusalsToProto returns the refused records of a batch, ascending.
 func RefusalsToProto(refused []api.RecordError) []*hamnestv1.IngestError {
 	return mapSlice(refused, func(r api.RecordError) *hamnestv1.IngestError {
-		return &hamnestv1.IngestError{Index: uint32(r.Index), Id: r.ID, Reason: r.Text()}
+		return &hamnestv1.IngestError{Index: uint32(r.Index), Id: r.ID, Reason: api.Plain(r.Text())}
 	})
 }
 
