@@ -90,7 +90,7 @@ func asError[E error](err error) (E, bool) {
 	return e, ok
 }
 
-// message is the status message of err.
+// message is the status message of err, without the names of our packages.
 func message(err error) string {
 	if invalid, ok := asError[*api.InvalidError](err); ok {
 		return invalidMessage(invalid.Violations)
@@ -98,14 +98,14 @@ func message(err error) string {
 	if _, ok := asError[*panicError](err); ok {
 		return "internal error, logged by the server"
 	}
-	return clip(err.Error(), maxMessageText)
+	return clip(api.Plain(err.Error()), maxMessageText)
 }
 
 // invalidMessage names the first violation, and says how many there are and how
 // many of them the details leave out.
 func invalidMessage(violations []api.Violation) string {
 	first := violations[0]
-	text := clip(first.Field, maxFieldText) + ": " + clip(first.Reason, maxFieldText)
+	text := clip(first.Field, maxFieldText) + ": " + reason(first)
 	if len(violations) > 1 {
 		text += fmt.Sprintf(" (and %d more)", len(violations)-1)
 	}
@@ -127,12 +127,15 @@ func countTold(violations []api.Violation) int {
 	return len(violations)
 }
 
+// reason is why a field was refused, as it travels.
+func reason(v api.Violation) string { return clip(api.Plain(v.Reason), maxFieldText) }
+
 func badRequest(violations []api.Violation) *errdetails.BadRequest {
 	detail := &errdetails.BadRequest{}
 	for _, v := range violations[:countTold(violations)] {
 		detail.FieldViolations = append(detail.FieldViolations, &errdetails.BadRequest_FieldViolation{
 			Field:       clip(v.Field, maxFieldText),
-			Description: clip(v.Reason, maxFieldText),
+			Description: reason(v),
 		})
 	}
 	return detail

@@ -123,7 +123,9 @@ func TestStatusMessage(t *testing.T) {
 		err  error
 		want string
 	}{
-		{"an error's own text", fmt.Errorf("block 7: %w", index.ErrCorrupt), "block 7: " + index.ErrCorrupt.Error()},
+		{"an error's own text without the names of packages", fmt.Errorf("block 7: %w", index.ErrCorrupt), "block 7: corrupt"},
+		{"of a violation too", invalid("ladder", "encoder: step 3"), "ladder: step 3"},
+		{"a field that is called as a package", invalid("code", "is empty"), "code: is empty"},
 		{"a limit's field, value and limit", checkMax("k", "is", limitK, 11, 10), "k: is 11, above this server's limit max_k of 10"},
 		{"one violation", invalid("k", "is 0"), "k: is 0"},
 		{

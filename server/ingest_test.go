@@ -224,7 +224,7 @@ func TestIngestEndsWhenItsCollectionIsDeleted(t *testing.T) {
 		t.Fatal(err)
 	}
 	_, err = stream.Recv()
-	wantCode(t, err, codes.Unavailable)
+	wantCode(t, err, codes.NotFound)
 }
 
 // Over the wire, with nothing to say how far the server has come: whatever it has

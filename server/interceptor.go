@@ -11,6 +11,7 @@ import (
 
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
+	healthpb "google.golang.org/grpc/health/grpc_health_v1"
 	"google.golang.org/grpc/status"
 )
 
@@ -26,13 +27,12 @@ func (s *Server) interceptUnary(ctx context.Context, req any, info *grpc.UnarySe
 	return resp, nil
 }
 
-// interceptStream does the same for streams. Streams of other services, which are health
-// watches and reflection and never end by themselves, end with Shutdown; our own know better
-// when to end.
+// interceptStream does the same for streams. Streams of reflection never end by themselves, and
+// end with Shutdown; our own and health watches know better when to end.
 func (s *Server) interceptStream(srv any, stream grpc.ServerStream, info *grpc.StreamServerInfo, handler grpc.StreamHandler) error {
 	run := func() error { return handler(srv, stream) }
 	var err error
-	if strings.HasPrefix(info.FullMethod, "/hamnest.") {
+	if strings.HasPrefix(info.FullMethod, "/hamnest.") || info.FullMethod == healthpb.Health_Watch_FullMethodName {
 		err = recovered(run)
 	} else {
 		ended := make(chan error, 1)

@@ -67,12 +67,18 @@ func (e *service) checkOversampling(field string, multiple float64, k uint32) er
 // Sizes on the wire, to find answers that are certain to be too large before they are made, and
 // pages that are certain to fit.
 const (
+	// pageBytes is what a page of records takes at most: gRPC's clients accept 4 MiB unless they
+	// are told otherwise.
+	pageBytes = 4<<20 - 64<<10
+	// chunkRows is the most records that are read before their size is looked at.
+	chunkRows = 64
 	// minHitBytes is a hit with the shortest id: two bytes of framing, three of
 	// id, five of score.
 	minHitBytes = 10
-	// maxRecordBytes is a record without vector and metadata: the longest id that
-	// vector.proto allows, and every tag and length.
-	maxRecordBytes = 512 + 64
+	// maxIDBytes is the longest id that vector.proto allows.
+	maxIDBytes = 512
+	// recordFraming is every tag and length of a record.
+	recordFraming = 64
 	// maxMetadataBytes is the most metadata that vector.proto allows.
 	maxMetadataBytes = 65536
 	float32Bytes     = 4
@@ -136,16 +142,6 @@ func payloadBytes(dims int, opts api.ReadOptions) int {
 		size += code.Bytes(dims)
 	}
 	return size
-}
-
-// pageRows returns how many of the wanted records, of dims dimensions, fit into a
-// message whatever their metadata; at least one.
-func (e *service) pageRows(wanted, dims int, opts api.ReadOptions) int {
-	size := maxRecordBytes + payloadBytes(dims, opts)
-	if opts.WithMetadata {
-		size += maxMetadataBytes
-	}
-	return max(1, min(wanted, e.opts.MaxMessageBytes/size))
 }
 
 // The sizes of a page of a list.

@@ -12,7 +12,6 @@ import (
 	"google.golang.org/grpc/codes"
 	"google.golang.org/protobuf/proto"
 
-	"github.com/hamnest/hamnest/index"
 	hamnestv1 "github.com/hamnest/hamnest/proto/hamnest/v1"
 	"github.com/hamnest/hamnest/proto/hamnest/v1/convert"
 )
@@ -192,17 +191,6 @@ func TestAnswersAboveTheMessageLimitAreRefusedBeforeTheyAreMade(t *testing.T) {
 	query := &hamnestv1.SearchRequest_Id{Id: "id-0000"}
 	for _, tt := range []limitCase{
 		{
-			"vectors to get", "ids", "max_message_bytes", most, 33 * 512,
-			func(ctx context.Context) error {
-				_, err := h.vectors.GetVectors(ctx, &hamnestv1.GetVectorsRequest{Collection: "docs", Ids: ids(33), WithVector: true})
-				return err
-			},
-			func(ctx context.Context) error { // without the vectors
-				_, err := h.vectors.GetVectors(ctx, &hamnestv1.GetVectorsRequest{Collection: "docs", Ids: ids(33)})
-				return err
-			},
-		},
-		{
 			"hits with vectors, as many as there are", "k", "max_message_bytes", most, 40 * (512 + 10),
 			func(ctx context.Context) error {
 				_, err := h.searches.Search(ctx, &hamnestv1.SearchRequest{Collection: "docs", Query: query, K: 1000, WithVector: true})
@@ -246,9 +234,6 @@ func TestMetadataCountsTowardsTheMessageLimit(t *testing.T) {
 	batch := func(n int) *hamnestv1.BatchSearchRequest {
 		return &hamnestv1.BatchSearchRequest{Collection: "docs", Requests: slices.Repeat([]*hamnestv1.SearchRequest{search(1)}, n)}
 	}
-	same := func(n int) *hamnestv1.GetVectorsRequest {
-		return &hamnestv1.GetVectorsRequest{Collection: "docs", Ids: slices.Repeat([]string{"id-0003"}, n), WithMetadata: true}
-	}
 	for _, tt := range []limitCase{
 		{
 			"of hits", "k", "max_message_bytes", most, most + 1,
@@ -260,36 +245,8 @@ func TestMetadataCountsTowardsTheMessageLimit(t *testing.T) {
 			func(ctx context.Context) error { _, err := h.searches.BatchSearch(ctx, batch(4)); return err },
 			func(ctx context.Context) error { _, err := h.searches.BatchSearch(ctx, batch(3)); return err },
 		},
-		{
-			"of one vector asked for again and again", "ids", "max_message_bytes", most, 64 * (metadata + 7),
-			func(ctx context.Context) error { _, err := h.vectors.GetVectors(ctx, same(200)); return err },
-			func(ctx context.Context) error { _, err := h.vectors.GetVectors(ctx, same(3)); return err },
-		},
 	} {
 		t.Run(tt.name, func(t *testing.T) { tt.run(t) })
-	}
-}
-
-func TestPageRows(t *testing.T) {
-	e := service{opts: Options{MaxMessageBytes: 1 << 20}.withDefaults()}
-	for _, tt := range []struct {
-		name         string
-		wanted, dims int
-		opts         index.ReadOptions
-		want         int
-	}{
-		{"ids alone fit", 1000, 768, index.ReadOptions{}, 1000},
-		{"vectors fill a message", 1000, 768, index.ReadOptions{WithVector: true}, (1 << 20) / (576 + 4*768)},
-		{"codes come on top", 1000, 768, index.ReadOptions{WithVector: true, WithCode: true}, (1 << 20) / (576 + 4*768 + 96)},
-		{"metadata may be as long as it may be", 1000, 768, index.ReadOptions{WithMetadata: true}, (1 << 20) / (576 + 65536)},
-		{"never none", 1000, 1 << 20, index.ReadOptions{WithVector: true, WithMetadata: true}, 1},
-		{"never more than wanted", 3, 768, index.ReadOptions{WithVector: true, WithMetadata: true}, 3},
-	} {
-		t.Run(tt.name, func(t *testing.T) {
-			if got := e.pageRows(tt.wanted, tt.dims, tt.opts); got != tt.want {
-				t.Errorf("%d rows, want %d", got, tt.want)
-			}
-		})
 	}
 }
 

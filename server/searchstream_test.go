@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"io"
+	"runtime"
 	"slices"
 	"strings"
 	"sync"
@@ -351,6 +352,9 @@ func TestShutdownAnswersTheSearchesUnderWay(t *testing.T) {
 	f, stopping := newFakeSearches(t.Context()), make(chan struct{})
 	ended := answerFake(h, f, 4, stopping)
 	f.requests <- &hamnestv1.SearchStreamRequest{Id: 7, Request: searchFor(records[0].Vector)}
+	for f.received() < 2 { // until another waits for the next one, this one is not under way
+		runtime.Gosched()
+	}
 	close(stopping)
 	if answer := <-f.sending; answer.GetId() != 7 || answer.GetResponse() == nil {
 		t.Errorf("answered %v, want the hits of 7", answer)

@@ -3,7 +3,8 @@
 // A handler converts the request, makes one call of the engine and converts the answer. Around
 // the handlers, limits.go refuses requests above a limit before they cost anything, and
 // errors.go turns errors into gRPC statuses. Package convert, which the client shares, converts
-// between wire and engine. The standard health service and server reflection are on.
+// between wire and engine. The standard health service, which also tells of each
+// collection (health.go), and server reflection are on.
 package server
 
 import (
@@ -18,7 +19,6 @@ import (
 
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/credentials"
-	"google.golang.org/grpc/health"
 	healthpb "google.golang.org/grpc/health/grpc_health_v1"
 	"google.golang.org/grpc/keepalive"
 	"google.golang.org/grpc/reflection"
@@ -65,8 +65,8 @@ type Options struct {
 	StreamInterceptors []grpc.StreamServerInterceptor
 	// HTTP answers requests on the listeners of ServeHTTP. Nil: there are none.
 	HTTP http.Handler
-	// Logger gets a line for each call that fails with INTERNAL or DATA_LOSS, and for no other.
-	// Default slog.Default().
+	// Logger gets a line for each call that fails with INTERNAL or DATA_LOSS, and for no other,
+	// and one when something is wrong with a collection. Default slog.Default().
 	Logger *slog.Logger
 }
 
@@ -110,7 +110,9 @@ type Server struct {
 	logger *slog.Logger
 	grpc   *grpc.Server
 	http   *http.Server
-	health *health.Server
+	health *healthService
+	// look begins to look at the engine's health, when the first Serve does.
+	look sync.Once
 	// stopping is closed when Shutdown begins; streams that could go on for ever end then.
 	stopping chan struct{}
 	stopOnce sync.Once
@@ -130,7 +132,6 @@ func New(engine api.Engine, opts Options) *Server {
 	opts = opts.withDefaults()
 	s := &Server{
 		logger:   opts.Logger,
-		health:   health.NewServer(),
 		stopping: make(chan struct{}),
 		http: &http.Server{
 			Handler:           opts.HTTP,
@@ -158,8 +159,9 @@ func New(engine api.Engine, opts Options) *Server {
 	hamnestv1.RegisterSearchServiceServer(s.grpc, &searchService{service: shared, stopping: s.stopping, streams: &s.streams, fail: s.fail})
 	hamnestv1.RegisterAliasServiceServer(s.grpc, &aliasService{service: shared})
 	hamnestv1.RegisterAdminServiceServer(s.grpc, &adminService{service: shared})
+	s.health = newHealthService(engine, opts.Logger, s.stopping)
 	for service := range s.grpc.GetServiceInfo() {
-		s.health.SetServingStatus(service, healthpb.HealthCheckResponse_SERVING)
+		s.health.services = append(s.health.services, service)
 	}
 	healthpb.RegisterHealthServer(s.grpc, s.health)
 	reflection.Register(s.grpc)
@@ -170,6 +172,7 @@ func New(engine api.Engine, opts Options) *Server {
 // returns at once if Shutdown came first. It closes lis. Several listeners can be served at
 // once.
 func (s *Server) Serve(lis net.Listener) error {
+	s.look.Do(func() { s.health.background.Go(s.health.keepLooking) })
 	if err := s.grpc.Serve(lis); !errors.Is(err, grpc.ErrServerStopped) {
 		return err
 	}
@@ -197,7 +200,6 @@ func (s *Server) ServeHTTP(lis net.Listener) error {
 // has returned, nothing uses the database any more; Shutdown does not close it.
 func (s *Server) Shutdown(ctx context.Context) error {
 	s.stopOnce.Do(func() {
-		s.health.Shutdown()
 		close(s.stopping)
 	})
 	finished := make(chan struct{})
@@ -217,5 +219,6 @@ func (s *Server) Shutdown(ctx context.Context) error {
 		<-finished
 	}
 	s.streams.Wait()
+	s.health.background.Wait()
 	return err
 }

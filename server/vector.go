@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"strconv"
 	"sync"
 
 	"github.com/hamnest/hamnest/index/api"
@@ -67,33 +68,31 @@ func (s *vectorService) GetVectors(ctx context.Context, req *hamnestv1.GetVector
 	if err := bad.Err(); err != nil {
 		return nil, err
 	}
-	if per := payloadBytes(c.Dims, opts); per > 0 {
-		asked := uint64(len(req.GetIds())) * uint64(per)
-		if err := s.checkAnswer("ids", asked); err != nil {
-			return nil, err
-		}
+	from, err := parseIDsToken(req.GetPageToken(), len(req.GetIds()))
+	if err != nil {
+		return nil, err
 	}
-	resp, size := new(hamnestv1.GetVectorsResponse), uint64(0)
-	for ids := range slices.Chunk(req.GetIds(), getChunk) {
+	resp := new(hamnestv1.GetVectorsResponse)
+	rest, page := req.GetIds()[from:], s.newPage("ids", c.Dims, opts)
+	for ids := range slices.Chunk(rest, page.chunk) {
 		found, missing, err := s.engine.Get(ctx, c.Name, ids, opts)
 		if err != nil {
 			return nil, err
 		}
-		for i := range found {
-			size += uint64(len(found[i].ID) + payloadBytes(c.Dims, opts) + len(found[i].Metadata))
-		}
-		if err := s.checkAnswer("ids", size); err != nil {
+		takes, err := page.takes(found, missing)
+		if err != nil {
 			return nil, err
 		}
+		if !takes {
+			resp.NextPageToken = idsFrom.token(strconv.Itoa(from))
+			return resp, nil
+		}
+		from += len(ids)
 		resp.Vectors = append(resp.Vectors, convert.StoredToProto(found, c.Dims, req.GetWithCode())...)
 		resp.MissingIds = append(resp.MissingIds, missing...)
 	}
 	return resp, nil
 }
-
-// getChunk is how many vectors are read before their size is checked, because a request can ask
-// for far more than a message holds.
-const getChunk = 64
 
 func (s *vectorService) DeleteVectors(ctx context.Context, req *hamnestv1.DeleteVectorsRequest) (*hamnestv1.DeleteVectorsResponse, error) {
 	byFilter := req.GetFilter() != ""
@@ -131,12 +130,26 @@ func (s *vectorService) ListVectors(ctx context.Context, req *hamnestv1.ListVect
 	if err := bad.Err(); err != nil {
 		return nil, err
 	}
-	rows := s.pageRows(pageSize(req.GetPageSize()), c.Dims, opts)
-	page, next, err := s.engine.ListPage(ctx, c.Name, rows, req.GetPageToken(), opts)
-	if err != nil {
-		return nil, err
+	resp, page := &hamnestv1.ListVectorsResponse{NextPageToken: req.GetPageToken()}, s.newPage("page_size", c.Dims, opts)
+	for wanted := pageSize(req.GetPageSize()); wanted > 0; {
+		rows, next, err := s.engine.ListPage(ctx, c.Name, min(wanted, page.chunk), resp.NextPageToken, opts)
+		if err != nil {
+			return nil, err
+		}
+		takes, err := page.takes(rows, nil)
+		if err != nil {
+			return nil, err
+		}
+		if !takes {
+			break
+		}
+		resp.Vectors = append(resp.Vectors, convert.StoredToProto(rows, c.Dims, req.GetWithCode())...)
+		resp.NextPageToken = next
+		if wanted -= len(rows); next == "" {
+			break
+		}
 	}
-	return &hamnestv1.ListVectorsResponse{Vectors: convert.StoredToProto(page, c.Dims, req.GetWithCode()), NextPageToken: next}, nil
+	return resp, nil
 }
 
 func (s *vectorService) CountVectors(ctx context.Context, req *hamnestv1.CountVectorsRequest) (*hamnestv1.CountVectorsResponse, error) {
