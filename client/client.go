@@ -1,8 +1,8 @@
 package client
 
 import (
-	"encoding/json"
 	"fmt"
+	"time"
 
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/credentials"
@@ -31,6 +31,7 @@ type Option func(*options)
 type options struct {
 	credentials     credentials.TransportCredentials
 	maxMessageBytes int
+	retryTime       time.Duration
 	dial            []grpc.DialOption
 }
 
@@ -50,6 +51,12 @@ func WithMaxMessageBytes(n int) Option {
 	return func(o *options) { o.maxMessageBytes = n }
 }
 
+// WithRetryTime sets how long a call whose context has no deadline is tried again while the
+// server cannot be reached; zero or less is not at all. See the package's section on retries.
+func WithRetryTime(d time.Duration) Option {
+	return func(o *options) { o.retryTime = d }
+}
+
 // WithDialOptions adds gRPC's own options after the client's: interceptors, dialers, keepalive,
 // per-call credentials.
 func WithDialOptions(dial ...grpc.DialOption) Option {
@@ -60,7 +67,7 @@ func WithDialOptions(dial ...grpc.DialOption) Option {
 // resolves. It connects at the first call, so an unreachable server is not an
 // error here. Close it when done.
 func New(target string, opts ...Option) (*Client, error) {
-	o := options{credentials: insecure.NewCredentials()}
+	o := options{credentials: insecure.NewCredentials(), retryTime: DefaultRetryTime}
 	for _, opt := range opts {
 		opt(&o)
 	}
@@ -69,13 +76,11 @@ func New(target string, opts ...Option) (*Client, error) {
 	}
 	dial := append([]grpc.DialOption{
 		grpc.WithTransportCredentials(o.credentials),
-		grpc.WithDefaultServiceConfig(serviceConfig()),
+		grpc.WithChainUnaryInterceptor(retrier(o.retryTime).retry),
+		grpc.WithConnectParams(grpc.ConnectParams{Backoff: reconnect, MinConnectTimeout: connectTimeout}),
 		grpc.WithDefaultCallOptions(
 			grpc.MaxCallRecvMsgSize(o.maxMessageBytes),
 			grpc.MaxCallSendMsgSize(o.maxMessageBytes),
-			// gRPC does not retry a call that does not fit into this buffer, and its default of
-			// 256 KiB holds no sizeable upsert.
-			grpc.MaxRetryRPCBufferSize(o.maxMessageBytes),
 		),
 	}, o.dial...)
 	conn, err := grpc.NewClient(target, dial...)
@@ -96,51 +101,4 @@ func New(target string, opts ...Option) (*Client, error) {
 // Close ends the connection. Calls under way fail.
 func (c *Client) Close() error {
 	return c.conn.Close()
-}
-
-// retried lists the methods that may be tried again: those that change nothing, and those that
-// have the same effect when done twice.
-var retried = map[string][]string{
-	hamnestv1.CollectionService_ServiceDesc.ServiceName: {"GetCollection", "ListCollections", "GetCollectionStats"},
-	hamnestv1.VectorService_ServiceDesc.ServiceName:     {"UpsertVectors", "GetVectors", "DeleteVectors", "ListVectors", "CountVectors"},
-	hamnestv1.SearchService_ServiceDesc.ServiceName:     {"Search", "BatchSearch"},
-	hamnestv1.AliasService_ServiceDesc.ServiceName:      {"ListAliases"},
-	hamnestv1.AdminService_ServiceDesc.ServiceName:      {"Check"},
-}
-
-// serviceConfig is the gRPC service config that asks for retries, as JSON: see
-// gRFC A6. The waits are 0.1, 0.2 and 0.4 s, each within a fifth.
-func serviceConfig() string {
-	type name struct {
-		Service string `json:"service"`
-		Method  string `json:"method"`
-	}
-	type retryPolicy struct {
-		MaxAttempts          int      `json:"maxAttempts"`
-		InitialBackoff       string   `json:"initialBackoff"`
-		MaxBackoff           string   `json:"maxBackoff"`
-		BackoffMultiplier    float64  `json:"backoffMultiplier"`
-		RetryableStatusCodes []string `json:"retryableStatusCodes"`
-	}
-	type methodConfig struct {
-		Name        []name      `json:"name"`
-		RetryPolicy retryPolicy `json:"retryPolicy"`
-	}
-	methods := methodConfig{RetryPolicy: retryPolicy{
-		MaxAttempts:          4,
-		InitialBackoff:       "0.1s",
-		MaxBackoff:           "2s",
-		BackoffMultiplier:    2,
-		RetryableStatusCodes: []string{"UNAVAILABLE"},
-	}}
-	for service, names := range retried {
-		for _, method := range names {
-			methods.Name = append(methods.Name, name{service, method})
-		}
-	}
-	config, err := json.Marshal(map[string]any{"methodConfig": []methodConfig{methods}})
-	if err != nil {
-		panic("client: the service config does not marshal: " + err.Error())
-	}
-	return string(config)
 }

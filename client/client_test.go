@@ -15,6 +15,7 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
@@ -471,7 +472,7 @@ func unimplemented(s *grpc.Server) {
 }
 
 func TestOnlyWhatIsSafeToRepeatIsRetried(t *testing.T) {
-	vector := make([]float32, 100_000) // more than gRPC keeps for retries by default
+	vector := make([]float32, 100_000) // more than gRPC itself would keep for retries
 	for _, tt := range []struct {
 		method  string
 		retried bool
@@ -568,12 +569,25 @@ func TestOnlyWhatIsSafeToRepeatIsRetried(t *testing.T) {
 			t.Errorf("%v after %d calls, want ErrUnavailable after 1", err, calls.count.Load())
 		}
 	})
-	t.Run("and not for ever", func(t *testing.T) {
+	t.Run("until the deadline, and says why then", func(t *testing.T) {
 		t.Parallel()
 		calls := &attempts{failures: 100}
 		c := startFake(t, unimplemented, grpc.UnaryInterceptor(calls.unary))
-		if _, err := c.Count(t.Context(), "docs", ""); !errors.Is(err, api.ErrUnavailable) || calls.count.Load() != 4 {
-			t.Errorf("%v after %d calls, want ErrUnavailable after 4", err, calls.count.Load())
+		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+		defer cancel()
+		if _, err := c.Count(ctx, "docs", ""); !errors.Is(err, api.ErrUnavailable) || calls.count.Load() < 2 {
+			t.Errorf("%v after %d calls, want ErrUnavailable after some", err, calls.count.Load())
+		}
+	})
+	t.Run("or until it is cancelled", func(t *testing.T) {
+		t.Parallel()
+		ctx, cancel := context.WithCancel(t.Context())
+		c := startFake(t, unimplemented, grpc.UnaryInterceptor(func(context.Context, any, *grpc.UnaryServerInfo, grpc.UnaryHandler) (any, error) {
+			cancel()
+			return nil, status.Error(codes.Unavailable, "not now")
+		}))
+		if _, err := c.Count(ctx, "docs", ""); !errors.Is(err, context.Canceled) {
+			t.Errorf("%v, want context.Canceled", err)
 		}
 	})
 	t.Run("nor for anything but UNAVAILABLE", func(t *testing.T) {
@@ -596,6 +610,7 @@ func (anyCollection) GetCollection(_ context.Context, req *hamnestv1.GetCollecti
 }
 
 func TestEveryMethodIsRetriedOrKnowinglyNot(t *testing.T) {
+	found := map[string]bool{}
 	once := []string{"CreateCollection", "UpdateCollection", "CompactCollection", "RenameCollection", "DeleteCollection", "SetAlias", "DeleteAlias", "Calibrate", "Ingest", "SearchStream"}
 	for _, service := range []grpc.ServiceDesc{
 		hamnestv1.CollectionService_ServiceDesc, hamnestv1.VectorService_ServiceDesc, hamnestv1.SearchService_ServiceDesc, hamnestv1.AliasService_ServiceDesc,
@@ -609,15 +624,57 @@ func TestEveryMethodIsRetriedOrKnowinglyNot(t *testing.T) {
 			methods = append(methods, s.StreamName)
 		}
 		for _, m := range methods {
-			if slices.Contains(retried[service.ServiceName], m) == slices.Contains(once, m) {
+			full := "/" + service.ServiceName + "/" + m
+			if found[full] = true; repeatable[full] == slices.Contains(once, m) {
 				t.Errorf("%s/%s must be either among those tried again or among those tried once", service.ServiceName, m)
 			}
 		}
-		for _, m := range retried[service.ServiceName] {
-			if !slices.Contains(methods, m) {
-				t.Errorf("%s has no method %s", service.ServiceName, m)
-			}
+	}
+	for m := range repeatable {
+		if !found[m] {
+			t.Errorf("there is no method %s", m)
 		}
+	}
+}
+
+func TestCallsOutlastARestartOfTheServer(t *testing.T) {
+	lis, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	address := lis.Addr().String()
+	if err := lis.Close(); err != nil { // nobody is there
+		t.Fatal(err)
+	}
+	failed := make(chan struct{})
+	var once sync.Once
+	c, err := New(address, WithDialOptions(grpc.WithChainUnaryInterceptor(
+		func(ctx context.Context, method string, req, reply any, conn *grpc.ClientConn, invoke grpc.UnaryInvoker, opts ...grpc.CallOption) error {
+			err := invoke(ctx, method, req, reply, conn, opts...)
+			if err != nil {
+				once.Do(func() { close(failed) })
+			}
+			return err
+		})))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close()
+	found := make(chan error, 1)
+	go func() {
+		_, err := c.GetCollection(context.Background(), "docs")
+		found <- err
+	}()
+	<-failed
+	if lis, err = net.Listen("tcp", address); err != nil {
+		t.Skipf("somebody else has taken %s: %v", address, err)
+	}
+	s := grpc.NewServer()
+	hamnestv1.RegisterCollectionServiceServer(s, anyCollection{})
+	go func() { _ = s.Serve(lis) }()
+	defer s.Stop()
+	if err := <-found; err != nil {
+		t.Errorf("a call while the server restarts: %v, want its answer", err)
 	}
 }
 

@@ -31,7 +31,9 @@
 //
 // # Retries
 //
-// A call to an unreachable or closing server (UNAVAILABLE) is tried up to four times within its
-// context, if trying again is safe: every read and search, Upsert and Delete. Creating,
-// changing and deleting a collection, Ingest and the searches of a SearchStream are tried once.
+// A call that meets an unreachable or closing server (UNAVAILABLE) is tried again, where that is
+// safe: every read and search, Upsert and Delete. It is tried until its context ends, and for
+// [DefaultRetryTime] when the context has no deadline, with waits that grow from a tenth of a second to
+// two. So a server can be restarted under its clients. Creating, changing and deleting a
+// collection, Calibrate, Ingest and the searches of a SearchStream are tried once.
 package client

@@ -5,6 +5,8 @@ import (
 	"context"
 	"fmt"
 
+	"google.golang.org/grpc/codes"
+
 	"github.com/hamnest/hamnest/index/api"
 	hamnestv1 "github.com/hamnest/hamnest/proto/hamnest/v1"
 	"github.com/hamnest/hamnest/proto/hamnest/v1/convert"
@@ -40,18 +42,30 @@ func (c *Client) Get(ctx context.Context, collection string, ids []string, opts 
 		bad.Add("filter", "set for records that are read by id, want a list")
 		return nil, nil, refused(bad)
 	}
-	resp, err := c.vectors.GetVectors(ctx, &hamnestv1.GetVectorsRequest{
+	message := &hamnestv1.GetVectorsRequest{
 		Collection:   collection,
 		Ids:          ids,
 		WithVector:   opts.WithVector,
 		WithMetadata: opts.WithMetadata,
 		WithCode:     convert.DialectToProto(opts),
-	})
-	if err != nil {
-		return nil, nil, fromGRPC(err)
 	}
-	found, err = convert.StoredFromProto(resp.GetVectors())
-	return found, resp.GetMissingIds(), err
+	for {
+		resp, err := c.vectors.GetVectors(ctx, message)
+		if err != nil {
+			return nil, nil, fromGRPC(err)
+		}
+		page, err := convert.StoredFromProto(resp.GetVectors())
+		if err != nil {
+			return nil, nil, err
+		}
+		found, missing = append(found, page...), append(missing, resp.GetMissingIds()...)
+		if message.PageToken = resp.GetNextPageToken(); message.PageToken == "" {
+			return found, missing, nil
+		}
+		if len(page)+len(resp.GetMissingIds()) == 0 { // it would go on for ever
+			return nil, nil, &Error{Code: codes.Internal, Message: "the server's answer is an empty page with a token for the next"}
+		}
+	}
 }
 
 // Delete removes records by ID and returns how many were there: see api.Engine.

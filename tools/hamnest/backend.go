@@ -9,6 +9,7 @@ import (
 	"io/fs"
 	"log/slog"
 	"os"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -19,6 +20,10 @@ import (
 
 // removeBatch is how many ids one Delete call takes, well within a server's default limits.
 const removeBatch = 1000
+
+// serverWait is how long a command waits for a server that cannot be reached: long enough for one
+// that is being restarted, and short enough for whoever has mistyped its address.
+const serverWait = 4 * time.Second
 
 const (
 	envData   = "HAMNEST_DATA"
@@ -87,7 +92,7 @@ func (f *storeFlags) with(cmd *cobra.Command, opts index.Options, use func(ctx c
 	}
 	var e api.Engine
 	if target != "" {
-		e, err = client.New(target)
+		e, err = client.New(target, client.WithRetryTime(serverWait))
 	} else {
 		e, err = openLocal(dir, opts, cmd.ErrOrStderr())
 	}

@@ -59,7 +59,7 @@ func (f *storeFlags) names() []string {
 		names, _ := index.NamesIn(dir)
 		return names
 	}
-	e, err := client.New(server)
+	e, err := client.New(server, client.WithRetryTime(0))
 	if err != nil {
 		return nil
 	}
