@@ -659,7 +659,11 @@ func TestCallsOutlastARestartOfTheServer(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer c.Close()
+	t.Cleanup(func() {
+		if err := c.Close(); err != nil {
+			t.Error(err)
+		}
+	})
 	found := make(chan error, 1)
 	go func() {
 		_, err := c.GetCollection(context.Background(), "docs")

@@ -95,9 +95,9 @@ func (h *healthService) look(ctx context.Context) error {
 	h.changed = make(chan struct{})
 	h.mu.Unlock()
 	for _, name := range slices.Sorted(maps.Keys(faults)) {
-		switch fault := faults[name]; {
-		case fault == before[name]:
-		case fault == "":
+		switch fault := faults[name]; fault {
+		case before[name]:
+		case "":
 			h.logger.Info("collection is well again", "collection", name)
 		default:
 			h.logger.Error("collection cannot be used as it should", "collection", name, "error", fault)

@@ -42,7 +42,7 @@ func comments(t *testing.T, file string) map[string]string {
 func TestTheContractNamesTheDefaultsThatThereAre(t *testing.T) {
 	o := Options{}.withDefaults()
 	limit := func(n int) string { return fmt.Sprintf("limit (default %d)", n) }
-	page := fmt.Sprintf("0 means %d; more than %d is taken as %d", defaultPageSize, maxPageSize, maxPageSize)
+	page := fmt.Sprintf("0 means %d; more than %d means %d", defaultPageSize, maxPageSize, maxPageSize)
 	want := map[string]map[string][]string{
 		"admin.proto": {},
 		"collection.proto": {
