@@ -112,17 +112,15 @@ func stored(ops []storage.Op, applied []storage.Applied) iter.Seq2[string, []byt
 }
 
 // CountWhere returns how many vectors match a filter. *InvalidError with field filter.
-func (c *Collection) CountWhere(ctx context.Context, text string) (uint64, error) {
-	g, release, err := c.acquire()
-	if err != nil {
-		return 0, err
-	}
-	defer release()
-	set, err := g.where(ctx, text)
-	if err != nil {
-		return 0, err
-	}
-	return set.Len(), nil
+func (c *Collection) CountWhere(ctx context.Context, text string) (n uint64, err error) {
+	err = c.use(ctx, func(ctx context.Context, g *generation) error {
+		set, err := g.where(ctx, text)
+		if err == nil {
+			n = set.Len()
+		}
+		return err
+	})
+	return n, err
 }
 
 // RemoveWhere deletes the vectors that match a filter and returns how many those were: those that
@@ -131,27 +129,24 @@ func (c *Collection) CountWhere(ctx context.Context, text string) (uint64, error
 // them; when it fails, also with the end of ctx, so many were deleted, and those of one
 // change more may be. ErrRewriting when the collection was rewritten twice meanwhile; *InvalidError
 // with field filter, also when it matches everything because it is empty.
-func (c *Collection) RemoveWhere(ctx context.Context, text string) (int, error) {
-	g, release, err := c.acquire()
-	if err != nil {
-		return 0, err
-	}
-	defer release()
+func (c *Collection) RemoveWhere(ctx context.Context, text string) (removed int, err error) {
 	if e, err := filter.Parse(text); err == nil && e.Op == filter.OpAll {
 		return 0, invalid("filter", "is empty, want one that says what to delete; %s:* matches everything", attr.ID)
 	}
-	set, err := g.where(ctx, text)
-	if err != nil {
-		return 0, err
-	}
-	removed := 0
-	for rows := range slices.Chunk(set.Spread(int(set.Len())), commitBytes/opBytes) {
-		n, err := c.removeRows(ctx, g, rows)
-		if removed += n; err != nil {
-			return removed, err
+	err = c.use(ctx, func(ctx context.Context, g *generation) error {
+		set, err := g.where(ctx, text)
+		if err != nil {
+			return err
 		}
-	}
-	return removed, nil
+		for rows := range slices.Chunk(set.Spread(int(set.Len())), commitBytes/opBytes) {
+			n, err := c.removeRows(ctx, g, rows)
+			if removed += n; err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	return removed, err
 }
 
 // removeRows deletes those of rows of g that are still there.
