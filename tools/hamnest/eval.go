@@ -71,8 +71,8 @@ vector that was stored, which only holds until a vector is replaced or deleted. 
 
 With --prefix, queries are cut to a step of the ladder. The right answers are then those
 of an exact search at that prefix, since --truth is about whole queries. Queries that are
-shorter in the file need --prefix too, unless the ladder was given when the collection was
-made: they may be of another model.
+shorter in the file need --prefix too, because they may be of another model, unless the
+collection was made with --ladder.
 
 With --filter, every search looks only among the vectors that match. The right answers
 are then those of an exact search among them, since --truth is about all vectors.

@@ -84,9 +84,8 @@ earlier: after the scan (none) or after the whole codes (codes), with estimated 
 
 A query may be shorter than the vectors if its size is a step of the collection's ladder.
 The answer is then about that prefix: scores are those of the prefixes, and the target
-recall counts the nearest by that prefix. Say so with --dims and the size of the query,
-unless the ladder was given when the collection was made: a query of another size can also
-be one of another model.`,
+recall counts the nearest by that prefix. Give the size of such a query with --dims,
+because it may be of another model, unless the collection was made with --ladder.`,
 		Example: `  hamnest search packages --query queries.npy --row 0 -k 5 --with-metadata --data ./vectors
   hamnest search packages --id vim -k 3 --receipt --data ./vectors
   hamnest search packages --id vim --filter 'section = "games" AND size_kb < 500' --data ./vectors

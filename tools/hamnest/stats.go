@@ -23,8 +23,8 @@ replaced and deleted vectors, which take space (retired) until a rewrite drops t
 (dropped, since the collection was made); the rows packed in blocks (sealed); and the
 bytes in memory, where the codes are, and on disk. While a rewrite is under way, because
 the profile or the stored precision changes or the collection is compacted, stats shows
-its progress. When writes are refused, because the file was removed or replaced, say, stats
-shows why.`,
+its progress. If writes are refused, for example because the file was removed, it shows
+why.`,
 		Example: `  hamnest stats packages --data ./vectors
   hamnest stats packages --format json --server localhost:7700`,
 		Args: wantArgs(1, 1),
