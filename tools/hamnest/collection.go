@@ -59,8 +59,8 @@ precision later; see hamnest collection update.
 The ladder lists the sizes to which vectors can be cut. A query may have the size of any
 step; the answer is then about that prefix. Use the sizes that the embedding model was
 trained for (its Matryoshka dimensions). Every step except the last is a multiple of 64.
-Without --ladder there is a default one. A shorter query must then say that it is meant as
-a prefix, with --dims, or with --prefix of hamnest eval.
+Without --ladder there is a default one. A shorter query must then say that it is a
+prefix, with --dims, or with --prefix of hamnest eval.
 
 The profile says how vectors become bits:
 
