@@ -144,6 +144,7 @@ func exactly(t *testing.T, c *Collection, q Query) []Hit {
 // The target recall is what is found in the mean, whatever the target, the prefix and k; scores
 // are exact, and what was deleted is not found.
 func TestTheTargetRecallIsFound(t *testing.T) {
+	t.Parallel()
 	eachLearned(t, func(t *testing.T, f *fixture) {
 		for _, dims := range f.c.Info().Ladder {
 			var exact []Query
@@ -200,6 +201,7 @@ func targetOf(q Query) float64 {
 }
 
 func TestAStoredVectorFindsItself(t *testing.T) {
+	t.Parallel()
 	eachLearned(t, func(t *testing.T, f *fixture) {
 		step := 3
 		if f.w.metric == encoder.Dot {
@@ -292,6 +294,7 @@ func TestWhatWouldReadTooMuchIsExact(t *testing.T) {
 
 // Searches that end at codes rank all rows by what their definitions say, spelled out here.
 func TestScoresOfCodesAreTheEstimates(t *testing.T) {
+	t.Parallel()
 	eachLearned(t, func(t *testing.T, f *fixture) {
 		profile := f.c.current.Load().codec.profile
 		live := int(f.c.Count())
@@ -477,6 +480,7 @@ func TestPagesOfALearnedCollectionAreOneLongAnswer(t *testing.T) {
 }
 
 func TestAMinimalScoreEndsASearch(t *testing.T) {
+	t.Parallel()
 	eachLearned(t, func(t *testing.T, f *fixture) {
 		for i, v := range f.queries[:20] {
 			right := exactly(t, f.c, Query{Vector: v, K: 200})
@@ -597,6 +601,7 @@ func TestAllRowsAreFoundWhereAllAreWanted(t *testing.T) {
 // The best of a query that lies outside of the head of a code would be missed by a scan of the
 // head: nothing that it sees tells of them.
 func TestAQueryUnlikeTheOthersIsScannedWhole(t *testing.T) {
+	t.Parallel()
 	const rows, dims = 4000, 300
 	r := rand.New(rand.NewPCG(31, 7))
 	base := make([][]float32, rows)

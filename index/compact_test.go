@@ -143,6 +143,7 @@ func TestWhatIsDueWhenADirectoryIsOpenedIsCompacted(t *testing.T) {
 
 // Nightly reloads: every vector is stored again, with another value, in the batches of an ingest.
 func TestReloadsEndBelowThreeTimesTheSizeOfOne(t *testing.T) {
+	t.Parallel()
 	const rows, batch, dims = 5000, 500, 8
 	nights := 40
 	if testing.Short() {

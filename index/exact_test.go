@@ -107,6 +107,7 @@ func TestDamageFailsEveryExactSearchOfThePass(t *testing.T) {
 }
 
 func TestExactSearchesFindTheBestOfWhatIsStored(t *testing.T) {
+	t.Parallel()
 	for _, m := range []encoder.Metric{encoder.Cosine, encoder.Dot, encoder.L2} {
 		for _, p := range []encoder.Precision{encoder.Float32, encoder.Float16, encoder.BFloat16, encoder.Int8} {
 			for _, dims := range []int{5, 70, 128} {

@@ -95,7 +95,7 @@ func TestNothingIsLearntUnlessAskedFor(t *testing.T) {
 		t.Errorf("without live queries: %v", err)
 	}
 	for _, opts := range []Options{{LiveQueries: -1}, {LiveQueries: MaxLiveQueries + 1}, {LiveChecks: 1.5}, {LiveChecks: -.5}} {
-		if _, err := Open(t.TempDir(), opts); err == nil || !strings.Contains(err.Error(), "live") {
+		if _, err := Open(t.TempDir(), opts); err == nil || !strings.Contains(err.Error(), "options ask to") {
 			t.Errorf("options %+v: %v", opts, err)
 		}
 	}
