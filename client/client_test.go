@@ -516,6 +516,10 @@ func TestOnlyWhatIsSafeToRepeatIsRetried(t *testing.T) {
 			_, err := c.Delete(ctx, "docs", []string{"a"})
 			return err
 		}},
+		{"DeleteWhere", false, func(ctx context.Context, c *Client) error {
+			_, err := c.DeleteWhere(ctx, "docs", "a = 1")
+			return err
+		}},
 		{"List", true, func(ctx context.Context, c *Client) error {
 			for _, err := range api.List(ctx, c, "docs", api.ReadOptions{}) {
 				return err

@@ -35,5 +35,5 @@
 // safe: every read and search, Upsert and Delete. It is tried until its context ends, and for
 // [DefaultRetryTime] when the context has no deadline, with waits that grow from a tenth of a second to
 // two. So a server can be restarted under its clients. Creating, changing and deleting a
-// collection, Calibrate, Ingest and the searches of a SearchStream are tried once.
+// collection, DeleteWhere, Calibrate, Ingest and the searches of a SearchStream are tried once.
 package client

@@ -59,7 +59,7 @@ type retrier time.Duration
 // last failure, which says more than that it did.
 func (r retrier) retry(ctx context.Context, method string, request, reply any, conn *grpc.ClientConn, invoke grpc.UnaryInvoker, opts ...grpc.CallOption) error {
 	err := invoke(ctx, method, request, reply, conn, opts...)
-	if status.Code(err) != codes.Unavailable || !repeatable[method] {
+	if status.Code(err) != codes.Unavailable || !repeatable[method] || deletesByFilter(request) {
 		return err
 	}
 	end, limited := ctx.Deadline()
@@ -79,4 +79,11 @@ func (r retrier) retry(ctx context.Context, method string, request, reply any, c
 		err = invoke(ctx, method, request, reply, conn, opts...)
 	}
 	return err
+}
+
+// deletesByFilter reports whether a request would, done again, also delete what was stored since it
+// was done first.
+func deletesByFilter(request any) bool {
+	r, is := request.(*hamnestv1.DeleteVectorsRequest)
+	return is && r.GetFilter() != ""
 }
