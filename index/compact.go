@@ -24,8 +24,8 @@ const (
 	// compactBytes is how much is copied between two rests: some ten milliseconds of work.
 	compactBytes = 4 << 20
 	// restShare is how long a compaction rests while there are searches, in times of what it
-	// worked. It works on half of the cores, so searches keep nine tenths of their speed, and
-	// four fifths where there is one core.
+	// worked: it takes a fifth of the time, on half of the cores. What that costs searches has
+	// not been measured on a quiet machine.
 	restShare = 4
 	// restSlice is how often it looks up from its rest.
 	restSlice = 5 * time.Millisecond
